@@ -1,0 +1,122 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/pytest
+# In groups, of which two run beside each other, as they wait as often as they compute. A browser drops its connections when
+# an interface of the machine comes or goes, as each sandbox network makes one: its tests come first, and alone.
+BROWSER_TESTS := tests/connectors/slack/test_twin_browser.py tests/hitl/console/test_browser.py
+CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
+TESTS_browser := $(BROWSER_TESTS)
+TESTS_stack := tests/stack
+TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
+TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) tests/stack tests/connectors tests/deploy tests/sandbox)
+TESTS_pulumi := tests/sandbox/pulumi
+TESTS_contained := $(CONTAINED_TESTS)
+TESTS_sandbox := tests/sandbox $(addprefix --ignore=,tests/sandbox/pulumi $(CONTAINED_TESTS))
+FAILED := $(VENV)/tests-failed
+TEST_GROUPS := $(addprefix test-,pulumi stack connectors others contained sandbox)
+INPUT := {"repository":"acme/shop","path":"README.md"}
+DELETION := {"repository":"acme/shop","branch":"banksman/old-idea"}
+UPDATE := {"repository":"acme/infra","stack":"dev"}
+DELETING := delete-branch/acme/shop/banksman/old-idea
+STATE := $(or $(BANKSMAN_HOME),.banksman)/stack.json
+APPROVE ?=
+
+.PHONY: help
+help:  ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "» installing Banksman into $(VENV) (about a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Banksman needs Python 3.11 to 3.13; set PYTHON=/path/to/python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install
+install: $(STAMP)  ## Install the banksman command into .venv
+
+.PHONY: demo
+demo: install  ## Start the embedded stack, run goals on it, and say what to look at (APPROVE=auto: without a person)
+	@$(BIN)/banksman up --detach
+	@echo; printf '» %s\n\n' "banksman run ReadFile --input '"'$(INPUT)'"' --wait"
+	@$(BIN)/banksman run ReadFile --input '$(INPUT)' --wait
+ifeq ($(APPROVE),auto)
+	@echo; printf '» %s\n\n' "banksman run DeleteBranch --input '"'$(DELETION)'"' --wait"
+	@$(BIN)/python -m deploy.local.seeded_person $(DELETING) --stack $(STATE) & \
+	  $(BIN)/banksman run DeleteBranch --input '$(DELETION)' --wait; ended=$$?; wait; exit $$ended
+else
+	@echo; printf '» %s\n\n' "banksman run DeleteBranch --input '"'$(DELETION)'"'"
+	@$(BIN)/banksman run DeleteBranch --input '$(DELETION)'
+	@echo; printf '» %s\n\n' "banksman run PreviewAndUp --input '"'$(UPDATE)'"'"
+	@$(BIN)/banksman run PreviewAndUp --input '$(UPDATE)'
+	@echo; echo "It makes a real database by Pulumi. It is planned once the sandbox is there, which takes minutes the first time, and then it asks, too."
+	@echo; echo "Both wait for a person. Be one, on the page of Slack's twin or in the console, and approve or reject:"
+	@$(BIN)/python -c 'import json, sys; s = json.load(open(sys.argv[1])); print("  Slack   ", s["twins"]["slack"]["url"]); print("  console ", s["console"]["url"])' $(STATE)
+	@echo "Who waits: $(BIN)/banksman approvals    How it ends: $(BIN)/banksman approvals --all, and the link above"
+endif
+	@echo; echo "The stack is still up, so that you can look around: $(BIN)/banksman status"
+	@echo "End it with: make down"
+
+.PHONY: up
+up: install  ## Start the embedded stack in the background
+	@$(BIN)/banksman up --detach
+
+.PHONY: down
+down: install  ## End the embedded stack; what it keeps stays
+	@$(BIN)/banksman down
+
+.PHONY: test
+test: install  ## Run all tests; what this machine cannot run is skipped with its reason
+	@echo "» two groups of tests at a time; each is shown when it has ended. Watch: tail -f $(VENV)/tests-*.log"
+	@rm -f $(FAILED); $(MAKE) --no-print-directory test-browser || touch $(FAILED)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TEST_GROUPS) || touch $(FAILED)
+	@echo "» what takes the container engine from all others:"; $(PYTEST) -m alone tests/stack || touch $(FAILED)
+	@test ! -e $(FAILED)
+
+.PHONY: test-browser $(TEST_GROUPS)
+test-browser $(TEST_GROUPS): test-%:
+	@$(PYTEST) -m "not alone" $(TESTS_$*) > $(VENV)/tests-$*.log 2>&1; ended=$$?; \
+	  echo; echo "» $*"; cat $(VENV)/tests-$*.log; exit $$ended
+
+.PHONY: check
+check: install  ## Format, lint, types, import contracts, spelling, docs in step
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/codespell
+	$(BIN)/python -m tests.docs.reference --check
+
+.PHONY: format
+format: install  ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: install  ## Measure the overhead as ratios (minutes; on a quiet machine)
+	$(BIN)/python -m bench
+
+.PHONY: images
+images: install  ## Build the sandbox's images (needs Docker; minutes the first time; PROVIDERS=file.yaml for Pulumi's)
+	$(BIN)/python -m deploy.images $(if $(PROVIDERS),--providers $(PROVIDERS))
+
+.PHONY: record-histories
+record-histories: install  ## Record replay histories and the command fingerprints anew
+	$(BIN)/python -m tests.replay.record
+
+.PHONY: docs
+docs: install  ## Write the generated reference pages anew
+	$(BIN)/python -m tests.docs.reference
+
+.PHONY: clean
+clean:  ## Remove what was built here: caches and .venv; a stack's data stays
+	@test ! -x $(BIN)/banksman || $(BIN)/banksman down
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache bench/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
