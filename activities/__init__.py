@@ -1,0 +1,1 @@
+"""Steps: one thin file per system, all of them guarded by effects.py."""

@@ -1,0 +1,120 @@
+"""Verifies grants for the guard, and decisions for approvals: the rules of `hitl.grant`, with what is in force here."""
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+from temporalio import activity
+
+from activities.granted import GrantedRequest
+from activities.key_ring import KeyRing
+from activities.policy_source import PolicySource
+from connectors.errors import Unavailable
+from hitl.approvers import Path
+from hitl.decision import SignedDecision
+from hitl.grant import Checked, Occasion, Standing, check_decision, check_grant
+from hitl.policy import Policy
+from hitl.policy_file import PolicyError
+from hitl.protocol import Refusal, RefusalReason
+from observability import names
+
+_BREAK_GLASS: Final = Counter(
+    names.METRIC_BREAK_GLASS, "Destructive steps that ran on an approval of the emergency path.", ("action",)
+)
+_log = structlog.get_logger("banksman.approvals")
+
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SignedGrants:
+    """The guard's `GrantVerifier`. Looks nothing up: what it needs was fetched before.
+
+    Args:
+        keys: Kept fresh by the process.
+        cluster: The id of the Temporal cluster that this worker polls, as the server says it.
+        clock: The time now.
+    """
+
+    def __init__(self, keys: KeyRing, *, cluster: str, clock: Clock = _now) -> None:
+        if not cluster:
+            raise ValueError("the Temporal cluster's id is empty; ask the server for it")
+        self._keys = keys
+        self._cluster = cluster
+        self._clock = clock
+
+    def verify(self, info: activity.Info, request: object, *, environment: str, policy: Policy) -> Refusal | None:
+        """Say why the decisions do not cover exactly this execution, or None when they do.
+
+        Raises:
+            Unavailable: The keys are too old to tell.
+        """
+        if not isinstance(request, GrantedRequest):
+            text = f"{info.activity_type!r} is destructive and takes a plan with its decisions; ask for an approval."
+            return Refusal(reason=RefusalReason.NO_GRANT, explanation=text)
+        occasion = Occasion(
+            environment=environment,
+            cluster=self._cluster,
+            namespace=info.namespace,
+            workflow_id=info.workflow_id or "",
+            run_id=info.workflow_run_id or "",
+            step_id=info.activity_id,
+            action=info.activity_type,
+            plan_text=request.plan,
+        )
+        standing = Standing(policy=policy, keys=self._keys.current(), now=self._clock())
+        found = check_grant(request.decisions, occasion, standing=standing)
+        if isinstance(found, Refusal):
+            return found
+        if found.rule.path is Path.BREAK_GLASS:
+            _shout(found, info)
+        return None
+
+
+class ClickCheck:
+    """Checks one decision for an `Approval`, with the goals worker's own keys and policy. Callable from every thread.
+
+    Early refusal only, so that a person hears of it at once; what counts is the guard's check.
+    """
+
+    def __init__(self, keys: KeyRing, policy: PolicySource, *, cluster: str, clock: Clock = _now) -> None:
+        self._keys = keys
+        self._policy = policy
+        self._cluster = cluster
+        self._clock = clock
+        self._lock = threading.Lock()  # workflows run in threads, and the policy's source in one at a time
+
+    def __call__(self, signed: SignedDecision, occasion: Occasion) -> Checked | Refusal:
+        """Whether it counts. Environment and cluster are this worker's, whatever the occasion says."""
+        here = dataclasses.replace(occasion, environment=self._policy.environment, cluster=self._cluster)
+        try:
+            with self._lock:
+                policy = self._policy.current()
+            standing = Standing(policy=policy, keys=self._keys.current(), now=self._clock())
+        except (PolicyError, Unavailable) as error:
+            return Refusal(
+                reason=RefusalReason.CANNOT_TELL,
+                explanation=f"This cannot be counted now; try again when it is mended: {error}",
+            )
+        return check_decision(signed, here, standing=standing)
+
+
+def _shout(found: Checked, info: activity.Info) -> None:
+    """An emergency is heard of: in the log, in the metrics, and by the alert on them."""
+    _BREAK_GLASS.labels(action=info.activity_type).inc()
+    _log.warning(
+        "BREAK GLASS: a destructive step runs on an emergency approval",
+        action=info.activity_type,
+        workflow_id=info.workflow_id,
+        run_id=info.workflow_run_id,
+        approval=found.decision.approval_id,
+        requester=found.requester,
+        rule=str(found.rule),
+    )

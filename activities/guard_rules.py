@@ -1,0 +1,161 @@
+"""What the guard decides about one execution of a step. The order of its checks: see `activities.guard`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.approval_facts import ApprovalFacts, HasApprovalFacts
+from activities.effects import declared_effect, fits
+from hitl.policy import Deny, Policy, evaluate
+from hitl.protocol import Denial, Effect, HasPolicyContext, Phase, PolicyContext, Refusal, RefusalReason
+
+
+class GrantVerifier(Protocol):
+    """Checks the grant in a destructive step's request. Offline and quick: it runs on the event loop."""
+
+    def verify(self, info: activity.Info, request: object, *, environment: str, policy: Policy) -> Refusal | None:
+        """Say why the grant does not cover exactly this execution, or None when it does.
+
+        Raises:
+            connectors.errors.Unavailable: When that cannot be told now.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One execution of a step, as the guard sees it."""
+
+    info: activity.Info
+    fn: Callable[..., object]
+    args: tuple[object, ...]
+
+    @property
+    def action(self) -> str:
+        """The step's name."""
+        return self.info.activity_type
+
+    @property
+    def effect(self) -> Effect | None:
+        """What it declared, if anything."""
+        return declared_effect(self.fn)
+
+    @property
+    def request(self) -> object:
+        """The one thing it was given, if anything."""
+        return self.args[0] if self.args else None
+
+    def context(self) -> PolicyContext:
+        """What the request says it touches; nothing where it says nothing."""
+        return self.request.policy_context() if isinstance(self.request, HasPolicyContext) else PolicyContext()
+
+    def approval(self) -> ApprovalFacts | None:
+        """The approval that the request is about; nothing where it is about none, or cannot say."""
+        try:
+            return self.request.approval_facts() if isinstance(self.request, HasApprovalFacts) else None
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the guard decided, with what the audit log keeps of it."""
+
+    reason: RefusalReason | None = None
+    rule: str | None = None
+    explanation: str = ""
+    phase: Phase | None = None
+    context: PolicyContext = field(default_factory=PolicyContext)
+
+    def denial(self, execution: Execution, *, environment: str) -> Denial | None:
+        """The refusal as the goal gets it; None where the step may run."""
+        if self.reason is None:
+            return None
+        return Denial(
+            reason=self.reason,
+            action=execution.action,
+            effect=execution.effect,
+            environment=environment,
+            phase=self.phase,
+            rule=self.rule,
+            explanation=self.explanation,
+        )
+
+
+class Judge:
+    """Decides for one worker: what its role may run, under the policy it is given.
+
+    Args:
+        environment: This deployment's environment; the policy names it.
+        role: The worker's role, for messages.
+        effects: What this role may run.
+        grants: Verifies grants; without one every destructive step is refused.
+    """
+
+    def __init__(
+        self, environment: str, role: str, *, effects: frozenset[Effect], grants: GrantVerifier | None
+    ) -> None:
+        self._environment = environment
+        self._role = role
+        self._effects = effects
+        self._grants = grants
+
+    def decide(self, execution: Execution, policy: Policy) -> Decision:
+        """Decide about one execution.
+
+        Raises:
+            connectors.errors.Unavailable: When the grant cannot be checked now.
+        """
+        phase = policy.environments[self._environment].phase
+        effect = execution.effect
+        if effect is None:
+            return _refuse(execution, phase, RefusalReason.UNDECLARED, "declares no effect; define it with @step(…)")
+        if refused := self._refuse_form(execution, effect, phase):
+            return refused
+        try:
+            context = execution.context()
+        except ValueError as error:
+            return _refuse(
+                execution, phase, RefusalReason.MALFORMED_REQUEST, f"was asked for something unclear: {error}"
+            )
+        verdict = evaluate(policy, self._environment, action=execution.action, effect=effect, context=context)
+        reason = verdict.reason if isinstance(verdict, Deny) else None
+        explanation, rule = verdict.explanation, verdict.rule
+        if reason is None and effect is Effect.DESTRUCTIVE and (refusal := self._check_grant(execution, policy)):
+            reason, explanation = refusal.reason, refusal.explanation
+        return Decision(reason=reason, rule=rule, explanation=explanation, phase=phase, context=context)
+
+    def _refuse_form(self, execution: Execution, effect: Effect, phase: Phase) -> Decision | None:
+        """Refuse what no policy could allow."""
+        if effect not in self._effects:
+            text = f"is {effect}, and the {self._role!r} worker does not run such steps"
+            return _refuse(execution, phase, RefusalReason.WRONG_WORKER, text)
+        if not fits(execution.fn, execution.args):
+            text = "was not given the one request it declares; start it from its goal"
+            return _refuse(execution, phase, RefusalReason.MALFORMED_REQUEST, text)
+        if effect is Effect.DESTRUCTIVE and (found := _unowned(execution.info)):
+            return _refuse(execution, phase, *found)
+        return None
+
+    def _check_grant(self, execution: Execution, policy: Policy) -> Refusal | None:
+        if self._grants is None:
+            text = f"{execution.action!r} is destructive, and this deployment verifies no grants; it cannot run."
+            return Refusal(reason=RefusalReason.NO_GRANT, explanation=text)
+        return self._grants.verify(execution.info, execution.request, environment=self._environment, policy=policy)
+
+
+def _unowned(info: activity.Info) -> tuple[RefusalReason, str] | None:
+    """Why an execution cannot be tied to a run of a workflow: what a grant is signed for."""
+    if not info.in_workflow:
+        return RefusalReason.STANDALONE, "is destructive and was started without a workflow; start a goal instead"
+    if info.is_local:
+        return RefusalReason.LOCAL_ACTIVITY, "is destructive and was called as a local activity; call it on its queue"
+    if not (info.workflow_id and info.workflow_run_id and info.activity_id and info.namespace):
+        return RefusalReason.MISSING_ID, "is destructive and its workflow, run or step has no id; start a goal instead"
+    return None
+
+
+def _refuse(execution: Execution, phase: Phase, reason: RefusalReason, text: str) -> Decision:
+    return Decision(reason=reason, phase=phase, explanation=f"{execution.action!r} {text}.")

@@ -1,0 +1,18 @@
+"""The task queues, one per privilege: a queue is a trust boundary, and each has one worker role."""
+
+from enum import StrEnum
+
+
+class TaskQueue(StrEnum):
+    """Where work is put, by what the process that takes it may do."""
+
+    GOALS = "banksman-goals"
+    """Workflows. No credential, no provider, no network but Temporal and Vault's payload key."""
+    CONNECTORS = "banksman-connectors"
+    """Steps that read and write. No credential that destroys."""
+    SANDBOX = "banksman-sandbox"
+    """Steps that run other people's code, each in a container. No credential but what was sealed for one run."""
+    DESTRUCTIVE = "banksman-destructive"
+    """Steps that destroy, each with a grant. The only credentials that can."""
+    HITL = "banksman-hitl"
+    """Messages to people. Signs decisions; no provider's credential."""

@@ -1,0 +1,172 @@
+"""Steps in the sandbox: each is one command in one fresh container, with nothing of the worker's in it.
+
+What a command needs of a repository comes as a pack, which nobody has opened before: the container makes the work tree
+of it, so that a hostile repository meets git where there is nothing to gain. What a command prints is a stranger's
+word: bounded, with known secrets masked, and never taken for the step's own error.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
+from temporalio import activity
+
+from activities.effects import step
+from activities.run_output import LiveOutput, masked
+from connectors.errors import InvalidRequest
+from hitl.protocol import Effect, PolicyContext
+from sandbox.protocol import Sandbox
+from sandbox.result import Connection, Download, Ended, RunResult
+from sandbox.spec import InputArtifact, Limits, RunSpec
+
+_MOST_TOLD: Final = 200  # of the network: a history is no place for thousands of lines
+_PACK: Final = "repository.pack"
+_MARK: Final = "checked-out"
+_TREE: Final = "tree"
+# Runs inside. The mark tells a tree that could not be made from a command that failed; who removes it, a command of
+# the same user, deceives only itself.
+_CHECK_OUT: Final = f"""\
+commit=$1; shift
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+git init --quiet {_TREE}
+git -C {_TREE} index-pack --stdin < {_PACK} > /dev/null
+rm {_PACK}
+printf '%s\\n' "$commit" > {_TREE}/.git/shallow
+git -C {_TREE} -c advice.detachedHead=false checkout --quiet --detach "$commit"
+: > {_MARK}
+unset GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM
+cd {_TREE}
+exec "$@"
+"""
+
+
+class Unsealer(Protocol):
+    """Opens what was sealed for one run."""
+
+    async def unseal(self, sealed: str, *, run: str) -> Mapping[str, SecretStr]:
+        """The secrets, by the names of the files that they become. It works once."""
+        ...
+
+
+class Source(BaseModel):
+    """A commit to work on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    repository: str = Field(description="OWNER/NAME.")
+    commit: str = Field(description="Its id.")
+    pack: str = Field(description="The artifact that holds it, as git's own pack.")
+
+
+class RunCommandRequest(BaseModel):
+    """One command."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command: tuple[str, ...]
+    source: Source | None = Field(default=None, description="What lies in the folder where it starts.")
+    purpose: str | None = Field(default=None, description="Why it needs a network; nothing is open without.")
+    timeout_seconds: float = Field(description="Then everything in the container ends.")
+    secrets: str | None = Field(default=None, description="Sealed for this workflow run; files in /run/secrets.")
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext.of_repository(self.source.repository) if self.source else PolicyContext()
+
+
+class CommandRun(BaseModel):
+    """How a command ended. One that failed is a result."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    exit_code: int | None = Field(description="128 and the signal's number for a signal; None when the container died.")
+    ended: Ended
+    oom_seen: bool
+    stdout: str
+    stderr: str
+    truncated: bool = Field(description="Whether the middle of an output was left out.")
+    connections: tuple[Connection, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    seconds: float = Field(description="From the start of the command.")
+
+
+class SandboxActivities:
+    """The steps of one worker, on one engine.
+
+    Args:
+        sandbox: Runs them.
+        image: What they run in, by digest.
+        limits: What each may use; the time is the request's.
+        secrets: Opens what other steps sealed.
+    """
+
+    def __init__(self, sandbox: Sandbox, *, image: str, limits: Limits, secrets: Unsealer) -> None:
+        self._sandbox = sandbox
+        self._image = image
+        self._limits = limits
+        self._secrets = secrets
+
+    @step(name="sandbox.run_command", effect=Effect.WRITE)
+    async def run_command(self, request: RunCommandRequest) -> CommandRun:
+        """Run one command; it is tried again only where the sandbox failed, never where the command did.
+
+        Raises:
+            SandboxError: As the tree in `sandbox/errors.py` says; the guard maps it.
+            ConnectorError: The artifact store or Vault failed, or the commit could not be checked out.
+        """
+        info = activity.info()
+        spec = self._spec(request, run_id=f"{info.workflow_run_id}-{info.activity_id}-{info.attempt}")
+        secrets = await self._open(request, run=info.workflow_run_id or "")
+        hidden = tuple(secret.get_secret_value() for secret in secrets.values())
+        live = LiveOutput(hidden, beat=activity.heartbeat)
+        result = await self._sandbox.run(spec, secrets=secrets, on_output=live.take)
+        live.end()
+        if request.source is not None and result.ended == "exit" and not _checked_out(result):
+            raise InvalidRequest(
+                f"{request.source.repository!r} at {request.source.commit} could not be checked out in the sandbox: "
+                f"{masked(result.stderr.text, hidden)[-300:]!r}"
+            )
+        return _told(result, hidden)
+
+    def _spec(self, request: RunCommandRequest, *, run_id: str) -> RunSpec:
+        source, argv = request.source, request.command
+        inputs: tuple[InputArtifact, ...] = ()
+        if source is not None:
+            argv = ("sh", "-euc", _CHECK_OUT, "sh", source.commit, *argv)
+            inputs = (InputArtifact(reference=source.pack, path=_PACK),)
+        try:
+            return RunSpec(
+                run_id=run_id,
+                image=self._image,
+                argv=argv,
+                inputs=inputs,
+                artifacts=(_MARK,) if source else (),
+                purpose=request.purpose,
+                limits=self._limits.model_copy(update={"wall_seconds": request.timeout_seconds}),
+            )
+        except ValueError as error:
+            raise InvalidRequest(f"this command cannot be run: {error}") from error
+
+    async def _open(self, request: RunCommandRequest, *, run: str) -> Mapping[str, SecretBytes]:
+        if request.secrets is None:
+            return {}
+        found = await self._secrets.unseal(request.secrets, run=run)
+        return {name: SecretBytes(value.get_secret_value().encode()) for name, value in found.items()}
+
+
+def _checked_out(result: RunResult) -> bool:
+    return any(artifact.path == _MARK for artifact in result.artifacts)
+
+
+def _told(result: RunResult, hidden: tuple[bytes, ...]) -> CommandRun:
+    return CommandRun(
+        exit_code=result.exit_code,
+        ended=result.ended,
+        oom_seen=result.oom_seen,
+        stdout=masked(result.stdout.text, hidden),
+        stderr=masked(result.stderr.text, hidden),
+        truncated=result.stdout.truncated or result.stderr.truncated,
+        connections=result.connections[:_MOST_TOLD],
+        downloads=result.downloads[:_MOST_TOLD],
+        seconds=result.usage.run_seconds,
+    )

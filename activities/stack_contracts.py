@@ -1,0 +1,190 @@
+"""What goals ask of the steps on Pulumi stacks, and what those answer. Light enough for workflow code.
+
+Nothing bulky is in it: programs, plans, states and event logs lie in the artifact store, and are named here by their
+digests. No secret is in it either: a step that needs credentials in a container is given them sealed for its run.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from activities.sandbox import Source
+from connectors.pulumi.digests import Digest, Identity
+from connectors.pulumi.outcome import Ended, UpOutcome
+from hitl.protocol import PolicyContext
+
+MAX_LINES: Final = 50
+"""Lines for people in one answer; the whole is in an artifact."""
+
+StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")]
+
+
+class _Contract(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StackPlace(_Contract):
+    """Which stack, of which project in which repository."""
+
+    repository: str = Field(description="OWNER/NAME.")
+    folder: str = Field(default=".", description="Of the project, from the root of the repository.")
+    stack: StackName
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext.of_repository(self.repository)
+
+
+class _OfAStack(_Contract):
+    place: StackPlace
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return self.place.policy_context()
+
+
+class PrepareStackRequest(_OfAStack):
+    """`pulumi.prepare_stack`: take a commit apart into what the engine and the program are given."""
+
+    source: Source
+
+
+class PreparedStack(_Contract):
+    """A project at one commit, ready to be run."""
+
+    project: str = Field(description="Its name, as `Pulumi.yaml` says.")
+    commit: str
+    prepared: Digest = Field(description="The artifact with a `StackFiles` as JSON: all that a run needs of it.")
+
+
+class SealCredentialsRequest(_OfAStack):
+    """`pulumi.seal_credentials`: what a look at the stack needs, for the sandbox worker and this workflow run only."""
+
+
+class SealedCredentials(_Contract):
+    """Text that may stand in a history; it opens once, on the sandbox worker."""
+
+    secrets: str
+
+
+class StackLook(_OfAStack):
+    """A stack to look at: the request of each step that reads one."""
+
+    prepared: PreparedStack
+    secrets: str = Field(description="Sealed for this workflow run.")
+
+
+class StackRead(_Contract):
+    """What the state is, besides the answer of the step."""
+
+    deployed: bool = Field(default=True, description="False where there is no such stack.")
+    state: Identity | None = Field(default=None, description="Its identity.")
+    exported: Digest | None = Field(default=None, description="The exported state, its secrets encrypted.")
+
+
+class DriftSeen(StackRead):
+    """`pulumi.refresh_stack` and `pulumi.detect_drift`: what stands outside otherwise than the state says."""
+
+    report: Digest | None = Field(default=None, description="The artifact with a `DriftReport` as JSON.")
+    fingerprints: tuple[str, ...] = Field(default=(), description="One for each difference that is no known noise.")
+    lines: tuple[str, ...] = Field(default=(), description="For people, the whole difference as far as 50 lines go.")
+    new: tuple[str, ...] = Field(default=(), description="Lines of what was not in the look before.")
+    quiet: int = Field(default=0, description="How many differences are known noise.")
+    looked_at: int = 0
+    complete: bool = Field(default=True, description="Whether the look reached its end without an error.")
+
+
+class DriftLook(StackLook):
+    """`pulumi.detect_drift`: tell what drifted; nothing is changed, the state neither."""
+
+    known: tuple[str, ...] = Field(default=(), description="Fingerprints of the look before.")
+
+
+class PreviewRequest(StackLook):
+    """`pulumi.preview_stack` and `pulumi.preview_destroy`: plan, and write down what people are to approve."""
+
+    drift: Digest | None = Field(default=None, description="The report of the refresh right before.")
+    why: str = Field(default="", max_length=300, description="One line for people, first in the summary.")
+
+
+class RestoreLook(StackLook):
+    """`pulumi.preview_restore`: compare a kept state with the one that is there, and write down what to approve."""
+
+    backup: Digest = Field(description="The artifact with the state that is to be put back.")
+
+
+class StackPreviewed(StackRead):
+    """A plan."""
+
+    plan: str | None = Field(
+        default=None, description="The plan for the approval, as its one text; None: nothing is to be done."
+    )
+    whole_plan: Digest | None = Field(default=None, description="The artifact with a `StackPlan` as JSON.")
+    headline: str = Field(default="", description="What it comes to, in one line.")
+    lines: tuple[str, ...] = Field(default=(), description="For people, at most 50 of them.")
+
+
+class StackChanged(_Contract):
+    """How an update or a destruction ended. Anything but *applied* is for a person."""
+
+    outcome: UpOutcome
+    events: Digest | None = Field(default=None, description="The event log, without secrets.")
+    exported: Digest | None = Field(default=None, description="The state after it.")
+    said: str = Field(default="", description="The end of what Pulumi printed, bounded.")
+    outputs: dict[str, str] = Field(default_factory=dict[str, str], description="The stack's outputs, secrets masked.")
+
+
+class StackRestored(_Contract):
+    """`pulumi.restore_state`: how it ended; by the identity of what is there, never by what Pulumi said."""
+
+    ended: Ended = Field(description="Applied, refused or unknown.")
+    state: Identity | None = Field(default=None, description="Of the state that is there now; None: it was not read.")
+    exported: Digest | None = Field(default=None, description="That state.")
+    replaced: Digest = Field(description="The state before it.")
+    said: str = Field(default="", description="The end of what Pulumi printed, bounded.")
+
+
+class LockSeen(StackRead):
+    """`pulumi.look_at_lock`: who holds Pulumi's own lock of the stack."""
+
+    owners: tuple[str, ...] = ()
+
+
+class StackUnlocked(_Contract):
+    """`pulumi.unlock_stack`: whether the lock is gone."""
+
+    released: bool
+    owners: tuple[str, ...] = ()
+
+
+class Deployment(_Contract):
+    """One entry of a stack's history."""
+
+    version: int
+    kind: str = Field(description="update, destroy, refresh, import, …")
+    result: str = Field(description="succeeded, failed, in-progress, …")
+    started: datetime | None = None
+    message: str = ""
+    commit: str | None = Field(default=None, description="Of the program, where Banksman made it.")
+    changes: dict[str, int] = Field(default_factory=dict[str, int])
+
+
+class StackHistory(StackRead):
+    """`pulumi.read_history`: the newest first, at most 100."""
+
+    deployments: tuple[Deployment, ...] = ()
+
+
+class StackOutputs(StackRead):
+    """`pulumi.read_outputs`: secrets masked."""
+
+    outputs: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class StackProgress(_Contract):
+    """The signal `stack_progress`: how far a step on a stack is."""
+
+    done: int = 0
+    failed: int = 0
+    lines: tuple[str, ...] = Field(default=(), description="The newest, for people.")

@@ -1,0 +1,39 @@
+"""What a look at a stack needs, sealed for the sandbox worker: no history, and no other process, can open it."""
+
+from datetime import timedelta
+from typing import Final
+
+from pydantic import SecretStr
+from temporalio import activity
+
+from activities.effects import step
+from activities.stack_contracts import SealCredentialsRequest, SealedCredentials
+from activities.stack_ports import LookTokens
+from hitl.protocol import Effect
+
+_ACTION, _SECRET = "pulumi-look", "pulumi/look"
+_STEP: Final = timedelta(minutes=2)
+_WAITS: Final = timedelta(minutes=30)
+"""How long the sandbox worker may be busy with others before it opens them."""
+
+
+class StackCredentials:
+    """The step, with the port it needs; for the connectors worker. It raises by the tree in `connectors/errors.py`."""
+
+    def __init__(self, vault: LookTokens) -> None:
+        self._vault = vault
+
+    @step(name="pulumi.seal_credentials", effect=Effect.READ)
+    async def seal_credentials(self, request: SealCredentialsRequest) -> SealedCredentials:
+        """Read what looks at stacks, and seal it for this workflow run. It opens once: seal again for each step.
+
+        Raises:
+            NotFound: Vault has no such secret.
+            ConnectorError: By the tree.
+        """
+        info = activity.info()
+        run = info.workflow_run_id or ""
+        told = {"workflow_id": info.workflow_id or "", "run_id": run, "stack": request.place.stack}
+        async with self._vault.step(_ACTION, metadata=told, ttl=_STEP) as token:
+            fields: dict[str, SecretStr] = dict(await token.read(_SECRET))
+            return SealedCredentials(secrets=await token.seal(fields, run=run, ttl=_WAITS))

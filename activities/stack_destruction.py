@@ -1,0 +1,207 @@
+"""Steps that change Pulumi stacks, each by a grant, with credentials that no other process reaches."""
+
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.effects import step
+from activities.grant_use import Use, use_grant
+from activities.granted import GrantedRequest
+from activities.stack_attempts import PART
+from activities.stack_changing import Approved, Changing
+from activities.stack_contracts import StackChanged, StackRestored, StackUnlocked
+from activities.stack_files import StackFiles
+from activities.stack_house import OpenStack, StackHouse
+from activities.stack_ports import ChangeTokens
+from activities.stack_problems import raise_failed
+from activities.stack_restoring import Restoring
+from connectors.errors import Conflict, InvalidRequest
+from connectors.pulumi.approval import (
+    ChangeParameters,
+    DestroyStackParameters,
+    RestoreStateParameters,
+    StackParameters,
+    UnlockStackParameters,
+    UpdateStackParameters,
+)
+from connectors.pulumi.stack_plan import StackPlan
+from hitl.plan import PlanError, read_plan
+from hitl.protocol import Effect
+from sandbox.errors import SpecRefused
+from sandbox.pulumi import request as runs
+from sandbox.pulumi.outcome import OnProgress, RunOutcome
+
+_ACTION, _SECRET = "pulumi-change", "pulumi/change"
+_STEP: Final = timedelta(minutes=2)
+_Parameters = TypeVar("_Parameters", bound=StackParameters)
+
+
+class StackDestruction:
+    """The steps; for the destructive worker. They raise by the trees of connectors and sandbox, which the guard maps.
+
+    Args:
+        house: What the deployment gives.
+        vault: Makes the tokens; also keeps which grants were used.
+    """
+
+    def __init__(self, house: StackHouse, vault: ChangeTokens) -> None:
+        self._house, self._vault = house, vault
+
+    @step(name="pulumi.update_stack", effect=Effect.DESTRUCTIVE)
+    async def update_stack(self, request: GrantedRequest) -> StackChanged:
+        """Apply the plan that was approved, to the state and the world that it was made from, or nothing.
+
+        Raises:
+            Conflict: Program, configuration, image, state or world are not what was approved; nothing was changed.
+            ConnectorError: Nothing was changed, for another reason.
+        """
+        wanted = _parameters(request, UpdateStackParameters)
+        use, opened = await self._open(request, wanted, salt=wanted.salt)
+        _require_inputs(opened, wanted)
+
+        async def change(on_progress: OnProgress, look: bool) -> RunOutcome:
+            asked = opened.request(
+                runs.UpRequest,
+                part=PART,
+                program=opened.files.program,
+                plan=wanted.inputs.plan_file,
+                identity=wanted.inputs.state,
+                update_version=wanted.inputs.update_version,
+                check_drift=look,
+            )
+            return await opened.place.pulumi.up(asked, opened.secrets, on_progress=on_progress)
+
+        approved = await self._approved(wanted, state=wanted.inputs.state, version=wanted.inputs.update_version)
+        return await Changing(self._house, opened, approved).run(use, change)
+
+    @step(name="pulumi.destroy_stack", effect=Effect.DESTRUCTIVE)
+    async def destroy_stack(self, request: GrantedRequest) -> StackChanged:
+        """Delete what the stack holds, as it was looked at; its history stays.
+
+        Raises:
+            Conflict: State or world are not what was approved; nothing was changed.
+            ConnectorError: Nothing was changed, for another reason.
+        """
+        wanted = _parameters(request, DestroyStackParameters)
+        use, opened = await self._open(request, wanted, salt=wanted.salt)
+        _require_commit(opened, wanted)
+
+        async def change(on_progress: OnProgress, look: bool) -> RunOutcome:
+            del look  # the engine compares the state; it has no plan to hold the world to
+            bound = {"identity": wanted.state, "update_version": wanted.update_version}
+            asked = opened.request(runs.DestroyRequest, part=PART, **bound)
+            return await opened.place.pulumi.destroy(asked, opened.secrets, on_progress=on_progress)
+
+        approved = await self._approved(wanted, state=wanted.state, version=wanted.update_version)
+        return await Changing(self._house, opened, approved).run(use, change)
+
+    @step(name="pulumi.restore_state", effect=Effect.DESTRUCTIVE)
+    async def restore_state(self, request: GrantedRequest) -> StackRestored:
+        """Put a kept state in the place of the one that was looked at; what stands outside is not touched.
+
+        Raises:
+            Conflict: The state is not what was approved, or the kept one is another; nothing was changed.
+            ConnectorError: Nothing was changed, for another reason.
+        """
+        wanted = _parameters(request, RestoreStateParameters)
+        use, opened = await self._open(request, wanted, salt=wanted.salt)
+        _require_commit(opened, wanted)
+        return await Restoring(self._house, opened, wanted).run(use)
+
+    @step(name="pulumi.unlock_stack", effect=Effect.DESTRUCTIVE)
+    async def unlock_stack(self, request: GrantedRequest) -> StackUnlocked:
+        """Take away the lock that a run left which is gone; a lock of anybody else's stays.
+
+        Raises:
+            Conflict: The run still lives.
+            ConnectorError: The locks cannot be looked at.
+        """
+        wanted = _parameters(request, UnlockStackParameters)
+        _, opened = await self._open(request, wanted)
+        owner = wanted.owner.removeprefix(runs.HOST_PREFIX)
+        asked = opened.request(runs.UnlockRequest, part="k", owner=owner)
+        try:
+            outcome = await opened.place.pulumi.unlock(asked, opened.secrets)
+        except SpecRefused as error:
+            raise Conflict(str(error)) from error
+        if outcome.ended not in {"done", "changed"}:
+            raise_failed(outcome, opened.files, what="the unlocking", hidden=opened.hidden)
+        return StackUnlocked(released=outcome.released, owners=outcome.owners)
+
+    async def _open(self, request: GrantedRequest, wanted: StackParameters, *, salt: str = "") -> tuple[Use, OpenStack]:
+        """Use the grant up, and open the stack that it is for."""
+        here = self._house.platform.environment
+        if isinstance(wanted, ChangeParameters) and wanted.environment != here:
+            raise InvalidRequest(f"the plan is for {wanted.environment!r}, and this worker serves {here!r}")
+        place = await self._house.engine.place()
+        info = activity.info()
+        told = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or "", "stack": wanted.stack}
+        async with self._vault.step(_ACTION, metadata=told, ttl=_STEP) as token:
+            use = await use_grant(token, request)
+            fields = await token.read(_SECRET)
+        files = await self._house.files(wanted.prepared)
+        _require_project(files, wanted)
+        return use, self._house.open(files, fields, place=place, salt=salt)
+
+    async def _approved(
+        self, wanted: UpdateStackParameters | DestroyStackParameters, *, state: str, version: int | None
+    ) -> Approved:
+        destroy = isinstance(wanted, DestroyStackParameters)
+        try:
+            plan = StackPlan.model_validate_json(await self._house.store.get(wanted.whole_plan))
+        except ValidationError as error:
+            raise InvalidRequest(f"the artifact {wanted.whole_plan!r} is no plan of a stack; plan again") from error
+        before = await self._house.state(wanted.exported)
+        if before.identity != state:
+            raise Conflict(f"the plan for {wanted.stack!r} was made on another state than it says; plan again")
+        return Approved(
+            state=state,
+            version=version,
+            before=before,
+            planned=plan.expected,
+            destroy=destroy,
+            step="destroy" if destroy else "up",
+        )
+
+
+def _parameters(request: GrantedRequest, model: type[_Parameters]) -> _Parameters:
+    try:
+        return read_plan(request.plan).parameters_as(model)
+    except PlanError as error:
+        raise InvalidRequest(str(error)) from error
+
+
+def _require_project(files: StackFiles, wanted: StackParameters) -> None:
+    there = (files.repository, files.folder, files.project.name, files.stack)
+    if there != (wanted.repository, wanted.folder, wanted.project, wanted.stack):
+        raise Conflict(f"what was prepared is of {'/'.join(there)}, and not what was approved; plan again")
+
+
+def _require_commit(opened: OpenStack, wanted: DestroyStackParameters | RestoreStateParameters) -> None:
+    if (opened.files.commit, opened.place.image) != (wanted.commit, wanted.image):
+        raise Conflict(f"commit or image of {wanted.stack!r} are no longer what was approved; plan again")
+
+
+def _require_inputs(opened: OpenStack, wanted: UpdateStackParameters) -> None:
+    """Compare what is about to be run with what was approved.
+
+    Raises:
+        Conflict: With the names of what differs.
+    """
+    files, image = opened.files, opened.place.image
+    now = wanted.inputs.model_copy(
+        update={
+            "commit": files.commit,
+            "program": files.program_digest,
+            "configuration": files.configuration_digest,
+            "image": image,
+            "program_image": image,
+        }
+    )
+    if different := wanted.inputs.differences(now):
+        raise Conflict(
+            f"of {wanted.project}/{wanted.stack} no longer as approved: {', '.join(different)}; nothing was changed, "
+            "plan again"
+        )

@@ -1,0 +1,199 @@
+"""Steps on Pulumi stacks that look: each in containers of its own, with credentials that were sealed for its run.
+
+What changes a stack is `activities.stack_destruction`. The one thing that is changed here is the state, which
+`refresh_stack` brings up to what is really there.
+"""
+
+from typing import Final
+
+from temporalio import activity
+
+from activities.effects import step
+from activities.sandbox import Unsealer
+from activities.stack_contracts import (
+    MAX_LINES,
+    Deployment,
+    DriftLook,
+    DriftSeen,
+    LockSeen,
+    PreparedStack,
+    PrepareStackRequest,
+    PreviewRequest,
+    RestoreLook,
+    StackHistory,
+    StackLook,
+    StackOutputs,
+    StackPreviewed,
+    StackRead,
+)
+from activities.stack_house import OpenStack, StackHouse
+from activities.stack_planning import Planning
+from activities.stack_preparing import Preparing
+from activities.stack_problems import locked, no_such_stack, problem, raise_failed
+from activities.stack_progress import LiveStack
+from activities.stack_restoring import read_restoration
+from connectors.errors import InvalidRequest
+from connectors.pulumi.drift import DriftReport, find_drift, since_last
+from connectors.pulumi.history import read_history
+from connectors.pulumi.rendering import short_drift_lines
+from connectors.pulumi.state import shown_outputs
+from hitl.protocol import Effect
+from sandbox.pulumi import request as runs
+from sandbox.pulumi.outcome import RunOutcome
+
+_NOT_THERE: Final = StackRead(deployed=False)
+
+
+class StackActivities:
+    """The steps; for the sandbox worker. They raise by the trees of connectors and sandbox, which the guard maps.
+
+    Args:
+        house: What the deployment gives.
+        secrets: Opens what was sealed.
+    """
+
+    def __init__(self, house: StackHouse, secrets: Unsealer) -> None:
+        self._house, self._secrets = house, secrets
+
+    @step(name="pulumi.prepare_stack", effect=Effect.READ)
+    async def prepare_stack(self, request: PrepareStackRequest) -> PreparedStack:
+        """Take a commit apart into what the engine and the program are given."""
+        return await Preparing(self._house, request).prepare()
+
+    @step(name="pulumi.preview_stack", effect=Effect.WRITE)
+    async def preview_stack(self, request: PreviewRequest) -> StackPreviewed:
+        """Plan what the program wants; a stack that is not there is made, empty."""
+        opened = await self._open(request)
+        asked = opened.request(runs.PreviewRequest, part="p", program=opened.files.program)
+        outcome = await opened.place.pulumi.preview(asked, opened.secrets, on_progress=LiveStack().take)
+        planning = Planning(self._house, opened, request)
+        if outcome.ended == "failed":
+            await planning.require_no_policy_refuses(outcome)
+        if outcome.ended != "done":
+            raise_failed(outcome, opened.files, what="the preview", hidden=opened.hidden)
+        return await planning.of_update(outcome)
+
+    @step(name="pulumi.preview_destroy", effect=Effect.READ)
+    async def preview_destroy(self, request: PreviewRequest) -> StackPreviewed:
+        """Plan the destruction of all that the stack holds."""
+        opened = await self._open(request)
+        asked = opened.request(runs.DestroyRequest, part="p", preview_only=True)
+        outcome = await opened.place.pulumi.destroy(asked, opened.secrets, on_progress=LiveStack().take)
+        if not _there(outcome, opened, what="the preview of the destruction"):
+            return StackPreviewed(**_NOT_THERE.model_dump())
+        return await Planning(self._house, opened, request).of_destruction(outcome)
+
+    @step(name="pulumi.refresh_stack", effect=Effect.WRITE)
+    async def refresh_stack(self, request: StackLook) -> DriftSeen:
+        """Write into the state what is really there, and tell what was otherwise."""
+        seen, _ = await self._looked(request, preview_only=False)
+        return seen
+
+    @step(name="pulumi.detect_drift", effect=Effect.READ)
+    async def detect_drift(self, request: DriftLook) -> DriftSeen:
+        """Tell what is otherwise than the state says, and what of it is new; nothing is changed."""
+        seen, report = await self._looked(request, preview_only=True)
+        new = since_last(report, request.known).new
+        return seen.model_copy(update={"new": short_drift_lines(DriftReport(items=new), most=MAX_LINES)})
+
+    @step(name="pulumi.read_history", effect=Effect.READ)
+    async def read_history(self, request: StackLook) -> StackHistory:
+        """The stack's deployments."""
+        opened = await self._open(request)
+        asked = opened.request(runs.ReadRequest, part="h")
+        outcome = await opened.place.pulumi.history(asked, opened.secrets)
+        if not _there(outcome, opened, what="the history"):
+            return StackHistory(**_NOT_THERE.model_dump())
+        try:
+            found = read_history(await self._house.store.get(outcome.content or ""))
+        except ValueError as error:
+            raise InvalidRequest(f"the history of {opened.files.stack!r} cannot be read: {error}") from error
+        return StackHistory(
+            deployments=tuple(
+                Deployment(commit=one.made.commit if one.made else None, **one.model_dump(exclude={"made"}))
+                for one in found
+            )
+        )
+
+    @step(name="pulumi.read_outputs", effect=Effect.READ)
+    async def read_outputs(self, request: StackLook) -> StackOutputs:
+        """The stack's outputs, secrets masked; and its whole state as an artifact, secrets encrypted: a backup."""
+        opened = await self._open(request)
+        outcome = await opened.place.pulumi.export_state(opened.request(runs.ReadRequest, part="e"), opened.secrets)
+        if not _there(outcome, opened, what="the export"):
+            return StackOutputs(**_NOT_THERE.model_dump())
+        state = await self._house.state(outcome.content or "")
+        return StackOutputs(state=outcome.identity_before, exported=outcome.content, outputs=shown_outputs(state))
+
+    @step(name="pulumi.preview_restore", effect=Effect.READ)
+    async def preview_restore(self, request: RestoreLook) -> StackPreviewed:
+        """Compare a kept state with the one that is there; nothing is changed."""
+        opened = await self._open(request)
+        outcome = await opened.place.pulumi.export_state(opened.request(runs.ReadRequest, part="e"), opened.secrets)
+        if outcome.ended != "done":
+            raise_failed(outcome, opened.files, what="the look before a restoring", hidden=opened.hidden)
+        found = await read_restoration(self._house, opened.files, present=outcome.content or "", kept=request.backup)
+        asked = PreviewRequest(place=request.place, prepared=request.prepared, secrets=request.secrets)
+        return await Planning(self._house, opened, asked).of_restoring(outcome, found, request.backup)
+
+    @step(name="pulumi.look_at_lock", effect=Effect.READ)
+    async def look_at_lock(self, request: StackLook) -> LockSeen:
+        """Who holds Pulumi's own lock of the stack; of Pulumi Cloud nobody can tell."""
+        opened = await self._open(request)
+        asked = opened.request(runs.ReadRequest, part="k")
+        outcome = await opened.place.pulumi.locks(asked, opened.secrets)
+        if not _there(outcome, opened, what="the look at the lock"):
+            return LockSeen(**_NOT_THERE.model_dump(), owners=outcome.owners)
+        return LockSeen(state=outcome.identity_before, exported=outcome.state_before, owners=outcome.owners)
+
+    async def _open(self, request: StackLook) -> OpenStack:
+        """The stack of a request. What may fail for now comes before the secrets, which open once."""
+        _ = self._house.platform
+        files = await self._house.files(request.prepared.prepared)
+        asked = request.place
+        if (files.repository, files.folder, files.stack) != (asked.repository, asked.folder, asked.stack):
+            raise InvalidRequest(f"what was prepared is not of the stack {asked.stack!r} asked for: prepare it again")
+        place = await self._house.engine.place()
+        fields = await self._secrets.unseal(request.secrets, run=activity.info().workflow_run_id or "")
+        return self._house.open(files, fields, place=place)
+
+    async def _looked(self, request: StackLook, *, preview_only: bool) -> tuple[DriftSeen, DriftReport]:
+        opened = await self._open(request)
+        asked = opened.request(runs.RefreshRequest, part="d", preview_only=preview_only)
+        outcome = await opened.place.pulumi.refresh(asked, opened.secrets, on_progress=LiveStack().take)
+        if no_such_stack(outcome):
+            return DriftSeen(**_NOT_THERE.model_dump()), DriftReport()
+        log = await self._house.events(outcome, "refresh", opened)
+        failed = outcome.ended != "done"
+        if failed and (locked(outcome) or not log.resources):
+            raise_failed(outcome, opened.files, what="the refresh", hidden=opened.hidden)
+        knowledge = self._house.platform.knowledge()
+        report = find_drift(log, today=knowledge.today, noise=knowledge.noise)
+        if failed and report.complete:  # the log does not say why
+            why = str(problem(outcome, opened.files, what="the refresh", hidden=opened.hidden))
+            report = report.model_copy(update={"complete": False, "problems": (why,)})
+        before = preview_only or outcome.state_after is None
+        seen = DriftSeen(
+            state=outcome.identity_before if before else outcome.identity_after,
+            exported=outcome.state_before if before else outcome.state_after,
+            report=await self._house.store.put(report.model_dump_json().encode()),
+            fingerprints=tuple(sorted(report.fingerprints)),
+            lines=short_drift_lines(report, most=MAX_LINES),
+            quiet=len(report.quiet),
+            looked_at=report.looked_at,
+            complete=report.complete,
+        )
+        return seen, report
+
+
+def _there(outcome: RunOutcome, opened: OpenStack, *, what: str) -> bool:
+    """Whether there is such a stack.
+
+    Raises:
+        ConnectorError: The run failed otherwise.
+    """
+    if no_such_stack(outcome):
+        return False
+    if outcome.ended != "done":
+        raise_failed(outcome, opened.files, what=what, hidden=opened.hidden)
+    return True

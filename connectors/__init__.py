@@ -1,0 +1,1 @@
+"""One package per provider: its client and its twin. Nothing here knows of Temporal."""

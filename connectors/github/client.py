@@ -1,0 +1,198 @@
+"""GitHub as a GitHub App: a session on one repository, with a token narrowed to what the step needs.
+
+A session costs two requests around the work, three when the installation's number is not known: the token is made at
+the start and revoked at the end, whatever ended it.
+"""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import jwt
+import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import BaseModel
+
+from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound
+from connectors.github.api import Api, Question
+from connectors.github.content import GitHubSession
+from connectors.github.models import AppCredentials
+
+_INSTALLATION_KEPT: Final = 300.0
+_JWT_LIFE: Final = 540
+_JWT_SKEW: Final = 60
+_KEY_REFUSED: Final = (
+    "GitHub refuses the App's private key: it was deleted there, or the clock is off; put a new key into Vault "
+    "at banksman/github/app"
+)
+# GitHub allows no other characters; a name of dots alone is none.
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+")
+_log = structlog.get_logger("banksman.github")
+
+T = TypeVar("T")
+
+
+class _InstallationAnswer(BaseModel):
+    id: int
+
+
+class _TokenAnswer(BaseModel):
+    token: str
+
+
+@dataclass(frozen=True)
+class _Installation:
+    number: int
+    until: float
+
+
+class GitHubApp:
+    """Opens sessions for a GitHub App.
+
+    Args:
+        base_url: The API: `https://api.github.com`, `https://HOST/api/v3`, or the twin's.
+        timeout: Seconds for one call.
+    """
+
+    def __init__(self, *, base_url: str = "https://api.github.com", timeout: int = 10) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._installations: dict[tuple[str, str], _Installation] = {}
+
+    @contextlib.asynccontextmanager
+    async def session(
+        self, credentials: AppCredentials, *, repository: str, permissions: Mapping[str, str]
+    ) -> AsyncGenerator[GitHubSession]:
+        """A session on one repository; its token is revoked when the block ends, whatever ended it.
+
+        A cancellation while the token is made waits for GitHub's answer, so that the token is known and revoked.
+
+        Args:
+            credentials: The App.
+            repository: `OWNER/NAME`.
+            permissions: As GitHub names them, for example `{"contents": "read"}`.
+
+        Raises:
+            AuthDenied: GitHub refuses the App's key, or the App lacks a permission.
+            NotFound: The App is not installed on this repository.
+            InvalidRequest: The repository's name is none.
+            ConnectorError: Anything else, by the tree.
+        """
+        if not _REPOSITORY.fullmatch(repository):
+            raise InvalidRequest(f"{repository!r} is not a repository: name it as 'OWNER/NAME'")
+        api = Api(base_url=self._base_url, timeout=self._timeout)
+        try:
+            api.authenticate(_app_jwt(credentials))
+            minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
+            try:
+                await _to_the_end(minting)
+                yield GitHubSession(api, repository)
+            finally:
+                if _succeeded(minting):
+                    await _to_the_end(asyncio.create_task(_revoke(api, repository)))
+        finally:
+            api.close()
+
+    async def _mint(self, api: Api, client_id: str, repository: str, permissions: Mapping[str, str]) -> None:
+        """Make a token, and go on with it instead of the App's JWT."""
+        key = (client_id, repository)
+        kept = self._installations.get(key)
+        if kept is not None and kept.until > time.monotonic():
+            with contextlib.suppress(NotFound):  # installed anew meanwhile: it then has another number
+                return api.authenticate(await _token(api, kept.number, repository, permissions))
+        self._installations.pop(key, None)
+        number = await _installation(api, repository)
+        token = await _token(api, number, repository, permissions)
+        self._installations[key] = _Installation(number, time.monotonic() + _INSTALLATION_KEPT)
+        return api.authenticate(token)
+
+
+async def _installation(api: Api, repository: str) -> int:
+    """The number of the App's installation: no secret, so it is kept for some minutes."""
+    question = Question(
+        what=f"the App's installation on {repository!r}",
+        path=f"/repos/{repository}/installation",
+        missing=_not_installed(repository),
+        denied=_KEY_REFUSED,
+    )
+    return (await api.ask(question, _InstallationAnswer.model_validate_json)).id
+
+
+async def _token(api: Api, installation: int, repository: str, permissions: Mapping[str, str]) -> str:
+    refused = f"GitHub gives the App no token with {dict(permissions)!r} on {repository!r}: grant it these permissions"
+    question = Question(
+        what=f"a token for {repository!r}",
+        method="POST",
+        path=f"/app/installations/{installation}/access_tokens",
+        body={"repositories": [repository.partition("/")[2]], "permissions": dict(permissions)},
+        missing=_not_installed(repository),
+        denied=refused,
+        unauthorized=_KEY_REFUSED,
+    )
+    try:
+        return (await api.ask(question, _TokenAnswer.model_validate_json)).token
+    except InvalidRequest as error:
+        # 422: the installation does not cover this repository, or lacks a permission.
+        raise AuthDenied(refused) from error
+
+
+async def _revoke(api: Api, repository: str) -> None:
+    gone = "the token is gone already"
+    question = Question(
+        what="the end of a token", method="DELETE", path="/installation/token", missing=gone, denied=gone
+    )
+    try:
+        await api.ask(question, str)
+    except ConnectorError as error:
+        # It ends by itself within the hour; the step's own outcome matters more.
+        _log.warning("installation token not revoked; it ends by itself", repository=repository, why=str(error))
+
+
+def _app_jwt(credentials: AppCredentials) -> str:
+    """The App's JWT, as GitHub's documentation wants it: issued a minute ago, for at most ten minutes."""
+    try:
+        # Checking that the key's numbers are primes takes 40 ms and protects nobody: the key is our own.
+        key = load_pem_private_key(
+            credentials.private_key.get_secret_value().encode(), password=None, unsafe_skip_rsa_key_validation=True
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise AuthDenied(_unusable(credentials)) from error
+    if not isinstance(key, RSAPrivateKey):
+        raise AuthDenied(_unusable(credentials))
+    now = int(time.time())
+    claims = {"iat": now - _JWT_SKEW, "exp": now + _JWT_LIFE, "iss": credentials.client_id}
+    return jwt.encode(claims, key, algorithm="RS256")
+
+
+def _unusable(credentials: AppCredentials) -> str:
+    return (
+        f"the private key of the GitHub App {credentials.client_id!r} is not an RSA key in PEM: put the file that "
+        "GitHub gave into Vault at banksman/github/app"
+    )
+
+
+def _not_installed(repository: str) -> str:
+    return f"the GitHub App is not installed on {repository!r}, or there is no such repository: install it there"
+
+
+def _succeeded(task: "asyncio.Task[None]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+async def _to_the_end(task: "asyncio.Task[T]") -> T:
+    """Wait for a task even when cancelled meanwhile; the cancellation is then raised after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

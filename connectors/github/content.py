@@ -1,0 +1,267 @@
+"""Reading one repository: files and trees, at a commit that the result names.
+
+A ref is resolved first, by the one request whose answer is just the commit's id, and all is then read at that commit:
+the result says what was read, and reading it again gives the same bytes.
+"""
+
+import asyncio
+import base64
+import dataclasses
+import re
+import threading
+from typing import Annotated, Final, Literal
+from urllib.parse import parse_qs, quote, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter
+
+from connectors.errors import Conflict, InvalidRequest, NotFound
+from connectors.github.api import Api, Question
+from connectors.github.branch import BranchLoss, Remote
+from connectors.github.models import FileContent, Tree, TreeEntry
+from connectors.github.pack import Pack, fetch_pack
+from connectors.github.writes import Writes
+
+_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
+_SHA_ONLY: Final = "application/vnd.github.sha"
+_HEAD: Final = "HEAD"
+
+
+def _decoded(text: object) -> bytes:
+    # GitHub breaks the lines; anything else that is not base64 is an error, not to be skipped.
+    return base64.b64decode(str(text).replace("\n", ""), validate=True)
+
+
+_Base64 = Annotated[bytes, BeforeValidator(_decoded)]
+
+
+class _Item(BaseModel):
+    """What GitHub's contents API tells of a path that is no folder."""
+
+    type: Literal["file", "dir", "symlink", "submodule"]
+    sha: str
+    url: str
+    encoding: str = ""
+    content: _Base64 = b""
+
+
+class _Repository(BaseModel):
+    clone_url: str
+
+
+class _Blob(BaseModel):
+    encoding: Literal["base64"]
+    content: _Base64
+
+
+class _TreeAnswer(BaseModel):
+    tree: tuple[TreeEntry, ...]
+    truncated: bool
+
+
+def _kind(answer: object) -> str:
+    return "folder" if isinstance(answer, list) else "item"
+
+
+_CONTENTS: Final[TypeAdapter[list[object] | _Item]] = TypeAdapter(
+    Annotated[Annotated[list[object], Tag("folder")] | Annotated[_Item, Tag("item")], Discriminator(_kind)]
+)
+
+
+class GitHubSession:
+    """One repository, with a token of its own."""
+
+    def __init__(self, api: Api, repository: str) -> None:
+        self._api = api
+        self._name = repository
+
+    async def read_file(self, path: str, *, ref: str | None = None) -> FileContent:
+        """One file, of any size up to GitHub's 100 MB, at the commit that the ref names now.
+
+        Two requests, three for a file over 1 MB. A symbolic link to a file inside the repository gives that file's
+        content, as GitHub does.
+
+        Args:
+            path: From the root of the repository.
+            ref: Branch, tag or commit; the default branch when None.
+
+        Raises:
+            InvalidRequest: It is a folder, a submodule, a link to elsewhere or too large, or the path or ref is none.
+            NotFound: There is no such repository, ref or file; the message says which.
+            ConnectorError: By the tree.
+        """
+        _check_path(path)
+        if not path:
+            raise InvalidRequest(f"no path given: name a file of {self._name!r}")
+        commit = await self._commit(ref)
+        found = await self._item(path, commit, ref)
+        content = await self._content(found, path)
+        return FileContent(path=path, commit=commit, sha=found.sha, size=len(content), content=content)
+
+    async def fetch_pack(self, *, ref: str | None = None) -> Pack:
+        """The commit that the ref names now, without its history, as a pack that is not unpacked here.
+
+        Two requests of the API, then git's two. Submodules and files kept by Git LFS do not come along.
+
+        Raises:
+            InvalidRequest: It is larger than 256 MiB.
+            NotFound: There is no such repository or ref; the message says which.
+            ConnectorError: By the tree.
+        """
+        commit = await self._commit(ref)
+        question = self._question(f"{self._name!r}", "", missing=f"{self._name!r} is there no more")
+        found = await self._api.ask(question, _Repository.model_validate_json)
+        abandoned = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                fetch_pack,
+                found.clone_url,
+                self._api.bearer,
+                repository=self._name,
+                commit=commit,
+                timeout=self._api.timeout,
+                abandoned=abandoned,
+            )
+        finally:
+            abandoned.set()
+
+    async def branch_loss(self, branch: str) -> BranchLoss:
+        """Where a branch stands, and the commits that no other branch and no tag holds; see `Remote.branch_loss`."""
+        return await (await self._remote()).branch_loss(branch)
+
+    async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
+        """Delete a branch that stands at this commit; whether it was there. See `Remote.delete_branch`."""
+        return await (await self._remote()).delete_branch(branch, expected_head=expected_head)
+
+    async def _remote(self) -> Remote:
+        question = self._question(f"{self._name!r}", "", missing=f"{self._name!r} is there no more")
+        found = await self._api.ask(question, _Repository.model_validate_json)
+        return Remote(
+            clone_url=found.clone_url, token=self._api.bearer, repository=self._name, timeout=self._api.timeout
+        )
+
+    @property
+    def writes(self) -> Writes:
+        """What may be written to it."""
+        return Writes(self._api, self._name)
+
+    async def list_tree(self, *, ref: str | None = None, recursive: bool = True, folder: str = "") -> Tree:
+        """What lies in the repository, or in one folder of it, at the commit that the ref names now.
+
+        Args:
+            ref: Branch, tag or commit; the default branch when None.
+            recursive: Whether to list folders within folders too.
+            folder: Where to begin; costs a request for each folder on the way. Paths are given from the root.
+
+        Raises:
+            NotFound: There is no such repository, ref or folder; the message says which.
+            ConnectorError: By the tree.
+        """
+        _check_path(folder)
+        commit = tree = await self._commit(ref)
+        parts = [part for part in folder.split("/") if part]
+        for depth, part in enumerate(parts, start=1):
+            level = await self._tree(tree, recursive=False)
+            inside = (entry for entry in level.tree if entry.path == part and entry.type == "tree")
+            found = next(inside, None)
+            if found is None:
+                raise NotFound(f"{self._name!r} has no folder {'/'.join(parts[:depth])!r}{_at(ref)}")
+            tree = found.sha
+        listed = await self._tree(tree, recursive=recursive)
+        entries = tuple(
+            entry.model_copy(update={"path": "/".join([*parts, entry.path])}) if parts else entry
+            for entry in listed.tree
+        )
+        return Tree(commit=commit, entries=entries, truncated=listed.truncated)
+
+    async def _commit(self, ref: str | None) -> str:
+        """The commit that a ref names. 422 is GitHub's answer to a ref it does not know, 409 to a repository's none."""
+        _check_ref(ref)
+        question = self._question(
+            f"{ref or _HEAD!r} of {self._name!r}",
+            f"commits/{quote(ref or _HEAD, safe='')}",
+            missing=f"{self._name!r} is there no more, or the App may not read it: look at the App's installation",
+            accept=_SHA_ONLY,
+        )
+        try:
+            return await self._api.ask(question, _commit_id)
+        except Conflict as error:
+            raise NotFound(f"{self._name!r} has no commit yet: push one first") from error
+        except InvalidRequest as error:
+            raise NotFound(f"{self._name!r} has no branch, tag or commit {ref or _HEAD!r}") from error
+
+    async def _item(self, path: str, commit: str, ref: str | None) -> _Item:
+        question = self._question(
+            f"{path!r} of {self._name!r}",
+            f"contents/{quote(path)}",
+            missing=f"{self._name!r} has no file {path!r}{_at(ref)}",
+            query={"ref": commit},
+        )
+        found = await self._api.ask(question, _CONTENTS.validate_json)
+        if isinstance(found, list) or found.type == "dir":
+            raise InvalidRequest(f"{path!r} of {self._name!r} is a folder; name a file in it")
+        if parse_qs(urlsplit(found.url).query).get("ref", [commit]) != [commit]:
+            # PyGithub follows a redirection without the query, and so reads the default branch.
+            raise Conflict(f"{self._name!r} was renamed while it was read: use its new name")
+        if found.type != "file":
+            raise InvalidRequest(f"{path!r} of {self._name!r} is a {found.type}, which has no content of its own")
+        return found
+
+    async def _content(self, found: _Item, path: str) -> bytes:
+        """Inline up to 1 MB; larger files come as a blob (GitHub's contents API then says `encoding: none`).
+
+        Not by the raw media type, which would say neither what kind of thing it is nor its id, and which PyGithub
+        decodes as text.
+        """
+        if found.encoding == "base64":
+            return found.content
+        question = self._question(
+            f"{path!r} of {self._name!r}",
+            f"git/blobs/{quote(found.sha, safe='')}",
+            missing=f"{self._name!r} has no content for {path!r} any more",
+        )
+        return (await self._api.ask(question, _Blob.model_validate_json)).content
+
+    async def _tree(self, sha: str, *, recursive: bool) -> _TreeAnswer:
+        question = self._question(
+            f"the tree of {self._name!r}",
+            f"git/trees/{quote(sha, safe='')}",
+            missing=f"{self._name!r} has no tree {sha!r} any more",
+            # Any value makes it recursive, even 0 and false.
+            query={"recursive": "1"} if recursive else None,
+        )
+        return await self._api.ask(question, _TreeAnswer.model_validate_json)
+
+    def _question(
+        self, what: str, path: str, *, missing: str, query: dict[str, str] | None = None, accept: str | None = None
+    ) -> Question:
+        question = Question(
+            what=what,
+            path=f"/repos/{self._name}/{path}".rstrip("/"),
+            query=query or {},
+            missing=missing,
+            denied=f"GitHub refuses our token on {self._name!r}: grant the App the permission it lacks",
+            unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",
+        )
+        return question if accept is None else dataclasses.replace(question, accept=accept)
+
+
+def _commit_id(text: str) -> str:
+    if not _COMMIT_ID.fullmatch(text.strip()):
+        raise ValueError("not a commit's id")
+    return text.strip()
+
+
+def _at(ref: str | None) -> str:
+    return f" at {ref!r}" if ref else ""
+
+
+def _check_path(path: str) -> None:
+    """What an HTTP client would resolve by itself must not reach it: the request would go elsewhere."""
+    if path and ("\0" in path or any(part in {"", ".", ".."} for part in path.split("/"))):
+        raise InvalidRequest(f"{path!r} is not a path inside the repository")
+
+
+def _check_ref(ref: str | None) -> None:
+    """The part of git's rules for names that matters to a URL; GitHub knows the rest."""
+    if ref is not None and (not ref.isprintable() or ref in {"", "."} or ".." in ref):
+        raise InvalidRequest(f"{ref!r} is not the name of a branch, tag or commit")

@@ -1,0 +1,12 @@
+"""What a process counts of its requests to GitHub."""
+
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from observability.names import METRIC_PROVIDER_REQUESTS, METRIC_PROVIDER_SECONDS
+
+REQUESTS: Final = Counter(
+    METRIC_PROVIDER_REQUESTS, "Requests to a provider, by what became of them.", ["provider", "outcome"]
+)
+SECONDS: Final = Histogram(METRIC_PROVIDER_SECONDS, "Seconds that one request to a provider took.", ["provider"])

@@ -1,0 +1,269 @@
+"""Writing to one repository, so that doing it twice does it once: look up, create, and look up again by the next try.
+
+GitHub has no idempotency keys. So the caller gives one (the workflow's id and the step's name), and what is made
+carries it: a commit as a trailer, a comment as a hidden line, a check run as its `external_id`. A pull request is
+found by its branch, of which there is one per goal.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, TypeAdapter
+
+from connectors.errors import Conflict, InvalidRequest, NotFound
+from connectors.github.api import Api, Question
+
+_TRAILER: Final = "Banksman-Key"
+_PAGE: Final = 100
+
+T = TypeVar("T")
+
+
+class Change(Protocol):
+    """What one path shall be; `FileChange` is one."""
+
+    @property
+    def path(self) -> str:
+        """From the root of the repository."""
+        ...
+
+    @property
+    def content(self) -> bytes | None:
+        """All of it; None to delete the file."""
+        ...
+
+    @property
+    def mode(self) -> Literal["100644", "100755", "120000"]:
+        """As git writes it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChange:
+    """What one path shall be.
+
+    Attributes:
+        path: From the root of the repository.
+        content: All of it; None to delete the file. Of a symbolic link, its target.
+        mode: As git writes it: a file, a program, a symbolic link.
+    """
+
+    path: str
+    content: bytes | None
+    mode: Literal["100644", "100755", "120000"] = "100644"
+
+
+class PullRequest(BaseModel):
+    """A pull request."""
+
+    number: int
+    html_url: str
+    state: str
+
+
+class Made(BaseModel):
+    """A comment or a check run."""
+
+    id: int
+    html_url: str | None = None
+
+
+class _Repository(BaseModel):
+    default_branch: str
+
+
+class _Sha(BaseModel):
+    sha: str
+
+
+class _Ref(BaseModel):
+    object: _Sha
+
+
+class _Commit(BaseModel):
+    sha: str
+    message: str
+    tree: _Sha
+
+
+class _Comment(Made):
+    body: str | None = None
+
+
+class _Check(Made):
+    external_id: str | None = None
+
+
+class _Checks(BaseModel):
+    check_runs: list[_Check]
+
+
+_PULLS: Final = TypeAdapter(list[PullRequest])
+_COMMENTS: Final = TypeAdapter(list[_Comment])
+
+
+class Writes:
+    """What may be written to one repository, with the session's token."""
+
+    def __init__(self, api: Api, repository: str) -> None:
+        self._api = api
+        self._name = repository
+
+    async def default_branch(self) -> str:
+        """The branch that is meant where none is named.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        return (await self._ask("the default branch", "", _Repository.model_validate_json)).default_branch
+
+    async def commit_files(self, branch: str, changes: Sequence[Change], *, base: str, message: str, key: str) -> str:
+        """A new branch with one commit on top of `base`; its id. Made already under this key, it is found.
+
+        The branch appears last and at once, so that a half-made one is never seen.
+
+        Raises:
+            Conflict: The branch is there and is somebody else's.
+            NotFound: There is no such base.
+            InvalidRequest: A path cannot be, or a file to delete is not there.
+            ConnectorError: By the tree.
+        """
+        if not changes:
+            raise InvalidRequest(f"nothing to commit to {self._name!r}: name a file")
+        if (there := await self._mine(branch, key)) is not None:
+            return there
+        onto = await self._commit(await self._head(base))
+        entries = [await self._entry(change) for change in changes]
+        new_tree = {"base_tree": onto.tree.sha, "tree": entries}
+        tree = await self._ask("the tree", "git/trees", _Sha.model_validate_json, body=new_tree)
+        text = f"{message.rstrip()}\n\n{_TRAILER}: {key}\n"
+        new_commit = {"message": text, "tree": tree.sha, "parents": [onto.sha]}
+        commit = await self._ask("the commit", "git/commits", _Sha.model_validate_json, body=new_commit)
+        new_ref = {"ref": f"refs/heads/{branch}", "sha": commit.sha}
+        try:
+            await self._ask(f"branch {branch!r}", "git/refs", _Ref.model_validate_json, body=new_ref)
+        except InvalidRequest:
+            # The same answer whether it came to be meanwhile or cannot be.
+            if (there := await self._mine(branch, key)) is None:
+                raise
+            return there
+        return commit.sha
+
+    async def open_pull_request(self, head: str, *, base: str, title: str, body: str) -> PullRequest:
+        """A pull request from one branch to another; what there is of the kind, even closed, is found and left.
+
+        Raises:
+            InvalidRequest: A branch is not there, or there is nothing between them.
+            ConnectorError: By the tree.
+        """
+        if (there := await self._pull(head, base)) is not None:
+            return there
+        given = {"title": title, "head": head, "base": base, "body": body}
+        try:
+            return await self._ask("the pull request", "pulls", PullRequest.model_validate_json, body=given)
+        except InvalidRequest:
+            if (there := await self._pull(head, base)) is None:
+                raise
+            return there
+
+    async def comment(self, number: int, text: str, *, key: str) -> Made:
+        """A comment on a pull request, once for each key.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        path, mark, page = f"issues/{number}/comments", f"<!-- banksman: {key} -->", 0
+        while True:
+            page += 1
+            query = {"per_page": str(_PAGE), "page": str(page)}
+            there = await self._ask(f"the comments on #{number}", path, _COMMENTS.validate_json, query=query)
+            if (found := next((one for one in there if mark in (one.body or "")), None)) is not None:
+                return Made(id=found.id, html_url=found.html_url)
+            if len(there) < _PAGE:
+                break
+        body = {"body": f"{text}\n\n{mark}"}
+        return await self._ask(f"a comment on #{number}", path, Made.model_validate_json, body=body)
+
+    async def label(self, number: int, labels: Sequence[str]) -> None:
+        """Labels on a pull request; GitHub itself adds each once.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        await self._ask(f"labels on #{number}", f"issues/{number}/labels", str, body={"labels": list(labels)})
+
+    async def check_run(  # noqa: PLR0913 - each is a field that GitHub wants
+        self, head_sha: str, name: str, *, conclusion: str, title: str, summary: str, key: str
+    ) -> Made:
+        """A completed check run on a commit, once for each key.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        query = {"check_name": name, "filter": "all", "per_page": str(_PAGE)}
+        path = f"commits/{quote(head_sha, safe='')}/check-runs"
+        there = await self._ask(f"the checks of {head_sha[:12]}", path, _Checks.model_validate_json, query=query)
+        if (found := next((one for one in there.check_runs if one.external_id == key), None)) is not None:
+            return Made(id=found.id, html_url=found.html_url)
+        body = {
+            "name": name,
+            "head_sha": head_sha,
+            "external_id": key,
+            "conclusion": conclusion,
+            "output": {"title": title, "summary": summary},
+        }
+        return await self._ask(f"check {name!r}", "check-runs", Made.model_validate_json, body=body)
+
+    async def _mine(self, branch: str, key: str) -> str | None:
+        """Where the branch stands when it was made under this key; None when there is none."""
+        try:
+            head = await self._head(branch)
+        except NotFound:
+            return None
+        if f"{_TRAILER}: {key}" not in (await self._commit(head)).message.splitlines():
+            raise Conflict(f"{self._name!r} has a branch {branch!r} of somebody else's: choose another name")
+        return head
+
+    async def _head(self, branch: str) -> str:
+        path = f"git/ref/heads/{quote(branch)}"
+        return (await self._ask(f"branch {branch!r}", path, _Ref.model_validate_json)).object.sha
+
+    async def _commit(self, sha: str) -> _Commit:
+        return await self._ask(f"commit {sha[:12]}", f"git/commits/{sha}", _Commit.model_validate_json)
+
+    async def _entry(self, change: Change) -> dict[str, object]:
+        entry: dict[str, object] = {"path": change.path, "mode": change.mode, "type": "blob", "sha": None}
+        if change.content is None:
+            return entry
+        body = {"content": base64.b64encode(change.content).decode(), "encoding": "base64"}
+        blob = await self._ask(f"file {change.path!r}", "git/blobs", _Sha.model_validate_json, body=body)
+        return entry | {"sha": blob.sha}
+
+    async def _pull(self, head: str, base: str) -> PullRequest | None:
+        query = {"head": f"{self._name.split('/')[0]}:{head}", "base": base, "state": "all"}
+        found = await self._ask("pull requests", "pulls", _PULLS.validate_json, query=query)
+        return found[0] if found else None
+
+    async def _ask(
+        self,
+        what: str,
+        path: str,
+        parse: Callable[[str], T],
+        *,
+        body: Mapping[str, object] | None = None,
+        query: dict[str, str] | None = None,
+    ) -> T:
+        question = Question(
+            what=f"{what} of {self._name!r}",
+            path=f"/repos/{self._name}/{path}".rstrip("/"),
+            method="GET" if body is None else "POST",
+            body=body,
+            query=query or {},
+            missing=f"{self._name!r} has no {what.removeprefix('the ')}",
+            denied=f"GitHub refuses our token on {self._name!r}: grant the App the permission it lacks",
+            unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",
+        )
+        return await self._api.ask(question, parse)

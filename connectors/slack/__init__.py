@@ -1,0 +1,1 @@
+"""Slack's twin: what the gateway talks to where there is no Slack."""

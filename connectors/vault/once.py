@@ -1,0 +1,39 @@
+"""Writing a text where there is none, and never over another: for what must happen once.
+
+Vault answers 400 where there is a text and the token may update, and 403 where it may only create.
+"""
+
+from typing import Final
+
+from pydantic import SecretStr
+
+from connectors.errors import AuthDenied, InvalidRequest, Unavailable
+from connectors.vault.kv import MOUNT, read_kv
+from connectors.vault.transport import Transport
+
+_FIELD: Final = "text"
+
+
+async def write_once(transport: Transport, token: SecretStr, path: str, text: str) -> str:
+    """Write a text unless one is there, by check-and-set; the answer is the text that stands there now.
+
+    Safe to repeat: whoever lost the answer finds its own text. What was deleted by hand is not written again.
+
+    Raises:
+        NotFound: It was written and deleted, or the token may read the path and not write it.
+        ConnectorError: By the tree.
+    """
+    try:
+        await transport.call(
+            f"the record {MOUNT}/{path}",
+            token,
+            lambda vault: vault.secrets.kv.v2.create_or_update_secret(
+                path=path, secret={_FIELD: text}, cas=0, mount_point=MOUNT
+            ),
+        )
+    except (InvalidRequest, AuthDenied):
+        found = (await read_kv(transport, token, path)).get(_FIELD)
+        if found is None:
+            raise Unavailable(f"the record {MOUNT}/{path} holds something else; an operator must look at it") from None
+        return found.get_secret_value()
+    return text
