@@ -1,0 +1,1 @@
+"""Policy and protocol for what waits for a person."""

@@ -1,0 +1,1 @@
+"""The web page on which people see what waits for them, and decide."""

@@ -1,0 +1,123 @@
+"""The console as an ASGI application. It keeps nothing: any number of copies answer alike."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hitl.console.deciding import DecidingPages
+from hitl.console.headers import SafeHeaders
+from hitl.console.loopback import LoopbackOnly
+from hitl.console.pages import Pages
+from hitl.console.ports import Approvals, Decide, Goals, Unavailable
+from hitl.console.same_origin import SameOrigin
+from hitl.console.settings import ConsoleSettings
+from hitl.console.sign_in import SignInPages, to_sign_in
+from hitl.console.stack_pages import StackPages
+from hitl.console.stack_plans import Artifacts, StackPlans
+from hitl.console.starting import StartingPages
+from hitl.console.visitors import Refused, SignInFirst, Visitor, Visitors
+from hitl.gateway.clicks import PolicyInForce
+from hitl.policy_file import PolicyError
+
+_ENDED: Final = "Your session has ended. Nothing was done: sign in, look again, and decide then."
+_BROKEN: Final = (
+    "It is unknown whether anything was done: look at it again. An operator finds why in the gateway's log."
+)
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def create_console(  # noqa: PLR0913 - all that it is wired from
+    settings: ConsoleSettings,
+    *,
+    policy: PolicyInForce,
+    approvals: Approvals,
+    decide: Decide,
+    goals: Goals,
+    artifacts: Artifacts,
+) -> Starlette:
+    """The console, to be served at `settings.origin`.
+
+    Args:
+        settings: Checked already: a console that anybody could enter is not made.
+        policy: Who people are, and the phase of the environment.
+        approvals: Where approvals are looked up.
+        decide: The one way on which decisions of every surface go.
+        goals: Where goals are looked up and started.
+        artifacts: Where the whole plans of stacks lie.
+    """
+    visitors = Visitors(settings, policy)
+    pages = Pages(settings, visitors, policy=policy)
+    signing_in = SignInPages(settings, visitors=visitors, pages=pages)
+    stacks = StackPages(approvals, StackPlans(artifacts), visitors=visitors, pages=pages)
+    deciding = DecidingPages(approvals, decide, stacks=stacks, visitors=visitors, pages=pages)
+    starting = StartingPages(goals, visitors=visitors, pages=pages)
+    return Starlette(
+        routes=[
+            *deciding.routes(),
+            *stacks.routes(),
+            *starting.routes(),
+            *signing_in.routes(),
+            Route("/static/{name}", pages.static),
+            Route("/healthz", _health),
+        ],
+        middleware=[
+            Middleware(SafeHeaders, secure=settings.secure),
+            *([Middleware(LoopbackOnly)] if settings.oidc is None else []),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host], www_redirect=False),
+            Middleware(SameOrigin, origin=settings.origin),
+        ],
+        exception_handlers=_handlers(pages, visitors),
+    )
+
+
+def _handlers(pages: Pages, visitors: Visitors) -> dict[type[Exception] | int, _Handler]:
+    """A page for whatever is not answered as asked."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101 - registered for it
+        return pages.message(error.title, error.text, status=error.status, visitor=_known(visitors, request))
+
+    async def sign_in_first(request: Request, error: Exception) -> Response:
+        assert isinstance(error, SignInFirst)  # noqa: S101 - registered for it
+        if request.method != "GET":
+            return pages.message("Nothing was done", _ENDED, status=HTTPStatus.UNAUTHORIZED)
+        return to_sign_in(error.back)
+
+    async def unavailable(_: Request, error: Exception) -> Response:
+        return pages.message("Not just now", str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def broken(_: Request, __: Exception) -> Response:
+        return pages.message("Something went wrong", _BROKEN, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    async def other(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        return pages.message("Not here", error.detail, status=error.status_code, visitor=_known(visitors, request))
+
+    return {
+        Refused: refused,
+        SignInFirst: sign_in_first,
+        Unavailable: unavailable,
+        PolicyError: unavailable,
+        HTTPException: other,
+        Exception: broken,
+    }
+
+
+def _known(visitors: Visitors, request: Request) -> Visitor | None:
+    """Who asks, for the head of a page that says no."""
+    try:
+        return visitors.visitor(request)
+    except (SignInFirst, Refused, PolicyError):
+        return None
+
+
+async def _health(_request: Request) -> Response:
+    return PlainTextResponse("ok")

@@ -1,0 +1,119 @@
+"""How pages are rendered: everything escaped, no script at all, nothing from elsewhere, nothing kept by the browser."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from hitl.console.headers import SAFE_HEADERS
+from hitl.console.settings import ConsoleSettings
+from hitl.console.visitors import Visitor, Visitors
+from hitl.gateway.clicks import PolicyInForce
+from hitl.plan import Change, Cost, visible
+from hitl.protocol import Phase
+
+_HERE: Final = Path(__file__).parent
+_STATIC: Final = {"console.css": "text/css", "mark.svg": "image/svg+xml"}
+_WORST_FIRST: Final = (Change.DELETE, Change.REPLACE, Change.UPDATE, Change.CREATE)
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+class Pages:
+    """Renders the templates beside this file."""
+
+    def __init__(self, settings: ConsoleSettings, visitors: Visitors, *, policy: PolicyInForce) -> None:
+        self._policy = policy
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        filters: dict[str, Callable[..., object]] = {
+            "moment": _moment,
+            "iso": _iso,
+            "ago": _ago,
+            "money": _money,
+            "visible": visible,
+            "words": _words,
+            "person": self._person,
+        }
+        self._environment.filters.update(filters)
+        self._always: Mapping[str, object] = {
+            "environment": policy.environment,
+            "form": visitors.form,
+            "workflow_link": settings.workflow_link,
+            "trace_link": settings.trace_link,
+            "development": settings.oidc is None,
+            "changes": _WORST_FIRST,
+        }
+
+    def _person(self, identity: str | None) -> str:
+        """Who asked: by the name that the policy has for them, where it has one."""
+        if not identity:
+            return "somebody not known yet"
+        name = self._policy.current().people.requester(identity)
+        return f"{name} ({visible(identity)})" if name and name != identity else visible(identity)
+
+    def render(
+        self, name: str, visitor: Visitor | None, *, status: int = HTTPStatus.OK, **values: object
+    ) -> HTMLResponse:
+        """A page, as this visitor sees it."""
+        shown: dict[str, object] = {"visitor": visitor, "phase": self._phase() if visitor else None, **values}
+        page = self._environment.get_template(name).render({**self._always, "here": name, **shown})
+        return HTMLResponse(page, status_code=status, headers=SAFE_HEADERS)
+
+    def message(self, title: str, text: str, *, status: int, visitor: Visitor | None = None) -> HTMLResponse:
+        """A page that says one thing."""
+        return self.render("message.html", visitor, status=status, title=title, text=text)
+
+    def _phase(self) -> Phase:
+        return self._policy.current().environments[self._policy.environment].phase
+
+    async def static(self, request: Request) -> Response:
+        """Style sheet and mark."""
+        name = str(request.path_params["name"])
+        if name not in _STATIC:
+            return self.message("Not found", f"There is no file {name!r} here.", status=HTTPStatus.NOT_FOUND)
+        headers = {"Cache-Control": "no-cache"}
+        return FileResponse(_HERE / "static" / name, media_type=_STATIC[name], headers=headers)
+
+
+def _moment(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _ago(value: datetime) -> str:
+    """How long ago, or how long from now."""
+    seconds = (datetime.now(UTC) - value).total_seconds()
+    size = abs(seconds)
+    if size < _MINUTE:
+        return "just now" if seconds >= 0 else "in under a minute"
+    for unit, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if size >= unit:
+            count = int(size // unit)
+            text = f"{count} {name}{'s' if count > 1 else ''}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    raise AssertionError(size)
+
+
+def _money(cost: Cost) -> str:
+    per = {"once": "once", "hour": "an hour", "month": "a month"}[cost.per]
+    return f"${cost.usd_cents / 100:,.2f} {per}"
+
+
+def _words(value: object) -> str:
+    """`changes_requested` as people say it."""
+    return str(value).replace("_", " ")

@@ -1,0 +1,118 @@
+"""What the console needs of the gateway: to see approvals and goals, to decide, and to start.
+
+Looking is done by `hitl.console.visibility`. `Decide` and `Goals.start` are the gateway's. Whoever implements `Decide`
+does what every surface does: describe the approval on the server, check that its plan has the digest that the person
+saw, sign, and send the update under an id made of approval, person and time of the click. The times of clicks are the
+console's: it signs them into the page that asks, so that a form sent twice is one click.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from hitl.gateway.clicks import Click, Outcome
+from hitl.gateway.starts import StartedGoal
+from hitl.plan import Plan
+from workflows.approval_contracts import ApprovalState, ApprovalView
+from workflows.contracts import GoalInput
+from workflows.registry import GoalEntry
+
+Row = TypeVar("Row")
+
+
+class Unavailable(Exception):
+    """What was asked for cannot be had now. The message is for people, and the same may be asked again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalRow:
+    """One line of a list. Ids and times are as the server says them.
+
+    Attributes:
+        state: One of `ApprovalState`; what the server says of the run where that ended in another way.
+        goal: Workflow id of its parent; None for one that nobody's goal waits for.
+        plan: Of the bytes it was started with; None where they are not a plan that this release reads.
+        view: How the workflow itself says that it stands; None where no worker answers.
+    """
+
+    id: str
+    run_id: str
+    state: str
+    opened_at: datetime
+    closed_at: datetime | None
+    goal: str | None
+    goal_run_id: str | None
+    plan: Plan | None
+    view: ApprovalView | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownApproval:
+    """One approval, whole.
+
+    Attributes:
+        text: The bytes of the plan that it was started with, and `digest` theirs.
+        problem: Why the row has no plan; empty where it has one.
+    """
+
+    row: ApprovalRow
+    text: str
+    digest: str
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalRow:
+    """One running goal."""
+
+    id: str
+    run_id: str
+    name: str
+    state: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed(Generic[Row]):
+    """One page of a list, and where the next one begins."""
+
+    rows: Sequence[Row]
+    total: int
+    next: str | None
+
+
+class Approvals(Protocol):
+    """Looking. Each raises `Unavailable`."""
+
+    async def waiting(self, page: str | None = None) -> Listed[ApprovalRow]:
+        """Those that wait, newest first."""
+        ...
+
+    async def decided(self, page: str | None = None, *, outcome: ApprovalState | None = None) -> Listed[ApprovalRow]:
+        """Those that ended, or ended in that way, newest first."""
+        ...
+
+    async def show(self, approval_id: str) -> ShownApproval | None:
+        """One of them; None where there is none of that id."""
+        ...
+
+
+class Decide(Protocol):
+    """Deciding."""
+
+    async def decide(self, click: Click) -> Outcome:
+        """Have a click counted, or say why not. Within about three seconds, and never by an exception."""
+        ...
+
+
+class Goals(Protocol):
+    """Goals. Each raises `Unavailable`."""
+
+    async def running(self, page: str | None = None) -> Listed[GoalRow]:
+        """Those under way, newest first."""
+        ...
+
+    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
+        """Start one in this person's name, or find the one that runs."""
+        ...

@@ -1,0 +1,1 @@
+"""What every surface of people shares: approvals as the server says they are, signed clicks, signed starts."""

@@ -1,0 +1,50 @@
+"""Who asked for a plan as far as anybody vouches for it, and how many people must approve because of that."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from hitl.approvers import Requesters
+from hitl.decision import UNVERIFIED
+from hitl.gateway.server import FoundApproval
+from hitl.policy import Policy, approval_rule
+from hitl.protocol import Refusal
+
+_STRANGERS: Final = {
+    Requesters.DENY: "and the policy wants to know: nobody can approve this. Start the goal from Slack or the console",
+    Requesters.ONE_MORE: "so one more person must approve",
+    Requesters.ALLOW: "which this environment's policy allows",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a message says about it.
+
+    Attributes:
+        requester: The identity that asked, or `unverified`.
+        who: For people: the person and that identity, or that nobody vouches for any.
+        needs: How many people must approve, by the policy in force.
+    """
+
+    requester: str
+    who: str
+    needs: int
+
+
+def asked_by(requester: str, found: FoundApproval, policy: Policy, *, environment: str) -> Asked:
+    """By the policy in force; where it has no rule any more, by the rule that was asked under.
+
+    Args:
+        requester: The identity, or `unverified`, as `Starts.requester` tells it.
+        found: The approval.
+        policy: The policy.
+        environment: Of this gateway.
+    """
+    rule = approval_rule(policy, environment, action=found.plan.action, path=found.request.rule.path)
+    person = policy.people.requester(requester)
+    needs = found.request.rule.quorum if isinstance(rule, Refusal) else rule.needs(person)
+    if person != UNVERIFIED:
+        return Asked(requester=requester, who=f"{person} ({requester})", needs=needs)
+    nobody = "nobody vouches for who asked" + (f" ({requester})" if requester != UNVERIFIED else "")
+    then = "" if isinstance(rule, Refusal) else f", {_STRANGERS[rule.unverified_requester]}"
+    return Asked(requester=requester, who=nobody + then, needs=needs)

@@ -1,0 +1,173 @@
+"""Who asked for a goal: as the server authenticated them, or as the gateway signed when it started the goal for them.
+
+The statement lies in the start's memo. It is good for one workflow id, one goal and one input, and only for a start
+within a minute of its signing: a copy of it starts nothing else in that person's name. No input field counts.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from temporalio.api.common.v1 import Memo, Payload
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+
+from activities.queues import TaskQueue
+from hitl.approvers import People
+from hitl.canonical import canonical_json
+from hitl.decision import UNVERIFIED, Moment, SignedDecision
+from hitl.gateway.server import Server
+from hitl.signing import PublicKeys, refuse_signature
+from workflows.contracts import GoalInput
+from workflows.registry import GoalEntry
+
+Sign = Callable[[str], Awaitable[str]]
+"""Signs a text with the approval key; answers `vault:v1:…`. Raises `ConnectorError`."""
+
+MEMO: Final = "BanksmanRequester"
+_TAG: Final = "banksman-start/v1"
+_FRESH: Final = timedelta(minutes=1)
+
+
+class _Start(BaseModel):
+    """All that is signed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster: str
+    namespace: str
+    workflow_id: str
+    goal: str
+    input_digest: str
+    requester: str
+    request: str
+    """By which the surface knows this one request; empty where it knows none."""
+    signed_at: Moment
+
+    def text(self) -> str:
+        return f"{_TAG}\n{canonical_json(self.model_dump(mode='json'))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedGoal:
+    """A goal that was asked for."""
+
+    workflow_id: str
+    run_id: str
+    existing: bool
+
+
+class Starts:
+    """Starts goals in people's names, and tells whose name one was started in."""
+
+    def __init__(self, server: Server, sign: Sign, keys: Callable[[], PublicKeys]) -> None:
+        self._server = server
+        self._sign = sign
+        self._keys = keys
+
+    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str, asked_as: str = "") -> StartedGoal:
+        """Start a goal, or find the one that runs under its key, whoever asked for that one.
+
+        Args:
+            goal: Which.
+            request: Its input.
+            identity: Who asks, as the surface authenticated them: `slack:U0ALICE`.
+            asked_as: What the surface knows this one request by. One that comes twice starts one goal, also where the
+                first has ended meanwhile.
+
+        Raises:
+            ConnectorError: Vault does not sign now.
+            RPCError: The server cannot be reached.
+        """
+        if asked_as and (before := await self._started_by(asked_as, request.business_key())):
+            return before
+        client = self._server.client
+        statement = _Start(
+            cluster=self._server.cluster,
+            namespace=client.namespace,
+            workflow_id=request.business_key(),
+            goal=goal.name,
+            input_digest=_digest(client.data_converter.payload_converter.to_payloads([request])),
+            requester=identity,
+            request=asked_as,
+            signed_at=datetime.now(UTC),
+        ).text()
+        signed = SignedDecision.from_vault(statement, await self._sign(statement))
+        attributes = [SearchAttributePair(key, value) for key, value in request.search_attributes().items()]
+        handle = await client.start_workflow(
+            goal.name,
+            request,
+            id=request.business_key(),
+            task_queue=TaskQueue.GOALS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=request.summary(),
+            static_details=goal.description,
+            search_attributes=TypedSearchAttributes(attributes),
+            memo={MEMO: signed.model_dump_json()},
+        )
+        found = await handle.describe()
+        ours = await self._signed(found.raw_description.workflow_execution_info.memo) == signed
+        return StartedGoal(workflow_id=handle.id, run_id=found.run_id, existing=not ours)
+
+    async def _started_by(self, asked_as: str, workflow_id: str) -> StartedGoal | None:
+        """The goal that this very request has started before."""
+        found = await self._server.describe(workflow_id)
+        statement = (
+            await self._statement(found.raw_description.workflow_execution_info.memo) if found is not None else None
+        )
+        if found is None or statement is None or statement.request != asked_as:
+            return None
+        return StartedGoal(workflow_id=workflow_id, run_id=found.run_id, existing=False)
+
+    async def requester(self, workflow_id: str, first: HistoryEvent, people: People) -> str:
+        """The identity that asked for the run that began with this event; `unverified` where nobody vouches for it.
+
+        Raises:
+            Unavailable: The keys are too old to tell.
+        """
+        principal = f"temporal:{first.principal.name}"
+        if first.principal.name and people.person(principal) is not None:
+            return principal
+        started = first.workflow_execution_started_event_attributes
+        said = await self._statement(started.memo)
+        if said is None or started.task_queue.name != TaskQueue.GOALS:  # elsewhere, whoever polls would speak for them
+            return UNVERIFIED
+        really = said.model_copy(
+            update={
+                "cluster": self._server.cluster,
+                "namespace": self._server.client.namespace,
+                "workflow_id": workflow_id,
+                "goal": started.workflow_type.name,
+                "input_digest": _digest(await self._server.plain(list(started.input.payloads))),
+            }
+        )
+        fresh = abs(first.event_time.ToDatetime(tzinfo=UTC) - said.signed_at) <= _FRESH
+        return said.requester if fresh and really == said else UNVERIFIED
+
+    async def _statement(self, memo: Memo) -> _Start | None:
+        """What the gateway signed into a start; None where it signed nothing."""
+        signed = await self._signed(memo)
+        if signed is None or refuse_signature(signed, self._keys()) is not None:
+            return None
+        tag, _, body = signed.text.partition("\n")
+        try:
+            return _Start.model_validate_json(body) if tag == _TAG else None
+        except ValidationError:  # of another release
+            return None
+
+    async def _signed(self, memo: Memo) -> SignedDecision | None:
+        if MEMO not in memo.fields:
+            return None
+        found = (await self._server.plain([memo.fields[MEMO]]))[0]
+        try:
+            text: object = self._server.client.data_converter.payload_converter.from_payloads([found], [str])[0]
+            return SignedDecision.model_validate_json(str(text))
+        except (ValueError, RuntimeError):
+            return None
+
+
+def _digest(payloads: list[Payload]) -> str:
+    return "sha256:" + hashlib.sha256(b"\0".join(one.data for one in payloads)).hexdigest()

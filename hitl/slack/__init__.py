@@ -1,0 +1,1 @@
+"""Slack: the messages of approvals, their buttons, and the command `/banksman`."""

@@ -1,0 +1,230 @@
+"""The Slack app: what a click, a modal and a command become. It acknowledges and forwards, and holds no state.
+
+A listener does one thing before it acknowledges: the decision's way to the approval, which ends within three seconds.
+What else a person is told comes after that, and may fail without anybody losing anything.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from connectors.errors import ConnectorError
+from hitl.decision import Surface, Verdict
+from hitl.gateway.clicks import Click, Clicks, Kind, Outcome, PolicyInForce
+from hitl.plan import visible
+from hitl.policy_file import PolicyError
+from hitl.slack.blocks import escaped, plain
+from hitl.slack.client import mapped
+from hitl.slack.commands import COMMAND, Commands
+from hitl.slack.messages import APPROVE, CHANGES, REJECT, VERDICTS, ButtonValue
+
+_MODAL: Final = "banksman-reason"
+_REASON: Final = "reason"
+_LONGEST: Final = 500
+_LONGEST_LINE: Final = 2900
+_OPEN_SECONDS: Final = 2.5
+_TITLES: Final = {Verdict.REJECT: "Reject", Verdict.REQUEST_CHANGES: "Ask for changes"}
+_log = structlog.get_logger("banksman.slack")
+
+Json = Mapping[str, Any]
+
+
+class Ack(Protocol):
+    """Bolt's acknowledgement."""
+
+    def __call__(self, *args: object, **kwargs: object) -> Awaitable[object]:
+        """Answer Slack."""
+        ...
+
+
+class _Pressed(BaseModel):
+    """A button that was pressed, as a modal carries it on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: ButtonValue
+    verdict: Verdict
+    channel: str
+    clicked_at: datetime
+
+
+class _NotHere(Exception):
+    """Pressed where or by whom it does not count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackApp:
+    """The listeners.
+
+    Attributes:
+        client: Of Slack's Web API.
+        team: The workspace that is ours, as `auth.test` says.
+    """
+
+    client: AsyncWebClient
+    team: str
+    clicks: Clicks
+    commands: Commands
+    policy: PolicyInForce
+
+    def app(self, *, signing_secret: str | None = None) -> AsyncApp:
+        """The app. With a signing secret it also verifies every request, as HTTP needs it."""
+
+        async def authorized() -> AuthorizeResult:
+            # Bolt would ask Slack at the first request; a click must count also while Slack does not answer.
+            return AuthorizeResult(enterprise_id=None, team_id=self.team, bot_token=self.client.token)
+
+        app = AsyncApp(
+            authorize=authorized,
+            signing_secret=signing_secret or "socket-mode-verifies-nothing",
+            request_verification_enabled=signing_secret is not None,
+            ignoring_self_events_enabled=False,
+        )
+        app.action(APPROVE)(self._approve)
+        app.action(REJECT)(self._ask)
+        app.action(CHANGES)(self._ask)
+        app.view(_MODAL)(self._submitted)
+        app.command(COMMAND)(self._command)
+        return app
+
+    async def _approve(self, ack: Ack, body: Json) -> None:
+        told = await self._decided(body)
+        await ack()
+        if told.kind is not Kind.COUNTED:  # that it is counted, only the approval says, by the message
+            await self._tell(body["channel"]["id"], body["user"]["id"], told.words)
+
+    async def _decided(self, body: Json) -> Outcome:
+        try:
+            pressed = self._pressed(body)
+        except (_NotHere, ValidationError, PolicyError) as error:
+            return Outcome(kind=Kind.REFUSED, words=f"Not counted. {_said(error)}")
+        return await self.clicks.decide(_click(pressed, body["user"]["id"], ""))
+
+    async def _ask(self, ack: Ack, body: Json) -> None:
+        """Open the modal first: its trigger lives for three seconds, and an acknowledgement ends nothing."""
+        problem = None
+        try:
+            pressed = self._pressed(body)
+            with mapped("a modal"):
+                async with asyncio.timeout(_OPEN_SECONDS):
+                    await self.client.views_open(trigger_id=body["trigger_id"], view=_modal(pressed))
+        except (_NotHere, ValidationError, PolicyError) as error:
+            problem = f"Not counted. {_said(error)}"
+        except ConnectorError as error:
+            _log.warning("a modal could not be opened", why=str(error))
+            problem = "Slack did not open the form; nothing is decided yet, click again."
+        await ack()
+        if problem is not None:
+            await self._tell(body["channel"]["id"], body["user"]["id"], problem)
+
+    async def _submitted(self, ack: Ack, body: Json) -> None:
+        """A refusal stays in the form, where the same can be sent again."""
+        view = body["view"]
+        try:
+            self._require_member(body)
+            pressed = _Pressed.model_validate_json(view["private_metadata"])
+            self._require_channel(pressed.channel)
+            said = str(view["state"]["values"][_REASON]["text"]["value"] or "")
+            told = await self.clicks.decide(_click(pressed, body["user"]["id"], _one_line(said)))
+        except (_NotHere, ValidationError, PolicyError) as error:
+            told = Outcome(kind=Kind.REFUSED, words=f"Not counted. {_said(error)}")
+        if told.kind is Kind.COUNTED:
+            await ack()
+        else:
+            await ack(response_action="errors", errors={_REASON: told.words})
+
+    async def _command(self, ack: Ack, body: Json) -> None:
+        try:
+            self._require_member(body)
+            asker, text = f"slack:{body['user_id']}", str(body.get("text") or "")
+            words = await self.commands.answer(asker, text, asked_as=f"slack:{body['trigger_id']}")
+        except _NotHere as error:
+            words = str(error)
+        await ack(text=words, response_type="ephemeral")
+
+    def _pressed(self, body: Json) -> _Pressed:
+        self._require_member(body)
+        self._require_channel(body["channel"]["id"])
+        action = body["actions"][0]
+        return _Pressed(
+            value=ButtonValue.model_validate_json(action["value"]),
+            verdict=VERDICTS[action["action_id"]],
+            channel=body["channel"]["id"],
+            clicked_at=datetime.fromtimestamp(float(action["action_ts"]), UTC),
+        )
+
+    def _require_member(self, body: Json) -> None:
+        """People of other workspaces reach shared channels, and their ids are not ours."""
+        user: Json = body.get("user") or {}
+        place: Json = body.get("team") or {}
+        team: object = user.get("team_id") or place.get("id") or body.get("team_id")
+        if team != self.team:
+            raise _NotHere("This workspace is not the one that decides here.")
+
+    def _require_channel(self, channel: str) -> None:
+        policy = self.policy.current()
+        if channel != policy.environments[self.policy.environment].slack_channel:
+            raise _NotHere(f"{policy.source} does not name this channel; decide in the one it names.")
+
+    async def _tell(self, channel: str, user: str, words: str) -> None:
+        """To this person alone; after the acknowledgement, and whatever comes of it."""
+        try:
+            with mapped("a private line"):
+                await self.client.chat_postEphemeral(
+                    channel=channel,
+                    user=user,
+                    text=escaped(words),
+                    blocks=[{"type": "section", "text": plain(words[:_LONGEST_LINE])}],
+                )
+        except ConnectorError as error:
+            _log.warning("a person could not be told", user=user, why=str(error), words=words)
+
+
+def _click(pressed: _Pressed, user: str, reason: str) -> Click:
+    return Click(
+        approval_id=pressed.value.approval,
+        digest=pressed.value.digest,
+        identity=f"slack:{user}",
+        verdict=pressed.verdict,
+        reason=reason,
+        surface=Surface.SLACK,
+        clicked_at=pressed.clicked_at,
+    )
+
+
+def _modal(pressed: _Pressed) -> dict[str, Any]:
+    title = _TITLES[pressed.verdict]
+    field = {"type": "plain_text_input", "action_id": "text", "multiline": True, "max_length": _LONGEST}
+    label = "Why?" if pressed.verdict is Verdict.REJECT else "What must change?"
+    return {
+        "type": "modal",
+        "callback_id": _MODAL,
+        "private_metadata": pressed.model_dump_json(),
+        "title": {"type": "plain_text", "text": title},
+        "submit": {"type": "plain_text", "text": title},
+        "close": {"type": "plain_text", "text": "Cancel"},
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": _REASON,
+                "label": {"type": "plain_text", "text": label},
+                "element": field,
+            }
+        ],
+    }
+
+
+def _one_line(text: str) -> str:
+    return visible(" ".join(text.split()))[:_LONGEST]
+
+
+def _said(error: Exception) -> str:
+    return "This button is not one of this release." if isinstance(error, ValidationError) else str(error)

@@ -1,0 +1,85 @@
+"""What messages are made of: plain text in which nothing is markup, cut where Slack would refuse it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hitl.plan import visible
+
+_ALL_BLOCKS: Final = 12_000
+"""Of the 13,200 characters that a message's blocks may have together, as others measured it."""
+_SECTIONS: Final = (2800, 1800, 1000, 500)
+"""How long a section may be, of Slack's 3000: the longest with which all blocks fit."""
+_HEADER: Final = 150
+_LINK: Final = 2900
+_CUT: Final = "\n… cut here: the link below leads to the whole of it"
+Block = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A message's content; `stage` grows with what it is about."""
+
+    text: str
+    blocks: Sequence[Block]
+    metadata: Mapping[str, object]
+    stage: int = 0
+
+
+def escaped(text: str) -> str:
+    """Text for a `mrkdwn` object: with what hides made visible, and no link or mention of its own."""
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def link(address: str, label: str) -> str:
+    """A link in `mrkdwn`. A bar in the label would end the address there."""
+    return f"<{address}|{escaped(label).replace('|', '¦')}>"
+
+
+def plain(text: str) -> Block:
+    """Text in which nothing is markup; without emoji, so that :white_check_mark: shows these letters."""
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def short(text: str, most: int) -> str:
+    """The text, cut to so many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def listed(title: str, lines: Sequence[str], *, most: int = 100, more: int = 0) -> str:
+    """A title with lines under it, what hides in them made visible.
+
+    Args:
+        title: Above them.
+        lines: Of anybody's words.
+        most: So many of them; the others are counted.
+        more: How many there are besides.
+    """
+    rest = max(len(lines) - most, 0) + more
+    return "\n".join((title, *map(visible, lines[:most]), *([f"… and {rest} more"] if rest > 0 else [])))
+
+
+def header(text: str) -> Block:
+    """The first block."""
+    return {"type": "header", "text": plain(short(text, _HEADER))}
+
+
+def context(texts: Sequence[str]) -> Block:
+    """The small print, in `mrkdwn`; what would be too long for Slack is left out."""
+    elements = [{"type": "mrkdwn", "text": one} for one in texts if len(one) <= _LINK]
+    return {"type": "context", "elements": elements}
+
+
+def fitting(head: Block, texts: Sequence[str], around: Sequence[Block]) -> Sequence[Block]:
+    """All blocks, the sections as long as Slack lets them be together."""
+    blocks: list[Block] = []
+    for most in _SECTIONS:
+        blocks = [head, *(_section(text, most) for text in texts), *around]
+        if len(json.dumps(blocks, ensure_ascii=False)) <= _ALL_BLOCKS:
+            break
+    return blocks
+
+
+def _section(text: str, most: int) -> Block:
+    return {"type": "section", "text": plain(text if len(text) <= most else text[: most - len(_CUT)] + _CUT)}

@@ -1,0 +1,176 @@
+"""The steps that tell people in Slack: of approvals, each in one message with a thread below it, and of drift.
+
+An approval's message is posted once and changed in its place from then on.
+
+Whoever reaches Temporal can have a step run with any input, so what a message says of an approval is taken only from
+the approval itself, and from the goal that waited for it: the server says which workflow a step belongs to.
+"""
+
+import asyncio
+import time
+from weakref import WeakValueDictionary
+
+from temporalio import activity
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from activities.effects import step
+from activities.queues import TaskQueue
+from connectors.errors import InvalidRequest, Unavailable
+from hitl.gateway.asked import Asked, asked_by
+from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.server import FoundApproval, NotAnApproval, Server
+from hitl.gateway.starts import Starts
+from hitl.protocol import Effect
+from hitl.slack.client import SlackMessages
+from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
+from hitl.slack.messages import Links, approval_message
+from hitl.slack.thread import lines_about
+from workflows.approval_contracts import (
+    POST_APPROVAL,
+    UPDATE_APPROVAL,
+    ApprovalView,
+    PostApproval,
+    PostedApproval,
+    UpdateApproval,
+)
+from workflows.drift_contracts import DETECT_DRIFT, TELL_DRIFT, TellDrift, ToldDrift
+
+
+class SlackSteps:
+    """All of them. What they are given says how it stands; what it is, they read from the server."""
+
+    def __init__(
+        self, messages: SlackMessages, server: Server, policy: PolicyInForce, *, starts: Starts, links: Links
+    ) -> None:
+        self._messages = messages
+        self._server = server
+        self._policy = policy
+        self._starts = starts
+        self._links = links
+        # Two steps about one message in this process: the later one must see what the earlier one wrote.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @step(name=POST_APPROVAL, effect=Effect.WRITE)
+    async def post_approval(self, request: PostApproval) -> PostedApproval:
+        """Show an approval to people, once however often this is tried.
+
+        Raises:
+            InvalidRequest: It is no approval that a running goal waits for, or the policy names no channel.
+            ConnectorError: By Slack's errors.
+        """
+        found = await self._found(request.view)
+        if not found.running or not found.goal_running:
+            raise InvalidRequest(f"{found.id!r} waits for nobody any more; there is nothing to show")
+        channel, asked = self._channel(), await self._asked(found)
+        async with self._turn(found.id):
+            there = await self._messages.find(channel, found.id, since=found.opened_at)
+            shown = approval_message(found, request.view, asked=asked, links=self._links)
+            ts = there.ts if there else await self._messages.post(channel, shown)
+        return PostedApproval(channel=channel, ts=ts, requester=asked.requester)
+
+    @step(name=UPDATE_APPROVAL, effect=Effect.WRITE)
+    async def update_approval(self, request: UpdateApproval) -> None:
+        """Show how it stands now, where it is shown; never something older than what is shown.
+
+        Raises:
+            InvalidRequest: It is no approval, or somebody else says how it stands.
+            ConnectorError: By Slack's errors.
+        """
+        found = await self._found(request.view)
+        channel = request.posted.channel if request.posted else self._channel()
+        ts = request.posted.ts if request.posted else None
+        asked = await self._asked(found)
+        async with self._turn(found.id):
+            there = await self._messages.find(channel, found.id, since=found.opened_at, ts=ts)
+            if there is None:
+                return  # nobody was shown it, so nobody has to be told
+            shown = approval_message(found, request.view, asked=asked, links=self._links, ended=request.ended)
+            if there.stage < shown.stage or (there.stage == shown.stage and not request.progress):
+                await self._messages.update(channel, there.ts, shown)
+            await self._say(found, request, asked, channel=channel, ts=there.ts)
+
+    async def _say(self, found: FoundApproval, request: UpdateApproval, asked: Asked, *, channel: str, ts: str) -> None:
+        """Say in the thread what has happened and was not said yet."""
+        people = self._policy.current().people
+        told = lines_about(
+            found, request.view, asked=asked, people=people, ended=request.ended, progress=request.progress
+        )
+        lines = list(told)
+        said = await self._messages.said_in_thread(channel, ts) if lines else {}
+        for line in lines:
+            if line.worth_saying(said, now=time.time()):
+                await self._messages.say_in_thread(channel, ts, line)
+
+    @step(name=TELL_DRIFT, effect=Effect.WRITE)
+    async def tell_drift(self, request: TellDrift) -> ToldDrift:
+        """Tell people what drifted, once however often this is tried.
+
+        Raises:
+            InvalidRequest: No running `DetectDrift` says it, or the policy names no channel.
+            ConnectorError: By Slack's errors.
+        """
+        goal, channel = await self._looks_for_drift(), self._channel()
+        shown = drift_message(request, goal, environment=self._policy.environment, links=self._links)
+        about = message_id(request, goal)
+        async with self._turn(about):
+            there = await self._messages.find(channel, about, since=goal.start_time, kind=DRIFT_TYPE)
+            ts = there.ts if there else await self._messages.post(channel, shown)
+        return ToldDrift(channel=channel, ts=ts)
+
+    async def _looks_for_drift(self) -> WorkflowExecutionDescription:
+        """The goal whose step this is, if it is one that may speak of drift."""
+        info = activity.info()
+        goal = None
+        if info.in_workflow and info.workflow_id is not None:
+            try:
+                goal = await self._server.describe(info.workflow_id, info.workflow_run_id)
+            except RPCError as error:
+                raise Unavailable("Temporal cannot be asked about a goal now; it is tried again") from error
+        # On another queue than the goals', whoever polls it would speak as this goal.
+        kind = (goal.workflow_type, goal.task_queue, goal.status) if goal else None
+        if goal is None or kind != (DETECT_DRIFT, TaskQueue.GOALS, WorkflowExecutionStatus.RUNNING):
+            raise InvalidRequest(f"what drifted, only a running {DETECT_DRIFT} says; start that goal")
+        return goal
+
+    def _turn(self, about: str) -> asyncio.Lock:
+        return self._turns.setdefault(about, asyncio.Lock())
+
+    async def _found(self, view: ApprovalView) -> FoundApproval:
+        """The approval, if it is this step's to speak of."""
+        try:
+            found = await self._server.approval(view.id, view.run_id)
+            ours = await self._is_said_by(found)
+        except NotAnApproval as error:
+            raise InvalidRequest(str(error)) from error
+        except RPCError as error:
+            raise Unavailable("Temporal cannot be asked about an approval now; it is tried again") from error
+        if not ours:
+            raise InvalidRequest(f"how {found.id!r} stands, only it says itself, or the goal that waited for it")
+        return found
+
+    async def _is_said_by(self, found: FoundApproval) -> bool:
+        """Whether the step is of the approval, of its goal, or of a notice that one of them left."""
+        info = activity.info()
+        approval, goal = (found.id, found.run_id), (found.goal, found.goal_run_id)
+        if not info.in_workflow or info.workflow_id is None:
+            return False
+        if (info.workflow_id, info.workflow_run_id) in {approval, goal}:
+            return True
+        notice = await self._server.describe(info.workflow_id, info.workflow_run_id)
+        return notice is not None and (notice.parent_id, notice.parent_run_id) in {approval, goal}
+
+    async def _asked(self, found: FoundApproval) -> Asked:
+        policy = self._policy.current()
+        requester = await self._starts.requester(found.goal, found.goal_start, policy.people)
+        return asked_by(requester, found, policy, environment=self._policy.environment)
+
+    def _channel(self) -> str:
+        policy = self._policy.current()
+        channel = policy.environments[self._policy.environment].slack_channel
+        if channel is None:
+            raise InvalidRequest(
+                f"{policy.source} names no Slack channel for {self._policy.environment!r}; "
+                "add `slack_channel: C…` to it"
+            )
+        return channel
