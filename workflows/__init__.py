@@ -1,0 +1,1 @@
+"""Goals: one file each, with their contracts and retry presets."""

@@ -1,0 +1,168 @@
+"""What goals, approvals and the surfaces of people exchange.
+
+The steps `hitl.post_approval` and `hitl.update_approval` are the gateway's, on the queue `banksman-hitl`. They are
+given what a message shows, and nothing that a decision could rest on: the gateway describes the approval on the
+server, takes ids from there, and renders from the plan's own bytes.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from activities.approval_facts import ApprovalFacts, DecidedBy
+from activities.approval_rules import ResolvedRule
+from hitl.approvers import Path
+from hitl.decision import SignedDecision, Surface, Verdict
+from hitl.plan import MAX_PLAN_BYTES
+
+APPROVAL_WORKFLOW: Final = "Approval"
+NOTICE_WORKFLOW: Final = "ApprovalNotice"
+POST_APPROVAL: Final = "hitl.post_approval"
+UPDATE_APPROVAL: Final = "hitl.update_approval"
+
+
+class _Contract(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands, as the search attribute `BanksmanState` shows it. All but the first are its ends."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CHANGES_REQUESTED = "changes_requested"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    """By who asked for it."""
+    SUPERSEDED = "superseded"
+    """By a newer plan, or because the goal that waited for it is gone."""
+
+
+class ApprovalRequest(BaseModel):
+    """What a goal asks for. Whose goal it is, the server says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: Annotated[str, StringConstraints(min_length=2, max_length=MAX_PLAN_BYTES)]
+    step_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="The activity id that the step will have."
+    )
+    rule: ResolvedRule
+    look_after: timedelta = Field(
+        default=timedelta(hours=12), description="How often to look whether the goal still waits."
+    )
+
+
+class CountedDecision(_Contract):
+    """One decision that counts, for people."""
+
+    person: str
+    surface: Surface
+    verdict: Verdict
+    reason: str = ""
+    decided_at: datetime
+
+
+class ApprovalView(_Contract):
+    """An approval, whole, as every surface shows it. The answer to the query `view`."""
+
+    id: str
+    run_id: str
+    goal: str = Field(description="Workflow id of the goal that waits for it.")
+    goal_run_id: str
+    step_id: str
+    action: str
+    environment: str
+    state: ApprovalState
+    digest: str = Field(description="Of the plan's text.")
+    rule: str
+    rule_digest: str
+    path: Path
+    groups: tuple[str, ...]
+    requester: str | None = Field(default=None, description="None until the gateway or a decision says it.")
+    needs: int = Field(description="How many people must approve.")
+    decisions: tuple[CountedDecision, ...] = ()
+    opened_at: datetime
+    expires_at: datetime = Field(description="Then nobody can approve it any more.")
+    escalated_to: str | None = Field(default=None, description="The further group that is asked by now.")
+    reminders: int = 0
+    reason: str = Field(default="", description="Why it ended so.")
+
+    def facts(self) -> ApprovalFacts:
+        """What the audit log keeps of it.
+
+        Raises:
+            ValueError: There is more of it than any approval has.
+        """
+        counted = (DecidedBy(person=one.person, verdict=one.verdict, surface=one.surface) for one in self.decisions)
+        return ApprovalFacts(
+            id=self.id, digest=self.digest, state=self.state, requester=self.requester, decisions=tuple(counted)
+        )
+
+
+class DecisionReceipt(_Contract):
+    """The answer to the update `decide`: it is counted."""
+
+    state: ApprovalState
+    approvals: int
+    needs: int
+
+
+class PostApproval(_Contract):
+    """`hitl.post_approval`: show it to people. To be done once, however often it is tried."""
+
+    view: ApprovalView
+    plan: str
+
+    def approval_facts(self) -> ApprovalFacts:
+        """For the audit log.
+
+        Raises:
+            ValueError: There is more of it than any approval has.
+        """
+        return self.view.facts()
+
+
+class PostedApproval(_Contract):
+    """Where it is shown, and who asked, as the gateway found out."""
+
+    channel: str
+    ts: str
+    requester: str | None = None
+
+
+class UpdateApproval(_Contract):
+    """`hitl.update_approval`: show how it stands now; without `posted`, where it was shown after all."""
+
+    view: ApprovalView
+    plan: str
+    posted: PostedApproval | None = None
+    ended: str = Field(default="", description="How the step ended that was approved, once it has: one line.")
+    progress: str = Field(
+        default="",
+        description="How far the approved step is, in one line: said in the thread, the same line once, and none "
+        "within 30 seconds of the one before. What is not said then is not said later: send how it stands, now and "
+        "then, from the goal itself.",
+    )
+
+    def approval_facts(self) -> ApprovalFacts:
+        """For the audit log.
+
+        Raises:
+            ValueError: There is more of it than any approval has.
+        """
+        return self.view.facts()
+
+
+class ApprovalResult(_Contract):
+    """How it ended. The decisions are the grant, when it was approved."""
+
+    outcome: ApprovalState
+    decisions: tuple[SignedDecision, ...] = ()
+    person: str | None = Field(default=None, description="Who ended it, where one person did.")
+    reason: str = ""
+    view: ApprovalView | None = Field(default=None, description="As it stood when it ended.")
+    posted: PostedApproval | None = Field(default=None, description="Where it is shown.")

@@ -1,0 +1,98 @@
+"""What people are shown of an approval: steps of the gateway, for which no approval and no goal waits."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.queues import TaskQueue
+    from workflows.approval_contracts import (
+        NOTICE_WORKFLOW,
+        POST_APPROVAL,
+        UPDATE_APPROVAL,
+        ApprovalState,
+        PostApproval,
+        PostedApproval,
+        UpdateApproval,
+    )
+    from workflows.policies import NOTIFY
+
+_TRY_AGAIN: Final = timedelta(hours=1)
+
+
+async def post(request: PostApproval) -> PostedApproval:
+    """Show it to people, for the first time."""
+    return await workflow.execute_activity(
+        POST_APPROVAL,
+        request,
+        result_type=PostedApproval,
+        task_queue=TaskQueue.HITL,
+        start_to_close_timeout=NOTIFY.start_to_close,
+        schedule_to_close_timeout=NOTIFY.schedule_to_close,
+        retry_policy=NOTIFY.retry,
+        summary="Show it to people",
+    )
+
+
+async def update(request: UpdateApproval) -> None:
+    """Show how it stands now."""
+    await workflow.execute_activity(
+        UPDATE_APPROVAL,
+        request,
+        task_queue=TaskQueue.HITL,
+        start_to_close_timeout=NOTIFY.start_to_close,
+        schedule_to_close_timeout=NOTIFY.schedule_to_close,
+        retry_policy=NOTIFY.retry,
+        summary=f"Show that it is {in_words(request.view.state)}",
+    )
+
+
+async def try_again_later(error: ActivityError) -> None:
+    """Wait: the gateway refuses for good, as for a channel that is not there, and somebody may mend it.
+
+    Raises:
+        asyncio.CancelledError: The approval has ended meanwhile.
+    """
+    if is_cancelled_exception(error):
+        raise asyncio.CancelledError from error
+    workflow.logger.warning("people could not be told; tried again in an hour: %s", error.cause)
+    await workflow.sleep(_TRY_AGAIN)
+
+
+async def tell(last: UpdateApproval, *, what: str) -> None:
+    """Leave a message to a workflow of its own, so that nothing ends later because Slack is away.
+
+    Returns when that has started: the server drops a child whose parent ends in the same task, whatever its close
+    policy says.
+
+    Args:
+        last: How it stands.
+        what: One word for the id.
+    """
+    await workflow.start_child_workflow(
+        NOTICE_WORKFLOW,
+        last,
+        # Never a fixed id: a run that was reset would meet the message of the run before.
+        id=f"{last.view.id}/{what}/{workflow.uuid4()}",
+        parent_close_policy=ParentClosePolicy.ABANDON,
+        static_summary=f"Say that it is {in_words(last.view.state)}",
+    )
+
+
+def in_words(state: ApprovalState) -> str:
+    """A state as people say it."""
+    return state.value.replace("_", " ")
+
+
+@workflow.defn(name=NOTICE_WORKFLOW)
+class ApprovalNoticeWorkflow:
+    """Brings an ended approval's message up to date, however long the gateway is away."""
+
+    @workflow.run
+    async def run(self, last: UpdateApproval) -> None:
+        """One message."""
+        await update(last)

@@ -1,0 +1,212 @@
+"""What a goal with a destructive step does: plan, ask people, run it with their grant; ask again once."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeVar, cast
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
+    from activities.approval_rules import ApprovalRuleActivities, ResolvedRule, ResolveRule
+    from activities.error_types import ErrorType
+    from activities.granted import GrantedRequest
+    from activities.queues import TaskQueue
+    from hitl.approvers import Path
+    from hitl.plan import Plan, plan_digest
+    from hitl.protocol import RefusalReason
+    from workflows.approval import ApprovalWorkflow
+    from workflows.approval_contracts import ApprovalRequest, ApprovalResult, ApprovalState, UpdateApproval
+    from workflows.approval_messages import tell, update
+    from workflows.contracts import DestructiveGoalInput, GoalState, Outcome
+    from workflows.goal import Goal, NotApproved, StepDenied
+    from workflows.policies import DESTROY, READ, Preset
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Steps = TypeVar("Steps")
+
+_WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED})
+"""The grant is of a run that was reset, or came too late: what people decided on may well be wanted still."""
+
+_PROGRESS_AFTER: Final = timedelta(seconds=30)
+"""Between two lines about a step's progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Approved:
+    """What people said yes to."""
+
+    step_id: str
+    request: GrantedRequest
+    result: ApprovalResult
+
+    async def tell(self, what: str, ended: str = "") -> None:
+        """Say how it goes on, where it was shown."""
+        view = self.result.view
+        if view is not None:
+            last = UpdateApproval(view=view, plan=self.request.plan, posted=self.result.posted, ended=ended[:500])
+            await tell(last, what=what)
+
+    async def say(self, progress: str) -> None:
+        """Say how far the step is, where it was shown.
+
+        Raises:
+            ActivityError: It cannot be said.
+        """
+        view = self.result.view
+        if view is not None:
+            await update(
+                UpdateApproval(view=view, plan=self.request.plan, posted=self.result.posted, progress=progress[:500])
+            )
+
+
+class ApprovingGoal(Goal):
+    """A goal that destroys something, with people's consent."""
+
+    def __init__(self, request: DestructiveGoalInput) -> None:
+        super().__init__(request)
+        self._asked = 0
+        self.progress = ""
+        """How far the approved step is, in one line; a goal whose step tells of it sets this."""
+        self._path = Path.BREAK_GLASS if request.break_glass else Path.ORDINARY
+
+    async def approved_step(  # noqa: PLR0913 - all but two are named by every caller
+        self,
+        activity: Callable[[Steps, GrantedRequest], Awaitable[Answer]],
+        make_plan: Callable[[], Awaitable[Plan]],
+        *,
+        summary: str,
+        preset: Preset = DESTROY,
+        under: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+        replans: int = 0,
+    ) -> Answer:
+        """Run one destructive step on a plan that people approved.
+
+        Args:
+            activity: The step; it reads everything from the plan.
+            make_plan: Reads what is there and plans; called again when it has to be asked again.
+            summary: What people see of it.
+            preset: How often and how long the step is tried.
+            under: What is held while the step runs. It may look again first, and raise `Conflict`.
+            replans: How many times it is planned and asked anew where what is there is not what was approved.
+
+        Raises:
+            NotApproved: People, or the lack of them, decided otherwise.
+            StepDenied: The policy lets nobody approve it, or the guard refused what was approved.
+            ApplicationError: It failed for good.
+        """
+        again = False
+        while True:
+            plan = await make_plan()
+            approved = await self._ask(plan)
+            try:
+                return await self._carry_out_approved(activity, approved, preset=preset, summary=summary, under=under)
+            except StepDenied as refusal:
+                if again or refusal.reason not in _WORTH_ASKING_AGAIN:
+                    raise
+                again = True
+                workflow.logger.info("asks people again", extra={"reason": str(refusal.reason)})
+            except ApplicationError as error:
+                if error.type != ErrorType.CONFLICT or replans <= 0:
+                    raise
+                replans -= 1
+                workflow.logger.info("plans again", extra={"reason": error.message})
+
+    async def _carry_out_approved(
+        self,
+        activity: Callable[[Steps, GrantedRequest], Awaitable[Answer]],
+        approved: _Approved,
+        *,
+        preset: Preset,
+        summary: str,
+        under: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> Answer:
+        """Run the step at once; people hear meanwhile that it was approved, and then how it ended."""
+        told = asyncio.create_task(approved.tell("approved"))
+        progress = asyncio.create_task(self._say_progress(approved))
+
+        async def tell_end(ended: str) -> None:
+            progress.cancel()
+            await told
+            await approved.tell("ended", ended)
+
+        # No `finally`: where the worker ends, it would await outside of the workflow (temporalio/sdk-python#494).
+        try:
+            async with under():
+                answer = await self.step(
+                    activity,
+                    approved.request,
+                    queue=TaskQueue.DESTRUCTIVE,
+                    preset=preset,
+                    summary=summary,
+                    step_id=approved.step_id,
+                )
+        except (StepDenied, FailureError, asyncio.CancelledError) as error:
+            cancelled = is_cancelled_exception(error)
+            await tell_end("cancelled while it was carried out" if cancelled else f"not carried out: {error}")
+            raise
+        await tell_end("carried out")
+        return answer
+
+    async def _say_progress(self, approved: _Approved) -> None:
+        """Below the message about the approval, now and then, where the step tells of any. Nobody waits for it."""
+        said = ""
+        while True:
+            await workflow.wait_condition(lambda seen=said: self.progress != seen)
+            said = self.progress
+            with contextlib.suppress(ActivityError):
+                await approved.say(said)
+            await workflow.sleep(_PROGRESS_AFTER)
+
+    async def _ask(self, plan: Plan) -> _Approved:
+        """Ask, and wait for as long as the policy says.
+
+        Raises:
+            NotApproved: They did not say yes.
+        """
+        text = plan.text()
+        rule = await self.step(
+            ApprovalRuleActivities.resolve_rule,
+            ResolveRule(plan=text, path=self._path),
+            queue=TaskQueue.CONNECTORS,
+            preset=READ,
+            summary=f"Who approves {plan.action}?",
+        )
+        self._asked += 1
+        step_id = f"{plan.action}/{self._asked}"
+        found = await self._decided(ApprovalRequest(plan=text, step_id=step_id, rule=rule), plan, rule)
+        if found.outcome is not ApprovalState.APPROVED:
+            raise NotApproved(cast("Outcome", found.outcome.value), _why(found, plan))
+        return _Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
+
+    async def _decided(self, request: ApprovalRequest, plan: Plan, rule: ResolvedRule) -> ApprovalResult:
+        # Never a fixed id: a run that was reset would meet the approval of the run before, or its answer.
+        approval = f"approval/{workflow.info().workflow_id}/{workflow.uuid4()}"
+        groups = " or ".join(rule.groups)
+        self._waiting_for = f"the approval {approval} by {groups}"
+        waits = f"**Waiting** for {groups} to approve {plan.action}: {plan.summary[0]}"
+        self._show(GoalState.WAITING, f"{waits}\n\n{approval}\n\n{plan_digest(request.plan)}")
+        found = await workflow.execute_child_workflow(
+            ApprovalWorkflow.run,
+            request,
+            id=approval,
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            static_summary=f"{plan.action}: {plan.summary[0]}",
+        )
+        self._waiting_for = None
+        self._show(GoalState.RUNNING, f"**{found.outcome}:** {plan.action}")
+        return found
+
+
+def _why(found: ApprovalResult, plan: Plan) -> str:
+    """The reason of a goal that people did not let go on."""
+    by = f" by {found.person}" if found.person else ""
+    words = found.outcome.value.replace("_", " ")
+    return f"{plan.action} was not approved: {words}{by}" + (f": {found.reason}" if found.reason else ".")

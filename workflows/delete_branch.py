@@ -1,0 +1,106 @@
+"""The goal `DeleteBranch`: what would be lost is planned, people approve it, the branch goes at that commit."""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.error_types import ErrorType, application_error
+    from activities.github_branches import (
+        BranchActivities,
+        BranchDestruction,
+        BranchSeen,
+        DeleteBranchParameters,
+        LookAtBranchRequest,
+    )
+    from activities.queues import TaskQueue
+    from hitl.plan import Change, Plan, Resource, Risk, visible
+    from workflows.approved_step import ApprovingGoal
+    from workflows.contracts import DeleteBranchInput, DeleteBranchResult
+    from workflows.policies import READ
+
+_LISTED = 20
+
+
+@workflow.defn(name="DeleteBranch")
+class DeleteBranchWorkflow(ApprovingGoal):
+    """Delete a branch with people's consent, and look afterwards whether it is gone."""
+
+    @workflow.init
+    def __init__(self, request: DeleteBranchInput) -> None:
+        super().__init__(request)
+        self._wanted = request
+        self._seen = BranchSeen(head=None)
+
+    @workflow.run
+    async def run(self, request: DeleteBranchInput) -> DeleteBranchResult:
+        """Plan, ask, delete, confirm; a refusal is a result, whoever refuses."""
+        return await self.carry_out(
+            self._delete(),
+            denied=lambda reason: DeleteBranchResult(
+                outcome="denied", reason=reason, repository=request.repository, branch=request.branch
+            ),
+        )
+
+    async def _delete(self) -> DeleteBranchResult:
+        wanted = self._wanted
+        deleted = await self.approved_step(BranchDestruction.delete_branch, self._plan, summary=wanted.summary())
+        # By another process with another credential: the one that destroys is not the one that says what it did.
+        after = await self._look(f"Is {wanted.branch} gone?")
+        if after.head == deleted.head:
+            raise application_error(
+                ErrorType.OUTCOME_UNKNOWN,
+                f"{wanted.branch!r} of {wanted.repository!r} was deleted and stands at {deleted.head} all the same: "
+                "look at what happened there",
+            )
+        return DeleteBranchResult(
+            repository=wanted.repository,
+            branch=wanted.branch,
+            head=deleted.head,
+            lost=self._seen.lost,
+            made_again_at=after.head,
+        )
+
+    async def _plan(self) -> Plan:
+        wanted = self._wanted
+        seen = self._seen = await self._look(f"What would be lost with {wanted.branch}?")
+        if seen.head is None:
+            raise ApplicationError(
+                f"{wanted.repository!r} has no branch {wanted.branch!r}: nothing is to be deleted",
+                type=ErrorType.NOT_FOUND,
+                non_retryable=True,
+            )
+        parameters = DeleteBranchParameters(repository=wanted.repository, branch=wanted.branch, expected_head=seen.head)
+        return Plan(
+            action="github.delete_branch",
+            parameters=parameters.model_dump(),
+            resources=_touched(wanted, seen),
+            summary=_summary(wanted, seen),
+            risk=Risk.HIGH if seen.lost else Risk.LOW,
+        )
+
+    async def _look(self, summary: str) -> BranchSeen:
+        return await self.step(
+            BranchActivities.look_at_branch,
+            LookAtBranchRequest(repository=self._wanted.repository, branch=self._wanted.branch),
+            queue=TaskQueue.CONNECTORS,
+            preset=READ,
+            summary=summary,
+        )
+
+
+def _touched(wanted: DeleteBranchInput, seen: BranchSeen) -> tuple[Resource, ...]:
+    branch = Resource(kind="git branch", name=f"{wanted.repository} {visible(wanted.branch)}", change=Change.DELETE)
+    commits = (Resource(kind="git commit", name=one.sha, change=Change.DELETE) for one in seen.commits)
+    return (branch, *commits)
+
+
+def _summary(wanted: DeleteBranchInput, seen: BranchSeen) -> tuple[str, ...]:
+    first = f"Delete the branch {visible(wanted.branch)} of {wanted.repository}, at {str(seen.head)[:12]}"
+    if not seen.lost:
+        return (first, "Nothing is lost: other branches or tags hold all of its commits")
+    lost = "1 commit is held by nothing else and is lost with it:"
+    if seen.lost != 1:
+        lost = f"{seen.lost} commits are held by nothing else and are lost with it:"
+    listed = [f"{one.sha[:12]} {visible(one.subject)}".strip() for one in seen.commits[:_LISTED]]
+    more = [f"and {seen.lost - len(listed)} more"] if seen.lost > len(listed) else []
+    return (first, lost, *listed, *more)

@@ -1,0 +1,240 @@
+"""What every goal does besides its own steps: tell where it stands, take a step, park, and end.
+
+A goal is a subclass with `@workflow.run`. It calls `self.step(...)` for each activity and wraps its own work in
+`self.carry_out(...)`. Everything that people see of a goal in the Temporal UI (state, current details, a summary per
+step) is set here, once.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as TimedOut
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
+    from activities.error_types import ErrorType, application_error, denial_of
+    from activities.queues import TaskQueue
+    from hitl.protocol import RefusalReason
+    from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
+    from workflows.policies import Preset
+
+Request = TypeVar("Request", bound=BaseModel)
+Answer = TypeVar("Answer", bound=BaseModel)
+Result = TypeVar("Result", bound=GoalResult)
+Steps = TypeVar("Steps")
+
+_WORTH_WAITING_FOR = frozenset({ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED, ErrorType.SANDBOX_UNAVAILABLE})
+
+
+class StepDenied(Exception):
+    """The guard refused a step; the goal ends as denied, with this reason."""
+
+    def __init__(self, text: str, *, reason: RefusalReason | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class NotApproved(Exception):
+    """People did not let a step run; the goal ends as they decided, with their reason."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+class StepWaits(Exception):
+    """A step used up its retries on what waiting, or a person, may mend."""
+
+
+class Goal:
+    """The part that all goals share. Not a workflow by itself."""
+
+    def __new__(cls, *inputs: object) -> Self:
+        """Refuse a start with no input or with several: by default that fails the workflow task, for ever.
+
+        Raises:
+            ApplicationError: `InvalidRequest`, which ends the goal with one line.
+        """
+        if len(inputs) != 1 or not isinstance(inputs[0], GoalInput):
+            raise application_error(
+                ErrorType.INVALID_REQUEST,
+                f"{workflow.info().workflow_type} takes exactly one input, and got {len(inputs)}. "
+                "`banksman goals` shows an example.",
+            )
+        return super().__new__(cls)
+
+    def __init__(self, request: GoalInput) -> None:
+        self._request = request
+        self._state = GoalState.RUNNING
+        self._step: str | None = None
+        self._waiting_for: str | None = None
+        self._resumed = False
+
+    @workflow.query
+    def status(self) -> GoalStatus:
+        """Where the goal stands now."""
+        return GoalStatus(state=self._state, step=self._step, waiting_for=self._waiting_for)
+
+    @workflow.signal
+    def approval_waits(self, approval: str) -> None:
+        """From an approval that looks whether this run still waits for it. That it arrives is the answer."""
+        del approval
+
+    @workflow.update
+    def resume(self, request: Resume) -> GoalStatus:
+        """Try the step again that the goal is parked at."""
+        workflow.logger.info("resumed by a person", extra={"note": request.note})
+        self._resumed = True
+        return self.status()
+
+    @resume.validator
+    def _may_resume(self, request: Resume) -> None:
+        del request
+        if self._state is not GoalState.PARKED:
+            raise application_error(
+                ErrorType.INVALID_REQUEST, f"this goal is {self._state}, not parked: there is nothing to resume"
+            )
+
+    async def carry_out(self, work: Awaitable[Result], *, denied: Callable[[str], Result]) -> Result:
+        """Run a goal's own work from its first state to its last one.
+
+        Args:
+            work: The goal's steps; its value is the goal's result.
+            denied: Makes the result of a goal that the guard refused, from the reason.
+
+        Raises:
+            ApplicationError: A step failed for good; the type is one of the error table.
+        """
+        self._show(GoalState.RUNNING, self._request.summary())
+        workflow.upsert_search_attributes(
+            [key.value_set(value) for key, value in self._request.search_attributes().items()]
+        )
+        try:
+            result = await work
+        except StepDenied as refusal:
+            result = denied(str(refusal))
+        except NotApproved as decision:
+            result = denied(str(decision)).model_copy(update={"outcome": decision.outcome})
+        except BaseException as error:
+            cancelled = is_cancelled_exception(error)
+            if cancelled or isinstance(error, ApplicationError):
+                state = GoalState.CANCELLED if cancelled else GoalState.FAILED
+                self._show(state, f"{self._request.summary()}: {state}. {'' if cancelled else error}")
+            raise
+        if result.outcome == "completed":
+            self._show(GoalState.COMPLETED, f"{self._request.summary()}: done")
+        else:
+            words = result.outcome.replace("_", " ").capitalize()
+            self._show(GoalState(result.outcome), f"{words}: {result.reason}")
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return result
+
+    async def step(  # noqa: PLR0913 - all but two are named by every caller
+        self,
+        activity: Callable[[Steps, Request], Awaitable[Answer]],
+        request: Request,
+        *,
+        queue: TaskQueue,
+        preset: Preset,
+        summary: str,
+        step_id: str | None = None,
+    ) -> Answer:
+        """Take one step, and wait for a person when its provider stays away for longer than the preset allows.
+
+        Args:
+            activity: The step.
+            request: What it is asked.
+            queue: Whose work it is.
+            preset: How often and how long it is tried.
+            summary: What people see of it.
+            step_id: Its activity id, where a grant names it; else one is made.
+
+        Raises:
+            StepDenied: The guard refused it.
+            ApplicationError: It failed for good.
+        """
+        self.begin(summary)
+        while True:
+            try:
+                return await self.attempt(
+                    activity, request, queue=queue, preset=preset, summary=summary, step_id=step_id
+                )
+            except StepWaits as waits:
+                await self.park(str(waits))
+
+    async def attempt(  # noqa: PLR0913 - all but two are named by every caller
+        self,
+        activity: Callable[[Steps, Request], Awaitable[Answer]],
+        request: Request,
+        *,
+        queue: TaskQueue,
+        preset: Preset,
+        summary: str,
+        step_id: str | None = None,
+    ) -> Answer:
+        """Take one step, as `step` does, and leave it to the caller what is done about an outage.
+
+        Raises:
+            StepWaits: The preset's tries are used up, on something that may be over soon.
+            StepDenied: The guard refused it.
+            ApplicationError: It failed for good.
+        """
+        try:
+            return await workflow.execute_activity_method(
+                activity,
+                request,
+                task_queue=queue,
+                start_to_close_timeout=preset.start_to_close,
+                schedule_to_close_timeout=preset.schedule_to_close,
+                heartbeat_timeout=preset.heartbeat,
+                retry_policy=preset.retry,
+                cancellation_type=preset.cancellation,
+                summary=summary,
+                activity_id=step_id,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise StepWaits(_worth_waiting_for(error)) from error
+
+    def begin(self, summary: str) -> None:
+        """Show what is being done now."""
+        self._step = summary
+        workflow.set_current_details(f"**Now:** {summary}")
+
+    async def park(self, why: str) -> None:
+        """Wait, for weeks if need be, until a person sends the update `resume`, or cancels the goal."""
+        self._waiting_for = why
+        self._resumed = False
+        self._show(
+            GoalState.PARKED,
+            f"**Parked:** {why}\n\nMend it, then `banksman resume {workflow.info().workflow_id}`; "
+            "or cancel the workflow.",
+        )
+        await workflow.wait_condition(lambda: self._resumed)
+        self._waiting_for = None
+        self._show(GoalState.RUNNING, f"**Now:** {self._step}")
+
+    def _show(self, state: GoalState, details: str) -> None:
+        self._state = state
+        workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set(state.value)])
+        workflow.set_current_details(details)
+
+
+def _worth_waiting_for(error: ActivityError) -> str:
+    """What a step that used up its retries waits for; raises what no waiting can mend."""
+    cause = error.cause
+    if isinstance(cause, TimedOut):
+        last = cause.cause
+        return f"{error.activity_type} got no answer in time" + (f": {last}" if last else "")
+    if not isinstance(cause, ApplicationError):
+        raise error
+    if cause.type == ErrorType.POLICY_DENIED:
+        denial = denial_of(cause)
+        raise StepDenied(cause.message, reason=denial.reason if denial else None) from error
+    if cause.type in _WORTH_WAITING_FOR:
+        return cause.message
+    raise ApplicationError(cause.message, *cause.details, type=cause.type, non_retryable=True) from error

@@ -1,0 +1,97 @@
+"""The goal `RestoreState`: what Pulumi believed of a stack once, in the place of what it believes now."""
+
+from typing import Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.stack_contracts import RestoreLook, StackRestored
+    from activities.stack_destruction import StackDestruction
+    from activities.stacks import StackActivities
+    from connectors.pulumi.outcome import Ended
+    from connectors.pulumi.values import gist
+    from hitl.plan import Plan, visible
+    from workflows.policies import CHANGE_STACK
+    from workflows.stack_change import OUTCOMES, REPLANS, NothingToDo, StackChange
+    from workflows.stack_inputs import RestoreStateInput, RestoreStateResult, asked_for
+
+_NEXT: Final = {
+    Ended.APPLIED: "DetectDrift tells what stands otherwise than Pulumi believes now; PreviewAndUp plans from there.",
+    Ended.REFUSED: "Nothing was changed. Read what Pulumi said, and ask again.",
+    Ended.UNKNOWN: "InspectStack tells which state is there now; ask again, and the new plan begins with that.",
+}
+
+
+@workflow.defn(name="RestoreState")
+class RestoreStateWorkflow(StackChange):
+    """Put a kept state of a stack back; nothing outside is touched."""
+
+    @workflow.init
+    def __init__(self, request: RestoreStateInput) -> None:
+        super().__init__(request, asked_for(request))
+        self._wanted = request
+
+    @workflow.run
+    async def run(self, request: RestoreStateInput) -> RestoreStateResult:
+        """Compare, ask, put back; a refusal is a result, whoever refuses."""
+        del request
+        return await self.carry_out(
+            self._restore(),
+            denied=lambda reason: self._known().model_copy(update={"outcome": "denied", "reason": reason}),
+        )
+
+    async def _restore(self) -> RestoreStateResult:
+        try:
+            restored = await self.approved_step(
+                StackDestruction.restore_state,
+                self._plan,
+                summary=self._wanted.summary(),
+                preset=CHANGE_STACK,
+                under=lambda: self.holding(self.prepared, self._asked_for.place),
+                replans=REPLANS,
+            )
+        except NothingToDo:
+            return self._known()
+        return self._told(restored)
+
+    async def _plan(self) -> Plan:
+        place, backup = self._asked_for.place, self._wanted.exported
+        prepared = self._prepared = await self.prepare(self._asked_for)
+        async with self.holding(prepared, place):
+            previewed = await self.look(
+                StackActivities.preview_restore,
+                lambda secrets: RestoreLook(place=place, prepared=prepared, secrets=secrets, backup=backup),
+                place=place,
+                summary=f"Compare the kept state with that of {prepared.project}/{place.stack}",
+            )
+        return self.planned(previewed)
+
+    def _known(self) -> RestoreStateResult:
+        """What is known by now: the state is still the one that was looked at."""
+        prepared, place, previewed = self._prepared, self._asked_for.place, self._previewed
+        return RestoreStateResult(
+            repository=place.repository,
+            stack=place.stack,
+            project=prepared.project if prepared else None,
+            headline=previewed.headline,
+            plan=previewed.whole_plan,
+            state=previewed.state,
+            state_before=previewed.exported,
+            state_after=previewed.exported,
+        )
+
+    def _told(self, restored: StackRestored) -> RestoreStateResult:
+        kind, next_step = OUTCOMES[restored.ended], _NEXT[restored.ended]
+        told = self._known().model_copy(
+            update={
+                "outcome": kind,
+                "next_step": next_step,
+                "state": restored.state,
+                "state_before": restored.replaced,
+                "state_after": restored.exported,
+            }
+        )
+        if kind == "completed":
+            return told
+        said = visible(gist(restored.said)) or "Pulumi said nothing."
+        return told.model_copy(update={"reason": f"{said} {next_step}"})

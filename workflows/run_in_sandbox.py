@@ -1,0 +1,66 @@
+"""The goal `RunInSandbox`: one command on one commit of a repository, in a container with nothing worth taking."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.github import FetchRepositoryRequest, GitHubActivities
+    from activities.queues import TaskQueue
+    from activities.sandbox import RunCommandRequest, SandboxActivities, Source
+    from workflows.contracts import Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
+    from workflows.goal import Goal
+    from workflows.policies import READ, run_preset
+
+
+@workflow.defn(name="RunInSandbox")
+class RunInSandboxWorkflow(Goal):
+    """Fetch a commit with a token that the command never sees, and run the command where there is no token."""
+
+    @workflow.init
+    def __init__(self, request: RunInSandboxInput) -> None:
+        super().__init__(request)
+        self._wanted = request
+
+    @workflow.run
+    async def run(self, request: RunInSandboxInput) -> RunInSandboxResult:
+        """Run the command; one that fails is a result, and so is a refusal by the guard."""
+        return await self.carry_out(
+            self._run(),
+            denied=lambda reason: RunInSandboxResult(outcome="denied", reason=reason, repository=request.repository),
+        )
+
+    async def _run(self) -> RunInSandboxResult:
+        wanted = self._wanted
+        fetched = await self.step(
+            GitHubActivities.fetch_repository,
+            FetchRepositoryRequest(repository=wanted.repository, ref=wanted.ref),
+            queue=TaskQueue.CONNECTORS,
+            preset=READ,
+            summary=f"Fetch {wanted.place()}",
+        )
+        ran = await self.step(
+            SandboxActivities.run_command,
+            RunCommandRequest(
+                command=wanted.command,
+                source=Source(repository=wanted.repository, commit=fetched.commit, pack=fetched.pack),
+                purpose=wanted.purpose,
+                timeout_seconds=wanted.timeout_seconds,
+            ),
+            queue=TaskQueue.SANDBOX,
+            preset=run_preset(timedelta(seconds=wanted.timeout_seconds)),
+            summary=wanted.summary(),
+        )
+        return RunInSandboxResult(
+            repository=wanted.repository,
+            commit=fetched.commit,
+            exit_code=ran.exit_code,
+            ended=ran.ended,
+            oom_seen=ran.oom_seen,
+            stdout=ran.stdout,
+            stderr=ran.stderr,
+            truncated=ran.truncated,
+            seconds=ran.seconds,
+            connections=tuple(Connected.model_validate(dict(one)) for one in ran.connections),
+            downloads=tuple(Downloaded.model_validate(dict(one)) for one in ran.downloads),
+        )
