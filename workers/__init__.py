@@ -1,0 +1,1 @@
+"""Process entry points, the banksman command, settings and wiring."""

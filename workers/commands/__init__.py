@@ -1,0 +1,1 @@
+"""The parts of the `banksman` command, one module per group."""

@@ -1,0 +1,26 @@
+"""`banksman container-engine`: the embedded stack's engine, found or started, and watched."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.images.build import ImageBuildFailed
+from deploy.local.docker import DockerUnavailable
+from deploy.local.engine import keep_engine
+from sandbox.errors import SandboxError
+from workers.commands.exits import Exit, fail
+from workers.commands.processes import load_settings, telemetry_for
+
+
+def container_engine(told: Annotated[Path, typer.Argument(help="Where to write which engine it is.")]) -> None:
+    """Find or start a container engine for the embedded stack, and watch it."""
+    settings = load_settings()
+    telemetry = telemetry_for("container-engine", settings)
+    try:
+        asyncio.run(keep_engine(told))
+    except (DockerUnavailable, ImageBuildFailed, SandboxError) as error:
+        fail(str(error), Exit.FAILED)
+    finally:
+        telemetry.shutdown()

@@ -1,0 +1,18 @@
+"""The embedded stack that a command speaks of, as it wrote itself down."""
+
+from deploy.local.state import PathTooLong, StackFolder, StackState
+from workers.commands.exits import Exit, fail
+from workers.settings import Locations
+
+
+def stack_folder() -> StackFolder:
+    """The folder of the stack that this command speaks of."""
+    try:
+        return StackFolder(Locations().folder())
+    except PathTooLong as error:
+        fail(str(error), Exit.USAGE)
+
+
+def running_stack() -> StackState | None:
+    """What the running stack wrote down, if there is one."""
+    return stack_folder().read()

@@ -1,0 +1,191 @@
+"""Starting a goal, watching it live, and saying how it ended."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote
+
+from opentelemetry import trace
+from pydantic import TypeAdapter
+from rich.markup import escape
+from temporalio.api.enums.v1 import PendingWorkflowTaskState
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.service import RPCError
+
+from activities.queues import TaskQueue
+from deploy.local.state import StackState
+from workers.commands.exits import Exit, err, out, shown
+from workflows.contracts import GoalInput
+from workflows.registry import GoalEntry
+
+_POLL = 0.4
+_NO_WORKER_AFTER = timedelta(seconds=4)
+_JSON: TypeAdapter[Mapping[str, Any]] = TypeAdapter(Mapping[str, Any])
+
+_EXITS: Final[Mapping[str, Exit]] = {
+    "completed": Exit.COMPLETED,
+    "refused": Exit.INCOMPLETE,
+    "partially_applied": Exit.INCOMPLETE,
+    "unknown": Exit.INCOMPLETE,
+}
+"""Every other outcome is a denial, by the guard or by people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A goal that was asked for."""
+
+    handle: WorkflowHandle[Any, Any]
+    workflow_id: str
+    run_id: str
+    link: str
+    existing: bool
+    trace_id: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """What a script wants to know of it."""
+        return {"workflow_id": self.workflow_id, "run_id": self.run_id, "link": self.link, "trace_id": self.trace_id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a goal ended: with a result, or with an error of the table."""
+
+    exit: Exit
+    result: Mapping[str, Any] | None = None
+    error_type: str | None = None
+    error: str | None = None
+
+
+async def start(client: Client, goal: GoalEntry, request: GoalInput, *, workflow_id: str | None, ui: str) -> Started:
+    """Start the goal under its business key, or find the one that runs under it."""
+    wanted = workflow_id or request.business_key()
+    attributes = [SearchAttributePair(key, value) for key, value in request.search_attributes().items()]
+    tracer = trace.get_tracer("banksman")
+    asked = datetime.now(UTC)
+    with tracer.start_as_current_span(f"run {goal.name}") as span:
+        handle = await client.start_workflow(
+            goal.name,
+            request,
+            id=wanted,
+            task_queue=TaskQueue.GOALS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=request.summary(),
+            static_details=goal.description,
+            search_attributes=TypedSearchAttributes(attributes),
+        )
+        context = span.get_span_context()
+    described = await handle.describe()
+    run_id = handle.first_execution_run_id or described.run_id
+    return Started(
+        handle=client.get_workflow_handle(wanted, run_id=run_id),
+        workflow_id=wanted,
+        run_id=run_id,
+        link=f"{ui}/namespaces/{client.namespace}/workflows/{quote(wanted, safe='')}/{run_id}/history",
+        existing=described.start_time < asked - timedelta(seconds=2),
+        trace_id=format(context.trace_id, "032x") if context.is_valid else None,
+    )
+
+
+async def follow(started: Started, *, quiet: bool) -> Ended:
+    """Wait for the end; unless quiet, show where it stands."""
+    waiting = asyncio.ensure_future(started.handle.result())
+    with contextlib.ExitStack() as stack:
+        status = None if quiet else stack.enter_context(err.status("starting"))
+        while not waiting.done():
+            if status is not None:
+                with contextlib.suppress(RPCError):
+                    status.update(escape(_now(await started.handle.describe())))
+            await asyncio.wait({waiting}, timeout=_POLL)
+    try:
+        result = _JSON.validate_python(await waiting)
+    except WorkflowFailureError as failure:
+        return _failed(failure)
+    # A result that says nothing of an outcome is of a workflow that is no goal, and completed.
+    return Ended(exit=exit_of(result), result=result)
+
+
+def exit_of(result: Mapping[str, Any]) -> Exit:
+    """The exit code of a goal that came to this result."""
+    return _EXITS.get(str(result.get("outcome", "completed")), Exit.DENIED)
+
+
+def _now(described: WorkflowExecutionDescription) -> str:
+    """One line: the step under way, and what it last met."""
+    raw = described.raw_description
+    pending = raw.pending_activities
+    if pending:
+        step = pending[0]
+        line = step.activity_type.name
+        if step.attempt > 1:
+            line += f", attempt {step.attempt}: {step.last_failure.message or 'no answer'}"
+        return line
+    task = raw.pending_workflow_task
+    if task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED:
+        since = datetime.now(UTC) - task.scheduled_time.ToDatetime(tzinfo=UTC)
+        if since > _NO_WORKER_AFTER:
+            return "no goals worker has taken it yet; `banksman status` tells whether one runs"
+    return "running"
+
+
+def _failed(failure: WorkflowFailureError) -> Ended:
+    cause = failure.cause
+    if isinstance(cause, CancelledError | TerminatedError):
+        return Ended(exit=Exit.CANCELLED, error_type=type(cause).__name__, error=str(cause) or "cancelled")
+    if isinstance(cause, ApplicationError):
+        return Ended(exit=Exit.FAILED, error_type=cause.type, error=cause.message)
+    return Ended(exit=Exit.FAILED, error_type=type(cause).__name__, error=str(cause))
+
+
+def report(started: Started, ended: Ended, *, stack: StackState | None, as_json: bool) -> Exit:
+    """Say how it ended: the result on stdout, where to look on stderr."""
+    if as_json:
+        body = {**started.as_json(), "outcome": ended.exit.name.lower(), "result": ended.result}
+        body |= {"error_type": ended.error_type, "error": ended.error}
+        out.print_json(json.dumps(body))
+        return ended.exit
+    if ended.error is not None:
+        err.print(f"[bold red]{ended.error_type}:[/] {escape(shown(ended.error))}", soft_wrap=True)
+    elif ended.result is not None:
+        _print_result(ended.result)
+    for label, text in _where_to_look(started, ended, stack):
+        err.print(f"[dim]{label:<9}[/] {text}", soft_wrap=True)
+    return ended.exit
+
+
+def _print_result(result: Mapping[str, Any]) -> None:
+    content = result.get("content")
+    if isinstance(content, str) and result.get("encoding") == "utf-8":
+        # A pipe gets the text as it is; a terminal must not obey what somebody wrote into a file.
+        ended = content if content.endswith("\n") else content + "\n"
+        out.file.write(shown(ended) if out.is_terminal else ended)
+    elif (outcome := result.get("outcome", "completed")) != "completed":
+        words = escape(shown(str(outcome).replace("_", " ")))
+        err.print(f"[bold yellow]{words}:[/] {escape(shown(str(result.get('reason'))))}", soft_wrap=True)
+        if outcome in _EXITS:  # what was done and what not is in it
+            out.print_json(json.dumps(dict(result)))
+    else:
+        out.print_json(json.dumps(dict(result)))
+
+
+def _where_to_look(started: Started, ended: Ended, stack: StackState | None) -> Iterator[tuple[str, str]]:
+    """A label and a text per line; never wrapped, so that an address can be clicked or copied."""
+    colour = "green" if ended.exit is Exit.COMPLETED else "yellow" if ended.exit is Exit.DENIED else "red"
+    yield "outcome", f"[bold {colour}]{ended.exit.name.lower()}[/]"
+    for name in ("commit", "size", "artifact"):
+        if ended.result and ended.result.get(name) is not None:
+            yield name, escape(str(ended.result[name]))
+    yield "workflow", escape(started.link)
+    if stack is None:
+        return
+    if started.trace_id is not None and not started.existing:
+        yield "trace", f"{stack.traces.url}/trace/{started.trace_id}"
+    yield "log", f"grep {started.run_id} {escape(stack.logs)}/*.log"
+    for worker in stack.workers.values():
+        yield "metrics", worker.metrics

@@ -1,0 +1,61 @@
+"""`banksman policy`: is a file right, and what would it decide."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT
+from hitl.policy import Policy
+from hitl.policy_explain import explain
+from hitl.policy_file import PolicyError, load_policy
+from hitl.protocol import Effect, PolicyContext
+from workers.commands.exits import Exit, fail, out
+
+policy = typer.Typer(help="Check a policy file, and ask it what it would decide.", no_args_is_help=True)
+
+PolicyFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The policy file.", show_default="the embedded stack's")
+]
+
+
+@policy.command()
+def check(path: PolicyFile = DEFAULT_POLICY) -> None:
+    """Say what is wrong with a policy file, line by line, or that nothing is."""
+    found = _load(path)
+    for name, environment in found.environments.items():
+        counts = f"{_counted(len(environment.rules), 'rule')}, {_counted(len(environment.approvals), 'approval rule')}"
+        out.print(f"[green]✓[/] {name}: {environment.phase}, {counts}")
+
+
+@policy.command("explain")
+def explain_action(
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="A step's name, as in github.read_file.")],
+    effect: Annotated[Effect, typer.Option(help="What the step may do at most.")] = Effect.READ,
+    repository: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="The repository that the step touches.")
+    ] = None,
+    environment: Annotated[str, typer.Option(help="An environment that the file names.")] = ENVIRONMENT,
+    path: Annotated[
+        Path, typer.Option("--policy", metavar="FILE", help="The policy file.", show_default="the embedded stack's")
+    ] = DEFAULT_POLICY,
+) -> None:
+    """Say whether a step would be allowed, which rule decides, and why."""
+    try:
+        context = PolicyContext.of_repository(repository) if repository else PolicyContext()
+    except ValueError as error:
+        fail(str(error), Exit.USAGE)
+    out.print(
+        explain(_load(path), environment, action=action, effect=effect, context=context), markup=False, soft_wrap=True
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _load(path: Path) -> Policy:
+    try:
+        return load_policy(path)
+    except PolicyError as error:
+        fail(str(error), Exit.USAGE)

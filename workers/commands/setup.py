@@ -1,0 +1,26 @@
+"""`banksman setup`."""
+
+import asyncio
+
+from deploy.temporal import NotPromoted, promote, register_search_attributes
+from workers.commands.connection import client_settings
+from workers.commands.exits import fail, out
+from workers.temporal import DEPLOYMENT_NAME, build_id, connect
+
+
+def setup() -> None:
+    """Prepare the Temporal namespace: search attributes, then make this release's goals worker current."""
+    asyncio.run(_setup())
+
+
+async def _setup() -> None:
+    settings = client_settings()
+    client = await connect(settings)
+    for name in await register_search_attributes(client):
+        out.print(f"registered search attribute {name}")
+    release = build_id()
+    try:
+        changed = await promote(client, deployment=DEPLOYMENT_NAME, build_id=release)
+    except NotPromoted as error:
+        fail(str(error))
+    out.print(f"{DEPLOYMENT_NAME} {release} {'is now' if changed else 'was already'} the current version")

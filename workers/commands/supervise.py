@@ -1,0 +1,69 @@
+"""The supervisor of `banksman up`: the process that lives as long as the stack."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from rich.markup import escape
+from temporalio.service import RPCError
+
+from connectors.errors import ConnectorError
+from deploy.local.children import StackOptions
+from deploy.local.control import Reply
+from deploy.local.process import ChildFailed, ChildReport, ChildState
+from deploy.local.stack import Stack
+from deploy.local.state import StackFolder, StackState
+from deploy.temporal import NotPromoted
+from workers.commands.board import Board, Wanted
+from workers.commands.exits import err, fail
+from workers.commands.status import print_stack, tell_crash
+from workers.settings import caller_environment
+from workers.temporal import DEPLOYMENT_NAME, build_id
+
+
+def run_here(folder: StackFolder, wanted: Wanted) -> None:
+    """Supervise in this process until Ctrl-C, SIGTERM or `banksman down`."""
+    options = StackOptions(
+        repositories=wanted.repositories,
+        policy=wanted.policy,
+        encrypt=wanted.encrypt,
+        traces=wanted.traces,
+        sandbox=wanted.sandbox,
+        environment=caller_environment(),
+        deployment=DEPLOYMENT_NAME,
+        build_id=build_id,
+    )
+    board: dict[str, ChildReport] = {}
+    os.umask(0o077)  # databases and logs are the owner's alone, whoever of the children makes them
+    try:
+        with Board() as shown:
+
+            def changed(report: ChildReport) -> None:
+                before = board.get(report.name)
+                board[report.name] = report
+                shown.update(board.values())
+                if report.state is ChildState.RESTARTING and (before is None or before.restarts < report.restarts):
+                    tell_crash(report)
+
+            def noted(line: str) -> None:
+                shown.say(f"  [dim]{escape(line)}[/]")
+
+            stack = Stack(folder, options, changed, noted)
+
+            def ready(state: StackState) -> None:
+                shown.stop()
+                print_stack(state, Reply(ready=True, children=tuple(board.values())))
+                err.print("Ctrl-C or `banksman down` ends it.")
+
+            asyncio.run(_supervise(stack, ready))
+    except (ChildFailed, ConnectorError, NotPromoted, OSError, RPCError, ValueError) as error:
+        fail(str(error))
+    err.print("The stack has ended; what it keeps is in " + escape(str(folder.root)))
+
+
+async def _supervise(stack: Stack, ready: Callable[[StackState], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stack.stop)
+    await stack.run(ready)

@@ -1,0 +1,147 @@
+"""The console beside Slack in one process: its clicks and starts go the one way that those of every surface go."""
+
+from secrets import token_urlsafe
+from typing import Final
+
+from obstore.exceptions import BaseError
+from pydantic import SecretStr, ValidationError
+from starlette.applications import Starlette
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from connectors.artifacts import ArtifactStore
+from connectors.errors import ConnectorError
+from connectors.errors import Unavailable as NoStore
+from hitl.console.app import create_console
+from hitl.console.ports import GoalRow, Listed, Unavailable
+from hitl.console.settings import ConsoleSettings, OidcSettings
+from hitl.console.visibility import TemporalApprovals, TemporalGoals
+from hitl.gateway.clicks import Clicks, PolicyInForce
+from hitl.gateway.starts import StartedGoal, Starts
+from workers.settings import Settings
+from workflows.contracts import GoalInput
+from workflows.registry import GoalEntry
+
+SECRET_FIELD: Final = "console_secret"  # noqa: S105 - the name of a field
+OIDC_FIELD: Final = "oidc_client_secret"
+
+
+class NoConsole(Exception):
+    """The console cannot be served as it is set. The message says what to set."""
+
+
+class GatewayGoals:
+    """The console's port `Goals`: looked up on the server, and started in the visitor's name."""
+
+    def __init__(self, client: Client, start: Starts) -> None:
+        self._found = TemporalGoals(client)
+        self._starts = start
+
+    async def running(self, page: str | None = None) -> Listed[GoalRow]:
+        """Those under way."""
+        return await self._found.running(page)
+
+    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
+        """Start one in this person's name, or find the one that runs.
+
+        Raises:
+            Unavailable: Nobody can say whether it started.
+        """
+        try:
+            return await self._starts.start(goal, request, identity=identity)
+        except (ConnectorError, RPCError) as error:
+            raise Unavailable(
+                "Not confirmed: Temporal or Vault does not answer now. Look at the running goals before you ask again."
+            ) from error
+
+
+class Artifacts:
+    """The artifact store, opened when somebody looks at a plan: without it a gateway serves approvals all the same."""
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    async def get(self, reference: str) -> bytes:
+        """The bytes behind a reference.
+
+        Raises:
+            ConnectorError: By the store; also where there is none.
+        """
+        try:
+            store = ArtifactStore(self._location)
+        except (BaseError, OSError) as error:
+            raise NoStore(
+                f"the gateway has no artifact store at {self._location!r} ({type(error).__name__}): let it read the "
+                "workers' own, by BANKSMAN_ARTIFACTS"
+            ) from error
+        return await store.get(reference)
+
+
+def console(  # noqa: PLR0913 - what it is wired from
+    client: Client,
+    settings: Settings,
+    *,
+    policy: PolicyInForce,
+    decide: Clicks,
+    start: Starts,
+    secrets: dict[str, SecretStr],
+) -> Starlette:
+    """The console as an application.
+
+    Args:
+        client: Of Temporal.
+        settings: Of this process.
+        policy: Who people are.
+        decide: The way of every click.
+        start: The way of every start.
+        secrets: The gateway's, as Vault keeps them.
+
+    Raises:
+        NoConsole: Nobody could sign in, or anybody could.
+    """
+    return create_console(
+        _settings(settings, secrets),
+        policy=policy,
+        approvals=TemporalApprovals(client),
+        decide=decide,
+        goals=GatewayGoals(client, start),
+        artifacts=Artifacts(settings.artifacts),
+    )
+
+
+def _settings(settings: Settings, secrets: dict[str, SecretStr]) -> ConsoleSettings:
+    if settings.console_url is None or settings.console_listen is None:
+        raise NoConsole("BANKSMAN_CONSOLE_LISTEN is set without BANKSMAN_CONSOLE_URL: set both, or neither")
+    secret = secrets.get(SECRET_FIELD)
+    if secret is None and settings.development:
+        secret = SecretStr(token_urlsafe(32))  # of this process: people sign in again when it is started again
+    if secret is None:
+        raise NoConsole(f"Vault's secret 'slack/app' lacks {SECRET_FIELD}: put 32 random bytes in base64 there")
+    try:
+        return ConsoleSettings(
+            origin=settings.console_url,
+            listen=settings.console_listen,
+            secret=secret,
+            development=settings.development,
+            oidc=_oidc(settings, secrets),
+            namespace=settings.temporal_namespace,
+            temporal_ui=settings.temporal_ui,
+            traces=settings.console_traces,
+        )
+    except ValidationError as error:
+        problems = "; ".join(str(one["msg"]) for one in error.errors(include_input=False, include_url=False))
+        raise NoConsole(f"the console cannot be served: {problems}") from None
+
+
+def _oidc(settings: Settings, secrets: dict[str, SecretStr]) -> OidcSettings | None:
+    issuer, client_id = settings.console_oidc_issuer, settings.console_oidc_client_id
+    if issuer is None and client_id is None:
+        return None
+    if issuer is None or client_id is None:
+        raise NoConsole("BANKSMAN_CONSOLE_OIDC_ISSUER and BANKSMAN_CONSOLE_OIDC_CLIENT_ID belong together: set both")
+    return OidcSettings(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=secrets.get(OIDC_FIELD),
+        identity_claim=settings.console_oidc_claim,
+    )

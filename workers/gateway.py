@@ -1,0 +1,128 @@
+"""The gateway: Slack's listeners, the console, and the steps that show approvals. Wiring only; it holds no state."""
+
+import asyncio
+from typing import Final, Never
+
+import structlog
+from pydantic import SecretStr
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from starlette.applications import Starlette
+from temporalio.client import Client
+
+from activities.key_ring import KeyRing
+from activities.policy_source import PolicySource
+from connectors.errors import ConnectorError
+from connectors.vault import VaultSession
+from hitl.gateway.clicks import Clicks
+from hitl.gateway.server import Server
+from hitl.gateway.starts import Starts
+from hitl.slack.app import SlackApp
+from hitl.slack.client import SlackMessages, mapped, web_client
+from hitl.slack.commands import Commands
+from hitl.slack.http import http_app
+from hitl.slack.messages import Links
+from hitl.slack.steps import SlackSteps
+from workers.console import console
+from workers.serving import bind, serve
+from workers.settings import Settings
+
+SECRETS: Final = frozenset({"bot_token", "app_token", "signing_secret"})
+"""What Vault must hold at `slack/app`."""
+
+_KEY: Final = "approvals"
+_AGAIN: Final = 2.0
+_log = structlog.get_logger("banksman.gateway")
+
+
+class Gateway:
+    """What one process serves.
+
+    Args:
+        client: Of Temporal.
+        settings: Of this process.
+        vault: Its own standing; its AppRole alone may sign decisions.
+        cluster: The Temporal cluster's id.
+        secrets: Slack's and the console's, as Vault keeps them at `slack/app`.
+        keys: What tells who asked for a goal.
+
+    Raises:
+        NoConsole: The console cannot be served as it is set.
+        CannotListen: An address cannot be had.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that it is wired from
+        self,
+        client: Client,
+        settings: Settings,
+        vault: VaultSession,
+        *,
+        cluster: str,
+        secrets: dict[str, SecretStr],
+        keys: KeyRing,
+    ) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._policy = PolicySource(settings.policy, environment=settings.environment)
+        self._web = web_client(secrets["bot_token"], url=settings.slack_url)
+        server = Server(client, cluster=cluster)
+
+        async def sign(text: str) -> str:
+            return await vault.sign(_KEY, text)
+
+        self.starts = starts = Starts(server, sign, keys.current)
+        links = Links(
+            temporal=settings.temporal_ui, namespace=settings.temporal_namespace, console=settings.console_url
+        )
+        self.clicks = Clicks(server, self._policy, sign=sign, starts=starts)
+        self._commands = Commands(client, starts, self._policy, links=links)
+        self.steps = SlackSteps(SlackMessages(self._web), server, self._policy, starts=starts, links=links)
+        self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
+        self._console: Starlette | None = None
+        if settings.console_listen is not None:
+            self._console = console(
+                client, settings, policy=self._policy, decide=self.clicks, start=starts, secrets=secrets
+            )
+            self._console_listening = bind(settings.console_listen)
+
+    async def serve(self) -> Never:
+        """Take clicks, from the moment that Slack answers; steps run and the console is served whether it does or not.
+
+        Raises:
+            ExceptionGroup: Something of it broke for good; the process has to be started again.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(), name="listen to Slack")
+            if self._console is not None:
+                group.create_task(serve(self._console, self._console_listening), name="serve the console")
+        raise AssertionError("nothing of the gateway ends by itself")
+
+    async def _listen(self) -> Never:
+        while True:
+            try:
+                app = await self._app()
+                if self._listening is not None:
+                    _log.info("listening to slack", mode="http", port=self._listening.getsockname()[1])
+                    await serve(http_app(app), self._listening)
+                await self._by_socket(app)
+            except ConnectorError as error:
+                _log.warning("slack is not listened to yet", why=str(error))
+                await asyncio.sleep(_AGAIN)
+
+    async def _app(self) -> AsyncApp:
+        with mapped("the app's own name"):
+            team = str((await self._web.auth_test()).get("team_id"))
+        slack = SlackApp(client=self._web, team=team, clicks=self.clicks, commands=self._commands, policy=self._policy)
+        secret = self._secrets["signing_secret"].get_secret_value() if self._settings.slack_mode == "http" else None
+        return slack.app(signing_secret=secret)
+
+    async def _by_socket(self, app: AsyncApp) -> Never:
+        handler = AsyncSocketModeHandler(app, self._secrets["app_token"].get_secret_value(), web_client=self._web)
+        try:
+            with mapped("a Socket Mode connection"):
+                await handler.connect_async()
+            _log.info("listening to slack", mode="socket")
+            while True:  # it connects again by itself
+                await asyncio.Event().wait()
+        finally:
+            await handler.close_async()

@@ -1,0 +1,56 @@
+"""Workers of steps: whatever the role, every step is behind the guard."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.audit import AuditLog
+from activities.effects import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, require_declared
+from activities.guard import GuardInterceptor
+from activities.guard_rules import GrantVerifier
+from activities.heartbeat import HeartbeatInterceptor
+from activities.policy_source import PolicySource
+from activities.queues import TaskQueue
+from workers.settings import Role, Settings
+
+GRACE: Final = timedelta(seconds=20)
+"""What steps under way have when a worker is told to end."""
+
+_QUEUES: Final = {
+    Role.CONNECTORS: TaskQueue.CONNECTORS,
+    Role.SANDBOX: TaskQueue.SANDBOX,
+    Role.DESTRUCTIVE: TaskQueue.DESTRUCTIVE,
+    Role.GATEWAY: TaskQueue.HITL,
+}
+
+
+def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
+    client: Client,
+    settings: Settings,
+    role: Role,
+    steps: Sequence[Callable[..., Any]],
+    *,
+    at_once: int | None = None,
+    grants: GrantVerifier | None = None,
+) -> Worker:
+    """A worker of this role, with every step behind the guard; one that verifies grants runs destructive steps."""
+    effects = ORDINARY_EFFECTS if grants is None else DESTRUCTIVE_EFFECTS
+    require_declared(steps, role=role, effects=effects)
+    guard = GuardInterceptor(
+        PolicySource(settings.policy, environment=settings.environment),
+        AuditLog(settings.audit_dir / f"{role}.jsonl"),
+        role=role,
+        effects=effects,
+        grants=grants,
+    )
+    return Worker(
+        client,
+        task_queue=_QUEUES[role],
+        activities=steps,
+        interceptors=[guard, HeartbeatInterceptor()],
+        graceful_shutdown_timeout=GRACE,
+        max_concurrent_activities=at_once,
+    )

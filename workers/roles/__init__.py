@@ -1,0 +1,1 @@
+"""One module per worker role, which alone knows what that role runs: a process imports its own and no other."""

@@ -1,0 +1,67 @@
+"""The destructive worker: what cannot be undone, and the keys that its grants are verified with."""
+
+import contextlib
+from dataclasses import dataclass
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.github_branches import BranchDestruction
+from activities.grants import SignedGrants
+from activities.guard_rules import GrantVerifier
+from activities.key_ring import KeyRing
+from activities.stack_destruction import StackDestruction
+from activities.stack_house import StackHouse
+from connectors.artifacts import ArtifactStore
+from connectors.vault import VaultSession
+from workers.github import github
+from workers.guarded import guarded_worker
+from workers.process import APPROVAL_KEYS, Process, serve
+from workers.settings import Role, Settings
+from workers.stack_engine import FoundEngine, load_stacks
+from workers.stacks import Stacks
+from workers.temporal import cluster_id
+
+
+async def run(process: Process) -> int:
+    """See `workers.process.RoleModule`."""
+    keys = KeyRing(lambda: process.vault.public_keys(APPROVAL_KEYS))
+    grants = SignedGrants(keys, cluster=await cluster_id(process.client))
+    stacks = await load_stacks(process.settings)
+    async with contextlib.aclosing(FoundEngine(process.settings, stacks)) as engine:
+        means = Destroying(grants, stacks, engine)
+        worker = destructive_worker(process.client, process.settings, process.vault, means)
+        return await serve(worker, process, beside=keys.keep_fresh())
+
+
+@dataclass(frozen=True)
+class Destroying:
+    """What the destructive worker has beside its standing in Vault.
+
+    Attributes:
+        grants: Verifies, with keys that are kept fresh.
+        stacks: What the deployment says of stacks; None: nothing.
+        engine: Where steps on stacks run; looked for when the first one needs it.
+    """
+
+    grants: GrantVerifier
+    stacks: Stacks | None
+    engine: FoundEngine
+
+
+def destructive_worker(client: Client, settings: Settings, vault: VaultSession, means: Destroying) -> Worker:
+    """Runs what cannot be undone, each step by a grant that the guard verified, and nothing else.
+
+    Args:
+        client: Of Temporal.
+        settings: Of this process.
+        vault: Its own standing; its AppRole alone reaches credentials that destroy.
+        means: What it has beside.
+    """
+    branches = BranchDestruction(github(settings), vault)
+    house = StackHouse(means.stacks, means.engine, ArtifactStore(settings.artifacts))
+    stacks = StackDestruction(house, vault)
+    steps = [
+        *(branches.delete_branch, stacks.update_stack, stacks.destroy_stack, stacks.restore_state, stacks.unlock_stack),
+    ]
+    return guarded_worker(client, settings, Role.DESTRUCTIVE, steps, grants=means.grants)

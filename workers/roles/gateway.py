@@ -1,0 +1,50 @@
+"""The gateway: messages as steps, and beside them the listeners."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, Never
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.key_ring import KeyRing
+from hitl.slack.steps import SlackSteps
+from workers.console import NoConsole
+from workers.gateway import SECRETS, Gateway
+from workers.guarded import guarded_worker
+from workers.process import APPROVAL_KEYS, CannotStart, Process, serve
+from workers.serving import CannotListen
+from workers.settings import Role, Settings
+from workers.temporal import cluster_id
+
+_SLACK_SECRETS: Final = "slack/app"
+
+
+async def run(process: Process) -> int:
+    """Who asked for a goal is told by the same keys that decisions are signed with."""
+    keys = KeyRing(lambda: process.vault.public_keys(APPROVAL_KEYS))
+    cluster = await cluster_id(process.client)
+    secrets = dict(await process.vault.read(_SLACK_SECRETS))
+    if missing := SECRETS - secrets.keys():
+        raise CannotStart(f"Vault's secret {_SLACK_SECRETS!r} lacks {', '.join(sorted(missing))}: put them there")
+    try:
+        gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
+    except (CannotListen, NoConsole) as error:
+        raise CannotStart(str(error)) from error
+    worker = gateway_worker(process.client, process.settings, gateway.steps)
+    return await serve(worker, process, beside=_together(keys.keep_fresh(), gateway.serve()))
+
+
+async def _together(*works: Coroutine[Any, Any, Never]) -> Never:
+    """All of them, until one breaks or all are cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
+    raise AssertionError("none of them ends by itself")
+
+
+def gateway_worker(client: Client, settings: Settings, steps: SlackSteps) -> Worker:
+    """Shows approvals to people; several of them may run."""
+    return guarded_worker(
+        client, settings, Role.GATEWAY, [steps.post_approval, steps.update_approval, steps.tell_drift]
+    )

@@ -1,0 +1,41 @@
+"""The sandbox worker: other people's code."""
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.sandbox import SandboxActivities
+from activities.stack_house import StackHouse
+from activities.stacks import StackActivities
+from connectors.artifacts import ArtifactStore
+from connectors.vault import VaultSession
+from workers.guarded import guarded_worker
+from workers.process import CannotStart, Process, serve
+from workers.sandbox import NoSandbox, Provision, provisioned
+from workers.settings import Role, Settings
+from workers.stack_engine import OwnEngine, load_stacks
+from workers.stacks import Stacks
+
+
+async def run(process: Process) -> int:
+    """Poll only once the sandbox passed its self-test: what is asked for before waits in Temporal."""
+    stacks = await load_stacks(process.settings)
+    try:
+        async with provisioned(process.settings, stacks) as provision:
+            worker = sandbox_worker(process.client, process.settings, process.vault, provision=provision, stacks=stacks)
+            return await serve(worker, process)
+    except NoSandbox as error:
+        raise CannotStart(str(error)) from error
+
+
+def sandbox_worker(
+    client: Client, settings: Settings, vault: VaultSession, *, provision: Provision, stacks: Stacks | None
+) -> Worker:
+    """Runs other people's code; takes no more steps than it has room for, so that the others wait in Temporal."""
+    sandbox = SandboxActivities(provision.sandbox, image=provision.image, limits=provision.limits, secrets=vault)
+    house = StackHouse(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
+    looks = StackActivities(house, vault)
+    steps = [
+        *(sandbox.run_command, looks.prepare_stack, looks.preview_stack, looks.preview_destroy, looks.refresh_stack),
+        *(looks.detect_drift, looks.read_history, looks.read_outputs, looks.preview_restore, looks.look_at_lock),
+    ]
+    return guarded_worker(client, settings, Role.SANDBOX, steps, at_once=settings.sandbox_concurrency)

@@ -1,0 +1,185 @@
+"""The one reader of the environment. Every setting of every process, with its meaning.
+
+Read from variables with the prefix `BANKSMAN_`; secrets are never among them, only where to find them.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sandbox.registries import MirrorSettings
+
+
+class Role(StrEnum):
+    """The worker roles; each has its own AppRole, queue and process."""
+
+    GOALS = "goals"
+    CONNECTORS = "connectors"
+    SANDBOX = "sandbox"
+    DESTRUCTIVE = "destructive"
+    GATEWAY = "gateway"
+
+
+class Settings(BaseSettings):
+    """What a process needs to know, besides its credentials."""
+
+    model_config = SettingsConfigDict(env_prefix="BANKSMAN_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    temporal_address: str = Field(default="127.0.0.1:7233", description="host:port of Temporal's frontend.")
+    temporal_namespace: str = Field(default="default", description="The namespace that the goals live in.")
+    temporal_tls_ca: Path | None = Field(default=None, description="PEM file of the authority of Temporal's frontend.")
+    temporal_tls_cert: Path | None = Field(default=None, description="PEM file of this process's client certificate.")
+    temporal_tls_key: Path | None = Field(default=None, description="PEM file of that certificate's key.")
+    temporal_ui: str = Field(default="http://127.0.0.1:8233", description="Where people open the Temporal UI.")
+
+    vault_address: str = Field(default="http://127.0.0.1:8200", description="Vault or OpenBao.")
+    vault_role_id: str | None = Field(default=None, description="The AppRole's role id; not a secret.")
+    vault_secret_id_file: Path | None = Field(
+        default=None, description="A 0600 file with the wrapped secret id; deleted when read."
+    )
+    vault_secret_id_fd: int | None = Field(
+        default=None, description="An inherited pipe with the wrapped secret id; what the supervisor uses."
+    )
+
+    environment: str = Field(
+        default="local", description="The environment of the policy file that this process serves."
+    )
+    policy: Path = Field(default=Path("deploy/policy.yaml"), description="The policy file.")
+    encrypt_payloads: bool = Field(
+        default=True, description="Encrypt what stands in histories. Off only in development (the embedded stack)."
+    )
+    development: bool = Field(default=False, description="Set by the embedded stack only.")
+
+    github_url: str = Field(default="https://api.github.com", description="GitHub's API, or its twin.")
+    slack_url: str = Field(default="https://slack.com", description="Slack, or its twin.")
+    slack_mode: Literal["socket", "http"] = Field(
+        default="socket",
+        description="How clicks come: over a connection that the gateway opens, or by signed requests.",
+    )
+    slack_listen: str = Field(
+        default="127.0.0.1:8311", description="Where signed requests are taken, at /slack/events; with mode http."
+    )
+    console_listen: str | None = Field(
+        default=None, description="host:port at which the gateway serves the console; without it, it serves none."
+    )
+    console_url: str | None = Field(default=None, description="Where people reach the console: an origin, no path.")
+    console_traces: str | None = Field(
+        default=None, description="Page of a goal's traces, for links to it; {workflow_id} stands for its id."
+    )
+    console_oidc_issuer: str | None = Field(
+        default=None, description="Who signs people in; the embedded stack alone does without."
+    )
+    console_oidc_client_id: str | None = Field(default=None, description="As whom the console is known there.")
+    console_oidc_claim: Literal["email", "sub"] = Field(
+        default="email", description="What `console:` names in the policy; an email must be verified."
+    )
+    artifacts: str = Field(
+        default=".banksman/artifacts", description="A folder or s3://bucket/prefix for large results."
+    )
+    audit_dir: Path = Field(default=Path(".banksman/audit"), description="Where the hash-chained audit files lie.")
+
+    cached_workflows: int = Field(
+        default=150, ge=1, le=100_000,
+        description="How many workflows a goals worker keeps in memory, at about 0.2 MiB each. One that is no longer "
+        "there is replayed from its history when something happens to it.",
+    )  # fmt: skip
+
+    docker_host: str = Field(
+        default="unix:///var/run/docker.sock", description="The sandbox's engine: unix:// and its socket."
+    )
+    sandbox_images: Path = Field(
+        default=Path("/var/lib/banksman/images.json"),
+        description="The record of the sandbox's images, as `python -m deploy.images` writes it.",
+    )
+    sandbox_deployment: str = Field(
+        default="default", description="Names what is ours on an engine that others use as well."
+    )
+    sandbox_runtime: Literal["required", "preferred", "never"] = Field(
+        default="preferred", description="Whether gVisor or Kata must be there, is taken where it is, or is not used."
+    )
+    sandbox_concurrency: int = Field(default=2, ge=1, le=256, description="Commands at once; more wait in Temporal.")
+    sandbox_waiting: int = Field(default=0, ge=0, le=64, description="Containers kept ready for a quick start.")
+    sandbox_memory_mib: int = Field(
+        default=2048, ge=256, description="Memory of one command, its work tree included, in MiB."
+    )
+    sandbox_purposes: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict[str, tuple[str, ...]],
+        description='What a command may reach, as JSON: exact hosts by purpose, {"git": ["github.com"]}. Nothing else.',
+    )
+
+    sandbox_mirrors: dict[str, MirrorSettings] = Field(
+        default_factory=dict[str, MirrorSettings],
+        description='Package registries by purpose, reached through a caching mirror, as JSON: {"package-registries": '
+        "{}} for PyPI and npm.",
+    )
+    sandbox_authorities: Path | None = Field(
+        default=None, description="PEM file of authorities that the mirror trusts beside the usual ones."
+    )
+
+    stacks: Path | None = Field(
+        default=None, description="The file that says where Pulumi stacks are; without it, no step touches one."
+    )
+    engine_file: Path | None = Field(
+        default=None,
+        description="JSON that says where the container engine is, for the destructive worker; without it, docker_host "
+        "and sandbox_images do.",
+    )
+
+    otlp_endpoint: str | None = Field(
+        default=None, description="OTLP over HTTP for traces; nothing is traced without it."
+    )
+    metrics_address: str | None = Field(default=None, description="host:port for /metrics; port 0 takes a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error."
+    )
+    log_format: Literal["json", "console"] = Field(default="json", description="json, or console for people.")
+
+    deliverer_token_file: Path = Field(
+        default=Path("/run/banksman/deliverer/token"), description="Holds the deliverer's own token; 0600."
+    )
+    deliverer_folder: Path = Field(
+        default=Path("/run/banksman/secret-ids"),
+        description="One folder per AppRole, each shared with that process only, for the wrapped secret ids.",
+    )
+
+    codec_listen: str = Field(default="127.0.0.1:8234", description="Where the codec server listens.")
+    codec_endpoint: str | None = Field(default=None, description="The codec server, for this command.")
+    codec_origin: str = Field(default="http://127.0.0.1:8233", description="The one web origin that may call it.")
+    codec_jwks_url: str | None = Field(default=None, description="Keys that sign the callers' tokens.")
+    codec_issuer: str | None = Field(default=None, description="Who must have issued the callers' tokens.")
+    codec_audience: str | None = Field(default=None, description="For whom the callers' tokens must be.")
+    codec_token_file: Path | None = Field(
+        default=None, description="A 0600 file with one shared token, where there is no issuer of tokens."
+    )
+
+    @model_validator(mode="after")
+    def _encryption_is_off_in_development_only(self) -> Self:
+        if not self.encrypt_payloads and not self.development:
+            msg = "BANKSMAN_ENCRYPT_PAYLOADS=false is for the embedded stack only; remove it, the key comes from Vault"
+            raise ValueError(msg)
+        return self
+
+
+class Locations(BaseSettings):
+    """Where the command keeps and finds what belongs to a stack."""
+
+    model_config = SettingsConfigDict(env_prefix="BANKSMAN_", frozen=True, extra="ignore")
+
+    home: Path | None = Field(default=None, description="The stack's folder; `.banksman` here or above when unset.")
+
+    def folder(self) -> Path:
+        """The stack's folder: the one set, else the nearest `.banksman` upwards, else one to be made here."""
+        if self.home is not None:
+            return self.home.absolute()
+        here = Path.cwd()
+        found = (parent / ".banksman" for parent in (here, *here.parents) if (parent / ".banksman/stack.json").exists())
+        return next(found, here / ".banksman")
+
+
+def caller_environment() -> dict[str, str]:
+    """The environment this command was called in, for the children that inherit a part of it."""
+    return dict(os.environ)

@@ -1,0 +1,63 @@
+"""How a process of ours reaches Temporal, and what it is called there."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from temporalio.api.workflowservice.v1 import GetClusterInfoRequest
+from temporalio.client import Client, Plugin, TLSConfig
+from temporalio.converter import PayloadCodec
+from temporalio.runtime import Runtime
+
+import activities
+import workflows
+from workers.settings import Settings
+from workflows.converter import data_converter
+
+DEPLOYMENT_NAME: Final = "banksman-goals"
+
+
+def build_id() -> str:
+    """This release, as worker versioning knows it: the version and a digest of the code that replays."""
+    digest = hashlib.sha256()
+    for package in (workflows, activities):
+        root = Path(str(package.__file__)).parent
+        for source in sorted(root.rglob("*.py")):
+            digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes())
+    return f"{version('banksman')}-{digest.hexdigest()[:12]}"
+
+
+async def connect(
+    settings: Settings,
+    *,
+    codec: PayloadCodec | None = None,
+    plugins: Sequence[Plugin] = (),
+    runtime: Runtime | None = None,
+    lazy: bool = False,
+) -> Client:
+    """A Temporal client as these settings say."""
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        data_converter=data_converter(codec),
+        plugins=plugins,
+        runtime=runtime,
+        tls=await asyncio.to_thread(_tls, settings),
+        lazy=lazy,
+    )
+
+
+def _tls(settings: Settings) -> TLSConfig | bool:
+    files = (settings.temporal_tls_ca, settings.temporal_tls_cert, settings.temporal_tls_key)
+    if not any(files):
+        return False
+    ca, cert, key = (file.read_bytes() if file else None for file in files)
+    return TLSConfig(server_root_ca_cert=ca, client_cert=cert, client_private_key=key)
+
+
+async def cluster_id(client: Client) -> str:
+    """The id of the Temporal cluster, as the server says it: a decision is signed for one cluster."""
+    return (await client.workflow_service.get_cluster_info(GetClusterInfoRequest())).cluster_id
