@@ -1,0 +1,49 @@
+"""Every name that leaves a process: metrics, spans, attributes, log keys. Pure, and one constant each.
+
+Labels are closed sets, never ids. A test collects these names and asserts that they are unique and in use.
+"""
+
+from typing import Final
+
+SERVICE_NAMESPACE: Final = "banksman"
+
+# Metrics (Prometheus): banksman_<noun>_<unit>.
+METRIC_GUARD_DECISIONS: Final = "banksman_guard_decisions_total"
+METRIC_GUARD_SECONDS: Final = "banksman_guard_seconds"
+METRIC_AUDIT_EVENTS: Final = "banksman_audit_events_total"
+METRIC_VAULT_TOKEN_TTL: Final = "banksman_vault_token_ttl_seconds"  # noqa: S105 - a metric's name
+METRIC_VAULT_TOKEN_RENEWALS: Final = "banksman_vault_token_renewals_total"  # noqa: S105 - a metric's name
+METRIC_VAULT_STEP_TOKENS: Final = "banksman_vault_step_tokens_total"
+METRIC_VAULT_ALARMS: Final = "banksman_vault_alarms_total"
+METRIC_PROVIDER_REQUESTS: Final = "banksman_provider_requests_total"
+METRIC_PROVIDER_SECONDS: Final = "banksman_provider_request_seconds"
+METRIC_SANDBOX_RUNS: Final = "banksman_sandbox_runs_total"
+METRIC_SANDBOX_START_SECONDS: Final = "banksman_sandbox_start_seconds"
+METRIC_SANDBOX_CONNECTIONS: Final = "banksman_sandbox_connections_total"
+METRIC_SANDBOX_REAPED: Final = "banksman_sandbox_reaped_total"
+
+# Log keys and span attributes.
+ATTR_WORKFLOW_ID: Final = "temporal.workflow_id"
+ATTR_RUN_ID: Final = "temporal.run_id"
+ATTR_EFFECT: Final = "banksman.effect"
+ATTR_PHASE: Final = "banksman.phase"
+ATTR_ENVIRONMENT: Final = "banksman.environment"
+ATTR_DECISION: Final = "banksman.decision"
+ATTR_REASON: Final = "banksman.reason"
+
+# Loggers with a meaning of their own.
+LOGGER_AUDIT: Final = "banksman.audit"
+
+# What this process knows of itself.
+METRIC_PROCESS_INFO: Final = "banksman_process_info"
+METRIC_TEMPORAL_CORE_UP: Final = "banksman_temporal_core_up"
+ATTR_ACTIVITY_TYPE: Final = "temporal.activity_type"
+ATTR_ACTIVITY_ATTEMPT: Final = "temporal.activity_attempt"
+ATTR_WORKFLOW_TYPE: Final = "temporal.workflow_type"
+LOG_TRACE_ID: Final = "trace_id"
+LOG_SPAN_ID: Final = "span_id"
+
+# Approvals.
+METRIC_APPROVAL_KEYS_AGE: Final = "banksman_approval_keys_age_seconds"
+METRIC_BREAK_GLASS: Final = "banksman_break_glass_total"
+METRIC_CLICKS: Final = "banksman_clicks_total"

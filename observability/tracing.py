@@ -1,0 +1,157 @@
+"""Traces: one per goal, from the command that started it to the last HTTP call.
+
+Loaded only where an OTLP endpoint is set, so that telemetry which is off costs not even the import.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Final, cast
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.instrumentation.starlette import StarletteInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Link, Status
+from opentelemetry.util.types import Attributes
+from starlette.applications import Starlette
+from temporalio import activity, workflow
+from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
+
+from observability.names import (
+    ATTR_ACTIVITY_ATTEMPT,
+    ATTR_ACTIVITY_TYPE,
+    ATTR_RUN_ID,
+    ATTR_WORKFLOW_ID,
+    ATTR_WORKFLOW_TYPE,
+    SERVICE_NAMESPACE,
+)
+from observability.redaction import redact
+
+_PATH: Final = "/v1/traces"
+_ASGI_MESSAGE: Final = "asgi.event.type"
+_EXPORT_SECONDS: Final = 5.0
+_DELAY_MILLIS: Final = 1_000.0
+_MAX_QUEUE: Final = 4_096
+_MAX_BATCH: Final = 256
+
+
+class RedactingExporter(SpanExporter):
+    """Passes spans on without their secrets; in the exporter's thread, so that no step waits for it."""
+
+    def __init__(self, inner: SpanExporter) -> None:
+        self._inner = inner
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export the redacted copies, without the spans of single ASGI messages, which tell nothing."""
+        kept = [redacted(span) for span in spans if _ASGI_MESSAGE not in (span.attributes or {})]
+        return self._inner.export(kept) if kept else SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """End the exporter behind."""
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter behind."""
+        return self._inner.force_flush(timeout_millis)
+
+
+def redacted(span: ReadableSpan) -> ReadableSpan:
+    """A copy of the span whose name, attributes, events, links and status text hold no secret."""
+    return ReadableSpan(
+        name=redact.text(span.name),
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=_redacted(span.attributes),
+        events=[Event(redact.text(e.name), _redacted(e.attributes), e.timestamp) for e in span.events],
+        links=[Link(link.context, _redacted(link.attributes)) for link in span.links],
+        kind=span.kind,
+        status=Status(span.status.status_code, redact.text(span.status.description or "") or None),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _redacted(attributes: Attributes) -> Attributes:
+    return cast("Mapping[str, str]", redact.value(dict(attributes or {})))
+
+
+class TemporalAttributes(SpanProcessor):
+    """Marks every span with the workflow it belongs to, so that 'the trace of this run' is one search."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the interface
+        """Add the ids of the running activity or workflow, or those that Temporal's own span was started with."""
+        if activity.in_activity():
+            task = activity.info()
+            span.set_attribute(ATTR_ACTIVITY_TYPE, task.activity_type)
+            span.set_attribute(ATTR_ACTIVITY_ATTEMPT, task.attempt)
+            _identify(span, task.workflow_id, task.workflow_run_id)
+        elif workflow.in_workflow():
+            run = workflow.info()
+            span.set_attribute(ATTR_WORKFLOW_TYPE, run.workflow_type)
+            _identify(span, run.workflow_id, run.run_id)
+        else:
+            known = span.attributes or {}
+            _identify(span, known.get("temporalWorkflowID"), known.get("temporalRunID"))
+
+
+def _identify(span: Span, workflow_id: object, run_id: object) -> None:
+    if workflow_id:
+        span.set_attribute(ATTR_WORKFLOW_ID, str(workflow_id))
+    if run_id:
+        span.set_attribute(ATTR_RUN_ID, str(run_id))
+
+
+class Tracing:
+    """This process's traces; there is one per process, as OpenTelemetry's provider is global."""
+
+    def __init__(self, service: str, endpoint: str) -> None:
+        exporter = OTLPSpanExporter(
+            endpoint=traces_url(endpoint), timeout=_EXPORT_SECONDS, compression=Compression.Gzip
+        )
+        # Our own `shutdown` is bounded; the provider's handler at exit would wait for a collector that is away.
+        self._provider: ReplaySafeTracerProvider = create_tracer_provider(
+            resource=_resource(service), shutdown_on_exit=False
+        )
+        self._provider.add_span_processor(TemporalAttributes())
+        self._provider.add_span_processor(
+            BatchSpanProcessor(
+                RedactingExporter(exporter),
+                max_queue_size=_MAX_QUEUE,
+                max_export_batch_size=_MAX_BATCH,
+                schedule_delay_millis=_DELAY_MILLIS,
+            )
+        )
+        trace.set_tracer_provider(self._provider)
+        RequestsInstrumentor().instrument(tracer_provider=self._provider)
+        self.plugin = OpenTelemetryPlugin(add_temporal_spans=True)
+
+    def instrument_app(self, app: Starlette) -> None:
+        """Have the application continue its callers' traces."""
+        StarletteInstrumentor.instrument_app(app, tracer_provider=self._provider)
+
+    def shutdown(self, seconds: float) -> None:
+        """Send what is left, within this many seconds; what a collector does not take by then is lost."""
+        RequestsInstrumentor().uninstrument()
+        # The provider's own time-outs are per step and add up; a daemon thread is left behind instead.
+        last = threading.Thread(target=self._provider.shutdown, name="traces-shutdown", daemon=True)
+        last.start()
+        last.join(seconds)
+
+
+def traces_url(endpoint: str) -> str:
+    """The traces' URL of an OTLP base URL; one that is complete already is left as it is."""
+    return endpoint if endpoint.rstrip("/").endswith(_PATH) else endpoint.rstrip("/") + _PATH
+
+
+def _resource(service: str) -> Resource:
+    return Resource.create(
+        {"service.name": service, "service.namespace": SERVICE_NAMESPACE, "service.version": version("banksman")}
+    )
