@@ -1,0 +1,1 @@
+"""The images that runs use, and the one function that builds them."""

@@ -1,0 +1,1 @@
+"""The embedded stack: every real server on one machine, supervised."""

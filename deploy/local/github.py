@@ -1,0 +1,95 @@
+"""Prepares GitHub's twin: real bare repositories from local ones, and a GitHub App with a key of its own."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
+
+from connectors.github.git import GitError, git, import_repository
+from connectors.github.twin import TwinConfig
+from deploy.local.state import StackFolder
+
+OLD_BRANCH: Final = "banksman/old-idea"
+"""Behind the twin there is always a branch that may go."""
+
+CLIENT_ID: Final = "Iv23liBanksmanEmbedded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedTwin:
+    """What the twin is started with, and what goes to Vault."""
+
+    configuration: Path
+    app: Mapping[str, SecretStr]
+
+
+class RepositoryUnusable(ValueError):
+    """A path given as a repository is none, or has no commit."""
+
+
+async def prepare_github(folder: StackFolder, repositories: Mapping[str, Path], *, listen: str) -> PreparedTwin:
+    """Bring each repository behind the twin up to date, and make the App's key where there is none.
+
+    Raises:
+        RepositoryUnusable: One of them is no git repository, or has no commit.
+    """
+    for name, source in repositories.items():
+        await _import(name, source, folder)
+        await _make_old_branch(folder.repositories / f"{name}.git")
+    key = await asyncio.to_thread(_app_key, folder)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    config = TwinConfig(
+        repositories=folder.repositories,
+        client_id=CLIENT_ID,
+        public_key=public.decode(),
+        listen=listen,
+    )
+    configuration = folder.private("twins/github.json", config.model_dump_json(indent=2).encode())
+    return PreparedTwin(
+        configuration=configuration,
+        app={"client_id": SecretStr(CLIENT_ID), "private_key": SecretStr(_pem(key).decode())},
+    )
+
+
+async def _import(name: str, source: Path, folder: StackFolder) -> None:
+    try:
+        await import_repository(source, folder.repositories / f"{name}.git")
+    except GitError as error:
+        raise RepositoryUnusable(
+            f"the repository {name!r} cannot be put behind the GitHub twin: {error}. "
+            f"Give --repository {name}=PATH the path of a git repository with a commit"
+        ) from error
+
+
+async def _make_old_branch(repository: Path) -> None:
+    """A branch to lose, behind the twin only: with one commit that nothing else holds. Made again when it is gone."""
+    ref = f"refs/heads/{OLD_BRANCH}"
+    if await git("for-each-ref", ref, at=repository):
+        return
+    who = ("-c", "user.name=Banksman", "-c", "user.email=banksman@example.com")
+    tree, parent = "HEAD^{tree}", "HEAD"
+    made = await git(*who, "commit-tree", tree, "-p", parent, "-m", "Try something that nobody needs", at=repository)
+    await git("update-ref", ref, made.decode().strip(), at=repository)
+
+
+def _app_key(folder: StackFolder) -> rsa.RSAPrivateKey:
+    """The App's key: kept, so that a second `up` finds in Vault what it expects."""
+    kept = folder.twins / "github-app.pem"
+    if kept.exists():
+        key = serialization.load_pem_private_key(kept.read_bytes(), password=None)
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    folder.private("twins/github-app.pem", _pem(made))
+    return made
+
+
+def _pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

@@ -1,0 +1,318 @@
+"""The embedded stack from its start to its end: in which order its children start, and what lies between.
+
+Order: Temporal and OpenBao side by side; then what must be there before any worker (search attributes, policies,
+AppRoles, the GitHub App's key); then the twins and the trace store; then the workers, of which the goals worker
+is ready once its version is current. The stack is ready then; the sandbox follows when it has a container engine,
+which the first time takes minutes, and goals that need it wait for it in Temporal. With it comes the database of
+Pulumi's state, and last the image with Pulumi. Everything is ended in the reverse order.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from hvac.exceptions import VaultError
+from temporalio.client import Client
+
+from connectors.errors import ConnectorError
+from deploy.local.children import WORKER_ROLES, Addresses, Children, Login, StackOptions
+from deploy.local.control import Ask, Reply, serve
+from deploy.local.defaults import ENVIRONMENT, NAMESPACE
+from deploy.local.docker import DockerSettings, address_for_containers
+from deploy.local.engine import CACHE, EngineFound
+from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
+from deploy.local.github import prepare_github
+from deploy.local.ports import HOST
+from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
+from deploy.local.slack import prepare_slack
+from deploy.local.stacks import write_stacks
+from deploy.local.state import (
+    StackFolder,
+    StackState,
+    StateDatabaseAddress,
+    TemporalAddress,
+    Url,
+    VaultAddress,
+    WorkerAddress,
+)
+from deploy.local.state_database import DATABASE, StateDatabase
+from deploy.local.tools import ToolUnavailableError
+from deploy.local.vault import EmbeddedVault
+from deploy.temporal import promote, register_search_attributes
+from sandbox.errors import SandboxError
+
+_POLL: Final = 1.0
+_NO_STATE: Final = "there is no state database, and goals on Pulumi stacks cannot be done"
+
+
+@dataclass
+class Stack:
+    """One embedded stack.
+
+    Attributes:
+        changed: Told of every change of a child.
+        noted: Told in one line what was set up between the children.
+    """
+
+    folder: StackFolder
+    options: StackOptions
+    changed: Callable[[ChildReport], None]
+    noted: Callable[[str], None]
+    _running: dict[str, Child] = field(default_factory=dict[str, Child])
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    _ready: bool = False
+    _notes: list[str] = field(default_factory=list[str])
+    _sandbox: asyncio.Task[None] | None = None
+    _repositories: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    _state_host: str | None = None
+    _state_at: StateDatabaseAddress | None = None
+
+    def __post_init__(self) -> None:
+        self._ports = Addresses.choose()
+        self._state_database = StateDatabase(
+            self.folder, port=self._ports.state_database, environment=self.options.passed_on()
+        )
+        self._vault = EmbeddedVault(
+            self.folder, port=self._ports.vault, cluster_port=self._ports.vault_cluster, noted=self._note
+        )
+        self._children = Children(folder=self.folder, options=self.options, ports=self._ports)
+
+    async def run(self, ready: Callable[[StackState], None]) -> None:
+        """Start everything, call `ready`, and keep it up until `stop` is called.
+
+        Raises:
+            ChildFailed: A part did not start; what had started is ended again.
+            FolderInUse: Another stack runs in this folder.
+            ValueError: What was asked for cannot be: the message says why.
+        """
+        with self.folder.held():
+            await self._run(ready)
+
+    async def _run(self, ready: Callable[[StackState], None]) -> None:
+        try:
+            async with serve(self.folder.socket, self._answer):
+                starting = asyncio.create_task(self._start())
+                stopping = asyncio.create_task(self._stopped.wait())
+                await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not starting.done():
+                    starting.cancel()
+                    await asyncio.gather(starting, return_exceptions=True)
+                    return
+                starting.result()
+                self._ready = True
+                self._write()
+                ready(self.state())
+                await stopping
+        finally:
+            await self._end()
+            self.folder.forget()
+
+    def stop(self) -> None:
+        """Ask the stack to end."""
+        self._stopped.set()
+
+    def state(self) -> StackState:
+        """What `stack.json` says now."""
+        ports = self._ports
+        pids = {name: report.pid for name, child in self._running.items() if (report := child.report).pid is not None}
+        return StackState(
+            pid=os.getpid(),
+            ready=self._ready,
+            temporal=TemporalAddress(address=f"{HOST}:{ports.temporal}", namespace=NAMESPACE, ui=ports.url(ports.ui)),
+            vault=VaultAddress(address=ports.url(ports.vault)),
+            twins={"github": Url(url=ports.url(ports.github)), "slack": Url(url=ports.url(ports.slack))},
+            console=Url(url=ports.url(ports.console)),
+            workers={
+                role: WorkerAddress(pid=pids.get(f"worker-{role}"), metrics=f"{ports.url(ports.metrics[role])}/metrics")
+                for role in WORKER_ROLES
+            },
+            traces=Url(url=ports.url(ports.traces)),
+            codec=Url(url=ports.url(ports.codec)) if self.options.encrypt else None,
+            state_database=self._state_at,
+            logs=str(self.folder.logs),
+            repositories={name: str(path) for name, path in self._repositories.items()},
+            policy=str(self.options.policy.absolute()),
+            environment=ENVIRONMENT,
+            children=pids,
+        )
+
+    async def _start(self) -> None:
+        # First, because a wrong path is the likeliest mistake and nothing has to be ended for it.
+        self._repositories = {EXAMPLE_REPOSITORY: await prepare_example(self.folder), **self.options.repositories}
+        twin = await prepare_github(self.folder, self._repositories, listen=f"{HOST}:{self._ports.github}")
+        await self._place_state()
+        configuration = self._vault.configure()
+        await self._launch(self._children.temporal(), self._children.openbao(configuration, on_ready=self._vault.open))
+        client = await Client.connect(f"{HOST}:{self._ports.temporal}", namespace=NAMESPACE)
+        for name in await register_search_attributes(client):
+            self._note(f"registered search attribute {name}")
+        await self._vault.seed("github/app", twin.app)
+        # In production an App of its own, which alone gets past the repository's rules against deletion.
+        await self._vault.seed("github/destructive-app", twin.app)
+        slack = await asyncio.to_thread(prepare_slack, self.folder, listen=f"{HOST}:{self._ports.slack}")
+        await self._vault.seed("slack/app", slack.app)
+        for path, values in self._state_database.secrets().items():
+            await self._vault.seed(path, values)
+        twins = (self._children.github_twin(twin.configuration), self._children.slack_twin(slack.configuration))
+        await self._launch(*twins, self._children.trace_store())
+        workers = [self._children.worker(role, self._login(role)) for role in ("goals", "connectors")]
+        workers.append(self._children.destructive_worker(self._login("destructive")))
+        workers.append(self._children.gateway(self._login("gateway")))
+        current = [
+            replace(worker, on_ready=partial(self._make_current, client)) if worker.name == "worker-goals" else worker
+            for worker in workers
+        ]
+        await self._launch(*current, *self._codec_server())
+        if self.options.sandbox:
+            self._sandbox = asyncio.create_task(self._bring_sandbox(), name="bring the sandbox")
+
+    async def _bring_sandbox(self) -> None:
+        """The engine, then its worker; a machine that cannot have them has everything else."""
+        try:
+            await self._launch(self._children.container_engine())
+            engine = await self._engine()
+            await self._bring_state()
+            await self._launch(self._children.sandbox_worker(self._login("sandbox"), engine))
+        except (ChildFailed, VaultError, ConnectorError, OSError, ValueError) as error:
+            for name in self._running.keys() & {"container-engine", "worker-sandbox"}:
+                await self._running[name].stop()
+            self._note(f"there is no sandbox, and goals that need it wait: {error}")
+        else:
+            self._note("the sandbox is ready")
+            await self._tell_of_pulumi()
+
+    async def _engine(self) -> EngineFound:
+        return EngineFound.model_validate_json(await asyncio.to_thread(self.folder.engine.read_bytes))
+
+    async def _place_state(self) -> None:
+        """Where Pulumi's state will be. Workers read it as they start, when there is no container engine yet."""
+        for told_by_an_earlier_run in (self.folder.engine, self.folder.stacks):
+            told_by_an_earlier_run.unlink(missing_ok=True)
+        if not self.options.sandbox:
+            return
+        try:
+            await self._state_database.find()
+            self._state_host = await _address_for_containers()
+        except (ChildFailed, SandboxError, ToolUnavailableError) as error:
+            self._note(f"{_NO_STATE}: {error}")
+        else:
+            write_stacks(self.folder, host=self._state_host, port=self._ports.state_database)
+
+    async def _bring_state(self) -> None:
+        """The database of Pulumi's state, on the one address of this machine that is for the engine's containers."""
+        database, host = self._state_database, self._state_host
+        if host is None:
+            return
+        address = f"{host}:{self._ports.state_database}"
+        try:
+            if await _address_for_containers() != host:
+                self._note(
+                    f"{_NO_STATE}: the container engine is another than before; end the stack and start it again"
+                )
+                return
+            spec = self._children.state_database(
+                await database.prepare(host), address=address, healthy=database.answers, on_ready=database.open
+            )
+            await self._launch(spec)
+        except (ChildFailed, SandboxError, ToolUnavailableError, OSError) as error:
+            if child := self._running.get("state-database"):
+                await child.stop()
+            self._note(f"{_NO_STATE}: {error}")
+            return
+        self._state_at = StateDatabaseAddress(address=address, database=DATABASE, socket=str(self.folder.database))
+        self._write()
+
+    async def _tell_of_pulumi(self) -> None:
+        """The image with Pulumi takes minutes the first time; nothing but stacks waits for it."""
+        while True:
+            with contextlib.suppress(FileNotFoundError):  # the engine is being started again
+                engine = await self._engine()
+                if engine.pulumi == "ready":
+                    return self._note("Pulumi is ready")
+                if engine.pulumi == "missing":
+                    return self._note(
+                        f"there is no image with Pulumi, and goals on stacks cannot be done: {engine.problem}"
+                    )
+            await asyncio.sleep(_POLL)
+
+    async def _make_current(self, client: Client) -> None:
+        """At every start of the goals worker: its code may have been edited since the last one."""
+        deployment, build_id = self.options.deployment, await asyncio.to_thread(self.options.build_id)
+        if await promote(client, deployment=deployment, build_id=build_id):
+            self._note(f"made {deployment} {build_id} the current version")
+
+    def _login(self, role: str) -> Login:
+        return Login(role_id=self._vault.role_id(role), secret=lambda: self._vault.wrapped_secret_id(role))
+
+    def _codec_server(self) -> list[ChildSpec]:
+        if not self.options.encrypt:
+            return []
+        return [self._children.codec_server(self._login("codec"), token=self._vault.codec_token())]
+
+    async def _launch(self, *specs: ChildSpec) -> None:
+        """Start these side by side; the first that fails is the one that is reported."""
+        children = [Child(spec, self._child_changed) for spec in specs]
+        self._running.update({child.spec.name: child for child in children})
+        starts = [asyncio.create_task(child.start()) for child in children]
+        try:
+            await asyncio.gather(*starts)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+            raise
+
+    async def _end(self) -> None:
+        """Workers first, so that they hand their tasks back; the servers last."""
+        self._ready = False
+        if self._sandbox is not None:
+            self._sandbox.cancel()
+            await asyncio.gather(self._sandbox, return_exceptions=True)
+        for stage in range(3):
+            await asyncio.gather(*(child.stop() for name, child in self._running.items() if _ends(name) == stage))
+
+    def _child_changed(self, report: ChildReport) -> None:
+        self._write()
+        self.changed(report)
+
+    def _note(self, line: str) -> None:
+        self._notes.append(line)
+        self.noted(line)
+
+    def _write(self) -> None:
+        self.folder.write(self.state())
+
+    async def _answer(self, request: Ask) -> Reply:
+        match request.op:
+            case "status":
+                reports = tuple(child.report for child in self._running.values())
+                return Reply(ready=self._ready, children=reports, notes=tuple(self._notes))
+            case "stop":
+                self.stop()
+                return Reply()
+            case "secret-id":
+                if request.role not in WORKER_ROLES:
+                    return Reply(
+                        ok=False, error=f"no worker role {request.role!r}; there are {', '.join(WORKER_ROLES)}"
+                    )
+                wrapped = await self._vault.wrapped_secret_id(request.role)
+                return Reply(role_id=self._vault.role_id(request.role), secret=wrapped.get_secret_value())
+
+
+async def _address_for_containers() -> str:
+    found = await address_for_containers(DockerSettings(cache=CACHE))
+    if found is None:
+        raise ChildFailed("the container engine has no default bridge: give it one in its daemon.json")
+    return found
+
+
+def _ends(name: str) -> int:
+    """When a child ends: workers hand their tasks back to servers that are still there."""
+    if name.startswith("worker-"):
+        return 0
+    return 2 if name in {"temporal", "vault"} else 1

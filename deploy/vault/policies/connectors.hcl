@@ -1,0 +1,17 @@
+# The connectors worker. It reads no provider's secret itself: it may only make the tokens that a step reads with,
+# from token roles that fix what each can reach.
+path "banksman/data/payload-keys" {
+  capabilities = ["read"]
+}
+
+path "auth/token/create/github-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/github-write" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/pulumi-look" {
+  capabilities = ["create", "update"]
+}

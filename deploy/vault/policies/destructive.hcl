@@ -1,0 +1,17 @@
+# The destructive worker: the only process that may make the tokens of steps that destroy. It verifies every grant with
+# the published halves of the approval keys, and can sign none.
+path "banksman/data/payload-keys" {
+  capabilities = ["read"]
+}
+
+path "transit/keys/approvals" {
+  capabilities = ["read"]
+}
+
+path "auth/token/create/github-delete-branch" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/pulumi-change" {
+  capabilities = ["create", "update"]
+}
