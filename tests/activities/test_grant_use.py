@@ -1,0 +1,87 @@
+"""A grant acts once: its first execution and the retries of that, and nobody else."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.error_types import denial_of
+from activities.grant_use import Use, use_grant
+from activities.granted import GrantedRequest
+from connectors.errors import Unavailable
+from hitl.protocol import RefusalReason
+from tests.hitl.granting import Gateway, make_plan
+
+SCHEDULED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Records:
+    """Keeps what was written first."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.lose_answers = 0
+
+    async def write_once(self, path: str, text: str) -> str:
+        found = self.kept.setdefault(path, text)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise Unavailable("the answer was lost")
+        return found
+
+
+async def use(records: Records, request: GrantedRequest, **info: object) -> Use:
+    environment = ActivityEnvironment()
+    given: dict[str, object] = {"scheduled_time": SCHEDULED, "activity_id": "a/1"}
+    environment.info = dataclasses.replace(environment.info, **(given | info))  # pyright: ignore[reportArgumentType] - any field
+    return await environment.run(use_grant, records, request)
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> GrantedRequest:
+    return GrantedRequest(plan=make_plan().text(), decisions=tuple(Gateway(tmp_path).grant("alice", "bob", "carol")))
+
+
+async def test_the_first_acts_and_its_retries_read_first(request_: GrantedRequest) -> None:
+    records = Records()
+    assert await use(records, request_) is Use.FIRST
+    assert await use(records, request_, attempt=2) is Use.RETRY
+
+
+async def test_a_lost_answer_leaves_a_retry_that_reads_first(request_: GrantedRequest) -> None:
+    records = Records()
+    records.lose_answers = 1
+    with pytest.raises(Unavailable):
+        await use(records, request_)
+    assert await use(records, request_, attempt=2) is Use.RETRY
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"scheduled_time": SCHEDULED + timedelta(microseconds=1)},
+        {"activity_id": "a/2"},
+        {"workflow_run_id": "another"},
+        {"workflow_id": "another"},
+        {"scheduled_time": SCHEDULED + timedelta(seconds=1), "attempt": 2},
+    ],
+)
+async def test_another_execution_is_refused(request_: GrantedRequest, info: dict[str, object]) -> None:
+    records = Records()
+    await use(records, request_)
+    with pytest.raises(ApplicationError) as caught:
+        await use(records, request_, **info)
+    denial = denial_of(caught.value)
+    assert denial is not None
+    assert denial.reason is RefusalReason.ALREADY_USED
+    assert caught.value.non_retryable
+
+
+async def test_another_choice_of_the_same_approval_s_decisions_is_the_same_grant(request_: GrantedRequest) -> None:
+    records = Records()
+    await use(records, request_.model_copy(update={"decisions": request_.decisions[:2]}))
+    with pytest.raises(ApplicationError):
+        await use(records, request_.model_copy(update={"decisions": request_.decisions[1:]}), activity_id="a/2")

@@ -1,0 +1,38 @@
+"""What the stack tells of its container engine, and of Pulumi where it cannot be had."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.docker import DockerSettings, address_for_containers
+from deploy.local.engine import EngineFound, build_pulumi
+from sandbox.engine import Engine
+
+
+async def test_the_address_for_containers_is_known_before_an_engine_of_ours_is_there(tmp_path: Path) -> None:
+    settings = DockerSettings(cache=tmp_path, userns_remap=True, address_pool="10.99.0.0/16")
+    assert await address_for_containers(settings) == "10.99.254.1"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_without_go_it_says_why_there_is_no_image_with_pulumi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    told = tmp_path / "engine.json"
+    found = EngineFound(host="unix:///nowhere", images=str(tmp_path / "images.json"))
+    engine = Engine(found.host, threads=1)
+    try:
+        await build_pulumi(engine, told, found)
+    finally:
+        await engine.close()
+    said = EngineFound.model_validate_json(told.read_bytes())
+    assert (said.host, said.images, said.pulumi) == (found.host, found.images, "missing")
+    assert "go is not here: https://go.dev/dl/" in said.problem
+    assert not (tmp_path / "images.json").exists()
+
+
+def test_what_an_earlier_release_wrote_is_read() -> None:
+    found = EngineFound.model_validate_json('{"host": "unix:///a", "images": "/b"}')
+    assert (found.pulumi, found.problem) == ("building", "")

@@ -1,0 +1,207 @@
+"""Writes the reference pages from the code, so that they cannot drift: `make docs`, and `--check` in `make check`.
+
+Each page has one source: the Typer app, the settings, the registry of goals, the error table.
+"""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Final, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from activities.error_types import MAX_MESSAGE_BYTES, error_catalogue
+from activities.queues import TaskQueue
+from tests.docs.command_tree import commands
+from workers.commands.exits import Exit
+from workers.process import EXIT_TOKEN_LOST
+from workers.settings import Locations, Settings
+from workflows.registry import GOALS, GoalEntry
+
+ROOT: Final = Path(__file__).parents[2]
+_NOTE: Final = "<!-- Written by `make docs`; change the source named below, not this page. -->"
+
+_CLI: Final = """\
+Results go to standard output, progress and errors to standard error. `--json` stands on everything that a script would
+read. `banksman --install-completion` adds tab completion to your shell."""
+_SETTINGS: Final = """\
+Every process reads these from its environment, and `workers/settings.py` is the only file that does. No secret is among
+them: they say where secrets are to be found. The embedded stack sets what its processes need; the command takes what is
+not set from the running stack's `stack.json`."""
+_ERRORS: Final = f"""\
+A step ends with a result or with one of these errors; `ApplicationError.type` in Temporal has the name in the first
+column. Messages are at most {MAX_MESSAGE_BYTES} bytes, name the thing they are about, say what to do next, and hold no
+secret. Whether a step is tried again follows from the table alone. Anything else that Temporal shows as an error's type
+is a bug of ours, or of a library. The table is closed: it has rows that no step of today's goals can raise."""
+_AFTER_ERRORS: Final = """\
+*Benign* errors are ordinary ends, not faults: Temporal's worker neither logs nor counts them as failures.
+
+A step that uses up its retries on `Unavailable` or `RateLimited` parks its goal: the search attribute `BanksmanState`
+becomes `parked`, the Temporal UI says what it waits for, and `banksman resume` lets it try again.
+
+Where errors come from: `connectors/errors.py` is the tree that clients raise, and `activities/_errors.py` the one place
+that maps it to this table."""
+_GOALS: Final = f"""\
+A goal is one workflow type on the task queue `{TaskQueue.GOALS}`. Inputs refuse unknown fields; results ignore them.
+`banksman goals --json` gives the same as JSON, with the whole JSON schema of each input."""
+
+_TYPES: Final[Mapping[object, str]] = {str: "text", Path: "path", bool: "true, false", int: "number"}
+
+_EXITS: Final = {
+    Exit.COMPLETED: "the command did what it was asked; with `run --wait`, the goal completed",
+    Exit.FAILED: "it failed; with `run --wait`, the goal failed",
+    Exit.USAGE: "the call itself is wrong: an option, an input, a file, a setting",
+    Exit.DENIED: "the guard denied a step of the goal",
+    Exit.CANCELLED: "the goal was cancelled or terminated",
+    Exit.NO_STACK: "no stack runs here, or Temporal does not answer",
+    Exit.INCOMPLETE: "with `run --wait`: what was approved was not carried out whole; its result says what was",
+}
+
+
+def cli_page() -> str:
+    """Every command with its help, and the exit codes."""
+    parts = [
+        _head("The banksman command", "workers/cli.py"),
+        _CLI,
+    ]
+    for command in commands().values():
+        level = "##" if len(command.words) <= 2 else "###"
+        parts += [f"{level} {' '.join(command.words)}", f"```text\n{command.help}\n```"]
+    codes = [(str(int(code)), _EXITS[code]) for code in Exit]
+    codes.append(
+        (str(EXIT_TOKEN_LOST), "`worker`: its Vault token is gone; start it again with a new wrapped secret id")
+    )
+    parts += ["## Exit codes", _table(("code", "meaning"), codes)]
+    return _page(parts)
+
+
+def settings_page() -> str:
+    """Every variable that a process reads."""
+    rows = (row for model in (Settings, Locations) for row in _settings_rows(model))
+    return _page(
+        [
+            _head("Settings", "workers/settings.py"),
+            _SETTINGS,
+            _table(("variable", "type", "default", "meaning"), rows),
+        ]
+    )
+
+
+def _settings_rows(model: type[BaseSettings]) -> Iterable[tuple[str, ...]]:
+    prefix = model.model_config.get("env_prefix", "")
+    for name, field in model.model_fields.items():
+        yield f"`{prefix}{name.upper()}`", _type_name(field), _default(field), field.description or ""
+
+
+def _type_name(field: FieldInfo) -> str:
+    kind: object = field.annotation
+    if isinstance(kind, UnionType):
+        kind = next(one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Literal:
+        return " ".join(f"`{one}`" for one in get_args(kind))
+    return _TYPES.get(kind, str(kind))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None:
+        return "–"
+    value = field.default.value if isinstance(field.default, Enum) else field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def errors_page() -> str:
+    """The table of errors."""
+    rows = (
+        (f"`{row.type}`", row.comes_from, row.retry, row.goal_does + (" *(benign)*" if row.benign else ""))
+        for row in error_catalogue()
+    )
+    return _page(
+        [
+            _head("Errors", "activities/error_types.py"),
+            _ERRORS,
+            _table(("type", "comes from", "tried again", "the goal"), rows),
+            _AFTER_ERRORS,
+        ]
+    )
+
+
+def goals_page() -> str:
+    """Every goal: its fields, its result, and how to start it."""
+    parts = [
+        _head("Goals", "workflows/registry.py"),
+        _GOALS,
+    ]
+    for goal in GOALS:
+        parts += _goal(goal)
+    return _page(parts)
+
+
+def _goal(goal: GoalEntry) -> Iterable[str]:
+    yield f"## {goal.name}"
+    yield f"{goal.description} Strongest effect of its steps: `{goal.effect}`."
+    yield "Input:"
+    yield _table(("field", "", "meaning"), _field_rows(goal.input.model_fields, shown=True))
+    yield "Result:"
+    yield _table(("field", "meaning"), _field_rows(goal.result.model_fields, shown=False))
+    yield f"Workflow id that `banksman run` gives it: `{goal.example.business_key()}` for the example."
+    yield (f"```sh\nbanksman run {goal.name} --input '{goal.example_json}' --wait\n{goal.temporal_command()}\n```")
+
+
+def _field_rows(fields: Mapping[str, FieldInfo], *, shown: bool) -> Iterable[tuple[str, ...]]:
+    for name, field in fields.items():
+        needed = ("required" if field.is_required() else "optional",) if shown else ()
+        yield f"`{name}`", *needed, field.description or ""
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "docs/cli.md": cli_page,
+    "docs/settings.md": settings_page,
+    "docs/errors.md": errors_page,
+    "docs/goals.md": goals_page,
+}
+
+
+def _head(title: str, source: str) -> str:
+    return f"{_NOTE}\n<!-- Source: {source} -->\n\n# {title}"
+
+
+def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heading, tuple("---" for _ in heading), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _page(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+def difference(path: str) -> str:
+    """What a page lacks against its source, as a unified diff; empty when it is in step."""
+    file = ROOT / path
+    old = file.read_text(encoding="utf-8") if file.exists() else ""
+    new = PAGES[path]()
+    return "".join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), path, f"{path}, from its source"))  # noqa: FBT003 - keepends
+
+
+def main(
+    *, check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when a page is out of step.")] = False
+) -> None:
+    """Write the reference pages anew."""
+    stale = {path: found for path in PAGES if (found := difference(path))}
+    if check:
+        sys.stdout.write("".join(stale.values()))
+        if stale:
+            sys.stderr.write(f"out of step with the code: {', '.join(stale)}; run `make docs`\n")
+            raise typer.Exit(1)
+        return
+    for path in stale:
+        (ROOT / path).write_text(PAGES[path](), encoding="utf-8")
+        sys.stdout.write(f"wrote {path}\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,212 @@
+"""The console over the real Temporal server and real signatures, and people who visit it with or without a browser.
+
+The hand here does what the gateway does with a click, in the small: describe, sign, send the update under an id of the
+click.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import re
+import socket
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
+
+from activities.error_types import denial_of
+from activities.policy_source import PolicySource
+from connectors.artifacts import ArtifactStore
+from hitl.console.app import create_console
+from hitl.console.settings import ConsoleSettings
+from hitl.console.tokens import Tokens
+from hitl.console.visibility import TemporalApprovals, TemporalGoals
+from hitl.gateway.clicks import Click, Kind, Outcome
+from hitl.gateway.starts import StartedGoal
+from hitl.plan import Plan, plan_digest
+from tests.workflows.approving import POLICY, Ask, Asked, House
+from workflows.approval_contracts import DecisionReceipt
+from workflows.contracts import GoalInput
+from workflows.registry import GoalEntry
+
+SECRET = "a secret that is long enough for this console"
+ORIGIN = "http://127.0.0.1:8080"
+_FORM = re.compile(r'<form method="post" action="([^"]+)".*?name="form" value="([^"]+)"', re.DOTALL)
+
+
+def console_policy() -> str:
+    """The policy of the approvals' tests, in which people have a name for the console as well."""
+    return re.sub(r"slack:U0([A-Z]+)", lambda one: f"{one[0]}, console:{one[1].lower()}@acme.test", POLICY)
+
+
+class Hand:
+    """Decides as the gateway does, with the tests' key."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.clicks: list[Click] = []
+        self.patience = timedelta(seconds=5)
+
+    async def decide(self, click: Click) -> Outcome:
+        self.clicks.append(click)
+        person = PolicySource(self.house.path, environment="live").current().people.person(click.identity)
+        handle = self.house.client.get_workflow_handle(click.approval_id)
+        told = f"{click.approval_id}\0{person}\0{click.clicked_at.isoformat()}"
+        try:
+            async with asyncio.timeout(self.patience.total_seconds()):
+                if person is None or plan_digest(await handle.query("plan", result_type=str)) != click.digest:
+                    return Outcome(kind=Kind.REFUSED, words="This is not the plan that you were shown.")
+                decision = await self.house.decision(
+                    click.approval_id,
+                    person,
+                    identity=click.identity,
+                    surface=click.surface,
+                    verdict=click.verdict,
+                    reason=click.reason,
+                    decided_at=click.clicked_at,
+                )
+                receipt = await handle.execute_update(
+                    "decide",
+                    self.house.sign(decision),
+                    id=hashlib.sha256(told.encode()).hexdigest(),
+                    result_type=DecisionReceipt,
+                )
+        except WorkflowUpdateFailedError as error:
+            denial = denial_of(error.cause)
+            return Outcome(kind=Kind.REFUSED, words=denial.explanation if denial else str(error.cause))
+        except (TimeoutError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            return Outcome(kind=Kind.UNCONFIRMED, words="Not confirmed yet: nobody answered in time.")
+        return Outcome(kind=Kind.COUNTED, words=f"{receipt.approvals} of {receipt.needs} approved.")
+
+
+class StartableGoals(TemporalGoals):
+    """Starts goals on a queue without workers."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._starter = client
+        self.started: list[tuple[str, str]] = []
+
+    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
+        handle = await self._starter.start_workflow(
+            goal.name,
+            request,
+            id=request.business_key(),
+            task_queue="console-test",
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        self.started.append((handle.id, identity))
+        return StartedGoal(workflow_id=handle.id, run_id=handle.first_execution_run_id or "", existing=False)
+
+
+class Console:
+    """One console, and its parts to look into."""
+
+    def __init__(self, client: Client, folder: Path, **settings: object) -> None:
+        self.house = House(client, folder)
+        self.house.path.write_text(console_policy())
+        self.hand = Hand(self.house)
+        self.goals = StartableGoals(client)
+        self.artifacts = ArtifactStore(str(folder / "artifacts"))
+        fields = {"origin": ORIGIN, "secret": SecretStr(SECRET), "development": True} | settings
+        fields |= {"temporal_ui": "http://127.0.0.1:8233", "traces": "http://127.0.0.1:9/?workflow_id={workflow_id}"}
+        self.settings = ConsoleSettings.model_validate(fields)
+        self.tokens = Tokens(self.settings.secret)
+        self._asking: list[WorkflowHandle[Any, Asked]] = []
+
+    async def ask(self, plan: Plan) -> str:
+        """The id of an approval of this plan, for which a workflow waits."""
+        request = self.house.request().model_copy(update={"plan": plan.text()})
+        self._asking.append(await self.house.ask(Ask(request=request)))
+        return await self.house.approval_of(self._asking[-1])
+
+    async def end(self) -> None:
+        """End those workflows."""
+        for one in self._asking:
+            with contextlib.suppress(RPCError):  # it has ended by itself
+                await one.terminate()
+
+    @property
+    def app(self) -> Starlette:
+        return create_console(
+            self.settings,
+            policy=PolicySource(self.house.path, environment="live"),
+            approvals=TemporalApprovals(self.house.client),
+            decide=self.hand,
+            goals=self.goals,
+            artifacts=self.artifacts,
+        )
+
+    @contextlib.asynccontextmanager
+    async def visit(self, person: str | None = None) -> AsyncGenerator["Visit"]:
+        """Somebody with a browser of their own; signed in where a name is given."""
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url=self.settings.origin) as hands:
+            visit = Visit(hands, self.settings.origin)
+            if person:
+                answer = await visit.post("/sign-in/as", identity=f"console:{person}@acme.test")
+                assert answer.status_code == 303, answer.text
+            yield visit
+
+    @contextlib.asynccontextmanager
+    async def served(self) -> AsyncGenerator[str]:
+        """The console on its port, by a real server in this loop."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            self.settings = self.settings.model_copy(update={"origin": address})
+            config = uvicorn.Config(self.app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            try:
+                yield address
+            finally:
+                server.should_exit = True
+                await serving
+
+
+class Visit:
+    """A browser without a window: it sends what a browser would."""
+
+    def __init__(self, hands: httpx.AsyncClient, origin: str) -> None:
+        self.hands = hands
+        self.origin = origin
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.hands.get(path, headers=headers)
+
+    async def post(self, path: str, /, **fields: str) -> httpx.Response:
+        return await self.hands.post(
+            path, data=fields, headers={"Origin": self.origin, "Sec-Fetch-Site": "same-origin"}
+        )
+
+    async def form(self, path: str) -> str:
+        """The token of the form on that page that posts to where the page lies."""
+        answer = await self.get(path)
+        assert answer.status_code == 200, answer.text
+        [token] = [
+            unescape(value) for action, value in _FORM.findall(answer.text) if action == path.split("?", maxsplit=1)[0]
+        ]
+        return token
+
+    async def asked(self, approval: str, verdict: str = "approve") -> str:
+        """The token of the page that asks whether one is sure."""
+        return await self.form(f"/approval/decide?id={quote(approval, safe='')}&verdict={verdict}")
+
+    async def decide(self, approval: str, verdict: str = "approve", reason: str = "") -> httpx.Response:
+        """The whole way."""
+        return await self.post("/approval/decide", form=await self.asked(approval, verdict), reason=reason)

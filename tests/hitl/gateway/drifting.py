@@ -1,0 +1,49 @@
+"""Workflows that say what drifted: as the goal does, and as somebody who is not it."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from activities.queues import TaskQueue
+    from workflows.drift_contracts import DETECT_DRIFT, TELL_DRIFT, TellDrift, ToldDrift
+    from workflows.policies import NOTIFY
+    from workflows.runner import sandbox_runner
+
+PRETENDER = "TestPretendDrift"
+
+
+async def tell(request: TellDrift) -> ToldDrift:
+    return await workflow.execute_activity(
+        TELL_DRIFT,
+        request,
+        result_type=ToldDrift,
+        task_queue=TaskQueue.HITL,
+        start_to_close_timeout=timedelta(seconds=20),
+        retry_policy=NOTIFY.retry,
+    )
+
+
+@workflow.defn(name=DETECT_DRIFT)
+class DriftingWorkflow:
+    """The end of a look: what was found is given."""
+
+    @workflow.run
+    async def run(self, requests: list[TellDrift]) -> list[ToldDrift]:
+        return [await tell(one) for one in requests]
+
+
+@workflow.defn(name=PRETENDER)
+class PretendingWorkflow:
+    """Whoever reaches Temporal can run a workflow of their own."""
+
+    @workflow.run
+    async def run(self, requests: list[TellDrift]) -> list[ToldDrift]:
+        return [await tell(one) for one in requests]
+
+
+def goals_worker(client: Client, *workflows: type[Any], queue: str = TaskQueue.GOALS) -> Worker:
+    return Worker(client, task_queue=queue, workflows=workflows, workflow_runner=sandbox_runner())

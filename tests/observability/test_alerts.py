@@ -1,0 +1,175 @@
+"""Rules, dashboards and runbooks agree with each other and with the names that the code uses."""
+
+import asyncio
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+
+from deploy.local.tools import Tool, ToolUnavailableError, resolve
+from observability import names
+
+_ROOT = Path(__file__).parents[2]
+_PROMETHEUS = _ROOT / "observability/prometheus"
+_DASHBOARDS = sorted((_ROOT / "observability/grafana/dashboards").glob("*.json"))
+_METRIC = re.compile(r"\b(?:banksman|temporal|process|python)_[a-z0-9_]+")
+_FOREIGN = ("temporal_", "process_", "python_")
+_SUFFIXES = ("_bucket", "_count", "_sum")
+
+
+def _rules() -> list[dict[str, object]]:
+    groups = yaml.safe_load((_PROMETHEUS / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def _tested() -> dict[str, bool]:
+    """Alerts with a case, and whether one of their cases fires."""
+    found: dict[str, bool] = {}
+    for test in yaml.safe_load((_PROMETHEUS / "alerts_test.yml").read_text())["tests"]:
+        for case in test["alert_rule_test"]:
+            found[case["alertname"]] = found.get(case["alertname"], False) or bool(case.get("exp_alerts"))
+    return found
+
+
+def _objects(value: object) -> Iterator[dict[str, object]]:
+    if isinstance(value, dict):
+        mapping = cast("dict[str, object]", value)
+        yield mapping
+        for item in mapping.values():
+            yield from _objects(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _objects(item)
+
+
+def _expressions(path: Path) -> list[str]:
+    return [str(found["expr"]) for found in _objects(json.loads(path.read_text())) if "expr" in found]
+
+
+def _own_metrics() -> set[str]:
+    return {str(value) for name, value in vars(names).items() if name.startswith("METRIC_")}
+
+
+def _unknown(expression: str) -> list[str]:
+    own = _own_metrics()
+    used = {name for name in _METRIC.findall(re.sub(r'"[^"]*"', '""', expression)) if not name.startswith(_FOREIGN)}
+    bases = {name: next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s)), name) for name in used}
+    return sorted(name for name, base in bases.items() if name not in own and base not in own)
+
+
+@pytest.fixture(scope="module")
+def promtool() -> tuple[str, ...]:
+    try:
+        return asyncio.run(resolve(Tool.PROMTOOL)).command
+    except ToolUnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+def test_the_rules_are_valid(promtool: tuple[str, ...]) -> None:
+    for words in (["check", "rules", "alerts.yml"], ["check", "config", "--syntax-only", "prometheus.yml"]):
+        done = subprocess.run([*promtool, *words], cwd=_PROMETHEUS, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_fires_when_it_should_and_only_then(promtool: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [*promtool, "test", "rules", "alerts_test.yml"], cwd=_PROMETHEUS, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_rule_that_is_wrong_fails_its_case(promtool: tuple[str, ...], tmp_path: Path) -> None:
+    for path in _PROMETHEUS.glob("alerts*.yml"):
+        text = path.read_text()
+        tmp_path.joinpath(path.name).write_text(text.replace('up{job="banksman"} == 0', 'up{job="banksman"} == 2'))
+
+    done = subprocess.run(
+        [*promtool, "test", "rules", "alerts_test.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "WorkerDown" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rule", _rules(), ids=lambda rule: str(rule["alert"]))
+def test_every_alert_has_a_runbook_a_severity_and_a_case_that_fires(rule: dict[str, object]) -> None:
+    alert = str(rule["alert"])
+    annotations = cast("dict[str, str]", rule["annotations"])
+    runbook = _ROOT / annotations["runbook"]
+
+    assert runbook.stem == re.sub(r"(?<!^)([A-Z])", r"-\1", alert).lower()
+    text = runbook.read_text()
+    assert text.startswith(f"# {alert}: ")
+    assert all(f"\n## {part}\n" in text for part in ("What it means", "Look", "Do"))
+    assert f"[{alert}]({runbook.name})" in (runbook.parent / "README.md").read_text()
+    assert cast("dict[str, str]", rule["labels"])["severity"] in {"warning", "critical"}
+    assert _tested()[alert]
+
+
+def test_no_runbook_is_left_over() -> None:
+    pages = {path.stem for path in (_ROOT / "docs/runbooks").glob("*.md")} - {"README"}
+
+    assert pages == {Path(cast("dict[str, str]", rule["annotations"])["runbook"]).stem for rule in _rules()}
+
+
+@pytest.mark.parametrize("rule", _rules(), ids=lambda rule: str(rule["alert"]))
+def test_rules_use_metrics_that_exist(rule: dict[str, object]) -> None:
+    assert _unknown(str(rule["expr"])) == []
+
+
+@pytest.mark.parametrize("path", _DASHBOARDS, ids=lambda path: path.stem)
+def test_dashboards_use_metrics_and_sources_that_exist(path: Path) -> None:
+    board = cast("dict[str, object]", json.loads(path.read_text()))
+    folder = _ROOT / "observability/grafana/provisioning/datasources"
+    sources = {source["uid"] for source in yaml.safe_load((folder / "datasources.yml").read_text())["datasources"]}
+
+    assert board["uid"] == f"banksman-{path.stem}"
+    assert [name for expression in _expressions(path) for name in _unknown(expression)] == []
+    used = {str(o["uid"]) for o in _objects(board["panels"]) if "uid" in o}
+    assert used
+    assert used <= sources
+
+
+def test_an_unknown_metric_is_noticed() -> None:
+    assert _unknown("rate(banksman_no_such_total[5m]) / rate(banksman_guard_seconds_count[5m])") == [
+        "banksman_no_such_total"
+    ]
+
+
+@pytest.mark.parametrize("path", _DASHBOARDS, ids=lambda path: path.stem)
+def test_dashboards_ask_queries_that_prometheus_understands(
+    path: Path, promtool: tuple[str, ...], tmp_path: Path
+) -> None:
+    asked = [e.replace("$__rate_interval", "5m") for e in _expressions(path) if "service_namespace" not in e]
+    rules = [{"record": f"asked:{number}", "expr": expression} for number, expression in enumerate(asked)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
+
+    done = subprocess.run([*promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_signals_are_linked() -> None:
+    folder = _ROOT / "observability/grafana/provisioning/datasources"
+    sources = {s["uid"]: s["jsonData"] for s in yaml.safe_load((folder / "datasources.yml").read_text())["datasources"]}
+
+    assert {d["datasourceUid"] for d in sources["prometheus"]["exemplarTraceIdDestinations"]} == {"tempo"}
+    assert sources["tempo"]["tracesToLogsV2"]["datasourceUid"] == "loki"
+    assert {field["datasourceUid"] for field in sources["loki"]["derivedFields"]} == {"tempo"}
+    line = json.dumps({names.LOG_TRACE_ID: "0af7651916cd43dd8448eb211c80319c"})
+    [by_text] = [f["matcherRegex"] for f in sources["loki"]["derivedFields"] if f["matcherType"] == "regex"]
+    assert re.search(by_text, line)
+    assert names.SERVICE_NAMESPACE in sources["tempo"]["tracesToLogsV2"]["query"]
+
+
+def test_no_label_is_an_id() -> None:
+    text = (_PROMETHEUS / "alerts.yml").read_text() + "".join(path.read_text() for path in _DASHBOARDS)
+
+    assert not re.search(r"by \([^)]*(?:workflow_id|run_id|trace_id|repository)", text)

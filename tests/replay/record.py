@@ -1,0 +1,106 @@
+"""Records the replay histories and the fingerprints anew: `make record-histories`.
+
+Run it when a change of a workflow is meant: with a patch for what runs now, and a line in the changelog.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from temporalio.client import WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.temporal import register_search_attributes
+from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
+from tests.replay.fingerprints import FILE, fingerprints
+from tests.replay.scenarios import SCENARIOS, start
+from tests.replay.stacks import LOCK, STACKINGS, Stacking
+from tests.workflows.approving import House
+from tests.workflows.scripted import workers
+from tests.workflows.stacking import StackHouse
+from workflows.converter import data_converter
+
+HISTORIES: Final = Path(__file__).parent / "histories"
+
+
+async def record(folder: Path) -> None:
+    """Run every scenario on the dev server and keep its history."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"), data_converter=data_converter()
+    )
+    async with environment:
+        await register_search_attributes(environment.client)
+        for scenario in SCENARIOS:
+            async with workers(environment.client, scenario.steps()):
+                handle = await start(environment.client, scenario)
+                await scenario.drive(handle)
+                history = await handle.fetch_history()
+            _keep(history, folder, scenario.workflow, scenario.name)
+        for asking in ASKINGS:
+            with tempfile.TemporaryDirectory() as scratch:
+                await _record_asking(House(environment.client, Path(scratch)), asking, folder)
+        for stacking in STACKINGS:
+            with tempfile.TemporaryDirectory() as scratch:
+                house = StackHouse(environment.client, Path(scratch), stacking.stack(), action=stacking.action)
+                await _record_stacking(house, stacking, folder)
+
+
+async def _record_stacking(house: StackHouse, stacking: Stacking, folder: Path) -> None:
+    """One goal on a stack, and its lock where that is wanted."""
+    async with house.at_work():
+        goal = await stacking.run(house)
+        _keep(await goal.fetch_history(), folder, stacking.workflow, stacking.name)
+        if stacking.lock:
+            lock = await house.client.get_workflow_handle(LOCK).fetch_history()
+            _keep(lock, folder, "StackLock", stacking.name)
+
+
+async def _record_asking(house: House, asking: Asking, folder: Path) -> None:
+    """One approval, with what belongs to it."""
+    async with at_work(house, asking):
+        goal = await start_asking(house, asking)
+        approval = await house.approval_of(goal)
+        await asking.drive(house, goal, approval)
+        kept = {"Approval": approval, "DeleteBranch": goal.id}
+        if asking.gateway:
+            kept["ApprovalNotice"] = await told_by(house, approval, goal.id)
+        wanted = {workflow for workflow, _ in asking.recorded()}
+        for workflow in sorted(wanted):
+            history = await house.client.get_workflow_handle(kept[workflow]).fetch_history()
+            _keep(history, folder, workflow, asking.name)
+
+
+def _keep(history: WorkflowHistory, folder: Path, workflow: str, name: str) -> None:
+    path = folder / workflow / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_without_machine(history.to_json()) + "\n", encoding="utf-8")
+    sys.stdout.write(f"recorded {path.relative_to(folder)}: {len(history.events)} events\n")
+
+
+def _without_machine(text: str) -> str:
+    """The history without names of the machine it was recorded on: workers' identities and stack traces."""
+
+    def clean(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: "" if key in {"identity", "stackTrace"} else clean(one) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+        if isinstance(value, list):
+            return [clean(one) for one in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+        return value
+
+    return json.dumps(clean(json.loads(text)), indent=1, sort_keys=True)
+
+
+def main() -> None:
+    """Record everything."""
+    if HISTORIES.exists():
+        shutil.rmtree(HISTORIES)
+    asyncio.run(record(HISTORIES))
+    FILE.write_text(json.dumps(fingerprints(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""The steps of both workers on real parts: Vault with each process's own login, two database roles, real containers."""
+
+import asyncio
+import dataclasses
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import pytest_asyncio
+import yaml
+from pydantic import SecretStr
+from temporalio.testing import ActivityEnvironment
+
+from activities.granted import GrantedRequest
+from activities.sandbox import Source
+from activities.stack_attempts import PART
+from activities.stack_contracts import (
+    DriftLook,
+    DriftSeen,
+    PreparedStack,
+    PrepareStackRequest,
+    PreviewRequest,
+    SealCredentialsRequest,
+    StackChanged,
+    StackLook,
+    StackPlace,
+    StackPreviewed,
+)
+from activities.stack_credentials import StackCredentials
+from activities.stack_destruction import StackDestruction
+from activities.stack_house import StackHouse
+from activities.stack_ports import Secrets
+from activities.stacks import StackActivities
+from connectors.artifacts import ArtifactStore
+from connectors.pulumi import identity
+from connectors.pulumi.approval import UpdateStackParameters
+from deploy.images.build import Images
+from deploy.vault.bootstrap import seed_secret
+from hitl.plan import read_plan
+from sandbox.container import SandboxOptions
+from sandbox.docker_provider import DockerSandbox
+from sandbox.engine import Engine as DockerEngine
+from sandbox.pulumi.outcome import RunOutcome
+from sandbox.pulumi.request import UpRequest
+from sandbox.pulumi.runner import PulumiSandbox
+from sandbox.purposes import EgressSettings
+from sandbox.registries import MirrorSettings
+from sandbox.spec import Limits
+from tests.connectors.vault.server import House, VaultServer
+from tests.hitl.granting import Gateway
+from tests.sandbox.conftest import CACHE, leftovers
+from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, PROJECT, Database, Way
+from workers.sandbox import Provision
+from workers.settings import Settings
+from workers.stack_engine import OwnEngine
+from workers.stacks import Stacks
+
+LOOK_PASSWORD = "look-password-canary-41c0"
+CHANGE_PASSWORD = "change-password-canary-92aa"
+REPOSITORY = "acme/shop"
+FOLDER = "infra/shop"
+SHOP = """
+import pulumi
+from databases import Database
+
+config = pulumi.Config()
+Database("shop", "NAME_shop", comment=config.get("comment") or "first")
+pulumi.export("database", "NAME_shop")
+pulumi.export("token", pulumi.Output.secret("output-canary-0d"))
+"""
+DATABASES = """
+import pulumi
+
+class Database(pulumi.CustomResource):
+    def __init__(self, name, database, comment="", **options):
+        properties = {"name": database, "comment": comment}
+        super().__init__("banksman:postgres:Database", name, properties, pulumi.ResourceOptions(**options))
+"""
+_MEMORY = Limits(memory_bytes=512 * 2**20, workspace_bytes=256 * 2**20, tmp_bytes=64 * 2**20)
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+@pytest.fixture(scope="session")
+def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    server = VaultServer.start(tmp_path_factory.mktemp("vault"))
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture
+async def house(vault_server: VaultServer) -> AsyncIterator[House]:
+    house = await House.build(vault_server)
+    yield house
+    await house.close()
+
+
+@dataclass
+class Shop:
+    """One stack of one repository, and the steps of the three workers that work on it."""
+
+    name: str
+    looks: StackActivities
+    changes: StackDestruction
+    seals: StackCredentials
+    store: ArtifactStore
+    pulumi: PulumiSandbox
+    sandbox: DockerSandbox
+    way: Way
+    database: Database
+    vault: House
+    folder: Path
+    prepared: PreparedStack | None = None
+    beats: list[object] = field(default_factory=list[object])
+
+    @property
+    def place(self) -> StackPlace:
+        return StackPlace(repository=REPOSITORY, folder=FOLDER, stack="dev")
+
+    async def run(self, step: Callable[[_Asked], Awaitable[_Answer]], request: _Asked, **info: object) -> _Answer:
+        """One execution of a step, with what the server would say of it."""
+        return await self.environment(**info).run(step, request)
+
+    def environment(self, **info: object) -> ActivityEnvironment:
+        """Around one execution."""
+        environment = ActivityEnvironment()
+        environment.on_heartbeat = lambda *details: self.beats.append(details)
+        given: dict[str, object] = {"activity_id": uuid.uuid4().hex[:8], "scheduled_time": datetime.now(UTC)}
+        environment.info = dataclasses.replace(environment.info, **(given | info))  # pyright: ignore[reportArgumentType] - any field
+        return environment
+
+    async def commit(self, code: str, **more: str | bytes) -> Source:
+        """A commit as a pack, as the GitHub step fetches it."""
+        files = {"Pulumi.yaml": PROJECT.decode(), "__main__.py": code, "databases.py": DATABASES, **more}
+        placed = {
+            name: text.replace("NAME", self.name).encode() if isinstance(text, str) else text
+            for name, text in files.items()
+        }
+        commit, pack = await asyncio.to_thread(self._packed, placed)
+        return Source(repository=REPOSITORY, commit=commit, pack=await self.store.put(pack))
+
+    def _packed(self, files: dict[str, bytes]) -> tuple[str, bytes]:
+        git = self.folder / uuid.uuid4().hex
+        for name, text in files.items():
+            (git / FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+            (git / FOLDER / name).write_bytes(text)
+        said = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
+        for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
+            subprocess.run(["git", "-C", git, *said, *words], check=True, timeout=20)
+        commit = subprocess.run(["git", "-C", git, "rev-parse", "HEAD"], capture_output=True, check=True, timeout=20)
+        packing = ["git", "-C", git, "pack-objects", "--stdout", "--revs", "--quiet"]
+        packed = subprocess.run(packing, input=b"HEAD\n", capture_output=True, check=True, timeout=20)
+        return commit.stdout.decode().strip(), packed.stdout
+
+    async def prepare(self, code: str = SHOP, **more: str | bytes) -> PreparedStack:
+        source = await self.commit(code, **more)
+        asked = PrepareStackRequest(place=self.place, source=source)
+        prepared = await self.run(self.looks.prepare_stack, asked)
+        self.prepared = prepared
+        return prepared
+
+    async def seal(self) -> str:
+        return (await self.run(self.seals.seal_credentials, SealCredentialsRequest(place=self.place))).secrets
+
+    async def look(self) -> StackLook:
+        """A request of any step that looks."""
+        assert self.prepared is not None
+        return StackLook(place=self.place, prepared=self.prepared, secrets=await self.seal())
+
+    async def preview(self, **more: object) -> StackPreviewed:
+        look = await self.look()
+        return await self.run(self.looks.preview_stack, PreviewRequest.model_validate({**look.model_dump(), **more}))
+
+    async def drift(self, *known: str) -> DriftSeen:
+        look = await self.look()
+        return await self.run(self.looks.detect_drift, DriftLook.model_validate({**look.model_dump(), "known": known}))
+
+    async def update(self, previewed: StackPreviewed, **info: object) -> StackChanged:
+        """Apply what a preview planned, by a grant of its own."""
+        return await self.run(self.changes.update_stack, self.grant(previewed), **info)
+
+    def grant(self, previewed: StackPreviewed) -> GrantedRequest:
+        assert previewed.plan is not None
+        return self.granted(previewed.plan)
+
+    def granted(self, plan: str) -> GrantedRequest:
+        """What the guard has checked before a step sees it."""
+        decisions = Gateway(self.folder).grant("alice", approval_run_id=uuid.uuid4().hex)
+        return GrantedRequest(plan=plan, decisions=tuple(decisions))
+
+    async def deployed(self, code: str = SHOP, **more: str) -> StackChanged:
+        """Prepare, preview and apply."""
+        await self.prepare(code, **more)
+        changed = await self.update(await self.preview())
+        assert changed.outcome.ended == "applied", changed
+        return changed
+
+    async def begun(self, request: GrantedRequest, **info: object) -> tuple[str, "asyncio.Task[RunOutcome]"]:
+        """The first attempt at an update, without anybody who waits for how it ends; and what its run is called."""
+
+        async def begin(request: GrantedRequest) -> tuple[UpRequest, Secrets]:
+            wanted = read_plan(request.plan).parameters_as(UpdateStackParameters)
+            _, opened = await self.changes._open(request, wanted, salt=wanted.salt)
+            bound = {"plan": wanted.inputs.plan_file, "identity": wanted.inputs.state}
+            asked = opened.request(UpRequest, part=PART, program=opened.files.program, **bound)
+            return asked, opened.secrets
+
+        asked, secrets = await self.run(begin, request, **info)
+        return asked.run_id, asyncio.create_task(self.pulumi.up(asked, secrets))
+
+    async def kill(self, run: str) -> None:
+        """The engine's container of a run, without a word to anybody."""
+        containers = self.sandbox.containers
+        name = next(name for name in containers.live if name.startswith(f"banksman-run-{run}-engine"))
+        await containers.engine.call(containers.engine.api.kill, name)
+
+    @property
+    def databases(self) -> list[str]:
+        """What programs have made."""
+        mine = f"{self.name}_"
+        return sorted(one.removeprefix(mine) for one in self.database.names if one.startswith(mine))
+
+    async def text(self, reference: str | None) -> str:
+        assert reference is not None
+        return (await self.store.get(reference)).decode()
+
+
+def make_roles(database: Database, name: str) -> None:
+    """One that looks and one that changes; in the state's database both are the one that owns its tables."""
+    for sql in (
+        f"CREATE ROLE {name}_state NOLOGIN",
+        f"CREATE ROLE {name}_look LOGIN PASSWORD '{LOOK_PASSWORD}'",
+        f"CREATE ROLE {name}_change LOGIN CREATEDB CREATEROLE PASSWORD '{CHANGE_PASSWORD}'",
+        f"GRANT {name}_state TO {name}_look, {name}_change",
+    ):
+        database.asked(sql)
+
+
+def make_state(database: Database, name: str, template: str = "template1") -> None:
+    """The state's database, empty or as it once was."""
+    for sql in (
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        f"CREATE DATABASE {name} OWNER {name}_state TEMPLATE {template}",
+        f"ALTER ROLE {name}_look IN DATABASE {name} SET role = '{name}_state'",
+        f"ALTER ROLE {name}_change IN DATABASE {name} SET role = '{name}_state'",
+    ):
+        database.asked(sql)
+
+
+def write_stacks(folder: Path, name: str, way: Way, **more: object) -> Path:
+    """The deployment's file."""
+    said = {
+        "state": {"kind": "postgres", "host": way.host, "port": way.port, "database": name, "tls": "disable"},
+        "packages": ["banksman"],
+        "environment": {
+            "PGHOST": "{state.host}", "PGPORT": "{state.port}", "PGUSER": "{state-role}", "PGDATABASE": "postgres",
+            "PGSSLMODE": "disable",
+        },
+        "passwords": [{"relay": "state", "database": "*", "secret": "state-password"}],
+        **more,
+    }  # fmt: skip
+    path = folder / "stacks.yaml"
+    path.write_text(yaml.safe_dump(said))
+    return path
+
+
+async def put_secrets(house: House, name: str, **changes: str) -> None:
+    """What Vault holds for a look and for a change."""
+    for path, role, password in (("look", "look", LOOK_PASSWORD), ("change", "change", CHANGE_PASSWORD)):
+        values = {"passphrase": PASSPHRASE_CANARY, "state-role": f"{name}_{role}", "state-password": password}
+        secrets = {key: SecretStr(value) for key, value in (values | changes).items()}
+        await seed_secret(address=house.server.address, token=house.server.root, path=f"pulumi/{path}", values=secrets)
+
+
+@pytest.fixture
+def noise() -> str:
+    """Known drift; a test that has some gives another."""
+    return "noise: []\n"
+
+
+@pytest.fixture
+def said() -> dict[str, object]:
+    """What else the deployment's file says; a test that needs more gives another."""
+    return {}
+
+
+@pytest.fixture
+def stack_name(database: Database) -> str:
+    """Of the state's database, and before the names of all that programs make; its roles are there."""
+    name = f"s{uuid.uuid4().hex[:10]}"
+    make_roles(database, name)
+    return name
+
+
+@pytest_asyncio.fixture
+async def shop(
+    engine: DockerEngine,
+    store: ArtifactStore,
+    options: SandboxOptions,
+    images: Images,
+    pulumi_image: str,
+    way: Way,
+    database: Database,
+    stack_name: str,
+    house: House,
+    tmp_path: Path,
+    noise: str,
+    said: dict[str, object],
+) -> AsyncIterator[Shop]:
+    name = stack_name
+    make_state(database, name)
+    await put_secrets(house, name)
+    (tmp_path / "noise.yaml").write_text(noise)
+    stacks = Stacks.load(write_stacks(tmp_path, name, way, noise="noise.yaml", **said), environment="live")
+    mirrors = {"package-registries": MirrorSettings()}
+    others = EgressSettings(mirrors=mirrors, proxy_image=images.proxy.digest, outbound=way.network)
+    egress = stacks.said.opened(others)
+    sandbox = DockerSandbox(engine, store, options, egress)
+    settings = Settings(sandbox_images=CACHE / "images.json", artifacts=store.location)
+    own = OwnEngine(Provision(sandbox, images.base.digest, _MEMORY), settings)
+    assert (await own.place()).image == pulumi_image
+    parts = StackHouse(stacks, own, store)
+    yield Shop(
+        name=name,
+        looks=StackActivities(parts, await house.login("sandbox")),
+        changes=StackDestruction(parts, await house.login("destructive")),
+        seals=StackCredentials(await house.login("connectors")),
+        store=store,
+        pulumi=PulumiSandbox(sandbox, store, Path(str(identity.__file__))),
+        sandbox=sandbox,
+        way=way,
+        database=database,
+        vault=house,
+        folder=tmp_path,
+    )
+    await sandbox.close()
+    assert await leftovers(engine, options.deployment) == []

@@ -1,0 +1,306 @@
+"""Cancelled, killed or refused in every phase: the error is the right one, and nothing is left."""
+
+import asyncio
+import gc
+import itertools
+import os
+import signal
+import sys
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, cast
+
+import pytest
+
+from connectors.artifacts import ArtifactStore
+from connectors.errors import Unavailable
+from deploy.images.build import Images
+from sandbox import docker_provider
+from sandbox.container import SandboxOptions
+from sandbox.docker_provider import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.errors import SandboxUnavailable
+from sandbox.hardening import LABEL_DEPLOYMENT
+from sandbox.reaper import Reaper
+from sandbox.spec import Limits, RunSpec
+from tests.sandbox.running import Left, Run
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("phase", ["inspect_image", "create_container_from_config", "start", "remove_container"])
+async def test_cancelled_in_every_phase(
+    run: Run, sandbox: DockerSandbox, engine: Engine, left: Left, phase: str, when: str
+) -> None:
+    """The call to the engine is under way, or has just ended, when the run is cancelled."""
+    loop = asyncio.get_running_loop()
+    method: Callable[..., object] = getattr(engine.api, phase)
+
+    def cancelling(*args: object, **kwargs: object) -> object:
+        if when == "before":
+            loop.call_soon_threadsafe(task.cancel)
+        try:
+            return method(*args, **kwargs)
+        finally:
+            if when == "after":
+                loop.call_soon_threadsafe(task.cancel)
+
+    setattr(engine.api, phase, cancelling)
+    # A run that fails removes its container before it returns; one that ends well removes it afterwards.
+    code = "sleep 100" if phase != "remove_container" else "exit 0"
+    task = asyncio.create_task(run("sh", "-c", code, limits=Limits(wall_seconds=60)))
+    if phase == "remove_container":
+        await asyncio.wait([task])
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await sandbox.close()
+    setattr(engine.api, phase, method)
+    assert await left() == []
+
+
+async def test_cancelled_twice_still_leaves_nothing(run: Run, sandbox: DockerSandbox, left: Left) -> None:
+    began = asyncio.Event()
+    task = asyncio.create_task(run("sh", "-c", "echo on; sleep 100", on_output=lambda _stream, _data: began.set()))
+    await asyncio.wait_for(began.wait(), 20)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await sandbox.close()
+    assert await left() == []
+
+
+WORKER = """
+import asyncio, sys
+from connectors.artifacts import ArtifactStore
+from pydantic import SecretBytes
+from sandbox.container import SandboxOptions
+from sandbox.docker_provider import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.purposes import EgressSettings
+from sandbox.spec import RunSpec
+
+host, image, deployment, phase, folder, proxy = sys.argv[1:]
+
+async def main():
+    engine = Engine(host)
+    def stopping(method):
+        def call(*args, **kwargs):
+            answer = method(*args, **kwargs)
+            print(phase, flush=True)
+            sys.stdin.read()
+            return answer
+        return call
+    if phase != 'running':
+        setattr(engine.api, phase, stopping(getattr(engine.api, phase)))
+    egress = EgressSettings(purposes={'git': ('example.com',)}, proxy_image=proxy) if proxy else None
+    options = SandboxOptions(deployment=deployment, waiting=0 if proxy else 1)
+    sandbox = DockerSandbox(engine, ArtifactStore(folder), options, egress)
+    purpose = 'git' if proxy else None
+    spec = RunSpec(run_id='victim', image=image, argv=('sh', '-c', 'echo running; sleep 100'), purpose=purpose)
+    await sandbox.run(spec, secrets={'k': SecretBytes(b'x')}, on_output=lambda s, d: print(d.decode(), flush=True))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("phase", "network"),
+    [
+        ("create_container_from_config", False),
+        ("start", False),
+        ("running", False),
+        ("create_network", True),
+        ("connect_container_to_network", True),
+        ("running", True),
+    ],
+)
+async def test_a_worker_killed_in_any_phase_leaves_nothing_after_the_next_round(
+    engine: Engine, images: Images, options: SandboxOptions, left: Left, tmp_path: Path, phase: str, network: bool
+) -> None:
+    """With a network, the proxy and the way out are the worker's as well, and end with it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKER, engine.host, images.base.digest, options.deployment, phase, str(tmp_path),
+        images.proxy.digest if network else "",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert process.stdout is not None
+    # The waiting container is in the same phase, and may say so on the same line.
+    assert (await asyncio.wait_for(process.stdout.readline(), 30)).startswith(phase.encode())
+    process.kill()
+    await process.wait()
+    assert await left() != []
+    reaper = Reaper(engine, options, frozenset[str])
+    reaped = await reaper.round()
+    assert reaped.networks or not network
+    assert reaped.containers or phase == "create_network"
+    assert reaped.failed == 0
+    # The engine goes on with what the dead worker asked of it last, perhaps after it was looked at.
+    async with asyncio.timeout(20):
+        while await left():
+            await reaper.round()
+
+
+async def test_the_command_of_a_killed_worker_ends_without_any_reaper(
+    engine: Engine, image: str, options: SandboxOptions, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKER, engine.host, image, options.deployment, "running", str(tmp_path), "",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"running\n"
+    process.kill()
+    await process.wait()
+    running = {"label": f"{LABEL_DEPLOYMENT}={options.deployment}", "status": "running"}
+    async with asyncio.timeout(20):
+        while True:
+            if not await engine.call(engine.api.containers, all=True, filters=running):
+                break
+            await asyncio.sleep(0.05)
+    await Reaper(engine, options, frozenset[str]).round()
+
+
+class Volumes(Protocol):
+    """A call of the SDK that only this test makes."""
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> object: ...
+
+
+class TestTheReaper:
+    """It goes by label, owner, and time, and asks what is alive."""
+
+    async def make(self, engine: Engine, image: str, labels: dict[str, str]) -> str:
+        name = f"banksman-test-{uuid.uuid4().hex[:10]}"
+        config = {"Image": image, "Labels": labels, "Cmd": ["true"]}
+        await engine.call(engine.api.create_container_from_config, config, name)
+        return name
+
+    async def test_it_keeps_what_is_alive_and_what_is_not_ours(
+        self, engine: Engine, image: str, options: SandboxOptions, sandbox: DockerSandbox
+    ) -> None:
+        base = dict(sandbox.containers.labels("run"))
+        alive = await self.make(engine, image, base)
+        garbage = await self.make(engine, image, base)
+        colleague = await self.make(
+            engine, image, {**base, "banksman.owner": "colleague", "banksman.until": "9999999999"}
+        )
+        abandoned = await self.make(engine, image, {**base, "banksman.owner": "colleague", "banksman.until": "1"})
+        foreign = await self.make(engine, image, {**base, LABEL_DEPLOYMENT: "another"})
+        plain = await self.make(engine, image, {})
+        try:
+            reaped = await Reaper(engine, options, lambda: {alive}).round()
+            assert set(reaped.containers) == {garbage, abandoned}
+            assert (await Reaper(engine, options, lambda: {alive}).round()).containers == ()
+        finally:
+            for name in (alive, colleague, foreign, plain):
+                await engine.call(engine.api.remove_container, name, v=True, force=True)
+
+    async def test_it_never_takes_a_running_run(
+        self, engine: Engine, options: SandboxOptions, sandbox: DockerSandbox, run: Run
+    ) -> None:
+        began = asyncio.Event()
+        code = "echo on; sleep 0.5; echo done"
+        task = asyncio.create_task(run("sh", "-c", code, on_output=lambda _stream, _data: began.set()))
+        await asyncio.wait_for(began.wait(), 20)
+        assert (await Reaper(engine, options, lambda: sandbox.containers.live).round()).containers == ()
+        assert (await task).stdout.text == "on\ndone\n"
+
+    async def test_networks_and_volumes_go_too(
+        self, engine: Engine, image: str, options: SandboxOptions, sandbox: DockerSandbox, left: Left
+    ) -> None:
+        labels = sandbox.containers.labels("network")
+        name = f"banksman-net-{uuid.uuid4().hex[:8]}"
+        await engine.call(
+            engine.api.create_network, name, driver="bridge", options={}, ipam={}, internal=True, labels=labels
+        )
+        volume = f"banksman-volume-{uuid.uuid4().hex[:8]}"
+        await engine.call(cast("Volumes", engine.api).create_volume, volume, labels=labels)
+        stranger = await self.make(engine, image, {})
+        await engine.call(engine.api.connect_container_to_network, stranger, name)
+        reaped = await Reaper(engine, options, frozenset[str]).round()
+        await engine.call(engine.api.remove_container, stranger, v=True, force=True)
+        assert (reaped.networks, reaped.volumes) == ((name,), (volume,))
+        assert await left() == []
+
+
+async def test_an_engine_that_is_not_there_is_named(store: ArtifactStore, image: str, tmp_path: Path) -> None:
+    engine = Engine(f"unix://{tmp_path}/none.sock")
+    sandbox = DockerSandbox(engine, store, SandboxOptions())
+    with warnings.catch_warnings(record=True) as forgotten:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(SandboxUnavailable, match="cannot be reached"):
+            await sandbox.run(RunSpec(run_id="a", image=image, argv=("true",)))
+        await engine.close()
+        gc.collect()
+    assert [str(warning.message) for warning in forgotten] == []
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:2375", "http://x", "", "npipe://x"])
+def test_an_engine_without_a_socket_is_refused(host: str) -> None:
+    with pytest.raises(SandboxUnavailable, match="not an engine's socket"):
+        Engine(host)
+
+
+async def test_a_store_that_fails_ends_the_run_and_leaves_nothing(
+    engine: Engine, options: SandboxOptions, image: str, left: Left
+) -> None:
+    class Full:
+        async def put(self, content: bytes) -> str:
+            raise Unavailable(f"no space for {len(content)} bytes")
+
+        async def get(self, reference: str) -> bytes:
+            raise AssertionError(reference)
+
+    sandbox = DockerSandbox(engine, Full(), options)
+    spec = RunSpec(run_id="a", image=image, argv=("sh", "-c", "echo x > x"), artifacts=("x",))
+    with pytest.raises(Unavailable, match="no space"):
+        await sandbox.run(spec)
+    await sandbox.close()
+    assert await left() == []
+
+
+async def test_a_thousand_queued_runs_use_no_more_than_their_share(
+    sandbox: DockerSandbox, engine: Engine, image: str, options: SandboxOptions
+) -> None:
+    seen: list[int] = []
+    start = engine.api.start
+
+    def counting(container: str) -> None:
+        start(container)
+        label = {"label": f"{LABEL_DEPLOYMENT}={options.deployment}"}
+        seen.append(len(engine.api.containers(all=False, filters=label)))
+
+    engine.api.start = counting
+    tasks = [
+        asyncio.create_task(sandbox.run(RunSpec(run_id=f"r{number}", image=image, argv=("true",))))
+        for number in range(1000)
+    ]
+    for finished in itertools.islice(asyncio.as_completed(tasks), 12):
+        assert (await finished).exit_code == 0
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert max(seen) <= 2 * options.concurrency  # as many run, and as many may be on their way out
+
+
+async def test_a_first_process_that_hangs_is_killed_and_told_as_the_providers_failure(
+    sandbox: DockerSandbox, engine: Engine, image: str, left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine stops it from outside, which nothing inside can do."""
+    monkeypatch.setattr(docker_provider, "_SLACK_SECONDS", 1)
+    spec = RunSpec(run_id="hangs", image=image, argv=("sh", "-c", "echo on; sleep 1"), limits=Limits(wall_seconds=2))
+
+    def stop(*_: object) -> None:
+        (container,) = engine.api.containers(all=False, filters={"label": "banksman.run=hangs"})
+        inspected = engine.api.inspect_container(str(container["Id"]))
+        os.kill(cast("dict[str, int]", inspected["State"])["Pid"], signal.SIGSTOP)
+
+    with pytest.raises(SandboxUnavailable, match="did not end the command in time; it was killed"):
+        await sandbox.run(spec, on_output=stop)
+    assert await left() == []

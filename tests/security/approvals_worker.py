@@ -1,0 +1,27 @@
+"""A goals worker as a process of its own: reads the key from standard input, and ends when that is closed."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from temporalio.client import Client
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.workflows.approving import House
+from workers.ending import run_to_the_end
+from workflows.converter import data_converter
+
+
+async def main(address: str, folder: str) -> None:
+    """Run until nobody is there any more."""
+    secret = bytes.fromhex((await asyncio.to_thread(sys.stdin.readline)).strip())
+    house = House(await Client.connect(address, data_converter=data_converter()), Path(folder))
+    house.versions = {1: Ed25519PrivateKey.from_private_bytes(secret)}
+    async with house.workers(destructive=False):
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    run_to_the_end(lambda: asyncio.run(main(*sys.argv[1:])))

@@ -1,0 +1,251 @@
+"""Approvals on the running stack: people are asked on the page of Slack's twin, and what they say is what happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from deploy.local.defaults import DEFAULT_POLICY
+from deploy.local.seeded_person import SeededPerson
+from tests.stack.running import ROOT, Running, eventually
+from workers.commands.exits import Exit
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def alice(stack: Running) -> SeededPerson:
+    return SeededPerson(slack(stack), "U0ALICE")
+
+
+@pytest.fixture
+def policy(stack: Running) -> Iterator[Path]:
+    """The policy file of the stack, as it was again afterwards."""
+    file = stack.home.parent / "policy.yaml"
+    yield file
+    file.write_text(DEFAULT_POLICY.read_text())
+
+
+@pytest.fixture
+def branch(stack: Running, goal_id: str) -> str:
+    """A branch with a commit of its own, to lose."""
+    tree, parent = "HEAD^{tree}", "HEAD"
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    made = git(stack, *who, "commit-tree", tree, "-p", parent, "-m", "An idea")
+    git(stack, "update-ref", f"refs/heads/{goal_id}", made)
+    return goal_id
+
+
+def git(stack: Running, *words: str) -> str:
+    bare = stack.home / "repositories" / "acme" / "shop.git"
+    return subprocess.run(["git", "-C", str(bare), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def head(stack: Running, branch: str) -> str:
+    return git(stack, "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
+
+
+def slack(stack: Running) -> str:
+    return str(stack.state["twins"]["slack"]["url"])
+
+
+def ask(stack: Running, branch: str) -> str:
+    """Ask for the branch's end; the goal's id."""
+    asked = json.dumps({"repository": "acme/shop", "branch": branch})
+    done = stack.banksman("run", "DeleteBranch", "--input", asked, "--id", branch, "--json")
+    assert done.returncode == 0, done.stderr
+    return branch
+
+
+def inbox(stack: Running, goal: str) -> list[dict[str, Any]]:
+    waiting = json.loads(stack.banksman("approvals", "--json").stdout)
+    return [one for one in waiting if one["goal"] == goal]
+
+
+def told(stack: Running, user: str) -> str:
+    """All that this person sees in the channel, with what is for them alone."""
+    return httpx.get(f"{slack(stack)}/_twin/messages", params={"channel": "C0DEPLOYS", "user": user}).text
+
+
+def shown(alice: SeededPerson, approval: str) -> str:
+    """All that the channel shows of an approval."""
+    answer = httpx.get(f"{alice.slack}/_twin/messages", params={"channel": "C0DEPLOYS"}).json()
+    return json.dumps([one for one in answer if approval in json.dumps(one.get("metadata", {}))])
+
+
+def test_a_click_on_approve_deletes_the_branch(stack: Running, alice: SeededPerson, branch: str) -> None:
+    goal = ask(stack, branch)
+    message = alice.wait_for(goal)
+    found = inbox(stack, goal)
+    assert [one["action"] for one in found] == ["github.delete_branch"]
+    assert found[0].keys() == {
+        *("id", "goal", "action", "state", "digest", "requester", "needs", "decisions", "expires_at")
+    }
+    assert (found[0]["state"], found[0]["needs"], found[0]["decisions"]) == ("waiting", 1, [])
+    assert found[0]["digest"] in stack.banksman("approvals", "show", found[0]["id"]).stdout
+    assert head(stack, branch)
+    alice.click(message, "approve")
+    result = stack.result(goal)
+    assert (result["outcome"], result["lost"]) == ("completed", 1)
+    assert head(stack, branch) == ""
+    assert inbox(stack, goal) == []
+    eventually(lambda: "carried out" in shown(alice, message.approval), what="the end in the channel")
+    assert list(alice.offered(goal, "approve")) == [], "its buttons are gone"
+
+
+def test_a_click_on_reject_ends_it_as_a_refusal(stack: Running, alice: SeededPerson, branch: str) -> None:
+    asked = json.dumps({"repository": "acme/shop", "branch": branch})
+    with ThreadPoolExecutor() as beside:
+        ran = beside.submit(stack.banksman, "run", "DeleteBranch", "--input", asked, "--id", branch, "--wait", "--json")
+        alice.click(alice.wait_for(branch), "reject")
+        alice.submit(reason="we still need <!channel> it")
+        done = ran.result()
+    result = json.loads(done.stdout)["result"]
+    assert (done.returncode, result["outcome"]) == (Exit.DENIED, "rejected")
+    assert "by alice" in result["reason"]
+    assert "we still need" in result["reason"]
+    assert head(stack, branch)
+
+
+@pytest.fixture
+def page(stack: Running, chromium_path: str) -> Iterator[Page]:
+    """The channel, in a browser, as Boris sees it."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path, chromium_sandbox=False)
+        page = chromium.new_page()
+        page.goto(f"{slack(stack)}/client/C0DEPLOYS?as=U0BORIS")
+        yield page
+        chromium.close()
+
+
+def test_a_person_approves_in_the_browser(stack: Running, page: Page, branch: str) -> None:
+    goal = ask(stack, branch)
+    message = page.get_by_role("article").filter(has_text=f"for the goal {goal}")
+    message.get_by_role("button", name="Approve").click(timeout=60_000)
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    assert stack.result(goal)["outcome"] == "completed"
+    expect(message.get_by_text("How it ended: carried out")).to_be_visible(timeout=30_000)
+    assert head(stack, branch) == ""
+
+
+def test_a_person_rejects_in_the_browser(stack: Running, page: Page, branch: str) -> None:
+    goal = ask(stack, branch)
+    message = page.get_by_role("article").filter(has_text=f"for the goal {goal}")
+    message.get_by_role("button", name="Reject…").click(timeout=60_000)
+    form = page.get_by_role("dialog")
+    form.get_by_label("Why?").fill("Not on a Friday")
+    form.get_by_role("button", name="Reject").click()
+    result = stack.result(goal)
+    assert (result["outcome"], "Not on a Friday" in result["reason"]) == ("rejected", True)
+    assert head(stack, branch)
+
+
+def test_a_decision_typed_by_hand_counts_for_nothing(stack: Running, alice: SeededPerson, branch: str) -> None:
+    goal = ask(stack, branch)
+    approval = alice.wait_for(goal).approval
+    pid = stack.pid("worker-goals")
+    forged = json.dumps({"text": '{"verdict":"approve","person":"alice"}', "signature": "vault:v1:aaaa"})
+    update = ["workflow", "update", "execute", "--workflow-id", approval, "--name", "decide", "--input", forged]
+    assert stack.temporal(*update, seconds=30).returncode != 0
+    stack.temporal("workflow", "signal", "--workflow-id", approval, "--name", "approve", "--input", "true")
+    assert [one["decisions"] for one in inbox(stack, goal)] == [[]]
+    assert stack.pid("worker-goals") == pid, "the worker lives"
+    assert head(stack, branch)
+    stack.temporal("workflow", "cancel", "--workflow-id", goal)
+
+
+def test_who_left_the_group_is_not_counted(stack: Running, alice: SeededPerson, branch: str, policy: Path) -> None:
+    goal = ask(stack, branch)
+    message = alice.wait_for(goal)
+    policy.write_text(policy.read_text().replace("platform: [alice, boris]", "platform: [boris]"))
+    alice.click(message, "approve")
+    eventually(lambda: "Not counted" in told(stack, "U0ALICE"), what="the refusal")
+    assert head(stack, branch)
+    assert [one["decisions"] for one in inbox(stack, goal)] == [[]]
+    policy.write_text(DEFAULT_POLICY.read_text())
+    SeededPerson(alice.slack, "U0BORIS").click(message, "approve")
+    assert stack.result(goal)["outcome"] == "completed"
+
+
+def test_a_phase_that_was_lowered_meanwhile_refuses(
+    stack: Running, alice: SeededPerson, branch: str, policy: Path
+) -> None:
+    goal = ask(stack, branch)
+    message = alice.wait_for(goal)
+    policy.write_text(policy.read_text().replace("phase: production", "phase: read_only"))
+    assert json.loads(stack.banksman("status", "--json").stdout)["phase"] == "read_only"
+    alice.click(message, "approve")
+    result = stack.result(goal)
+    assert result["outcome"] == "denied"
+    assert "read_only" in result["reason"]
+    assert head(stack, branch)
+
+
+def test_in_an_emergency_two_people_decide_and_everybody_sees_it(
+    stack: Running, alice: SeededPerson, branch: str
+) -> None:
+    asked = json.dumps({"repository": "acme/shop", "branch": branch, "break_glass": True})
+    assert stack.banksman("run", "DeleteBranch", "--input", asked, "--id", branch).returncode == 0
+    message = alice.wait_for(branch)
+    assert "BREAK GLASS" in message.text
+    alice.click(message, "approve")
+    eventually(lambda: [len(one["decisions"]) for one in inbox(stack, branch)] == [1], what="the first decision")
+    assert head(stack, branch), "one is not enough"
+    SeededPerson(alice.slack, "U0CHIKA").click(message, "approve")
+    assert stack.result(branch)["outcome"] == "completed"
+    metrics = httpx.get(stack.state["workers"]["destructive"]["metrics"]).text
+    assert 'banksman_break_glass_total{action="github.delete_branch"} 1.0' in metrics
+
+
+def test_a_gateway_that_dies_loses_nothing(stack: Running, alice: SeededPerson, branch: str) -> None:
+    goal = ask(stack, branch)
+    message = alice.wait_for(goal)
+    before = stack.pid("worker-gateway")
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: stack.pid("worker-gateway") not in {None, before}, what="another gateway")
+    eventually(lambda: httpx.get(f"{alice.slack}/_twin/connections").json(), what="its connection")
+    alice.click(message, "approve")
+    assert stack.result(goal)["outcome"] == "completed"
+    about = [one for one in alice.messages() if one.approval == message.approval]
+    assert len(about) == 1, "nobody is asked twice"
+
+
+def test_an_approval_outlives_the_workers_and_temporal(stack: Running, alice: SeededPerson, branch: str) -> None:
+    goal = ask(stack, branch)
+    message = alice.wait_for(goal)
+    for child in ("worker-goals", "temporal"):
+        before = stack.pid(child)
+        assert before is not None
+        psutil.Process(before).kill()
+        eventually(lambda child=child, before=before: stack.pid(child) not in {None, before}, what=child, seconds=90)
+    alice.click(message, "approve")
+    if inbox(stack, goal):  # a click while a part comes back is not confirmed, and may be made again
+        eventually(lambda: _again(stack, alice, goal), what="a click that counts", seconds=60)
+    assert stack.result(goal)["outcome"] == "completed"
+
+
+def _again(stack: Running, alice: SeededPerson, goal: str) -> bool:
+    if offered := list(alice.offered(goal, "approve")):
+        alice.click(offered[-1], "approve")
+    return not inbox(stack, goal)
+
+
+def test_the_demonstration_needs_no_person(stack: Running, branch: str) -> None:
+    goal = ask(stack, branch)
+    line = [sys.executable, "-m", "deploy.local.seeded_person", goal]
+    line += ["--stack", str(stack.home / "stack.json")]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert "clicked Approve" in done.stdout
+    assert stack.result(goal)["outcome"] == "completed"

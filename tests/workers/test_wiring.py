@@ -1,0 +1,94 @@
+"""What each worker would take from its queue: every step of stacks is on one worker, and on the right one."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Worker
+
+from activities.grants import SignedGrants
+from activities.key_ring import KeyRing
+from activities.stack_contracts import PreparedStack, StackLook, StackPlace
+from connectors.artifacts import ArtifactStore
+from connectors.errors import InvalidRequest
+from connectors.vault import VaultSession
+from connectors.vault.transport import Transport
+from sandbox.container import SandboxOptions
+from sandbox.docker_provider import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.spec import Limits
+from workers.roles.connectors import connectors_worker
+from workers.roles.destructive import Destroying, destructive_worker
+from workers.roles.sandbox import sandbox_worker
+from workers.sandbox import Provision
+from workers.settings import Settings
+from workers.stack_engine import FoundEngine
+
+DIGEST = f"sha256:{'0' * 64}"
+LOOKS = {
+    *("pulumi.prepare_stack", "pulumi.preview_stack", "pulumi.preview_destroy", "pulumi.refresh_stack"),
+    *("pulumi.detect_drift", "pulumi.read_history", "pulumi.read_outputs", "pulumi.preview_restore"),
+    "pulumi.look_at_lock",
+}
+CHANGES = {"pulumi.update_stack", "pulumi.destroy_stack", "pulumi.restore_state", "pulumi.unlock_stack"}
+
+
+LOOK = StackLook(
+    place=StackPlace(repository="acme/shop", stack="dev"),
+    prepared=PreparedStack(project="shop", commit="0" * 40, prepared=DIGEST),
+    secrets="sealed",
+)
+
+
+@pytest_asyncio.fixture
+async def own_client(client: Client) -> Client:
+    """Of this test alone: workers that are made and never run would keep their queues from others of one client."""
+    return await Client.connect(client.service_client.config.target_host)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    policy = Path(__file__).parents[2] / "deploy/local/policy.yaml"
+    return Settings(policy=policy, artifacts=str(tmp_path / "artifacts"), audit_dir=tmp_path / "audit")
+
+
+@pytest.fixture
+def vault() -> VaultSession:
+    """One that nobody asks anything."""
+    return VaultSession(Transport("http://127.0.0.1:1", timeout=1), SecretStr("none"), role="test", ttl=60)
+
+
+@pytest_asyncio.fixture
+async def provision(settings: Settings, tmp_path: Path) -> AsyncIterator[Provision]:
+    engine = Engine(f"unix://{tmp_path}/nobody.sock")
+    sandbox = DockerSandbox(engine, ArtifactStore(settings.artifacts), SandboxOptions())
+    yield Provision(sandbox, DIGEST, Limits())
+    await engine.close()
+
+
+def steps(worker: Worker) -> dict[str, Callable[..., Awaitable[object]]]:
+    """By name."""
+    found = cast("list[Callable[..., Awaitable[object]]]", worker.config().get("activities"))
+    return {str(activity._Definition.must_from_callable(one).name): one for one in found}
+
+
+async def test_each_step_of_stacks_is_on_the_worker_that_may_do_it(
+    own_client: Client, settings: Settings, vault: VaultSession, provision: Provision
+) -> None:
+    grants = SignedGrants(KeyRing(lambda: vault.public_keys("approvals")), cluster="test")
+    means = Destroying(grants, None, FoundEngine(settings, None))
+    looks = steps(sandbox_worker(own_client, settings, vault, provision=provision, stacks=None))
+    changes = steps(destructive_worker(own_client, settings, vault, means))
+    seals = steps(connectors_worker(own_client, settings, vault))
+    assert {name for name in looks if name.startswith("pulumi.")} == LOOKS
+    assert set(changes) == CHANGES | {"github.delete_branch"}
+    assert {name for name in seals if name.startswith("pulumi.")} == {"pulumi.seal_credentials"}
+    # Without the setting they are there, and say which one is missing.
+    with pytest.raises(InvalidRequest, match="BANKSMAN_STACKS"):
+        await ActivityEnvironment().run(looks["pulumi.read_outputs"], LOOK)

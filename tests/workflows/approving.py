@@ -1,0 +1,463 @@
+"""A whole way of an approval on the real server: goal, approval, guarded destructive worker, and a gateway's hand.
+
+Only what lies outside is played: the people (who click through `Hand`) and the thing that is destroyed (`Remover`
+counts). Policy, keys, signatures, guard, key ring and workflow sandbox are the real ones.
+"""
+
+import asyncio
+import base64
+import contextlib
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from pydantic import BaseModel, Field
+
+    from activities.approval_rules import ApprovalRuleActivities, ResolvedRule
+    from activities.audit import AuditLog
+    from activities.effects import DESTRUCTIVE_EFFECTS, step
+    from activities.error_types import denial_of
+    from activities.granted import GrantedRequest
+    from activities.grants import ClickCheck, SignedGrants
+    from activities.guard import GuardInterceptor
+    from activities.key_ring import KeyRing
+    from activities.policy_source import PolicySource
+    from activities.queues import TaskQueue
+    from hitl.decision import Decision, SignedDecision, Surface, Verdict
+    from hitl.grant import execution_expiry
+    from hitl.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
+    from hitl.policy import approval_rule
+    from hitl.policy_file import load_policy
+    from hitl.protocol import Denial, Effect, Refusal
+    from workflows.approval import ApprovalWorkflow
+    from workflows.approval_contracts import (
+        ApprovalRequest,
+        ApprovalResult,
+        ApprovalView,
+        DecisionReceipt,
+        PostApproval,
+        PostedApproval,
+        UpdateApproval,
+    )
+    from workflows.approval_messages import ApprovalNoticeWorkflow
+    from workflows.approved_step import ApprovingGoal
+    from workflows.contracts import DestructiveGoalInput, GoalResult
+    from workflows.decision_checks import DecisionChecks
+    from workflows.runner import sandbox_runner
+
+ACTION = "github.delete_branch"
+PATIENCE = 30.0
+
+POLICY = """\
+people:
+  alice: [slack:U0ALICE, github:alice]
+  bob: [slack:U0BOB]
+  carol: [slack:U0CAROL]
+  dave: [slack:U0DAVE]
+  erin: [slack:U0ERIN]
+groups:
+  release: [alice, bob, carol]
+  leads: [dave]
+  emergency: [dave, erin]
+environments:
+  live:
+    phase: production
+    slack_channel: C0OPS
+    actions: [{allow: github.delete_branch}]
+    approvals:
+      - action: github.delete_branch
+        groups: [release]
+        quorum: 2
+        escalate: {group: leads, after: 1d}
+        break_glass: {groups: [emergency]}
+"""
+
+
+class BranchParameters(PlanParameters):
+    repository: str
+    branch: str
+
+
+class Removed(BaseModel):
+    branch: str
+
+
+class RemoveInput(DestructiveGoalInput):
+    """Remove one branch."""
+
+    branch: str = "old"
+
+    def business_key(self) -> str:
+        return f"remove/{self.branch}"
+
+    def summary(self) -> str:
+        return f"Remove {self.branch}"
+
+
+class RemoveResult(GoalResult):
+    branch: str | None = None
+
+
+class Remover:
+    """The destructive step, over something that only counts."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    @step(name=ACTION, effect=Effect.DESTRUCTIVE)
+    async def remove(self, request: GrantedRequest) -> Removed:
+        branch = read_plan(request.plan).parameters_as(BranchParameters).branch
+        self.removed.append(branch)
+        return Removed(branch=branch)
+
+
+def make_plan(branch: str = "old") -> Plan:
+    return Plan(
+        action=ACTION,
+        parameters={"repository": "acme/shop", "branch": branch},
+        resources=(Resource(kind="git branch", name=branch, change=Change.DELETE),),
+        summary=(f"Delete the branch {branch}",),
+        risk=Risk.LOW,
+    )
+
+
+@workflow.defn(name="TestRemove")
+class RemoveWorkflow(ApprovingGoal):
+    """A goal as a release would have it."""
+
+    @workflow.init
+    def __init__(self, request: RemoveInput) -> None:
+        super().__init__(request)
+        self._wanted = request
+
+    @workflow.run
+    async def run(self, request: RemoveInput) -> RemoveResult:
+        del request
+        return await self.carry_out(self._remove(), denied=lambda reason: RemoveResult(outcome="denied", reason=reason))
+
+    async def _remove(self) -> RemoveResult:
+        found = await self.approved_step(Remover.remove, self._make, summary="Remove it")
+        return RemoveResult(branch=found.branch)
+
+    async def _make(self) -> Plan:
+        return make_plan(self._wanted.branch)
+
+
+class Ask(BaseModel):
+    """What a workflow of somebody's own does: ask as it likes, then run the step as it likes."""
+
+    request: ApprovalRequest | None = None
+    step_ids: list[str] = Field(default_factory=list)
+    plan: str | None = None
+    decisions: list[SignedDecision] | None = None
+    most: int | None = Field(default=None, description="So many of the approval's decisions are handed on.")
+    local: bool = False
+    wait: bool = Field(default=False, description="For the signal `go`, before the step.")
+
+
+class Asked(BaseModel):
+    """What came of it."""
+
+    approval: ApprovalResult | None = None
+    removed: int = 0
+    refusal: Denial | None = None
+
+
+@workflow.defn(name="TestAsk")
+class AskWorkflow:
+    """Not one of ours: whoever reaches Temporal can run any workflow of their own."""
+
+    def __init__(self) -> None:
+        self._go = False
+        self._looked = ""
+
+    @workflow.signal
+    def go(self) -> None:
+        self._go = True
+
+    @workflow.signal
+    def approval_waits(self, approval: str) -> None:
+        self._looked = approval
+
+    @workflow.run
+    async def run(self, order: Ask) -> Asked:
+        asked = Asked()
+        if order.request is not None:
+            asked.approval = await workflow.execute_child_workflow(
+                ApprovalWorkflow.run,
+                order.request,
+                id=f"approval/{workflow.info().workflow_id}/{workflow.uuid4()}",
+                task_queue=TaskQueue.GOALS,
+                parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            )
+        if order.wait:
+            await workflow.wait_condition(lambda: self._go)
+        given = list(asked.approval.decisions)[: order.most] if asked.approval else []
+        decisions = given if order.decisions is None else order.decisions
+        plan = order.plan or (order.request.plan if order.request else make_plan().text())
+        for step_id in order.step_ids:
+            asked.refusal = await self._remove(plan, decisions, step_id, local=order.local)
+            asked.removed += asked.refusal is None
+        return asked
+
+    async def _remove(self, plan: str, decisions: list[SignedDecision], step_id: str, *, local: bool) -> Denial | None:
+        request = GrantedRequest(plan=plan, decisions=tuple(decisions))
+        limit = timedelta(seconds=20)
+        try:
+            if local:
+                await workflow.execute_local_activity(
+                    ACTION, request, activity_id=step_id, start_to_close_timeout=limit
+                )
+            else:
+                await workflow.execute_activity(
+                    ACTION,
+                    request,
+                    activity_id=step_id,
+                    task_queue=TaskQueue.DESTRUCTIVE,
+                    start_to_close_timeout=limit,
+                )
+        except (ActivityError, ApplicationError) as error:  # the server leaves the wrapping out for a local activity
+            return denial_of(error.cause if isinstance(error, ActivityError) else error)
+        return None
+
+
+@dataclass
+class Messages:
+    """What the gateway was asked to show."""
+
+    posted: list[PostApproval] = field(default_factory=list[PostApproval])
+    updates: list[UpdateApproval] = field(default_factory=list[UpdateApproval])
+
+    @activity.defn(name="hitl.post_approval")
+    async def post(self, request: PostApproval) -> PostedApproval:
+        self.posted.append(request)
+        return PostedApproval(channel="C0OPS", ts=f"{len(self.posted)}.0", requester="slack:U0ERIN")
+
+    @activity.defn(name="hitl.update_approval")
+    async def update(self, request: UpdateApproval) -> None:
+        self.updates.append(request)
+
+
+class House:
+    """The workers, and the hand that signs as the gateway does."""
+
+    def __init__(self, client: Client, folder: Path, *, requester: str = "slack:U0ERIN", action: str = ACTION) -> None:
+        self.client = client
+        self.folder = folder
+        self.action = action
+        self.path = folder / "policy.yaml"
+        self.path.write_text(POLICY.replace(ACTION, action))
+        self.cluster = "test-cluster"
+        self.requester = requester
+        self.versions = {1: Ed25519PrivateKey.generate()}
+        self.keys = KeyRing(self._published)
+        self.remover = Remover()
+        self.messages = Messages()
+        self.ahead = timedelta()
+        """How far the destructive worker's clock is ahead."""
+
+    async def _published(self) -> Mapping[int, bytes]:
+        return {
+            version: key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            for version, key in self.versions.items()
+        }
+
+    @contextlib.asynccontextmanager
+    async def workers(self, *, destructive: bool = True, gateway: bool = False) -> AsyncGenerator[None]:
+        """Goals and connectors, and those that are wanted."""
+        await self.keys.refresh()
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self.goals_worker())
+            await stack.enter_async_context(self._connectors_worker())
+            if destructive:
+                await stack.enter_async_context(self.destructive_worker())
+            if gateway:
+                await stack.enter_async_context(self.gateway_worker())
+            yield
+
+    def goals_worker(self, *, checks: bool = True) -> Worker:
+        check = ClickCheck(self.keys, PolicySource(self.path, environment="live"), cluster=self.cluster)
+        return Worker(
+            self.client,
+            task_queue=TaskQueue.GOALS,
+            workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow],
+            workflow_runner=sandbox_runner(),
+            interceptors=[DecisionChecks(check)] if checks else [],
+        )
+
+    @contextlib.asynccontextmanager
+    async def mixed_worker(self) -> AsyncGenerator[str]:
+        """Workflows and the destructive step in one process, which we never have; on a queue of its own."""
+        queue = f"mixed-{secrets.token_hex(4)}"
+        async with self.guard() as guard:
+            worker = Worker(
+                self.client,
+                task_queue=queue,
+                workflows=[AskWorkflow],
+                workflow_runner=sandbox_runner(),
+                activities=[self.remover.remove],
+                interceptors=[guard],
+            )
+            async with worker:
+                yield queue
+
+    def _connectors_worker(self) -> Worker:
+        rules = ApprovalRuleActivities(PolicySource(self.path, environment="live"))
+        return Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=[rules.resolve_rule])
+
+    @contextlib.asynccontextmanager
+    async def guard(self) -> AsyncGenerator[GuardInterceptor]:
+        """The guard of the destructive worker."""
+        audit = AuditLog(self.folder / "audit.jsonl")
+        grants = SignedGrants(self.keys, cluster=self.cluster, clock=lambda: datetime.now(UTC) + self.ahead)
+        policy = PolicySource(self.path, environment="live")
+        try:
+            yield GuardInterceptor(policy, audit, role="destructive", effects=DESTRUCTIVE_EFFECTS, grants=grants)
+        finally:
+            audit.close()
+
+    @contextlib.asynccontextmanager
+    async def destructive_worker(self) -> AsyncGenerator[None]:
+        async with self.guard() as guard:
+            worker = Worker(
+                self.client,
+                task_queue=TaskQueue.DESTRUCTIVE,
+                activities=[self.remover.remove],
+                interceptors=[guard],
+            )
+            async with worker:
+                yield
+
+    def gateway_worker(self) -> Worker:
+        return Worker(self.client, task_queue=TaskQueue.HITL, activities=[self.messages.post, self.messages.update])
+
+    # What the gateway does.
+
+    async def approval_of(self, goal: WorkflowHandle[Any, Any], *, after: int = 0) -> str:
+        """The id of the goal's approval, once it waits; the one after so many earlier ones."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                history = await goal.fetch_history()
+                children = (event.child_workflow_execution_started_event_attributes for event in history.events)
+                started = [
+                    child.workflow_execution.workflow_id for child in children if child.workflow_type.name == "Approval"
+                ]
+                if len(started) > after:
+                    return started[after]
+                await asyncio.sleep(0.05)
+
+    async def decision(self, approval_id: str, person: str, /, **changes: object) -> Decision:
+        """What the gateway would sign: ids as the server says them, the digest of the plan's own bytes."""
+        handle = self.client.get_workflow_handle(approval_id)
+        described = await handle.describe()
+        view = await handle.query("view", result_type=ApprovalView)
+        plan = await handle.query("plan", result_type=str)
+        rule = approval_rule(load_policy(self.path), "live", action=self.action, path=view.path)
+        assert not isinstance(rule, Refusal)
+        fields: dict[str, object] = {
+            "environment": "live",
+            "cluster": self.cluster,
+            "namespace": described.namespace,
+            "workflow_id": described.parent_id,
+            "run_id": described.parent_run_id,
+            "action": self.action,
+            "step_id": view.step_id,
+            "plan_digest": plan_digest(plan),
+            "rule_digest": rule.digest("live", self.action),
+            "requester": self.requester,
+            "person": person,
+            "identity": f"slack:U0{person.upper()}",
+            "surface": Surface.SLACK,
+            "verdict": Verdict.APPROVE,
+            "approval_id": approval_id,
+            "approval_run_id": described.run_id,
+            "decided_at": datetime.now(UTC),
+            "expires_at": execution_expiry(described.start_time, rule),
+            "nonce": secrets.token_hex(16),
+        }
+        return Decision.model_validate(fields | changes)
+
+    def sign(self, decision: Decision) -> SignedDecision:
+        version = max(self.versions)
+        signature = base64.b64encode(self.versions[version].sign(decision.text().encode())).decode()
+        return SignedDecision(text=decision.text(), signature=signature, key_version=version)
+
+    async def decide(self, approval_id: str, person: str, /, **changes: object) -> DecisionReceipt:
+        """One click."""
+        return await self.send(approval_id, self.sign(await self.decision(approval_id, person, **changes)))
+
+    async def send(self, approval_id: str, signed: SignedDecision) -> DecisionReceipt:
+        """One update, sent again under its id when the server could not deliver it."""
+        handle = self.client.get_workflow_handle(approval_id)
+        click = f"click-{secrets.token_hex(8)}"
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    return await handle.execute_update("decide", signed, id=click, result_type=DecisionReceipt)
+                except RPCError as error:
+                    if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                        raise
+
+    async def refused(self, sending: Awaitable[DecisionReceipt]) -> Denial:
+        """That it was not counted, and why."""
+        try:
+            receipt = await sending
+        except WorkflowUpdateFailedError as error:
+            if (denial := denial_of(error.cause)) is not None:
+                return denial
+            raise
+        raise AssertionError(f"it was counted: {receipt}")
+
+    async def view(self, approval_id: str) -> ApprovalView:
+        return await self.client.get_workflow_handle(approval_id).query("view", result_type=ApprovalView)
+
+    async def start(self, **changes: object) -> WorkflowHandle[Any, RemoveResult]:
+        """A goal."""
+        return await self.client.start_workflow(
+            "TestRemove",
+            RemoveInput.model_validate(changes),
+            id=f"remove-{secrets.token_hex(4)}",
+            task_queue=TaskQueue.GOALS,
+            result_type=RemoveResult,
+            execution_timeout=timedelta(minutes=2),
+        )
+
+    async def ask(self, order: Ask, *, queue: str = TaskQueue.GOALS) -> WorkflowHandle[Any, Asked]:
+        """A workflow of somebody's own."""
+        return await self.client.start_workflow(
+            "TestAsk",
+            order,
+            id=f"ask-{secrets.token_hex(4)}",
+            task_queue=queue,
+            result_type=Asked,
+            execution_timeout=timedelta(minutes=2),
+        )
+
+    def resolved(self, **changes: object) -> ResolvedRule:
+        """The rule as its step resolves it, with other times."""
+        rule = approval_rule(load_policy(self.path), "live", action=self.action)
+        assert not isinstance(rule, Refusal)
+        return ResolvedRule.of(rule, environment="live", action=self.action).model_copy(update=changes)
+
+    def request(self, branch: str = "old", *, step_id: str = f"{ACTION}/1", **rule: object) -> ApprovalRequest:
+        return ApprovalRequest(plan=make_plan(branch).text(), step_id=step_id, rule=self.resolved(**rule))
+
+
+async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until it is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not await check():  # noqa: ASYNC110 - what is asked lies in a server
+            await asyncio.sleep(0.05)
