@@ -1,0 +1,1 @@
+"""What Banksman costs, as ratios measured in one run: `make bench`."""
