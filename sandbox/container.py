@@ -1,7 +1,6 @@
 """Makes containers of ours and removes them, so that none is left whatever happens in between."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Coroutine, Mapping
@@ -10,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.attachment import Attachment
-from sandbox.engine import Engine, NotThere
+from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_KIND, LABEL_OWNER, LABEL_RUN, LABEL_UNTIL, refuse_weak
 from sandbox.runtime import RuntimePolicy
@@ -131,9 +130,10 @@ class Containers:
 
     async def _remove(self, name: str) -> None:
         try:
-            with contextlib.suppress(NotThere):
-                await self.engine.call(self.engine.api.remove_container, name, v=True, force=True)
-        except SandboxError:
-            _log.warning("a container could not be removed; the reaper will", extra={"container": name})
+            await self.engine.remove(self.engine.api.remove_container, name, v=True, force=True)
+        except SandboxError as error:
+            _log.warning(
+                "a container could not be removed, and is left to the reaper: %s", error, extra={"container": name}
+            )
         finally:
             self.live.discard(name)

@@ -10,7 +10,6 @@ from ipaddress import IPv4Network
 from typing import Final
 
 from sandbox.container import PREFIX, Containers
-from sandbox.engine import NotThere
 from sandbox.errors import CapacityExhausted, SandboxError, SandboxUnavailable, SpecRefused
 from sandbox.mirror import start_mirror
 from sandbox.order import Farewell
@@ -274,8 +273,10 @@ class Egress:
                 leaving = (self._disconnect(name, service, lease) for service in lease.places)
                 await asyncio.gather(*leaving, self._stopped(lease))
             await self._remove_network(name, lease.removal if lease is not None else None)
-        except SandboxError:
-            _log.warning("a network could not be removed; the reaper will", extra={"network": name})
+        except SandboxError as error:
+            _log.warning(
+                "a network could not be removed, and is left to the reaper: %s", error, extra={"network": name}
+            )
         finally:
             self._containers.live.discard(name)
             if lease is not None:
@@ -291,15 +292,12 @@ class Egress:
 
     async def _remove_network(self, name: str, removal: asyncio.Task[None] | None) -> None:
         engine = self._containers.engine
-        try:
-            await engine.call(engine.api.remove_network, name)
-        except NotThere:
-            return
-        except SandboxUnavailable:
-            if removal is None or removal.done():
-                raise
+        if removal is not None:
+            with contextlib.suppress(SandboxUnavailable):
+                await engine.call(engine.api.remove_network, name)
+                return
             await removal  # the engine still counts the container among the network's
-            await self._remove_network(name, removal)
+        await engine.remove(engine.api.remove_network, name)
 
     async def _disconnect(self, name: str, service: str, lease: Lease) -> None:
         """Take a service out, once it is in: while the run's container goes, which lasts as long."""

@@ -6,6 +6,7 @@ cancelled: otherwise a container could appear after its clean-up.
 """
 
 import asyncio
+import contextlib
 import functools
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ Json = Mapping[str, object]
 _Answer = TypeVar("_Answer")
 
 _CALL_SECONDS: Final = 60
+_REMOVE_AGAIN_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+"""Waits between the tries of one removal."""
 _EXHAUSTED: Final = ("address pool", "no available", "no space left", "exhausted", "too many")
 
 
@@ -147,6 +150,29 @@ class Engine:
                 future.exception()  # read, so that the loop does not report it as lost
             raise
 
+    async def remove(self, method: Callable[..., None], *args: str, **how: bool) -> bool:
+        """Run one SDK call that removes something, again where the engine answers that it could not.
+
+        It cannot while the kernel holds a mount for a moment longer, while another removal is under way, or while
+        something that is being removed still uses it.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            SandboxError: It could not for half a minute, or cannot be reached.
+        """
+        try:
+            for seconds in _REMOVE_AGAIN_SECONDS:
+                with contextlib.suppress(NotDone):
+                    await self.call(method, *args, **how)
+                    return True
+                await asyncio.sleep(seconds)
+            await self.call(method, *args, **how)
+        except NotThere:
+            return False
+        return True
+
     async def update(self, container: str, limits: Json) -> None:
         """Change the limits of a container that runs; the SDK's own call lacks the number of processes.
 
@@ -178,6 +204,10 @@ class NotThere(SandboxUnavailable):
     """The engine knows no such container, network or volume."""
 
 
+class NotDone(SandboxUnavailable):
+    """The engine answered that it could not."""
+
+
 def _of_answer(error: docker_errors.APIError) -> SandboxError:
     status = error.status_code
     said = str(cast("object", error.explanation) or "")
@@ -186,4 +216,4 @@ def _of_answer(error: docker_errors.APIError) -> SandboxError:
         return ImageMissing("the engine does not hold the image: build the images") if missing_image else NotThere(said)
     if any(word in said.lower() for word in _EXHAUSTED):
         return CapacityExhausted(f"the container engine has no room for one more run: {said[:200]!r}")
-    return SandboxUnavailable(f"the container engine answered {status}: {said[:200]!r}")
+    return NotDone(f"the container engine answered {status}: {said[:200]!r}")

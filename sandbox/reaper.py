@@ -8,7 +8,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.container import SandboxOptions
-from sandbox.engine import Engine, Json, NotThere
+from sandbox.engine import Engine, Json
 from sandbox.errors import SandboxError
 from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_OWNER, LABEL_UNTIL
 from sandbox.metrics import REAPED
@@ -98,14 +98,12 @@ class Reaper:
         passed = until.isdigit() and int(until) < time.time()
         return passed or labels.get(LABEL_OWNER) == self._options.owner
 
-    async def _remove(self, name: str, method: Callable[..., object], *, first: str = "", **how: bool) -> str:
+    async def _remove(self, name: str, method: Callable[..., None], *, first: str = "", **how: bool) -> str:
         """The name, when it was removed now; what somebody else removed first is fine."""
         try:
-            await self._engine.call(method, *([first] if first else []), name, **how)
-        except NotThere:
-            return ""
-        except SandboxError:
+            there = await self._engine.remove(method, *([first] if first else []), name, **how)
+        except SandboxError as error:
             self._failed += 1
-            _log.warning("the reaper could not remove something; the next round tries again", extra={"resource": name})
+            _log.warning("the reaper tries again in its next round: %s", error, extra={"resource": name})
             return ""
-        return name
+        return name if there else ""

@@ -1,6 +1,5 @@
 """The volume by which the two containers of one run see each other's sockets: a small tmpfs, gone with the run."""
 
-import asyncio
 import contextlib
 import logging
 import secrets
@@ -8,8 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from sandbox.container import Containers
-from sandbox.engine import NotThere
-from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.errors import SandboxError
 
 _OPTIONS: Final = {
     "type": "tmpfs",
@@ -17,8 +15,6 @@ _OPTIONS: Final = {
     # Both containers have the same user, whom the engine may map to others on the host: no one else has the volume.
     "o": "size=1m,nr_inodes=64,mode=0777,nosuid,nodev,noexec",
 }
-_REMOVE_SECONDS: Final = 30
-_POLL: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -47,20 +43,9 @@ async def joint_volume(containers: Containers, run_id: str, seconds: float) -> A
 
 async def _remove(containers: Containers, name: str) -> None:
     """Its containers are being removed meanwhile, and until then the engine refuses."""
-    deadline = asyncio.get_running_loop().time() + _REMOVE_SECONDS
     try:
-        while True:
-            try:
-                await containers.engine.call(containers.engine.api.remove_volume, name, force=False)
-            except NotThere:
-                return
-            except SandboxUnavailable:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(_POLL)
-            else:
-                return
-    except SandboxError:
-        _log.warning("a volume could not be removed; the reaper will", extra={"volume": name})
+        await containers.engine.remove(containers.engine.api.remove_volume, name, force=False)
+    except SandboxError as error:
+        _log.warning("a volume could not be removed, and is left to the reaper: %s", error, extra={"volume": name})
     finally:
         containers.live.discard(name)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import pytest
+import requests
+from docker.errors import APIError
 
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
@@ -60,6 +62,45 @@ async def test_cancelled_in_every_phase(
     await sandbox.close()
     setattr(engine.api, phase, method)
     assert await left() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(409, "removal of container x is already in progress"), (500, "unmount: device or resource busy")],
+)
+async def test_a_container_that_cannot_be_removed_at_once_is_removed_soon(
+    run: Run, sandbox: DockerSandbox, engine: Engine, left: Left, status: int, said: str
+) -> None:
+    remove, refusals = engine.api.remove_container, itertools.count()
+
+    def reluctant(container: str, *, v: bool, force: bool) -> None:
+        if next(refusals) < 3:
+            response = requests.Response()
+            response.status_code = status
+            raise APIError(said, response, said)
+        remove(container, v=v, force=force)
+
+    engine.api.remove_container = reluctant
+    assert (await run("true")).exit_code == 0
+    await sandbox.close()
+    assert await left() == []
+    assert next(refusals) == 4
+
+
+async def test_what_an_engine_does_not_remove_is_left_to_the_reaper(
+    run: Run, sandbox: DockerSandbox, engine: Engine, options: SandboxOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = engine.api.remove_container
+
+    def refusing(container: str, *, v: bool, force: bool) -> None:
+        raise APIError(f"{container} {v} {force}", None, "driver failed")
+
+    engine.api.remove_container = refusing
+    monkeypatch.setattr("sandbox.engine._REMOVE_AGAIN_SECONDS", (0.01, 0.01))
+    assert (await run("true")).exit_code == 0
+    await sandbox.close()
+    engine.api.remove_container = remove
+    assert len((await Reaper(engine, options, lambda: sandbox.containers.live).round()).containers) == 1
 
 
 async def test_cancelled_twice_still_leaves_nothing(run: Run, sandbox: DockerSandbox, left: Left) -> None:
@@ -199,7 +240,7 @@ class TestTheReaper:
             assert (await Reaper(engine, options, lambda: {alive}).round()).containers == ()
         finally:
             for name in (alive, colleague, foreign, plain):
-                await engine.call(engine.api.remove_container, name, v=True, force=True)
+                await engine.remove(engine.api.remove_container, name, v=True, force=True)
 
     async def test_it_never_takes_a_running_run(
         self, engine: Engine, options: SandboxOptions, sandbox: DockerSandbox, run: Run
@@ -224,7 +265,7 @@ class TestTheReaper:
         stranger = await self.make(engine, image, {})
         await engine.call(engine.api.connect_container_to_network, stranger, name)
         reaped = await Reaper(engine, options, frozenset[str]).round()
-        await engine.call(engine.api.remove_container, stranger, v=True, force=True)
+        await engine.remove(engine.api.remove_container, stranger, v=True, force=True)
         assert (reaped.networks, reaped.volumes) == ((name,), (volume,))
         assert await left() == []
 

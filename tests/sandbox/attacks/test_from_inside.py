@@ -132,7 +132,7 @@ async def test_other_containers_are_not_reached(attack: Attack, engine: Engine, 
         program = escapes.NETWORK.format(hosts=[address, name], ports=[8000], gateway=address)
         assert await attack(program) == []
     finally:
-        await engine.call(engine.api.remove_container, name, v=True, force=True)
+        await engine.remove(engine.api.remove_container, name, v=True, force=True)
 
 
 async def reachable(host: str, port: int) -> None:

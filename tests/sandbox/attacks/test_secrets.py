@@ -106,7 +106,7 @@ async def test_that_search_finds_what_is_there(engine: Engine, image: str, secre
         found, _ = await search.communicate()
         assert found != b""
     finally:
-        await engine.call(engine.api.remove_container, name, v=True, force=True)
+        await engine.remove(engine.api.remove_container, name, v=True, force=True)
 
 
 async def test_the_image_holds_no_credential(engine: Engine, image: str) -> None:

@@ -61,8 +61,8 @@ class Outside:
         return cast("dict[str, list[str]]", answer.json())
 
     async def stop(self) -> None:
-        await self.engine.call(self.engine.api.remove_container, self.name, v=True, force=True)
-        await self.engine.call(self.engine.api.remove_network, self.network)
+        await self.engine.remove(self.engine.api.remove_container, self.name, v=True, force=True)
+        await self.engine.remove(self.engine.api.remove_network, self.network)
 
 
 @contextlib.asynccontextmanager

@@ -153,7 +153,7 @@ async def way(engine: DockerEngine, database: Database) -> AsyncIterator[Way]:
     way.server = server
     yield way
     way.shut()
-    await engine.call(engine.api.remove_network, name)
+    await engine.remove(engine.api.remove_network, name)
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
