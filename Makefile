@@ -72,8 +72,12 @@ up: install  ## Start the embedded stack in the background
 down: install  ## End the embedded stack; what it keeps stays
 	@$(BIN)/banksman down
 
+.PHONY: prepare
+prepare: install  ## Get what the tests need and this machine lacks (minutes the first time)
+	@$(BIN)/python -m tests.prepare
+
 .PHONY: test
-test: install  ## Run all tests; what this machine cannot run is skipped with its reason
+test: prepare  ## Run all tests; what this machine cannot run is skipped with its reason
 	@echo "» two groups of tests at a time; each is shown when it has ended. Watch: tail -f $(VENV)/tests-*.log"
 	@rm -f $(FAILED); $(MAKE) --no-print-directory test-browser || touch $(FAILED)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TEST_GROUPS) || touch $(FAILED)

@@ -368,6 +368,8 @@ async def _fetch_promtool(folder: Path, progress: Progress) -> Resolved:
             raise ToolUnavailableError(f"promtool is not here: {_FACTS[Tool.PROMTOOL].how_to_get}")
         folder.mkdir(parents=True, exist_ok=True)
         progress("fetching promtool from Debian's package prometheus")
+        if os.geteuid() == 0:  # a new machine may have no list of packages yet
+            await _must([*APT_GET, "update"], cwd=folder)
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as name:
             await _must(["apt-get", "download", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=Path(name))
             package = next(Path(name).glob("*.deb"))
