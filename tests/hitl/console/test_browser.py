@@ -312,6 +312,8 @@ async def test_the_parts_of_a_huge_plan_are_turned_without_scripts(console: Cons
 
 async def reads_well(page: Page) -> None:
     """One title, headings in order, landmarks, names for all that one fills in, contrast, no sideways scrolling."""
+    # After a click the text may be there before the style is.
+    await page.wait_for_load_state("load")
     assert await page.evaluate("document.documentElement.lang") == "en"
     assert " · Banksman" in await page.title()
     for landmark in ("banner", "main"):
