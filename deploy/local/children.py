@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.engine import EngineFound
+from deploy.local.options import StackOptions
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import ChildSpec, Probe
 from deploy.local.state import StackFolder
@@ -24,36 +25,6 @@ WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway
 _ENGINE_PATIENCE: Final = 1800.0
 # Where networks end TLS themselves, tools are told of the authority by one of these.
 _AUTHORITIES: Final = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackOptions:
-    """What `banksman up` was asked for.
-
-    Attributes:
-        repositories: Local git repositories by the name they get behind the GitHub twin.
-        policy: The policy file that the workers read.
-        encrypt: Encrypt payloads, as outside development, and run the codec server.
-        traces: Keep traces; off shows what telemetry costs.
-        sandbox: Run the sandbox worker, with a container engine found or started.
-        environment: The caller's environment; only a few harmless variables of it are passed on.
-        deployment: The worker deployment of the goals worker.
-        build_id: Tells the version of the code as it is now; it is made current whenever the goals worker starts.
-    """
-
-    repositories: Mapping[str, Path]
-    policy: Path
-    encrypt: bool
-    traces: bool
-    sandbox: bool
-    environment: Mapping[str, str]
-    deployment: str
-    build_id: Callable[[], str]
-
-    def passed_on(self) -> dict[str, str]:
-        """What every child gets of the caller's environment."""
-        return {key: value for key, value in self.environment.items() if key in _PASSED_ON}
 
 
 @dataclass(frozen=True, kw_only=True)

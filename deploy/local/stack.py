@@ -20,13 +20,14 @@ from hvac.exceptions import VaultError
 from temporalio.client import Client
 
 from connectors.errors import ConnectorError
-from deploy.local.children import WORKER_ROLES, Addresses, Children, Login, StackOptions
+from deploy.local.children import WORKER_ROLES, Addresses, Children, Login
 from deploy.local.control import Ask, Reply, serve
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.docker import DockerSettings, address_for_containers
 from deploy.local.engine import CACHE, EngineFound
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
 from deploy.local.github import prepare_github
+from deploy.local.options import StackOptions
 from deploy.local.ports import HOST
 from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
 from deploy.local.slack import prepare_slack

@@ -1,9 +1,7 @@
-"""What `banksman up` is asked for, and how it shows a stack that starts."""
+"""How `banksman up` shows a stack that starts."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Self
 
 from rich.live import Live
@@ -13,17 +11,6 @@ from rich.table import Table
 from deploy.local.process import ChildReport, ChildState
 from workers.commands.exits import err
 from workers.commands.status import MARKS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What the options say; see `deploy.local.children.StackOptions`."""
-
-    repositories: Mapping[str, Path]
-    policy: Path
-    encrypt: bool
-    traces: bool
-    sandbox: bool
 
 
 class Board:

@@ -9,13 +9,13 @@ from rich.markup import escape
 from temporalio.service import RPCError
 
 from connectors.errors import ConnectorError
-from deploy.local.children import StackOptions
 from deploy.local.control import Reply
+from deploy.local.options import StackOptions, Wanted
 from deploy.local.process import ChildFailed, ChildReport, ChildState
 from deploy.local.stack import Stack
 from deploy.local.state import StackFolder, StackState
 from deploy.temporal import NotPromoted
-from workers.commands.board import Board, Wanted
+from workers.commands.board import Board
 from workers.commands.exits import err, fail
 from workers.commands.status import print_stack, tell_crash
 from workers.settings import caller_environment
@@ -25,14 +25,7 @@ from workers.temporal import DEPLOYMENT_NAME, build_id
 def run_here(folder: StackFolder, wanted: Wanted) -> None:
     """Supervise in this process until Ctrl-C, SIGTERM or `banksman down`."""
     options = StackOptions(
-        repositories=wanted.repositories,
-        policy=wanted.policy,
-        encrypt=wanted.encrypt,
-        traces=wanted.traces,
-        sandbox=wanted.sandbox,
-        environment=caller_environment(),
-        deployment=DEPLOYMENT_NAME,
-        build_id=build_id,
+        **vars(wanted), environment=caller_environment(), deployment=DEPLOYMENT_NAME, build_id=build_id
     )
     board: dict[str, ChildReport] = {}
     os.umask(0o077)  # databases and logs are the owner's alone, whoever of the children makes them

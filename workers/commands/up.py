@@ -14,8 +14,9 @@ import typer
 
 from deploy.local.control import Ask, Reply, ask
 from deploy.local.defaults import DEFAULT_POLICY
+from deploy.local.options import Wanted
 from deploy.local.state import StackFolder
-from workers.commands.board import Board, Wanted
+from workers.commands.board import Board
 from workers.commands.exits import Exit, err, fail, out
 from workers.commands.folder import stack_folder
 from workers.commands.status import end_leftovers, print_stack

@@ -10,9 +10,10 @@ from connectors.artifacts import ArtifactStore
 from connectors.github.git import import_repository
 from connectors.pulumi.backup import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.files import read_file
-from deploy.local.children import Addresses, Children, Login, StackOptions
+from deploy.local.children import Addresses, Children, Login
 from deploy.local.engine import EngineFound
 from deploy.local.example import prepare_example
+from deploy.local.options import StackOptions
 from deploy.local.stacks import write_stacks
 from deploy.local.state import StackFolder
 from sandbox.pulumi.request import PostgresState

@@ -15,7 +15,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from deploy.local.children import Addresses, Children, StackOptions
+from deploy.local.children import Addresses, Children
+from deploy.local.options import StackOptions
 from deploy.local.ports import HOST, Ports
 from deploy.local.postgres import find_postgres
 from deploy.local.process import Child, ChildFailed, ChildState

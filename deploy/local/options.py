@@ -1,0 +1,46 @@
+"""What an embedded stack is made of, apart from all that is slow to import: commands that read options stay quick."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What `banksman up` was asked for.
+
+    Attributes:
+        repositories: Local git repositories by the name they get behind the GitHub twin.
+        policy: The policy file that the workers read.
+        encrypt: Encrypt payloads, as outside development, and run the codec server.
+        traces: Keep traces; off shows what telemetry costs.
+        sandbox: Run the sandbox worker, with a container engine found or started.
+    """
+
+    repositories: Mapping[str, Path]
+    policy: Path
+    encrypt: bool
+    traces: bool
+    sandbox: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions(Wanted):
+    """What was asked for, and who asks.
+
+    Attributes:
+        environment: The caller's environment; only a few harmless variables of it are passed on.
+        deployment: The worker deployment of the goals worker.
+        build_id: Tells the version of the code as it is now; it is made current whenever the goals worker starts.
+    """
+
+    environment: Mapping[str, str]
+    deployment: str
+    build_id: Callable[[], str]
+
+    def passed_on(self) -> dict[str, str]:
+        """What every child gets of the caller's environment."""
+        return {key: value for key, value in self.environment.items() if key in _PASSED_ON}
