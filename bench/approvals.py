@@ -7,6 +7,7 @@ Played, in this process, are the people, the two steps on GitHub, and the messag
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import time
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import psutil
+import structlog
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 
 from activities.policy_source import PolicySource
@@ -219,6 +221,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.approvals", description="Measure approvals that wait.")
     parser.add_argument("--short", action="store_true", help="A thousand of them, instead of ten thousand.")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # not a line per click
     report = asyncio.run(bench(1000, 60) if given.short else bench(10_000, 300))
     show_waiting(report, keep_waiting(report))
     return 0
