@@ -1,14 +1,15 @@
 """Removes what a worker that died has left: by label only, and never what a live run still needs."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.container import SandboxOptions
-from sandbox.engine import Engine, Json
+from sandbox.engine import Engine, Json, NotThere
 from sandbox.errors import SandboxError
 from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_OWNER, LABEL_UNTIL
 from sandbox.metrics import REAPED
@@ -54,20 +55,24 @@ class Reaper:
         api = self._engine.api
         ours = {"label": f"{LABEL_DEPLOYMENT}={self._options.deployment}"}
         containers = await self._engine.call(api.containers, all=True, filters=ours)
-        removed = [name for item in containers if (name := await self._container(item))]
+        removed = await self._each(self._container, containers)
         networks = await self._engine.call(api.networks, filters=ours)
-        removed_networks = [name for item in networks if (name := await self._network(item))]
+        removed_networks = await self._each(self._network, networks)
         volumes = cast("list[Json]", (await self._engine.call(api.volumes, filters=ours)).get("Volumes") or [])
-        removed_volumes = [name for item in volumes if (name := await self._volume(item))]
+        removed_volumes = await self._each(self._volume, volumes)
         kinds = {"container": removed, "network": removed_networks, "volume": removed_volumes}
         for kind, names in kinds.items():
             REAPED.labels(kind=kind).inc(len(names))
         return Reaped(
-            containers=tuple(removed),
-            networks=tuple(removed_networks),
-            volumes=tuple(removed_volumes),
+            containers=removed,
+            networks=removed_networks,
+            volumes=removed_volumes,
             failed=self._failed,
         )
+
+    async def _each(self, remove: Callable[[Json], Awaitable[str]], items: Sequence[Json]) -> tuple[str, ...]:
+        """What was removed; one that the engine does not let go of keeps none of the others waiting."""
+        return tuple(name for name in await asyncio.gather(*(remove(item) for item in items)) if name)
 
     async def _container(self, item: Json) -> str:
         name = cast("list[str]", item.get("Names") or ["/"])[0].removeprefix("/")
@@ -79,7 +84,10 @@ class Reaper:
         name = str(item.get("Name", ""))
         if not self._garbage(name, item):
             return ""
-        found = await self._engine.call(self._engine.api.inspect_network, name)
+        try:
+            found = await self._engine.call(self._engine.api.inspect_network, name)
+        except NotThere:
+            return ""
         for attached in cast("Mapping[str, object]", found.get("Containers") or {}):
             await self._remove(name, self._engine.api.disconnect_container_from_network, first=attached, force=True)
         return await self._remove(name, self._engine.api.remove_network)

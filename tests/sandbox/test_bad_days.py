@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Mapping
@@ -251,6 +252,45 @@ class TestTheReaper:
         await asyncio.wait_for(began.wait(), 20)
         assert (await Reaper(engine, options, lambda: sandbox.containers.live).round()).containers == ()
         assert (await task).stdout.text == "on\ndone\n"
+
+    async def test_one_that_cannot_be_removed_keeps_no_other_waiting(
+        self, engine: Engine, image: str, options: SandboxOptions, sandbox: DockerSandbox, left: Left
+    ) -> None:
+        labels = dict(sandbox.containers.labels("run"))
+        both = {await self.make(engine, image, labels) for _ in range(2)}
+        remove, asked, other_is_gone = engine.api.remove_container, list[str](), threading.Event()
+
+        def stubborn(container: str, *, v: bool, force: bool) -> None:
+            asked.append(container)
+            if container == asked[0] and not other_is_gone.is_set():
+                raise APIError("it is busy", None, "device or resource busy")
+            remove(container, v=v, force=force)
+            if container != asked[0]:
+                other_is_gone.set()
+
+        engine.api.remove_container = stubborn
+        reaped = await Reaper(engine, options, frozenset[str]).round()
+        assert (set(reaped.containers), reaped.failed) == (both, 0)
+        assert await left() == []
+
+    async def test_a_network_that_went_meanwhile_is_no_failure(
+        self, engine: Engine, options: SandboxOptions, sandbox: DockerSandbox, left: Left
+    ) -> None:
+        labels = sandbox.containers.labels("network")
+        name = f"banksman-net-{uuid.uuid4().hex[:8]}"
+        await engine.call(
+            engine.api.create_network, name, driver="bridge", options={}, ipam={}, internal=True, labels=labels
+        )
+        inspect = engine.api.inspect_network
+
+        def overtaken(net_id: str) -> Mapping[str, object]:
+            engine.api.remove_network(net_id)
+            return inspect(net_id)
+
+        engine.api.inspect_network = overtaken
+        reaped = await Reaper(engine, options, frozenset[str]).round()
+        assert (reaped.networks, reaped.failed) == ((), 0)
+        assert await left() == []
 
     async def test_networks_and_volumes_go_too(
         self, engine: Engine, image: str, options: SandboxOptions, sandbox: DockerSandbox, left: Left
