@@ -34,6 +34,7 @@ from deploy.local.docker import DockerSettings, docker_engine
 from deploy.local.ports import Ports
 from deploy.local.state import StackFolder
 from deploy.local.state_database import DATABASE, StateDatabase
+from deploy.local.tools import CACHE
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine
@@ -52,7 +53,6 @@ from sandbox.pulumi.request import (
 from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.purposes import EgressSettings, RelayTarget
 
-CACHE: Final = Path.home() / ".cache" / "banksman"
 PURPOSE: Final = "pulumi-bench"
 PROJECT: Final = "bench"
 PROGRAM: Final = """

@@ -13,7 +13,6 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from pydantic import SecretBytes
 
@@ -21,6 +20,7 @@ from bench.sandbox_proxy import print_proxy_overhead
 from connectors.artifacts import ArtifactStore
 from deploy.images.build import Images, build_images
 from deploy.local.docker import DockerSettings, docker_engine
+from deploy.local.tools import CACHE
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
@@ -28,7 +28,6 @@ from sandbox.hardening import UNROUTABLE_RESOLVER, Place, container_config
 from sandbox.purposes import EgressSettings
 from sandbox.spec import Limits, RunSpec
 
-CACHE = Path.home() / ".cache" / "banksman"
 LIMITS = Limits()
 HOLDS = {
     "cold, to the result": 1.1,

@@ -5,21 +5,13 @@ it are skipped, each with its reason.
 """
 
 import asyncio
-import sys
 from collections.abc import Awaitable
-from pathlib import Path
 
 from deploy.images.__main__ import build
 from deploy.images.build import ImageBuildFailed
 from deploy.local.docker import DockerSettings, DockerUnavailable
-from deploy.local.tools import Tool, ToolUnavailableError, resolve
+from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
-
-CACHE = Path.home() / ".cache" / "banksman"
-
-
-def tell(line: str) -> None:
-    sys.stderr.write(f"» {line}\n")
 
 
 async def told(getting: Awaitable[object]) -> None:

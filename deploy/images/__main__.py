@@ -12,7 +12,7 @@ from deploy.images.build import ImageBuildFailed, build_images
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.images.pulumi_providers import read_providers
 from deploy.local.docker import DockerSettings, DockerUnavailable, docker_engine
-from deploy.local.tools import ToolUnavailableError
+from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 
@@ -32,7 +32,7 @@ async def build(settings: DockerSettings, *, pulumi: bool, providers: Path | Non
         ToolUnavailableError: Pulumi or a provider cannot be had, or the list is not valid.
     """
     listed = None if providers is None else read_providers(providers)
-    programs = await pulumi_programs(settings.cache / "tools", progress=_tell, providers=listed) if pulumi else None
+    programs = await pulumi_programs(settings.cache / "tools", progress=tell, providers=listed) if pulumi else None
     async with docker_engine(settings) as host:
         engine = Engine(host)
         try:
@@ -42,14 +42,10 @@ async def build(settings: DockerSettings, *, pulumi: bool, providers: Path | Non
     return images.model_dump_json(indent=2)
 
 
-def _tell(line: str) -> None:
-    sys.stderr.write(f"» {line}\n")
-
-
 def main() -> int:
     """Build, print, and answer with an exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.images", description="Build the sandbox's images.")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "banksman", help="where the record is")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where the record is")
     parser.add_argument("--docker-host", default=None, help="unix:// and a socket; default: found or started")
     parser.add_argument("--no-pulumi", action="store_true", help="leave out the image with Pulumi")
     parser.add_argument("--providers", type=Path, default=None, help="YAML: the Pulumi providers that its image has")

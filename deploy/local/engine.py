@@ -8,7 +8,6 @@ comes last, for it takes longest: its programs are built from source.
 import asyncio
 import contextlib
 import signal
-import sys
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,12 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from deploy.images.build import ImageBuildFailed, build_images
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.local.docker import DockerSettings, docker_engine
-from deploy.local.tools import ToolUnavailableError
+from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError, SandboxUnavailable
-
-CACHE: Final = Path.home() / ".cache" / "banksman"
-"""Where the engine's data and the images are kept, for all stacks and tests of this user."""
 
 _WATCH: Final = 2.0
 
@@ -89,17 +85,13 @@ async def _tell(told: Path, found: EngineFound) -> None:
 async def build_pulumi(engine: Engine, told: Path, found: EngineFound) -> None:
     """Build the image with Pulumi, and tell of it; whoever needs it waits for it in Temporal."""
     try:
-        programs = await pulumi_programs(Path(found.images).parent / "tools", progress=_progress)
+        programs = await pulumi_programs(Path(found.images).parent / "tools", progress=tell)
         await build_images(engine, Path(found.images), pulumi=programs)
     except (ToolUnavailableError, ImageBuildFailed, SandboxError, OSError) as error:
-        _progress(f"there is no image with Pulumi: {error}")
+        tell(f"there is no image with Pulumi: {error}")
         await _tell(told, found.model_copy(update={"pulumi": "missing", "problem": str(error)}))
     else:
         await _tell(told, found.model_copy(update={"pulumi": "ready"}))
-
-
-def _progress(line: str) -> None:
-    sys.stderr.write(f"» {line}\n")
 
 
 async def _watch(engine: Engine, ended: asyncio.Event) -> None:

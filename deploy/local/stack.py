@@ -24,7 +24,7 @@ from deploy.local.children import WORKER_ROLES, Addresses, Children, Login
 from deploy.local.control import Ask, Reply, serve
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.docker import DockerSettings, address_for_containers
-from deploy.local.engine import CACHE, EngineFound
+from deploy.local.engine import EngineFound
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
 from deploy.local.github import prepare_github
 from deploy.local.options import StackOptions
@@ -42,7 +42,7 @@ from deploy.local.state import (
     WorkerAddress,
 )
 from deploy.local.state_database import DATABASE, StateDatabase
-from deploy.local.tools import ToolUnavailableError
+from deploy.local.tools import CACHE, ToolUnavailableError
 from deploy.local.vault import EmbeddedVault
 from deploy.temporal import promote, register_search_attributes
 from sandbox.errors import SandboxError

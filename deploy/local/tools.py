@@ -24,7 +24,10 @@ from pydantic import BaseModel, ConfigDict
 
 Progress = Callable[[str], None]
 
-DEFAULT_CACHE: Final = Path.home() / ".cache" / "banksman" / "tools"
+CACHE: Final = Path.home() / ".cache" / "banksman"
+"""What is fetched and built for this user, outside every repository: tools, images, the engine's data."""
+
+DEFAULT_CACHE: Final = CACHE / "tools"
 _PROBE_SECONDS: Final = 10.0
 _BUILD_SECONDS: Final = 1_800.0
 _DOWNLOAD: Final = httpx.Timeout(60.0, connect=4.0)
@@ -32,6 +35,11 @@ _LAST_LINES: Final = 3
 _EXECUTABLE: Final = 0o755
 APT_GET: Final = ("flock", "/var/lock/banksman-apt.lock", "apt-get")
 """Debian's installer, one of ours at a time: it gives up at once where another holds its own lock."""
+
+
+def tell(line: str) -> None:
+    """Say on standard error what is being done; a `Progress`."""
+    sys.stderr.write(f"» {line}\n")
 
 
 class Tool(StrEnum):
@@ -100,7 +108,7 @@ class _Facts:
     """How many words of a probe come after the command itself."""
 
 
-_OWN_ENGINE: Final = f"unix://{Path.home()}/.cache/banksman/docker/docker.sock"
+_OWN_ENGINE: Final = f"unix://{CACHE}/docker/docker.sock"
 """Where the embedded stack's own container engine listens while one runs."""
 
 _FACTS: Final[dict[Tool, _Facts]] = {

@@ -12,6 +12,7 @@ from pydantic import SecretBytes
 from connectors.artifacts import ArtifactStore
 from deploy.images.build import Images, build_images
 from deploy.local.docker import DockerSettings, DockerUnavailable, docker_engine
+from deploy.local.tools import CACHE
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
@@ -20,8 +21,6 @@ from sandbox.protocol import OnOutput, Sandbox
 from sandbox.result import RunResult
 from sandbox.spec import Limits, RunSpec
 from tests.sandbox.running import Left, Run
-
-CACHE = Path.home() / ".cache" / "banksman"
 
 
 def pytest_configure(config: pytest.Config) -> None:

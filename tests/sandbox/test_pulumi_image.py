@@ -1,6 +1,5 @@
 """The image with Pulumi: built from pinned source on the base, and run like any other."""
 
-import sys
 import uuid
 from pathlib import Path
 
@@ -11,12 +10,11 @@ from connectors.artifacts import ArtifactStore
 from deploy.images.build import Images, build_images
 from deploy.images.pulumi_cli import CLI_VERSION, PROGRAMS
 from deploy.images.pulumi_programs import pulumi_programs
-from deploy.local.tools import ToolUnavailableError
+from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.spec import InputFile, Limits, RunSpec
-from tests.sandbox.conftest import CACHE
 
 # The first use on a machine builds Pulumi from source.
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
@@ -24,10 +22,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 MIB = 1024 * 1024
 ROOMY = Limits(memory_bytes=1024 * MIB, workspace_bytes=128 * MIB, tmp_bytes=256 * MIB, wall_seconds=120)
 PROGRAM = b"name: empty\nruntime: python\n"
-
-
-def tell(line: str) -> None:
-    sys.stderr.write(f"» {line}\n")
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ import pytest
 
 from deploy.images.pulumi_cli import CLI_VERSION
 from deploy.images.pulumi_programs import pulumi_programs
-from deploy.local.tools import Tool, ToolUnavailableError, resolve
+from deploy.local.tools import DEFAULT_CACHE, Tool, ToolUnavailableError, resolve, tell
 from tests.connectors.pulumi.machine import PROGRAM, Stack, Tools
 
-CACHE = Path.home() / ".cache" / "banksman" / "tools"
 ROOT = Path(__file__).parents[3]
 PROVIDER = "plugins/resource-banksman-v0.1.0/pulumi-resource-banksman"
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
@@ -24,16 +23,12 @@ SDK = ("pulumi==3.200.0", "pulumi-policy==1.18.1")
 CopyStack = Callable[..., Stack]
 
 
-def tell(line: str) -> None:
-    sys.stderr.write(f"» {line}\n")
-
-
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     """Built or fetched where they are missing, which takes minutes once on a machine."""
     folder = tmp_path_factory.mktemp("pulumi")
     try:
-        programs = asyncio.run(pulumi_programs(CACHE, progress=tell))
+        programs = asyncio.run(pulumi_programs(DEFAULT_CACHE, progress=tell))
         go = asyncio.run(resolve(Tool.GO))
     except ToolUnavailableError as reason:
         pytest.skip(f"Pulumi cannot be built: {reason}")
@@ -59,7 +54,7 @@ def _place(programs: Path, into: Path) -> None:
 
 def _python() -> Path:
     """A virtual environment with Pulumi's library in the version of the CLI."""
-    folder = CACHE / f"pulumi-sdk-{CLI_VERSION}-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = DEFAULT_CACHE / f"pulumi-sdk-{CLI_VERSION}-{sys.version_info.major}.{sys.version_info.minor}"
     if not (folder / "whole").exists():
         tell("fetching Pulumi's Python library")
         shutil.rmtree(folder, ignore_errors=True)

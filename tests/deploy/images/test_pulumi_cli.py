@@ -11,10 +11,9 @@ import pytest
 from deploy.images import pulumi_cli
 from deploy.images.pulumi_cli import CLI_VERSION, HOW, PROGRAMS, place_pulumi
 from deploy.images.pulumi_programs import pulumi_programs
-from deploy.local.tools import Resolved, Tool, ToolUnavailableError
+from deploy.local.tools import DEFAULT_CACHE, Resolved, Tool, ToolUnavailableError
 from tests.deploy.images.conftest import Web
 
-CACHE = Path.home() / ".cache" / "banksman" / "tools"
 PLACE = f"{CLI_VERSION}/"
 LIST = f"{PLACE}pulumi-{CLI_VERSION.removeprefix('v')}-checksums.txt"
 SCRIPT = f"#!/bin/sh\necho {CLI_VERSION}\n"
@@ -30,7 +29,7 @@ def tell(line: str) -> None:
 def programs() -> Path:
     """The real ones, had once on a machine."""
     try:
-        return asyncio.run(pulumi_programs(CACHE, progress=tell))
+        return asyncio.run(pulumi_programs(DEFAULT_CACHE, progress=tell))
     except ToolUnavailableError as reason:
         pytest.skip(f"Pulumi cannot be had: {reason}")
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import uuid
@@ -24,7 +23,7 @@ from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from deploy.images.build import Images, build_images
 from deploy.images.pulumi_programs import pulumi_programs
-from deploy.local.tools import ToolUnavailableError
+from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine
@@ -42,7 +41,7 @@ from sandbox.pulumi.request import (
 )
 from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.purposes import EgressSettings, RelayTarget
-from tests.sandbox.conftest import CACHE, leftovers
+from tests.sandbox.conftest import leftovers
 
 PURPOSE = "pulumi-test"
 PROJECT = b"name: example\nruntime: python\n"
@@ -50,10 +49,6 @@ PASSPHRASE_CANARY = "passphrase-canary-5d41"
 PASSWORD_CANARY = "password-canary-9b7c"
 LOCKS = "SELECT count(*) FROM pulumi_state WHERE key LIKE '%/.pulumi/locks/%'"
 HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
-
-
-def tell(line: str) -> None:
-    sys.stderr.write(f"» {line}\n")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -24,6 +24,7 @@ from connectors.pulumi import identity
 from connectors.pulumi.approval import DestroyStackParameters, UpdateStackParameters
 from connectors.pulumi.outcome import Ended
 from deploy.images.build import Images
+from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.plan import read_plan
 from sandbox.container import SandboxOptions
@@ -33,7 +34,7 @@ from sandbox.pulumi.request import ACCESS_TOKEN
 from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.spec import Limits
 from tests.connectors.vault.server import House
-from tests.sandbox.conftest import CACHE, leftovers
+from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.cloud.conftest import GONE, URL, Cloud, Member, kept
 from tests.sandbox.pulumi.conftest import Database, Way
 from tests.sandbox.pulumi.steps import conftest as steps

@@ -40,6 +40,7 @@ from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from connectors.pulumi.approval import UpdateStackParameters
 from deploy.images.build import Images
+from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.plan import read_plan
 from sandbox.container import SandboxOptions
@@ -53,7 +54,7 @@ from sandbox.registries import MirrorSettings
 from sandbox.spec import Limits
 from tests.connectors.vault.server import House, VaultServer
 from tests.hitl.granting import Gateway
-from tests.sandbox.conftest import CACHE, leftovers
+from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, PROJECT, Database, Way
 from workers.sandbox import Provision
 from workers.settings import Settings

@@ -8,8 +8,9 @@ import pytest
 from connectors.errors import Unavailable
 from deploy.images.build import Images
 from deploy.local.engine import EngineFound
+from deploy.local.tools import CACHE
 from sandbox.engine import Engine as DockerEngine
-from tests.sandbox.conftest import CACHE, leftovers
+from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.conftest import Way
 from tests.sandbox.pulumi.steps.conftest import write_stacks
 from workers.settings import Settings
