@@ -5,6 +5,7 @@ names, quorum, times, limits) and neither members nor the rest of the file: an e
 waiting, and who left a group is found out by looking, each time.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -162,5 +163,20 @@ def _seconds(time: timedelta) -> int:
 
 
 def folded(identity: str) -> str:
-    """An identity as it is compared: GitHub's logins are the same in every case, the others are not."""
-    return identity.lower() if identity.startswith("github:") else identity
+    """An identity as it is compared with who acts: GitHub's logins and mail addresses are the same in every case.
+
+    Of ASCII's letters only. What merely looks the same, or is the same after Unicode's normalisation, is somebody
+    else here: a provider may have given it to anybody.
+    """
+    if not (identity.startswith("github:") or "@" in identity):
+        return identity
+    return "".join(one.lower() if one.isascii() else one for one in identity)
+
+
+def spelling(identity: str) -> str:
+    """What two identities have in common that nobody should have to tell apart: Unicode's form and case do not count.
+
+    Of a mail address, neither does the surface: it is one mailbox in the console and in Temporal.
+    """
+    text = identity.partition(":")[2] if "@" in identity else identity
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

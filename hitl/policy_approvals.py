@@ -14,6 +14,7 @@ from hitl.approvers import (
     Path,
     People,
     Requesters,
+    spelling,
 )
 from hitl.policy_raw import RawApproval, RawEnvironment, RawPolicy, as_duration
 from hitl.policy_yaml import Location
@@ -94,16 +95,16 @@ def find_problems(raw: RawPolicy) -> Iterator[Found]:
 
 
 def _identities(raw: RawPolicy) -> Iterator[Found]:
-    """Two people by one identity would let one of them count as the other."""
-    owner: dict[str, str] = {}
+    """Two people by one identity would let one of them count as the other, and one person by two as two."""
+    first: dict[str, tuple[str, str]] = {}
     for person, identities in raw.people.items():
         for index, identity in enumerate(identities):
-            if identity in owner:
-                yield (
-                    ("people", person, index),
-                    f"{identity!r} is already {owner[identity]!r}; one identity, one person",
-                )
-            owner.setdefault(identity, person)
+            owner, known = first.setdefault(spelling(identity), (person, identity))
+            if owner != person:
+                told = "" if known == identity else f", as {known!r}"
+                yield ("people", person, index), f"{identity!r} is already {owner!r}{told}; one identity, one person"
+            elif identity in identities[:index]:
+                yield ("people", person, index), f"{identity!r} is already in this list; keep one of them"
 
 
 def _approval(one: RawApproval, raw: RawPolicy, at: Location) -> Iterator[Found]:

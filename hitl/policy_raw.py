@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from hitl.approvers import Requesters, folded
 from hitl.decision import UNVERIFIED
+from hitl.plan import visible
 from hitl.protocol import Phase
 
 _ACTION: Final = re.compile(r"\*|[a-z][a-z0-9_]*\.(?:\*|[a-z][a-z0-9_]*)")
@@ -48,6 +49,8 @@ def _identity(value: str) -> str:
             value,
             "write slack:U0ALICE (the member id), github:LOGIN, console:NAME or temporal:PRINCIPAL",
         )
+    if visible(value) != value:
+        raise _wrong("an identity that people can read", visible(value), "leave out what nobody sees")
     return folded(value)
 
 

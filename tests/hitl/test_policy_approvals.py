@@ -124,12 +124,49 @@ def test_two_rules_for_one_action_are_one_too_many(tmp_path: Path) -> None:
         ("people: {A: ['slack:U0A']}\ngroups: {g: [A]}\n", "people.A", "is not a name"),
         ("people: {unverified: ['slack:U0A']}\ngroups: {g: [unverified]}\n", "people.unverified", "nobody knows"),
         ("people: {a: ['github:x'], b: ['github:X']}\ngroups: {g: [a]}\n", "people.b[0]", "is already 'a'"),
+        ("people: {a: ['console:A@x.io'], b: ['console:a@X.io']}\ngroups: {g: [a]}\n", "people.b[0]", "is already 'a'"),
+        (
+            "people: {a: ['console:a@x.io'], b: ['temporal:A@x.io']}\ngroups: {g: [a]}\n",
+            "people.b[0]",
+            "is already 'a'",
+        ),
+        (
+            "people: {a: ['console:\u00e9@x'], b: ['console:e\u0301@x']}\ngroups: {g: [a]}\n",
+            "people.b[0]",
+            "already 'a'",
+        ),
+        (
+            "people: {a: ['console:a@x.io'], b: ['console:\uff41@x.io']}\ngroups: {g: [a]}\n",
+            "people.b[0]",
+            "already 'a'",
+        ),
+        (
+            "people: {a: ['console:k@x.io'], b: ['console:\u212a@x.io']}\ngroups: {g: [a]}\n",
+            "people.b[0]",
+            "already 'a'",
+        ),
+        (
+            "people: {a: ['console:alice'], b: ['console:Alice']}\ngroups: {g: [a]}\n",
+            "people.b[0]",
+            "as 'console:alice'",
+        ),
+        ("people: {a: ['console:a\u200b@x.io']}\ngroups: {g: [a]}\n", "people.a[0]", "leave out what nobody sees"),
+        ("people: {a: ['console:a@x.io', 'console:A@x.io']}\ngroups: {g: [a]}\n", "people.a[1]", "keep one of them"),
         ("people: [a]\ngroups: {g: [a]}\n", "people", "is not a mapping"),
     ],
 )
 def test_what_is_wrong_with_people_and_groups_is_named(tmp_path: Path, head: str, where: str, part: str) -> None:
     found = {at: message for _, at, message in problems(tmp_path, _policy("{action: '*', groups: [g]}", head=head))}
     assert part in found.get(where, ""), found
+
+
+def test_an_address_is_the_same_in_every_case_and_no_other_spelling_is_it(tmp_path: Path) -> None:
+    known = "['console:Alice.K@Acme.example', 'temporal:alice.k@acme.example', 'console:Sub-1']"
+    text = _policy("{action: '*', groups: [g]}", head=f"people: {{a: {known}}}\ngroups: {{g: [a]}}\n")
+    people = load(tmp_path, text).people
+    assert people.person("console:ALICE.K@acme.EXAMPLE") == people.requester("temporal:Alice.k@acme.example") == "a"
+    for other in ("console:alice.\u212a@acme.example", "console:\uff41lice.k@acme.example", "console:sub-1"):
+        assert people.person(other) is None
 
 
 def test_only_the_embedded_stack_lets_a_stranger_ask(tmp_path: Path) -> None:
