@@ -1,9 +1,11 @@
 """Turns what a connector raised into what Temporal is told. The guard applies it to every step; no step repeats it.
 
-Two things decide what reaches a workflow's history. Messages of our own tree hold no secrets, by the contract of
-`connectors.errors`, and pass. Messages of foreign exceptions have no such contract (an HTTP library may put the URL
+Two things decide what reaches a workflow's history. Messages of our own tree are written to be read, and pass; where
+they quote a provider, its words are redacted. Messages of foreign exceptions are not (an HTTP library may put the URL
 with its token there), and Temporal's failure converter writes the whole chain of causes into history: of a foreign
-cause only its type and stack pass. Bugs pass unchanged, but for their length.
+cause only its type and stack pass. Bugs pass as they are, but for secrets and their length.
+
+The failure converter (`workflows.failures`) redacts once more whatever comes to it from elsewhere.
 """
 
 from collections.abc import Generator, Mapping

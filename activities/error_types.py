@@ -13,6 +13,7 @@ from typing import Final
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from hitl.protocol import Denial
+from observability.redaction import redact
 
 MAX_MESSAGE_BYTES: Final = 2048
 """The longest message that goes into a workflow's history, in UTF-8 bytes."""
@@ -155,8 +156,8 @@ def error_row(error: ErrorType) -> ErrorRow:
 
 
 def bounded(message: str) -> str:
-    """The message, cut with an ellipsis to what a history may hold."""
-    encoded = message.encode("utf-8", errors="replace")
+    """The message as a history may hold it: without secrets, and cut with an ellipsis."""
+    encoded = redact.text(message).encode("utf-8", errors="replace")
     if len(encoded) <= MAX_MESSAGE_BYTES:
         return encoded.decode()
     return encoded[: MAX_MESSAGE_BYTES - len("…".encode())].decode(errors="ignore") + "…"
@@ -169,7 +170,7 @@ def application_error(
 
     Args:
         error: Which row.
-        message: What happened to which thing, and what to do next; cut to 2 kB.
+        message: What happened to which thing, and what to do next; redacted, and cut to 2 kB.
         details: What a goal may read from it, as plain JSON values.
         retry_after: How long to wait before the next attempt; None leaves it to the step's preset.
     """

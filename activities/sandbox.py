@@ -15,6 +15,7 @@ from activities.effects import step
 from activities.run_output import LiveOutput, masked
 from connectors.errors import InvalidRequest
 from hitl.protocol import Effect, PolicyContext
+from observability.redaction import redact
 from sandbox.protocol import Sandbox
 from sandbox.result import Connection, Download, Ended, RunResult
 from sandbox.spec import InputArtifact, Limits, RunSpec
@@ -124,7 +125,7 @@ class SandboxActivities:
         if request.source is not None and result.ended == "exit" and not _checked_out(result):
             raise InvalidRequest(
                 f"{request.source.repository!r} at {request.source.commit} could not be checked out in the sandbox: "
-                f"{masked(result.stderr.text, hidden)[-300:]!r}"
+                f"{redact.tail(masked(result.stderr.text, hidden), 300)!r}"
             )
         return _told(result, hidden)
 

@@ -22,6 +22,7 @@ from activities.stack_house import SETTING, StackHouse, run_name
 from activities.stack_policies import packs_of
 from activities.stack_ports import Workplace
 from connectors.errors import InvalidRequest
+from observability.redaction import redact
 from sandbox.pulumi.libraries import ARCHIVE, libraries_spec
 from sandbox.pulumi.project import StackSettings, read_project, read_settings
 from sandbox.result import Artifact, RunResult
@@ -136,5 +137,5 @@ async def _ran(place: Workplace, spec: RunSpec) -> RunResult:
 
 def _end(result: RunResult) -> str:
     """What it came to, and the end of what it said."""
-    said = (result.stderr.text.strip() or result.stdout.text.strip())[-_TOLD:]
+    said = redact.tail(result.stderr.text.strip() or result.stdout.text.strip(), _TOLD)
     return f"{result.ended} with {result.exit_code}, {said!r}"

@@ -13,6 +13,7 @@ from activities.stack_files import StackFiles
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.event_reader import without_values
 from hitl.plan import visible
+from observability.redaction import redact
 from sandbox.pulumi.outcome import RunOutcome, StepOutcome
 
 SAID: Final = 4_000
@@ -46,7 +47,9 @@ def said(outcome: RunOutcome, hidden: Sequence[bytes]) -> str:
     """The end of what Pulumi and the program printed in the step that failed, or in the last one; secrets masked."""
     step = _failed(outcome) or (outcome.steps[-1] if outcome.steps else None)
     parts = [step.said if step else "", outcome.program_output]
-    return "\n".join(without_values(masked(part, hidden)).strip()[-SAID // 2 :] for part in parts if part.strip())
+    return "\n".join(
+        redact.tail(without_values(masked(part, hidden)).strip(), SAID // 2) for part in parts if part.strip()
+    )
 
 
 def raise_failed(outcome: RunOutcome, files: StackFiles, *, what: str, hidden: Sequence[bytes]) -> NoReturn:

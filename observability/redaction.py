@@ -1,4 +1,4 @@
-"""Takes secrets out of whatever is about to leave the process: log lines, span attributes, error texts.
+"""Takes secrets out of whatever is about to leave the process: log lines, span attributes, failures.
 
 Three nets, because each has holes of its own:
 
@@ -107,6 +107,14 @@ class Redactor:
         except Exception:  # noqa: BLE001 - whatever went wrong, the text may hold a secret and a log must not fail
             return MASK
 
+    def head(self, text: str, most: int) -> str:
+        """The beginning of a stranger's words. Redacted before they are cut, for half a secret has no shape."""
+        return self.text(text)[:most]
+
+    def tail(self, text: str, most: int) -> str:
+        """Their end, in the same way."""
+        return self.text(text[-MAX_TEXT // 2 :])[-most:]
+
     def value(self, value: object, *, key: str = "") -> object:
         """The same structure of plain values without its secrets; `key` is the name it stands under. Never raises.
 
@@ -166,4 +174,4 @@ class Redactor:
 
 
 redact: Final = Redactor()
-"""The process's redactor: what is registered here is masked in its logs and spans."""
+"""The process's redactor: what is registered here is masked in its logs, its spans and the failures it reports."""

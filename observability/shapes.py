@@ -8,7 +8,8 @@ import re
 from typing import Final, NamedTuple
 
 _MASKED: Final = r"\[redacted"
-_NOT_IN_WORD: Final = r"(?<![A-Za-z0-9])"
+_NOT_IN_WORD: Final = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
+"""Where a word begins, also after a line's end that is written out, as `repr` and JSON do."""
 _NAMES: Final = (
     r"(?:token|secret|password|passwd|passphrase|secret[_\-]?id|pwd|(?:api|private|access|secret|signing)[_\-]?key)s?"
 )
@@ -43,6 +44,12 @@ SHAPES: Final = (
         ("private key",),
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
         r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        "[redacted private-key]",
+    ),
+    # One whose beginning was cut off, as in the tail of an output: masked from the beginning of the text.
+    _shape(
+        ("private key",),
+        r"\A[\s\S]*-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----",
         "[redacted private-key]",
     ),
     _shape(

@@ -17,6 +17,7 @@ import docker
 from docker import errors as docker_errors
 from docker.transport import unixconn
 
+from observability.redaction import redact
 from sandbox.errors import CapacityExhausted, ImageMissing, SandboxError, SandboxUnavailable
 
 Json = Mapping[str, object]
@@ -214,6 +215,7 @@ def _of_answer(error: docker_errors.APIError) -> SandboxError:
     if status == 404:  # noqa: PLR2004 - HTTP's own number
         missing_image = "no such image" in said.lower()
         return ImageMissing("the engine does not hold the image: build the images") if missing_image else NotThere(said)
+    told = redact.head(said, 200)
     if any(word in said.lower() for word in _EXHAUSTED):
-        return CapacityExhausted(f"the container engine has no room for one more run: {said[:200]!r}")
-    return NotDone(f"the container engine answered {status}: {said[:200]!r}")
+        return CapacityExhausted(f"the container engine has no room for one more run: {told!r}")
+    return NotDone(f"the container engine answered {status}: {told!r}")

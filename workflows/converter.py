@@ -14,8 +14,6 @@ from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
-    DefaultFailureConverter,
-    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
@@ -25,6 +23,7 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from activities.error_types import ErrorType, application_error
+from workflows.failures import RedactedFailures
 
 PLAIN_ENCODING: Final = "binary/banksman-plain"
 """How a codec marks a payload that should have been encrypted and was not."""
@@ -69,12 +68,12 @@ class PlainInputRefused(ApplicationError):
     """The refusal of an unencrypted input. Its message stays readable: who forgot the codec cannot decrypt it."""
 
 
-class _FailureConverter(DefaultFailureConverterWithEncodedAttributes):
+class _EncryptedFailures(RedactedFailures):
     """Encrypts messages and stack traces of failures, all but the one that says how to encrypt."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._plain = DefaultFailureConverter()
+        super().__init__(encode_common_attributes=True)
+        self._plain = RedactedFailures()
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         converter = self._plain if isinstance(exception, PlainInputRefused) else super()
@@ -122,7 +121,9 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
     Args:
         codec: Encrypts payloads; failure messages are then encrypted with them.
     """
-    converter = DataConverter(payload_converter_class=BanksmanPayloadConverter)
+    converter = DataConverter(
+        payload_converter_class=BanksmanPayloadConverter, failure_converter_class=RedactedFailures
+    )
     if codec is None:
         return converter
-    return dataclasses.replace(converter, payload_codec=codec, failure_converter_class=_FailureConverter)
+    return dataclasses.replace(converter, payload_codec=codec, failure_converter_class=_EncryptedFailures)

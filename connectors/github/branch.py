@@ -24,6 +24,7 @@ from dulwich.refs import Ref
 
 from connectors.errors import AuthDenied, Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.github.pack import Connections, split_url
+from observability.redaction import redact
 
 MAX_COMMIT_BYTES: Final = 8 * 1024 * 1024
 """Of commits alone: some ten thousand of them. A branch that holds more of its own is refused."""
@@ -152,7 +153,7 @@ class Remote:
         told = answer.ref_status or {}
         if name not in told:
             return "it does not stand where it should"
-        return None if told[name] is None else str(told[name])[:200]
+        return None if told[name] is None else redact.head(str(told[name]), 200)
 
     def _head(self, branch: str) -> str | None:
         with self._client() as (client, path):

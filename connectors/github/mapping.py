@@ -23,6 +23,7 @@ from connectors.errors import (
     RateLimited,
     Unavailable,
 )
+from observability.redaction import redact
 
 _SECONDARY_WAIT: Final = timedelta(seconds=60)
 # GitHub's longest limit is an hour's; more comes from a clock that is off.
@@ -139,7 +140,7 @@ def _is_too_large(error: GithubException) -> bool:
 
 
 def _message(error: GithubException) -> str:
-    return str(_body(error).get("message") or f"status {error.status}")[:_LONGEST_MESSAGE]
+    return redact.head(str(_body(error).get("message") or f"status {error.status}"), _LONGEST_MESSAGE)
 
 
 def _body(error: GithubException) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, Validat
 
 from connectors.pulumi.events import Diagnostic, Event, EventLog, LogEnd, PolicyViolation, ResourceEvent, Stage, Summary
 from connectors.pulumi.values import MASK
+from observability.redaction import redact
 
 SHORTEST_SECRET: Final = 4
 """Characters; masking a shorter one would hide half of every text and protect nothing."""
@@ -154,7 +155,7 @@ class EventReader:
         """What is for debugging holds whole properties, and says nothing to people."""
         if body.get("severity") == "debug":
             return None
-        message = without_values(str(body.get("message", "")))[: self._limits.message].strip()
+        message = redact.head(without_values(str(body.get("message", ""))), self._limits.message).strip()
         return Diagnostic.model_validate({**body, "kind": "diagnostic", "message": message}) if message else None
 
     def _drop(self, *, resource: bool) -> None:

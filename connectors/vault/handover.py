@@ -15,6 +15,7 @@ import structlog
 from pydantic import SecretStr
 
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, OutcomeUnknown
+from connectors.vault.known import known
 from connectors.vault.transport import Transport, fields
 
 KEY: Final = "handover"
@@ -99,7 +100,7 @@ async def _unwrap(transport: Transport, wrapping: SecretStr) -> Mapping[str, Sec
     if fields(found, "data", "creation_path") != _MADE_BY:
         raise InvalidRequest("the wrapping token was not made for secrets")
     answer = await transport.call("the wrapped secrets", wrapping, lambda vault: vault.sys.unwrap(), once=True)
-    return {name: SecretStr(str(value)) for name, value in fields(answer, "data").items()}
+    return known({name: SecretStr(str(value)) for name, value in fields(answer, "data").items()})
 
 
 def _encoded(text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from connectors.vault.known import known
 from connectors.vault.transport import Transport, fields
 
 MOUNT: Final = "banksman"
@@ -26,4 +27,4 @@ async def read_kv(transport: Transport, token: SecretStr, path: str) -> Mapping[
         ),
     )
     values: dict[str, object] = fields(answer, "data", "data")
-    return {name: SecretStr(str(value)) for name, value in values.items()}
+    return known({name: SecretStr(str(value)) for name, value in values.items()})

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from connectors.errors import ConnectorError
 from connectors.vault.handover import seal
+from connectors.vault.known import known
 from connectors.vault.kv import read_kv
 from connectors.vault.leases import Lease
 from connectors.vault.metrics import STEP_TOKENS
@@ -67,7 +68,7 @@ class StepToken:
         return Lease(
             lease_id=fields(answer, "lease_id"),
             seconds=fields(answer, "lease_duration"),
-            fields={name: SecretStr(str(value)) for name, value in fields(answer, "data").items()},
+            fields=known({name: SecretStr(str(value)) for name, value in fields(answer, "data").items()}),
         )
 
     async def seal(self, secrets: Mapping[str, SecretStr], *, run: str, ttl: timedelta) -> str:
