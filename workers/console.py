@@ -12,10 +12,12 @@ from temporalio.service import RPCError
 from connectors.artifacts import ArtifactStore
 from connectors.errors import ConnectorError
 from connectors.errors import Unavailable as NoStore
+from hitl.approvers import People
 from hitl.console.app import create_console
-from hitl.console.ports import GoalRow, Listed, Unavailable
+from hitl.console.goals_seen import TemporalGoals
+from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, OidcSettings
-from hitl.console.visibility import TemporalApprovals, TemporalGoals
+from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.clicks import Clicks, PolicyInForce
 from hitl.gateway.starts import StartedGoal, Starts
 from workers.settings import Settings
@@ -30,16 +32,18 @@ class NoConsole(Exception):
     """The console cannot be served as it is set. The message says what to set."""
 
 
-class GatewayGoals:
+class GatewayGoals(TemporalGoals):
     """The console's port `Goals`: looked up on the server, and started in the visitor's name."""
 
-    def __init__(self, client: Client, start: Starts) -> None:
-        self._found = TemporalGoals(client)
-        self._starts = start
+    def __init__(self, client: Client, start: Starts, policy: PolicyInForce) -> None:
+        def people() -> People:
+            return policy.current().people
 
-    async def running(self, page: str | None = None) -> Listed[GoalRow]:
-        """Those under way."""
-        return await self._found.running(page)
+        async def who_asked(workflow_id: str, run_id: str) -> str:
+            return await start.requester_of(workflow_id, run_id, people())
+
+        super().__init__(client, who_asked=who_asked, people=people)
+        self._starts = start
 
     async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
         """Start one in this person's name, or find the one that runs.
@@ -104,7 +108,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         policy=policy,
         approvals=TemporalApprovals(client),
         decide=decide,
-        goals=GatewayGoals(client, start),
+        goals=GatewayGoals(client, start, policy),
         artifacts=Artifacts(settings.artifacts),
     )
 

@@ -21,8 +21,10 @@ from temporalio.common import SearchAttributeKey
 REPOSITORY_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanRepository")
 STATE_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanState")
 EFFECT_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanEffect")
+REQUESTER_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanRequester")
+"""Set by the gateway, to search by alone: whoever reaches Temporal can set it, so nothing is decided by it."""
 
-SEARCH_ATTRIBUTES: Final = (REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, EFFECT_ATTRIBUTE)
+SEARCH_ATTRIBUTES: Final = (REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, EFFECT_ATTRIBUTE, REQUESTER_ATTRIBUTE)
 """Registered by the bootstrap of every namespace and by the tests: an unregistered one wedges a workflow."""
 
 MAX_INLINE_BYTES: Final = 256 * 1024

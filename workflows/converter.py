@@ -5,6 +5,7 @@ ever. Raised as an `ApplicationError` it ends the goal at once, with one line th
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -38,6 +39,16 @@ def describe_problems(model: type, error: ValidationError) -> str:
         _problem(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors()[:_MOST_PROBLEMS]
     ]
     return f"{model.__name__}: {'; '.join(problems)}. Its fields: {known}. `banksman goals` shows an example."
+
+
+def problems_by_field(error: ValidationError) -> Mapping[str, str]:
+    """What is wrong with each field of an input, for a form; under the empty name what is wrong with the whole."""
+    found: dict[str, list[str]] = {}
+    for problem in error.errors()[:_MOST_PROBLEMS]:
+        field, *inner = problem["loc"] or ("",)
+        told = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        found.setdefault(str(field), []).append(f"{'.'.join(map(str, inner))}: {told}" if inner else told)
+    return {field: "; ".join(told) for field, told in found.items()}
 
 
 def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:

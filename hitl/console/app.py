@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from hitl.console.deciding import DecidingPages
+from hitl.console.goal_pages import GoalPages
 from hitl.console.headers import SafeHeaders
 from hitl.console.loopback import LoopbackOnly
 from hitl.console.pages import Pages
@@ -57,12 +58,14 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     pages = Pages(settings, visitors, policy=policy)
     signing_in = SignInPages(settings, visitors=visitors, pages=pages)
     stacks = StackPages(approvals, StackPlans(artifacts), visitors=visitors, pages=pages)
-    deciding = DecidingPages(approvals, decide, stacks=stacks, visitors=visitors, pages=pages)
+    deciding = DecidingPages(approvals, decide, policy=policy, stacks=stacks, visitors=visitors, pages=pages)
+    looking = GoalPages(goals, visitors=visitors, pages=pages)
     starting = StartingPages(goals, visitors=visitors, pages=pages)
     return Starlette(
         routes=[
             *deciding.routes(),
             *stacks.routes(),
+            *looking.routes(),
             *starting.routes(),
             *signing_in.routes(),
             Route("/static/{name}", pages.static),

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hitl.console.awaited import Awaited, awaited
 from hitl.console.looking import find_approval
 from hitl.console.pages import Pages
 from hitl.console.ports import ApprovalRow, Approvals, Decide, ShownApproval
 from hitl.console.stack_pages import StackPages
 from hitl.console.visitors import Filled, Refused, Visitor, Visitors
 from hitl.decision import Surface, Verdict
-from hitl.gateway.clicks import Click, Kind
+from hitl.gateway.clicks import Click, Kind, PolicyInForce
 from hitl.plan import nothing_hidden
 from workflows.approval_contracts import ApprovalState
 
@@ -38,11 +39,19 @@ _SAYS_WHY: Final = frozenset({Verdict.REJECT, Verdict.REQUEST_CHANGES})
 class DecidingPages:
     """The routes."""
 
-    def __init__(
-        self, approvals: Approvals, decide: Decide, *, stacks: StackPages, visitors: Visitors, pages: Pages
+    def __init__(  # noqa: PLR0913 - what it is wired from
+        self,
+        approvals: Approvals,
+        decide: Decide,
+        *,
+        policy: PolicyInForce,
+        stacks: StackPages,
+        visitors: Visitors,
+        pages: Pages,
     ) -> None:
         self._approvals = approvals
         self._decide = decide
+        self._policy = policy
         self._stacks = stacks
         self._visitors = visitors
         self._pages = pages
@@ -62,8 +71,8 @@ class DecidingPages:
         visitor = self._visitors.visitor(request)
         page = request.query_params.get("page")
         found = await self._approvals.waiting(page)
-        mine = {row.id for row in found.rows if self._verdicts(row, visitor)}
-        return self._pages.render("waiting.html", visitor, found=found, page=page, mine=mine)
+        waits = {row.id: self._awaited(row, visitor) for row in found.rows}
+        return self._pages.render("waiting.html", visitor, found=found, page=page, waits=waits)
 
     async def _decided(self, request: Request) -> Response:
         visitor = self._visitors.visitor(request)
@@ -74,9 +83,9 @@ class DecidingPages:
     async def _show(self, request: Request) -> Response:
         visitor = self._visitors.visitor(request)
         shown = await self._find(request.query_params.get("id", ""))
-        verdicts = self._verdicts(shown.row, visitor)
+        waits = self._awaited(shown.row, visitor)
         stack = await self._stacks.part(shown, request.query_params.get("part", "1"))
-        return self._pages.render("approval.html", visitor, shown=shown, stack=stack, verdicts=verdicts, link=_link)
+        return self._pages.render("approval.html", visitor, shown=shown, stack=stack, waits=waits, link=_link)
 
     async def _bytes(self, request: Request) -> Response:
         """The plan's text alone, byte for byte, so that anybody can take its digest."""
@@ -90,7 +99,7 @@ class DecidingPages:
         visitor = self._visitors.visitor(request)
         shown = await self._find(request.query_params.get("id", ""))
         verdict = _verdict(request.query_params.get("verdict", ""))
-        if verdict not in self._verdicts(shown.row, visitor):
+        if verdict not in self._awaited(shown.row, visitor).verdicts:
             text = "This is not yours to decide so, or no longer open; look at it again."
             raise Refused(HTTPStatus.CONFLICT, "Nothing to decide", text)
         return await self._sure(visitor, shown, verdict)
@@ -143,18 +152,8 @@ class DecidingPages:
     async def _find(self, approval_id: str) -> ShownApproval:
         return await find_approval(self._approvals, approval_id)
 
-    def _verdicts(self, row: ApprovalRow, visitor: Visitor) -> list[Verdict]:
-        """What is offered. Whether it counts is decided elsewhere, by the policy and the server's word."""
-        view = row.view
-        if row.plan is None or row.goal is None or view is None or row.state != ApprovalState.WAITING:
-            return []
-        requester = self._visitors.people.requester(view.requester or "")
-        if requester == visitor.person:
-            return [Verdict.WITHDRAW]
-        asked = {*view.groups, *([view.escalated_to] if view.escalated_to else [])}
-        if not asked & visitor.groups or any(one.person == visitor.person for one in view.decisions):
-            return []
-        return [Verdict.APPROVE, Verdict.REQUEST_CHANGES, Verdict.REJECT]
+    def _awaited(self, row: ApprovalRow, visitor: Visitor) -> Awaited:
+        return awaited(row, visitor, self._policy.current(), environment=self._policy.environment)
 
 
 def _outcome(text: str) -> ApprovalState | None:

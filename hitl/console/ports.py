@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from hitl.console.goal_filter import GoalFilter
 from hitl.gateway.clicks import Click, Outcome
 from hitl.gateway.starts import StartedGoal
 from hitl.plan import Plan
@@ -34,6 +35,7 @@ class ApprovalRow:
         goal: Workflow id of its parent; None for one that nobody's goal waits for.
         plan: Of the bytes it was started with; None where they are not a plan that this release reads.
         view: How the workflow itself says that it stands; None where no worker answers.
+        then: How the goal stands that was let go on; None where nobody can say.
     """
 
     id: str
@@ -45,6 +47,7 @@ class ApprovalRow:
     goal_run_id: str | None
     plan: Plan | None
     view: ApprovalView | None
+    then: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,31 +57,74 @@ class ShownApproval:
     Attributes:
         text: The bytes of the plan that it was started with, and `digest` theirs.
         problem: Why the row has no plan; empty where it has one.
+        told: How the goal says that it ended; empty where it has nothing to say, or runs.
     """
 
     row: ApprovalRow
     text: str
     digest: str
     problem: str
+    told: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoalRow:
-    """One running goal."""
+    """One goal.
+
+    Attributes:
+        state: One of `GoalState`; what the server says of the run where that ended without a word of its own.
+        requester: The identity that asked, where somebody vouches for it.
+        told: How it says that it ended; empty where it has nothing to say, or runs.
+    """
 
     id: str
     run_id: str
     name: str
     state: str
     started_at: datetime
+    closed_at: datetime | None = None
+    repository: str | None = None
+    requester: str | None = None
+    told: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedApproval:
+    """An approval that a goal asked for, as its page lists it."""
+
+    id: str
+    state: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownGoal:
+    """One goal, whole.
+
+    Attributes:
+        summary: What was asked for, in a line.
+        step: The step under way; None where it has ended or no worker says.
+        waiting_for: What it is parked for.
+        approvals: Those that it asked for, newest first.
+    """
+
+    row: GoalRow
+    summary: str
+    step: str | None
+    waiting_for: str | None
+    approvals: Sequence[AskedApproval]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listed(Generic[Row]):
-    """One page of a list, and where the next one begins."""
+    """One page of a list, and where the next one begins.
+
+    Attributes:
+        total: None where a text was looked for: how many have it, nobody has counted.
+    """
 
     rows: Sequence[Row]
-    total: int
+    total: int | None
     next: str | None
 
 
@@ -109,8 +155,12 @@ class Decide(Protocol):
 class Goals(Protocol):
     """Goals. Each raises `Unavailable`."""
 
-    async def running(self, page: str | None = None) -> Listed[GoalRow]:
-        """Those under way, newest first."""
+    async def found(self, wanted: GoalFilter, page: str | None = None) -> Listed[GoalRow]:
+        """Those that are looked for: the ones under way first, then those that ended last."""
+        ...
+
+    async def show(self, goal_id: str, run_id: str | None = None) -> ShownGoal | None:
+        """One of them, its newest run where none is named; None where there is none."""
         ...
 
     async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:

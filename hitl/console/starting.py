@@ -1,4 +1,4 @@
-"""The pages of goals: those that run, and starting one from a form."""
+"""Starting a goal from a form, which tells beside each field what is wrong with it."""
 
 import json
 from collections.abc import Mapping
@@ -15,17 +15,23 @@ from hitl.console.pages import Pages
 from hitl.console.ports import Goals
 from hitl.console.visitors import Refused, Visitor, Visitors
 from workflows.contracts import GoalInput
-from workflows.converter import describe_problems
+from workflows.converter import problems_by_field
 from workflows.registry import GOALS, GoalEntry, find_goal
 
 START: Final = "/goals/start"
+EMERGENCY: Final = "break_glass"
 _LINE: Final = 4096
 """A text that may be longer is asked for in a larger field."""
 _SCHEMA: Final[TypeAdapter[dict[str, JsonValue]]] = TypeAdapter(dict[str, JsonValue])
 
 
-class NotJson(ValueError):
-    """An answer is not the JSON that was asked for. The message is for people."""
+class Wrong(ValueError):
+    """What the form says is no input."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(problems.values()))
+        self.problems = problems
+        """By field, for people; under the empty name what is wrong with the whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +42,14 @@ class Question:
     about: str
     required: bool
     kind: str
-    """`text`, `number`, `prose`, `lines` for a list with one entry on each line, or `json` for what has parts."""
+    """`text`, `number`, `prose`, `check` for yes or no, `lines` for a list with one entry on each line, or `json` for
+    what has parts."""
     example: str
+
+    @property
+    def grave(self) -> bool:
+        """Whether it changes who is asked: it stands last, and in red."""
+        return self.name == EMERGENCY
 
 
 class StartingPages:
@@ -51,16 +63,9 @@ class StartingPages:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("/goals", self._running),
             Route(START, self._ask, methods=["GET"]),
             Route(START, self._start, methods=["POST"]),
         ]
-
-    async def _running(self, request: Request) -> Response:
-        visitor = self._visitors.visitor(request)
-        page = request.query_params.get("page")
-        found = await self._goals.running(page)
-        return self._pages.render("goals.html", visitor, found=found, page=page, known=GOALS)
 
     async def _ask(self, request: Request) -> Response:
         visitor = self._visitors.visitor(request)
@@ -72,31 +77,31 @@ class StartingPages:
         goal = _goal(filled.form.about)
         try:
             wanted = _input(goal, filled.fields)
-        except ValidationError as error:
-            return self._form(visitor, goal, filled.fields, problem=describe_problems(goal.input, error))
-        except NotJson as error:
-            return self._form(visitor, goal, filled.fields, problem=str(error))
+        except Wrong as wrong:
+            return self._form(visitor, goal, filled.fields, problems=wrong.problems)
         started = await self._goals.start(goal, wanted, identity=visitor.identity)
         return self._pages.render("started.html", visitor, goal=goal, started=started, summary=wanted.summary())
 
-    def _form(self, visitor: Visitor, goal: GoalEntry, said: Mapping[str, str], *, problem: str = "") -> Response:
+    def _form(
+        self, visitor: Visitor, goal: GoalEntry, said: Mapping[str, str], *, problems: Mapping[str, str] | None = None
+    ) -> Response:
         return self._pages.render(
             "start.html",
             visitor,
-            status=HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK,
+            status=HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK,
             goal=goal,
             questions=questions(goal),
             said=said,
-            problem=problem,
+            problems=problems or {},
             token=self._visitors.form(visitor, START, about=goal.name),
         )
 
 
 def questions(goal: GoalEntry) -> list[Question]:
-    """What the form asks, from the input's own model."""
+    """What the form asks, from the input's own model; what is for an emergency comes last."""
     properties = _SCHEMA.validate_python(goal.input.model_json_schema().get("properties", {}))
     example = goal.example.model_dump(mode="json", exclude_none=True)
-    return [
+    asked = [
         Question(
             name=name,
             about=field.description or "",
@@ -106,24 +111,24 @@ def questions(goal: GoalEntry) -> list[Question]:
         )
         for name, field in goal.input.model_fields.items()
     ]
+    return sorted(asked, key=lambda one: one.grave)
+
+
+_KINDS: Final[Mapping[JsonValue, str]] = {"integer": "number", "object": "json", "boolean": "check"}
 
 
 def _kind(schema: JsonValue) -> str:
     if not isinstance(schema, dict):
         return "text"
     match schema.get("type"):
-        case "integer":
-            return "number"
         case "array":
             items = schema.get("items")
             return "lines" if isinstance(items, dict) and items.get("type") == "string" else "json"
-        case "object":
-            return "json"
         case "string":
             longest = schema.get("maxLength")
             return "prose" if isinstance(longest, int) and longest > _LINE else "text"
-        case _:
-            return "text"
+        case other:
+            return _KINDS.get(other if isinstance(other, str) else None, "text")
 
 
 def _written(value: JsonValue) -> str:
@@ -138,26 +143,35 @@ def _input(goal: GoalEntry, fields: Mapping[str, str]) -> GoalInput:
     """What the form says, as the goal's input; a field left empty is left out.
 
     Raises:
-        ValidationError: It is not one.
-        NotJson: A part of it is not JSON.
+        Wrong: It is not one.
     """
     said: dict[str, object] = {}
+    problems: dict[str, str] = {}
     for question in questions(goal):
         text = fields.get(f"field-{question.name}", "").replace("\r\n", "\n").strip()
-        if text:
-            said[question.name] = _said(question, text)
-    return goal.input.model_validate_json(json.dumps(said))
+        try:
+            if text:
+                said[question.name] = _said(question, text)
+        except (ValueError, RecursionError) as error:
+            problems[question.name] = f"is not JSON ({error}); write it as the example shows"
+    if problems:
+        raise Wrong(problems)
+    try:
+        return goal.input.model_validate_json(json.dumps(said))
+    except ValidationError as error:
+        raise Wrong(problems_by_field(error)) from error
 
 
 def _said(question: Question, text: str) -> object:
-    if question.kind == "lines":
-        return text.split("\n")
-    if question.kind != "json":
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise NotJson(f"{question.name!r} is not JSON ({error}); write it as the example shows") from error
+    match question.kind:
+        case "lines":
+            return text.split("\n")
+        case "json":
+            return json.loads(text)
+        case "check":
+            return True
+        case _:
+            return text
 
 
 def _goal(name: str) -> GoalEntry:

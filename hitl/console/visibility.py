@@ -5,46 +5,22 @@ worker polls the queue. Where an approval stands is asked of the worker, or of i
 """
 
 import asyncio
-import base64
-import binascii
-from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
 from typing import Final
 
-from temporalio.client import (
-    Client,
-    WorkflowExecution,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-)
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from hitl.console.ports import ApprovalRow, GoalRow, Listed, ShownApproval, Unavailable
+from hitl.console.goal_filter import quoted
+from hitl.console.goals_seen import how_it_ended, state_of
+from hitl.console.ports import ApprovalRow, Listed, ShownApproval, Unavailable
+from hitl.console.server_lists import NOT_THERE, PATIENCE, UNKNOWN, fetch_page, soon, unavailable
 from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalResult, ApprovalState, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE
-from workflows.registry import GOALS
 
-PAGE: Final = 25
-_PATIENCE: Final = timedelta(seconds=3)
-_FOR_VIEWS_S: Final = 2.0
-"""For all views of a page together: without workers, a list is shown all the same, and soon."""
 _AT_ONCE: Final = 8
-_NOT_THERE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
-_UNKNOWN: Final = (
-    TimeoutError,
-    RPCError,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-    ApplicationError,
-    RuntimeError,
-    ValueError,
-)
-"""How a question to a worker, or reading its answer, fails."""
 
 
 class TemporalApprovals:
@@ -66,23 +42,50 @@ class TemporalApprovals:
     async def show(self, approval_id: str) -> ShownApproval | None:
         """One of them."""
         try:
-            found = await self._client.get_workflow_handle(approval_id).describe(rpc_timeout=_PATIENCE)
+            found = await self._client.get_workflow_handle(approval_id).describe(rpc_timeout=PATIENCE)
             if found.workflow_type != APPROVAL_WORKFLOW:
                 return None
             text = await self._text(found)
         except RPCError as error:
-            if error.status in _NOT_THERE:
+            if error.status in NOT_THERE:
                 return None
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         plan, problem = _read(text)
-        row = _row(found, plan=plan, view=await self._view(found, until=_soon()))
-        return ShownApproval(row=row, text=text, digest=plan_digest(text), problem=problem)
+        row = _row(found, plan=plan, view=await self._view(found, until=soon()))
+        then, told = await self._goal_of(row)
+        return ShownApproval(
+            row=replace(row, then=then), text=text, digest=plan_digest(text), problem=problem, told=told
+        )
+
+    async def _goal_of(self, row: ApprovalRow) -> tuple[str | None, str]:
+        """How the goal stands that was let go on, and how it says that it ended."""
+        if row.goal is None or row.state != ApprovalState.APPROVED:
+            return None, ""
+        try:
+            found = await self._client.get_workflow_handle(row.goal, run_id=row.goal_run_id).describe(
+                rpc_timeout=PATIENCE
+            )
+        except RPCError:
+            return None, ""
+        return state_of(found), await how_it_ended(self._client, found, until=soon())
 
     async def _list(self, query: str, page: str | None) -> Listed[ApprovalRow]:
-        found, total, more = await _page(self._client, query, page)
-        until = _soon()
+        found, total, more = await fetch_page(self._client, query, page)
+        until = soon()
         rows = await asyncio.gather(*(self._listed(one, until=until) for one in found))
-        return Listed(rows=rows, total=total, next=more)
+        return Listed(rows=await self._with_their_goals(rows), total=total, next=more)
+
+    async def _with_their_goals(self, rows: list[ApprovalRow]) -> list[ApprovalRow]:
+        """The same, with how the goals stand that were let go on; without, where the server does not say now."""
+        runs = [quoted(row.goal_run_id) for row in rows if row.state == ApprovalState.APPROVED and row.goal_run_id]
+        if not runs:
+            return rows
+        try:
+            found, _, _ = await fetch_page(self._client, f"RunId IN ({', '.join(runs)})", None)
+        except Unavailable:
+            return rows
+        then = {one.run_id: state_of(one) for one in found}
+        return [replace(row, then=then.get(row.goal_run_id or "")) for row in rows]
 
     async def _listed(self, found: WorkflowExecution, *, until: float) -> ApprovalRow:
         try:
@@ -99,14 +102,14 @@ class TemporalApprovals:
                 if found.status is WorkflowExecutionStatus.COMPLETED:
                     ended = self._client.get_workflow_handle(found.id, run_id=found.run_id, result_type=ApprovalResult)
                     return (await ended.result(follow_runs=False)).view
-                return await handle.query("view", result_type=ApprovalView, rpc_timeout=_PATIENCE)
-        except _UNKNOWN:
+                return await handle.query("view", result_type=ApprovalView, rpc_timeout=PATIENCE)
+        except UNKNOWN:
             return None
 
     async def _text(self, found: WorkflowExecution) -> str:
         """The plan's text, from the first event; empty where the approval was started with something else."""
         handle = self._client.get_workflow_handle(found.id, run_id=found.run_id)
-        async for event in handle.fetch_history_events(page_size=1, rpc_timeout=_PATIENCE):
+        async for event in handle.fetch_history_events(page_size=1, rpc_timeout=PATIENCE):
             given = event.workflow_execution_started_event_attributes.input.payloads
             try:
                 [request] = await self._client.data_converter.decode(given, [ApprovalRequest])
@@ -114,48 +117,6 @@ class TemporalApprovals:
             except (ApplicationError, RuntimeError, ValueError):
                 return ""
         return ""
-
-
-class TemporalGoals:
-    """Running goals, as the server tells of them. Starting is not here: it has to be signed."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def running(self, page: str | None = None) -> Listed[GoalRow]:
-        """Those under way."""
-        names = ", ".join(f"'{goal.name}'" for goal in GOALS)
-        query = f"WorkflowType IN ({names}) AND ExecutionStatus = 'Running'"
-        found, total, more = await _page(self._client, query, page)
-        rows = [
-            GoalRow(
-                id=one.id,
-                run_id=one.run_id,
-                name=one.workflow_type,
-                state=one.typed_search_attributes.get(STATE_ATTRIBUTE) or "running",
-                started_at=one.start_time,
-            )
-            for one in found
-        ]
-        return Listed(rows=rows, total=total, next=more)
-
-
-async def _page(client: Client, query: str, page: str | None) -> tuple[Sequence[WorkflowExecution], int, str | None]:
-    try:
-        token = base64.urlsafe_b64decode(page) if page else None
-        found = client.list_workflows(query, page_size=PAGE, next_page_token=token, rpc_timeout=_PATIENCE)
-        await found.fetch_next_page()
-        total = (await client.count_workflows(query, rpc_timeout=_PATIENCE)).count
-    except (binascii.Error, ValueError) as error:
-        raise Unavailable("There is no such page of the list; begin at its first.") from error
-    except RPCError as error:
-        raise _unavailable(error) from error
-    more = base64.urlsafe_b64encode(found.next_page_token).decode() if found.next_page_token else None
-    return list(found.current_page or ()), total, more
-
-
-def _soon() -> float:
-    return asyncio.get_running_loop().time() + _FOR_VIEWS_S
 
 
 def _read(text: str) -> tuple[Plan | None, str]:
@@ -190,7 +151,3 @@ def _state(found: WorkflowExecution, view: ApprovalView | None) -> str:
     if told and told != ApprovalState.WAITING:
         return told
     return found.status.name.lower() if found.status else ApprovalState.SUPERSEDED
-
-
-def _unavailable(error: RPCError) -> Unavailable:
-    return Unavailable(f"Temporal does not answer just now ({error.status.name.lower()}); reload in a moment.")

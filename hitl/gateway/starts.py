@@ -21,7 +21,7 @@ from hitl.canonical import canonical_json
 from hitl.decision import UNVERIFIED, Moment, SignedDecision
 from hitl.gateway.server import Server
 from hitl.signing import PublicKeys, refuse_signature
-from workflows.contracts import GoalInput
+from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.registry import GoalEntry
 
 Sign = Callable[[str], Awaitable[str]]
@@ -96,7 +96,8 @@ class Starts:
             signed_at=datetime.now(UTC),
         ).text()
         signed = SignedDecision.from_vault(statement, await self._sign(statement))
-        attributes = [SearchAttributePair(key, value) for key, value in request.search_attributes().items()]
+        found_by = {**request.search_attributes(), REQUESTER_ATTRIBUTE: identity}
+        attributes = [SearchAttributePair(key, value) for key, value in found_by.items()]
         handle = await client.start_workflow(
             goal.name,
             request,
@@ -146,6 +147,15 @@ class Starts:
         )
         fresh = abs(first.event_time.ToDatetime(tzinfo=UTC) - said.signed_at) <= _FRESH
         return said.requester if fresh and really == said else UNVERIFIED
+
+    async def requester_of(self, workflow_id: str, run_id: str, people: People) -> str:
+        """The same, of a run that nobody has looked at yet.
+
+        Raises:
+            RPCError: There is no such run, or the server cannot be reached.
+            Unavailable: The keys are too old to tell.
+        """
+        return await self.requester(workflow_id, await self._server.first_event(workflow_id, run_id), people)
 
     async def _statement(self, memo: Memo) -> _Start | None:
         """What the gateway signed into a start; None where it signed nothing."""

@@ -233,3 +233,38 @@ async def test_who_asked_is_called_by_name(console: Console) -> None:
     for text in (whole.text, card):
         assert "erin (slack:U0ERIN)" in text
     assert "waits for you" in card
+
+
+async def test_how_the_approved_step_ended_is_told_with_its_approval(console: Console) -> None:
+    house = console.house
+    async with house.workers(), console.visit("alice") as alice:
+        goal = await house.start(branch="goes")
+        approval = await house.approval_of(goal)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+        assert (await goal.result()).outcome == "completed"
+
+        async def told() -> bool:
+            return ">carried out</span>" in await listed(alice, "/decided", approval)
+
+        await eventually(told)
+        whole = await alice.get(shown_at(approval))
+    assert '<p class="ending ending-completed"><b>Carried out</b>' in whole.text
+
+
+async def test_what_was_approved_and_did_not_happen_is_no_success(console: Console) -> None:
+    """No worker takes the step, and the goal is ended by hand."""
+    house = console.house
+    async with house.workers(destructive=False), console.visit("alice") as alice:
+        goal = await house.start(branch="stays")
+        approval = await house.approval_of(goal)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+
+        async def told(words: str) -> bool:
+            return words in (await alice.get(shown_at(approval))).text
+
+        await eventually(lambda: told("<b>Under way</b>"))
+        await goal.terminate(reason="not today")
+        await eventually(lambda: told("<b>Terminated by hand</b><br><bdi>not today</bdi>"))
+        assert not await told("Carried out")

@@ -39,8 +39,56 @@ async def test_an_input_that_is_wrong_is_told_and_kept(console: Console) -> None
         token = await alice.form(f"{START}?goal=ReadFile")
         answer = await alice.post(START, form=token, **{"field-repository": "shop", "field-path": "README.md"})
     assert (answer.status_code, console.goals.started) == (422, [])
-    assert "is not OWNER/NAME" in answer.text
+    beside = answer.text.split('id="field-repository"')[1].split('<div class="field')[0]
+    assert 'class="beside" id="problem-repository">&#39;shop&#39; is not OWNER/NAME' in beside
+    assert 'aria-describedby="about-repository problem-repository"' in beside
+    assert 'aria-invalid="true"' in beside
     assert 'value="README.md"' in answer.text
+    assert answer.text.count('class="beside"') == 1
+
+
+async def test_everything_that_is_wrong_stands_beside_its_field_at_once(console: Console) -> None:
+    async with console.visit("alice") as alice:
+        token = await alice.form(f"{START}?goal=OpenPullRequest")
+        both = await alice.post(
+            START, form=token, **{"field-repository": "shop", "field-title": " ", "field-files": '[{"path": "/a"}]'}
+        )
+        whole = await alice.post(
+            START,
+            form=token,
+            **{
+                "field-repository": "acme/shop",
+                "field-title": "t",
+                "field-files": '[{"path": "a", "delete": true}, {"path": "a", "delete": true}]',
+            },
+        )
+    for name, told in (("repository", "is not OWNER/NAME"), ("title", "is missing"), ("files", "0.path: ")):
+        assert told in both.text.split(f'id="problem-{name}">')[1].split("</p>")[0]
+    assert (whole.status_code, whole.text.count('class="beside"')) == (422, 0)
+    assert "is named twice" in whole.text.split('role="alert"')[1].split("</p>")[0]
+    assert console.goals.started == []
+
+
+async def test_breaking_the_glass_is_asked_for_last_and_in_red(console: Console) -> None:
+    async with console.visit("alice") as alice:
+        page = (await alice.get(f"{START}?goal=DeleteBranch")).text
+        fields = page.split('<div class="field')[1:]
+        assert [' name="field-break_glass" type="checkbox"' in one for one in fields] == [False, False, True]
+        assert fields[-1].startswith(' grave">')
+        assert "In an emergency" in fields[-1]
+        assert "checked" not in fields[-1]
+        token = await alice.form(f"{START}?goal=DeleteBranch")
+        wrong = await alice.post(START, form=token, **{"field-repository": "x", "field-break_glass": "yes"})
+        assert " checked" in wrong.text.split('name="field-break_glass"')[1].split(">")[0]
+        asked = {"field-repository": "acme/shop", "field-branch": "old"}
+        await alice.post(START, form=token, **asked, **{"field-break_glass": "yes"})
+        await alice.post(START, form=token, **asked)
+        for goal, _ in console.goals.started:
+            await console.house.client.get_workflow_handle(goal).terminate()
+    assert [goal for goal, _ in console.goals.started] == [
+        "delete-branch-break-glass/acme/shop/old",
+        "delete-branch/acme/shop/old",
+    ]
 
 
 async def test_what_has_parts_is_written_as_json(console: Console) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import re
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -26,22 +26,25 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from activities.error_types import denial_of
 from activities.policy_source import PolicySource
 from connectors.artifacts import ArtifactStore
+from hitl.approvers import People
 from hitl.console.app import create_console
+from hitl.console.goals_seen import TemporalGoals
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Tokens
-from hitl.console.visibility import TemporalApprovals, TemporalGoals
+from hitl.console.visibility import TemporalApprovals
+from hitl.decision import UNVERIFIED
 from hitl.gateway.clicks import Click, Kind, Outcome
 from hitl.gateway.starts import StartedGoal
 from hitl.plan import Plan, plan_digest
 from tests.workflows.approving import POLICY, Ask, Asked, House
 from workflows.approval_contracts import DecisionReceipt
-from workflows.contracts import GoalInput
+from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.registry import GoalEntry
 
 SECRET = "a secret that is long enough for this console"
@@ -51,7 +54,8 @@ _FORM = re.compile(r'<form method="post" action="([^"]+)".*?name="form" value="(
 
 def console_policy() -> str:
     """The policy of the approvals' tests, in which people have a name for the console as well."""
-    return re.sub(r"slack:U0([A-Z]+)", lambda one: f"{one[0]}, console:{one[1].lower()}@acme.test", POLICY)
+    named = re.sub(r"slack:U0([A-Z]+)", lambda one: f"{one[0]}, console:{one[1].lower()}@acme.test", POLICY)
+    return named + "      - {action: pulumi.*, groups: [release]}\n"
 
 
 class Hand:
@@ -97,10 +101,15 @@ class Hand:
 class StartableGoals(TemporalGoals):
     """Starts goals on a queue without workers."""
 
-    def __init__(self, client: Client) -> None:
-        super().__init__(client)
+    def __init__(self, client: Client, people: Callable[[], People]) -> None:
+        super().__init__(client, who_asked=self._who, people=people)
         self._starter = client
         self.started: list[tuple[str, str]] = []
+
+    async def _who(self, workflow_id: str, run_id: str) -> str:
+        """Only of those that were started here does anybody know it."""
+        del run_id
+        return dict(self.started).get(workflow_id, UNVERIFIED)
 
     async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
         handle = await self._starter.start_workflow(
@@ -109,6 +118,7 @@ class StartableGoals(TemporalGoals):
             id=request.business_key(),
             task_queue="console-test",
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes([SearchAttributePair(REQUESTER_ATTRIBUTE, identity)]),
         )
         self.started.append((handle.id, identity))
         return StartedGoal(workflow_id=handle.id, run_id=handle.first_execution_run_id or "", existing=False)
@@ -121,7 +131,7 @@ class Console:
         self.house = House(client, folder)
         self.house.path.write_text(console_policy())
         self.hand = Hand(self.house)
-        self.goals = StartableGoals(client)
+        self.goals = StartableGoals(client, lambda: self.policy.current().people)
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
         fields = {"origin": ORIGIN, "secret": SecretStr(SECRET), "development": True} | settings
         fields |= {"temporal_ui": "http://127.0.0.1:8233", "traces": "http://127.0.0.1:9/?workflow_id={workflow_id}"}
@@ -142,10 +152,14 @@ class Console:
                 await one.terminate()
 
     @property
+    def policy(self) -> PolicySource:
+        return PolicySource(self.house.path, environment="live")
+
+    @property
     def app(self) -> Starlette:
         return create_console(
             self.settings,
-            policy=PolicySource(self.house.path, environment="live"),
+            policy=self.policy,
             approvals=TemporalApprovals(self.house.client),
             decide=self.hand,
             goals=self.goals,

@@ -58,7 +58,7 @@ async def test_a_decision_in_the_console_counts_and_slack_shows_it(one: Place) -
 async def test_a_goal_started_in_the_console_is_in_the_visitors_name(one: Place) -> None:
     one.house.path.write_text(POLICY)
     gateway = await one.made()
-    goals = GatewayGoals(one.client, gateway.starts)
+    goals = GatewayGoals(one.client, gateway.starts, gateway.steps._policy)
     entry = find_goal("ReadFile")
     assert entry is not None
     request = ReadFileInput(repository="acme/shop", path="docs/README.md")
@@ -68,6 +68,8 @@ async def test_a_goal_started_in_the_console_is_in_the_visitors_name(one: Place)
     first = await gateway.starts._server.first_event(started.workflow_id, started.run_id)
     people = gateway.steps._policy.current().people
     assert await gateway.starts.requester(started.workflow_id, first, people) == "console:alice@acme.test"
+    shown = await goals.show(started.workflow_id)
+    assert (shown and shown.row.requester, shown and shown.summary) == ("console:alice@acme.test", request.summary())
     assert (started.existing, again.existing, again.run_id) == (False, True, started.run_id)
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
     await handle.terminate()
@@ -84,7 +86,9 @@ async def test_a_start_that_cannot_be_signed_is_not_said_to_have_happened(one: P
     gateway.starts._sign = sealed
     request = ReadFileInput(repository="acme/shop", path="never")
     with pytest.raises(Unavailable, match="Not confirmed"):
-        await GatewayGoals(one.client, gateway.starts).start(entry, request, identity="console:alice@acme.test")
+        await GatewayGoals(one.client, gateway.starts, gateway.steps._policy).start(
+            entry, request, identity="console:alice@acme.test"
+        )
 
 
 async def test_the_gateway_serves_the_console(one: Place) -> None:
