@@ -8,14 +8,16 @@ cause only its type and stack pass. Bugs pass as they are, but for secrets and t
 The failure converter (`workflows.failures`) redacts once more whatever comes to it from elsewhere.
 """
 
+import random
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError, FailureError
 
-from activities.error_types import ErrorType, application_error, bounded
+from activities.error_types import MAX_RETRY_AFTER, ErrorType, application_error, bounded
 from connectors.errors import (
     AuthDenied,
     Conflict,
@@ -28,6 +30,9 @@ from connectors.errors import (
     Unavailable,
 )
 from sandbox.errors import SandboxError, SpecRefused
+
+_SPREAD: Final = 0.2
+_LONGEST_SPREAD: Final = 60.0
 
 _SANDBOX_TYPES: Final[Mapping[type[SandboxError], ErrorType]] = {
     SpecRefused: ErrorType.INVALID_REQUEST,
@@ -58,12 +63,20 @@ def raise_mapped(exc: Exception) -> NoReturn:
         Exception: `exc` itself for all else, with a message of bounded length.
     """
     if isinstance(exc, ConnectorError) and (error := error_type_of(exc)) is not None:
-        retry_after = exc.retry_after if isinstance(exc, RateLimited) else None
+        retry_after = _apart(exc.retry_after) if isinstance(exc, RateLimited) and exc.retry_after else None
         raise application_error(error, str(exc), retry_after=retry_after) from _outline(exc)
     if isinstance(exc, SandboxError):
         error = next(_SANDBOX_TYPES[cls] for cls in type(exc).__mro__ if cls in _SANDBOX_TYPES)
         raise application_error(error, str(exc)) from _outline(exc)
     _raise_bounded(exc)
+
+
+def _apart(wait: timedelta) -> timedelta:
+    """As the provider asks and a little longer, so that all whom it refused do not come back at one moment."""
+    longest = min(max(_SPREAD * wait.total_seconds(), 1.0), _LONGEST_SPREAD)
+    return min(wait, MAX_RETRY_AFTER) + timedelta(
+        seconds=random.uniform(0.0, longest)  # noqa: S311 - no secret: it sets steps apart
+    )
 
 
 @contextmanager

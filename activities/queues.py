@@ -1,4 +1,7 @@
-"""The task queues, one per privilege: a queue is a trust boundary, and each has one worker role."""
+"""The task queues, one per privilege: a queue is a trust boundary, and each has one worker role.
+
+The gateway alone has two, because a queue's rate is the one limit that all its workers share.
+"""
 
 from enum import StrEnum
 
@@ -16,3 +19,5 @@ class TaskQueue(StrEnum):
     """Steps that destroy, each with a grant. The only credentials that can."""
     HITL = "banksman-hitl"
     """Messages to people. Signs decisions; no provider's credential."""
+    POSTS = "banksman-hitl-posts"
+    """New messages to people, of the same process. The queue itself hands out no more of them than Slack takes."""

@@ -56,7 +56,8 @@ class Played:
         return [
             Worker(client, task_queue=TaskQueue.CONNECTORS, activities=connectors),
             Worker(client, task_queue=TaskQueue.DESTRUCTIVE, activities=[self.delete_branch]),
-            Worker(client, task_queue=TaskQueue.HITL, activities=[self.post, self.update]),
+            Worker(client, task_queue=TaskQueue.POSTS, activities=[self.post]),
+            Worker(client, task_queue=TaskQueue.HITL, activities=[self.update]),
         ]
 
     async def step_of(self, goal: str) -> float:

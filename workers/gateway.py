@@ -18,7 +18,7 @@ from hitl.gateway.clicks import Clicks
 from hitl.gateway.server import Server
 from hitl.gateway.starts import Starts
 from hitl.slack.app import SlackApp
-from hitl.slack.client import SlackMessages, mapped, web_client
+from hitl.slack.client import SlackMessages, SlackRates, mapped, web_client
 from hitl.slack.commands import Commands
 from hitl.slack.http import http_app
 from hitl.slack.messages import Links
@@ -76,7 +76,10 @@ class Gateway:
         )
         self.clicks = Clicks(server, self._policy, sign=sign, starts=starts)
         self._commands = Commands(client, starts, self._policy, links=links)
-        self.steps = SlackSteps(SlackMessages(self._web), server, self._policy, starts=starts, links=links)
+        rates = SlackRates(
+            posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute
+        )
+        self.steps = SlackSteps(SlackMessages(self._web, rates), server, self._policy, starts=starts, links=links)
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
         self._console: Starlette | None = None
         if settings.console_listen is not None:

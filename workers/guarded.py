@@ -33,10 +33,23 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     role: Role,
     steps: Sequence[Callable[..., Any]],
     *,
+    queue: TaskQueue | None = None,
     at_once: int | None = None,
+    a_second: float | None = None,
     grants: GrantVerifier | None = None,
 ) -> Worker:
-    """A worker of this role, with every step behind the guard; one that verifies grants runs destructive steps."""
+    """A worker of this role, with every step behind the guard; one that verifies grants runs destructive steps.
+
+    Args:
+        client: Of Temporal.
+        settings: Of this process.
+        role: Whose steps they are.
+        steps: All of them.
+        queue: Another than the role's own.
+        at_once: How many steps run at once, in this process.
+        a_second: How many the queue hands out in a second, to all its workers together.
+        grants: What verifies grants.
+    """
     effects = ORDINARY_EFFECTS if grants is None else DESTRUCTIVE_EFFECTS
     require_declared(steps, role=role, effects=effects)
     guard = GuardInterceptor(
@@ -48,9 +61,10 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     )
     return Worker(
         client,
-        task_queue=_QUEUES[role],
+        task_queue=queue or _QUEUES[role],
         activities=steps,
         interceptors=[guard, HeartbeatInterceptor()],
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=at_once,
+        max_task_queue_activities_per_second=a_second,
     )

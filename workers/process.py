@@ -120,24 +120,25 @@ def key_ring(fields: Mapping[str, SecretStr]) -> KeyRing:
         ) from None
 
 
-async def serve(worker: Worker, process: Process, *, beside: Coroutine[Any, Any, Never] | None = None) -> int:
-    """Run the worker until it is told to end, or its token is lost; what runs beside it ends with it."""
+async def serve(*workers: Worker, process: Process, beside: Coroutine[Any, Any, Never] | None = None) -> int:
+    """Run the workers until they are told to end, or the token is lost; what runs beside them ends with them."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    running = asyncio.create_task(worker.run())
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    queues = ", ".join(worker.task_queue for worker in workers)
     keeping = asyncio.create_task(process.vault.keep_alive())
     ending = asyncio.create_task(told.wait())
     others = [asyncio.create_task(beside)] if beside is not None else []
-    _log.info("worker started", task_queue=worker.task_queue)
-    await asyncio.wait({running, keeping, ending, *others}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (running, *others):
+    _log.info("worker started", task_queue=queues)
+    await asyncio.wait({*running, keeping, ending, *others}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*running, *others):
         if task.done():
             task.result()
-    _log.info("worker ending: its steps are handed back", task_queue=worker.task_queue)
-    await worker.shutdown()
-    await asyncio.gather(running, return_exceptions=True)
+    _log.info("worker ending: its steps are handed back", task_queue=queues)
+    await asyncio.gather(*(worker.shutdown() for worker in workers))
+    await asyncio.gather(*running, return_exceptions=True)
     for task in (keeping, ending, *others):
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)

@@ -56,6 +56,13 @@ class Settings(BaseSettings):
 
     github_url: str = Field(default="https://api.github.com", description="GitHub's API, or its twin.")
     slack_url: str = Field(default="https://slack.com", description="Slack, or its twin.")
+    slack_posts_per_second: float = Field(
+        default=1.0, gt=0, description="How many new messages Slack takes in one channel; all gateways share it."
+    )
+    slack_calls_per_minute: float = Field(
+        default=50.0, gt=0,
+        description="How often a gateway calls each method of Slack that changes or reads messages (Slack's tier 3).",
+    )  # fmt: skip
     slack_mode: Literal["socket", "http"] = Field(
         default="socket",
         description="How clicks come: over a connection that the gateway opens, or by signed requests.",

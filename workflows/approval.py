@@ -68,6 +68,7 @@ class ApprovalWorkflow:
         self._reminders = 0
         self._changes = 0
         self._told = 0
+        self._never_posted = workflow.info().run_id == workflow.info().first_execution_run_id
         self._posted: PostedApproval | None = None
 
     @workflow.run
@@ -302,7 +303,7 @@ class ApprovalWorkflow:
             changes = self._changes
             try:
                 if self._posted is None:
-                    self._posted = await post(PostApproval(view=self.view(), plan=self._request.plan))
+                    self._posted = await post(self._as_post())
                 else:
                     await update(self._as_update())
                 self._told = changes
@@ -311,6 +312,11 @@ class ApprovalWorkflow:
 
     def _has_news(self) -> bool:
         return self._state is ApprovalState.WAITING and (self._posted is None or self._changes > self._told)
+
+    def _as_post(self) -> PostApproval:
+        """The first of them says so: what a step that failed for good, or a run that was reset, posted is unknown."""
+        first, self._never_posted = self._never_posted, False
+        return PostApproval(view=self.view(), plan=self._request.plan, first=first)
 
     def _as_update(self) -> UpdateApproval:
         return UpdateApproval(view=self.view(), plan=self._request.plan, posted=self._posted)

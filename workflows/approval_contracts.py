@@ -1,8 +1,9 @@
 """What goals, approvals and the surfaces of people exchange.
 
-The steps `hitl.post_approval` and `hitl.update_approval` are the gateway's, on the queue `banksman-hitl`. They are
-given what a message shows, and nothing that a decision could rest on: the gateway describes the approval on the
-server, takes ids from there, and renders from the plan's own bytes.
+The steps `hitl.post_approval` and `hitl.update_approval` are the gateway's: a new message goes on the queue
+`banksman-hitl-posts`, which hands out no more than Slack takes, all else on `banksman-hitl`. They are given what a
+message shows, and nothing that a decision could rest on: the gateway describes the approval on the server, takes ids
+from there, and renders from the plan's own bytes.
 """
 
 from datetime import datetime, timedelta
@@ -116,6 +117,9 @@ class PostApproval(_Contract):
 
     view: ApprovalView
     plan: str
+    first: bool = Field(
+        default=False, description="Nothing was posted before this step: the channel need not be searched for it."
+    )
 
     def approval_facts(self) -> ApprovalFacts:
         """For the audit log.

@@ -30,7 +30,7 @@ async def post(request: PostApproval) -> PostedApproval:
         POST_APPROVAL,
         request,
         result_type=PostedApproval,
-        task_queue=TaskQueue.HITL,
+        task_queue=TaskQueue.POSTS,
         start_to_close_timeout=NOTIFY.start_to_close,
         schedule_to_close_timeout=NOTIFY.schedule_to_close,
         retry_policy=NOTIFY.retry,

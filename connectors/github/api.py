@@ -24,9 +24,10 @@ from github.Requester import (
 from pydantic import TypeAdapter
 from typing_extensions import override
 
-from connectors.errors import ConnectorError, Unavailable
+from connectors.errors import ConnectorError, RateLimited, Unavailable
 from connectors.github.mapping import mapped
 from connectors.github.metrics import REQUESTS, SECONDS
+from connectors.limits import Allowance
 
 API_VERSION: Final = "2022-11-28"
 JSON: Final = "application/vnd.github+json"
@@ -48,6 +49,7 @@ class Question:
         denied: What a 403 says.
         unauthorized: What a 401 says; as `denied` when empty.
         accept: The media type wanted.
+        at_any_rate: Asked also of an account that GitHub has closed for a while.
     """
 
     what: str
@@ -59,6 +61,7 @@ class Question:
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     body: Mapping[str, object] | None = None
     accept: str = JSON
+    at_any_rate: bool = False
 
 
 class _Plain(HTTPRequestsConnectionClass):
@@ -118,11 +121,13 @@ class Api:
     Args:
         base_url: The API's root.
         timeout: Seconds to connect, and to wait for each part of an answer.
+        allowance: Of the account that is asked for, shared by all that ask for it.
     """
 
-    def __init__(self, *, base_url: str, timeout: int) -> None:
+    def __init__(self, *, base_url: str, timeout: int, allowance: Allowance) -> None:
         self._base_url = base_url
         self._timeout = timeout
+        self._allowance = allowance
         self._identity = _Bearer()
         self._requester = self._asking()
         self._connection = self._connect()
@@ -140,8 +145,14 @@ class Api:
         """
         outcome, start = "cancelled", time.monotonic()
         try:
-            with mapped(question.what, question):
-                answer = parse(await self._send(question))
+            if not question.at_any_rate:
+                self._allowance.require(question.what)
+            try:
+                with mapped(question.what, question):
+                    answer = parse(await self._send(question))
+            except RateLimited as limited:
+                self._allowance.close(limited.retry_after)
+                raise
             outcome = "ok"
         except ConnectorError as error:
             outcome = type(error).__name__

@@ -23,6 +23,7 @@ from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFou
 from connectors.github.api import Api, Question
 from connectors.github.content import GitHubSession
 from connectors.github.models import AppCredentials
+from connectors.limits import Allowance
 
 _INSTALLATION_KEPT: Final = 300.0
 _JWT_LIFE: Final = 540
@@ -53,7 +54,7 @@ class _Installation:
 
 
 class GitHubApp:
-    """Opens sessions for a GitHub App.
+    """Opens sessions for a GitHub App. GitHub limits each installation, so all sessions on one owner wait together.
 
     Args:
         base_url: The API: `https://api.github.com`, `https://HOST/api/v3`, or the twin's.
@@ -64,6 +65,7 @@ class GitHubApp:
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
         self._installations: dict[tuple[str, str], _Installation] = {}
+        self._allowances: dict[tuple[str, str], Allowance] = {}
 
     @contextlib.asynccontextmanager
     async def session(
@@ -86,7 +88,9 @@ class GitHubApp:
         """
         if not _REPOSITORY.fullmatch(repository):
             raise InvalidRequest(f"{repository!r} is not a repository: name it as 'OWNER/NAME'")
-        api = Api(base_url=self._base_url, timeout=self._timeout)
+        account = (credentials.client_id, repository.partition("/")[0].lower())
+        allowance = self._allowances.setdefault(account, Allowance())
+        api = Api(base_url=self._base_url, timeout=self._timeout, allowance=allowance)
         try:
             api.authenticate(_app_jwt(credentials))
             minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
@@ -145,7 +149,12 @@ async def _token(api: Api, installation: int, repository: str, permissions: Mapp
 async def _revoke(api: Api, repository: str) -> None:
     gone = "the token is gone already"
     question = Question(
-        what="the end of a token", method="DELETE", path="/installation/token", missing=gone, denied=gone
+        what="the end of a token",
+        method="DELETE",
+        path="/installation/token",
+        missing=gone,
+        denied=gone,
+        at_any_rate=True,
     )
     try:
         await api.ask(question, str)

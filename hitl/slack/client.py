@@ -1,7 +1,7 @@
 """Slack's Web API, behind our tree of errors. Retries are Temporal's: the SDK's own would post a message twice."""
 
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound, RateLimited, Unavailable
+from connectors.limits import Allowance, Rate
 from hitl.slack.blocks import Shown
 from hitl.slack.messages import EVENT_TYPE
 from hitl.slack.thread import Line
@@ -27,8 +28,50 @@ _FOR_NOW: Final = frozenset(
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
 _LINE_TYPE: Final = "banksman_progress"
-_PAGE: Final = 100
-_MOST_PAGES: Final = 20
+_PAGE: Final = 200
+_MOST_PAGES: Final = 10
+_PAGES_OF_A_LOOK: Final = 3
+"""At one try; the next one goes on from there, so that none takes longer than a step may."""
+_POST: Final = "chat.postMessage"
+_MINUTE: Final = 60.0
+_SKEW: Final = 300.0
+"""Seconds that Slack's clock may be behind ours."""
+
+
+class NotSent(Unavailable):
+    """Slack could not even be connected to, so that nothing can have come of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackRates:
+    """What Slack lets an app ask.
+
+    Attributes:
+        posts_per_second: Messages to one channel.
+        calls_per_minute: Of each method that changes or reads messages (Slack's tier 3).
+    """
+
+    posts_per_second: float = 1.0
+    calls_per_minute: float = 50.0
+
+    def of(self, method: str) -> Rate:
+        """Slack allows short bursts; less is taken here, because several processes may ask."""
+        if method == _POST:
+            return Rate(per_second=self.posts_per_second, burst=3)
+        return Rate(per_second=self.calls_per_minute / _MINUTE, burst=10)
+
+
+@dataclass
+class Look:
+    """How far a search through a channel is; what was read of it is not read again.
+
+    Attributes:
+        since: What is older cannot be it, in seconds since 1970.
+        cursor: Where Slack goes on.
+    """
+
+    since: float
+    cursor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +96,12 @@ def web_client(token: SecretStr, *, url: str, timeout: int = 10) -> AsyncWebClie
 
 
 class SlackMessages:
-    """What the gateway does with messages."""
+    """What the gateway does with messages: everything in one process shares what Slack lets the app ask."""
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: AsyncWebClient, rates: SlackRates = SlackRates()) -> None:
         self._client = client
+        self._rates = rates
+        self._allowances: dict[str, Allowance] = {}
         self._own_name: str | None = None
 
     async def post(self, channel: str, shown: Shown) -> str:
@@ -64,8 +109,9 @@ class SlackMessages:
 
         Raises:
             ConnectorError: By the tree. After `Unavailable` it may have been posted: `find` it before trying again.
+                After `NotSent` and `RateLimited` it was not.
         """
-        with mapped(f"a message in the channel {channel!r}"):
+        async with self._asking(_POST, f"a message in the channel {channel!r}", channel=channel):
             answer = await self._client.chat_postMessage(
                 channel=channel,
                 text=shown.text,
@@ -82,7 +128,7 @@ class SlackMessages:
         Raises:
             ConnectorError: By the tree.
         """
-        with mapped(f"the message {ts!r} in the channel {channel!r}"):
+        async with self._asking("chat.update", f"the message {ts!r} in the channel {channel!r}"):
             await self._client.chat_update(
                 channel=channel,
                 ts=ts,
@@ -92,25 +138,36 @@ class SlackMessages:
             )
 
     async def find(
-        self, channel: str, request_id: str, *, since: datetime, ts: str | None = None, kind: str = EVENT_TYPE
+        self,
+        channel: str,
+        request_id: str,
+        *,
+        since: datetime | Look,
+        ts: str | None = None,
+        kind: str = EVENT_TYPE,
     ) -> Found | None:
         """Our message about this, if there is one.
 
         Args:
             channel: Where.
             request_id: What it is about: an approval's id, or a message's own.
-            since: From five minutes before this moment on.
+            since: From five minutes before this moment on; a `Look` is kept up to date, also where this fails.
             ts: Look at this message only.
             kind: Of messages, as their metadata call it.
 
         Raises:
             ConnectorError: By the tree.
         """
-        oldest = ts or f"{(since - timedelta(minutes=5)).timestamp():.6f}"
+        look, most = (
+            (since, _PAGES_OF_A_LOOK) if isinstance(since, Look) else (Look(since=since.timestamp()), _MOST_PAGES)
+        )
+        oldest = f"{look.since - _SKEW:.6f}"
         asked = {"oldest": oldest} if ts is None else {"oldest": ts, "latest": ts}
-        async for said in self._ours("conversations.history", kind, channel=channel, **asked):
+        async for said in self._ours("conversations.history", kind, look, channel=channel, most=most, **asked):
             if said.payload.get("request_id") == request_id:
                 return Found(ts=said.ts, stage=int(said.payload.get("stage", 0)))
+        if look.cursor:
+            raise Unavailable(f"the channel {channel!r} is long: the search for a message of ours goes on")
         return None
 
     async def said_in_thread(self, channel: str, ts: str) -> dict[str, float]:
@@ -119,7 +176,8 @@ class SlackMessages:
         Raises:
             ConnectorError: By the tree.
         """
-        lines = self._ours("conversations.replies", _LINE_TYPE, channel=channel, ts=ts, oldest=ts)
+        look = Look(since=0)
+        lines = self._ours("conversations.replies", _LINE_TYPE, look, channel=channel, ts=ts, oldest=ts)
         return {str(said.payload.get("key")): float(said.ts) async for said in lines}
 
     async def say_in_thread(self, channel: str, ts: str, line: Line) -> None:
@@ -128,7 +186,8 @@ class SlackMessages:
         Raises:
             ConnectorError: By the tree. After `Unavailable` it may have been said: look before trying again.
         """
-        with mapped(f"a line below the message {ts!r} in the channel {channel!r}"):
+        what = f"a line below the message {ts!r} in the channel {channel!r}"
+        async with self._asking(_POST, what, channel=channel):
             await self._client.chat_postMessage(
                 channel=channel,
                 thread_ts=ts,
@@ -146,22 +205,40 @@ class SlackMessages:
                 self._own_name = str(_json(await self._client.auth_test())["user_id"])
         return self._own_name
 
-    async def _ours(self, method: str, kind: str, *, channel: str, **asked: str) -> AsyncIterator[_Said]:
+    async def _ours(
+        self, method: str, kind: str, look: Look, *, channel: str, most: int = _MOST_PAGES, **asked: str
+    ) -> AsyncIterator[_Said]:
         """Our own messages of one kind, page by page: others can write the same metadata, but not in our name."""
-        me, cursor = await self._me(), ""
-        for _ in range(_MOST_PAGES):
-            params = {"channel": channel, "limit": _PAGE, "inclusive": 1, "include_all_metadata": 1, "cursor": cursor}
-            with mapped(f"the messages of the channel {channel!r}"):
-                answer = _json(await self._client.api_call(method, params=params | asked))
+        me = await self._me()
+        for _ in range(most):
+            params = {"channel": channel, "limit": _PAGE, "inclusive": 1, "include_all_metadata": 1}
+            async with self._asking(method, f"the messages of the channel {channel!r}"):
+                answer = _json(await self._client.api_call(method, params=params | {"cursor": look.cursor} | asked))
             messages: list[dict[str, Any]] = answer.get("messages") or []
             for message in messages:
                 metadata: dict[str, Any] = message.get("metadata") or {}
                 if message.get("user") == me and metadata.get("event_type") == kind:
                     yield _Said(ts=str(message["ts"]), payload=metadata.get("event_payload") or {})
             more: dict[str, Any] = answer.get("response_metadata") or {}
-            cursor = str(more.get("next_cursor") or "")
-            if not cursor:
+            look.cursor = str(more.get("next_cursor") or "")
+            if not look.cursor:
                 return
+
+    @asynccontextmanager
+    async def _asking(self, method: str, what: str, *, channel: str = "") -> AsyncGenerator[None]:
+        """One call, in its turn.
+
+        Raises:
+            ConnectorError: By the tree; `RateLimited` also where it was not asked at all.
+        """
+        allowance = self._allowances.setdefault(f"{method} {channel}", Allowance(self._rates.of(method)))
+        await allowance.turn(what)
+        try:
+            with mapped(what):
+                yield
+        except RateLimited as limited:
+            allowance.close(limited.retry_after)
+            raise
 
 
 def _json(answer: AsyncSlackResponse) -> dict[str, Any]:
@@ -183,6 +260,8 @@ def mapped(what: str) -> Generator[None]:
         yield
     except SlackApiError as error:
         raise _of(error, what) from error
+    except aiohttp.ClientConnectorError as error:
+        raise NotSent(f"Slack cannot be reached for {what} ({type(error).__name__}); it is tried again") from error
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unavailable(f"Slack cannot be reached for {what} ({type(error).__name__}); it is tried again") from error
 

@@ -24,7 +24,8 @@ from hitl.gateway.starts import Starts
 from hitl.protocol import Effect
 from hitl.slack.client import SlackMessages
 from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
-from hitl.slack.messages import Links, approval_message
+from hitl.slack.messages import EVENT_TYPE, Links, approval_message
+from hitl.slack.posting import doubts, post_once
 from hitl.slack.thread import lines_about
 from workflows.approval_contracts import (
     POST_APPROVAL,
@@ -63,10 +64,10 @@ class SlackSteps:
         if not found.running or not found.goal_running:
             raise InvalidRequest(f"{found.id!r} waits for nobody any more; there is nothing to show")
         channel, asked = self._channel(), await self._asked(found)
+        shown = approval_message(found, request.view, asked=asked, links=self._links)
         async with self._turn(found.id):
-            there = await self._messages.find(channel, found.id, since=found.opened_at)
-            shown = approval_message(found, request.view, asked=asked, links=self._links)
-            ts = there.ts if there else await self._messages.post(channel, shown)
+            doubt = doubts(first=request.first, since=found.opened_at)
+            ts = await post_once(self._messages, channel, shown, about=found.id, kind=EVENT_TYPE, doubt=doubt)
         return PostedApproval(channel=channel, ts=ts, requester=asked.requester)
 
     @step(name=UPDATE_APPROVAL, effect=Effect.WRITE)
@@ -114,8 +115,8 @@ class SlackSteps:
         shown = drift_message(request, goal, environment=self._policy.environment, links=self._links)
         about = message_id(request, goal)
         async with self._turn(about):
-            there = await self._messages.find(channel, about, since=goal.start_time, kind=DRIFT_TYPE)
-            ts = there.ts if there else await self._messages.post(channel, shown)
+            doubt = doubts(first=False, since=goal.start_time)
+            ts = await post_once(self._messages, channel, shown, about=about, kind=DRIFT_TYPE, doubt=doubt)
         return ToldDrift(channel=channel, ts=ts)
 
     async def _looks_for_drift(self) -> WorkflowExecutionDescription:

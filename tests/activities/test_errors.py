@@ -90,18 +90,27 @@ def test_an_heir_is_mapped_as_its_nearest_ancestor() -> None:
     assert error_type_of(errors.ConnectorError("nobody raises the root")) is None
 
 
+@pytest.mark.parametrize("asked", [timedelta(0), timedelta(seconds=-5), None])
+def test_without_a_wait_the_preset_says_when_to_try_again(asked: timedelta | None) -> None:
+    assert mapped(errors.RateLimited("slow down", retry_after=asked)).next_retry_delay is None
+
+
 @pytest.mark.parametrize(
-    ("asked", "waited"),
+    ("asked", "least", "most"),
     [
-        (timedelta(seconds=17), timedelta(seconds=17)),
-        (timedelta(0), None),
-        (timedelta(seconds=-5), None),
-        (timedelta.max, MAX_RETRY_AFTER),
-        (None, None),
+        (timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=2)),
+        (timedelta(seconds=30), timedelta(seconds=30), timedelta(seconds=36)),
+        (timedelta.max, MAX_RETRY_AFTER, MAX_RETRY_AFTER),
     ],
 )
-def test_retry_after_becomes_the_delay_of_the_next_attempt(asked: timedelta | None, waited: timedelta | None) -> None:
-    assert mapped(errors.RateLimited("slow down", retry_after=asked)).next_retry_delay == waited
+def test_all_whom_a_provider_refused_wait_as_it_asks_and_come_back_apart(
+    asked: timedelta, least: timedelta, most: timedelta
+) -> None:
+    delays = [mapped(errors.RateLimited("slow down", retry_after=asked)).next_retry_delay for _ in range(50)]
+    waits = [one for one in delays if one is not None]
+    assert len(waits) == 50
+    assert all(least <= one <= most for one in waits)
+    assert len(set(waits)) > 40 or least == most
 
 
 def test_the_catalogue_is_the_whole_table_and_every_row_is_raised_by_it() -> None:

@@ -341,8 +341,11 @@ class House:
             async with worker:
                 yield
 
-    def gateway_worker(self) -> Worker:
-        return Worker(self.client, task_queue=TaskQueue.HITL, activities=[self.messages.post, self.messages.update])
+    @contextlib.asynccontextmanager
+    async def gateway_worker(self) -> AsyncGenerator[None]:
+        posts = Worker(self.client, task_queue=TaskQueue.POSTS, activities=[self.messages.post])
+        async with posts, Worker(self.client, task_queue=TaskQueue.HITL, activities=[self.messages.update]):
+            yield
 
     # What the gateway does.
 

@@ -250,9 +250,9 @@ class StackHouse(House):
             if destructive
             else contextlib.nullcontext()
         )
-        said = [stack.tell, self.messages.post, self.messages.update]
-        gateway = Worker(client, task_queue=TaskQueue.HITL, activities=said)
-        async with goals, connectors, sandbox, changing, gateway:
+        gateway = Worker(client, task_queue=TaskQueue.HITL, activities=[stack.tell, self.messages.update])
+        posts = Worker(client, task_queue=TaskQueue.POSTS, activities=[self.messages.post])
+        async with goals, connectors, sandbox, changing, gateway, posts:
             yield
 
     async def approved(self, goal: WorkflowHandle[Any, Any], *, after: int = 0) -> None:

@@ -19,7 +19,7 @@ from workers.settings import Role, Settings
 
 async def run(process: Process) -> int:
     """See `workers.process.RoleModule`."""
-    return await serve(connectors_worker(process.client, process.settings, process.vault), process)
+    return await serve(connectors_worker(process.client, process.settings, process.vault), process=process)
 
 
 def connectors_worker(client: Client, settings: Settings, vault: VaultSession) -> Worker:

@@ -31,7 +31,7 @@ async def run(process: Process) -> int:
     async with contextlib.aclosing(FoundEngine(process.settings, stacks)) as engine:
         means = Destroying(grants, stacks, engine)
         worker = destructive_worker(process.client, process.settings, process.vault, means)
-        return await serve(worker, process, beside=keys.keep_fresh())
+        return await serve(worker, process=process, beside=keys.keep_fresh())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.key_ring import KeyRing
+from activities.queues import TaskQueue
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -18,6 +19,8 @@ from workers.settings import Role, Settings
 from workers.temporal import cluster_id
 
 _SLACK_SECRETS: Final = "slack/app"
+_AT_ONCE: Final = 8
+_POSTS_AT_ONCE: Final = 4
 
 
 async def run(process: Process) -> int:
@@ -31,8 +34,8 @@ async def run(process: Process) -> int:
         gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
-    worker = gateway_worker(process.client, process.settings, gateway.steps)
-    return await serve(worker, process, beside=_together(keys.keep_fresh(), gateway.serve()))
+    workers = gateway_workers(process.client, process.settings, gateway.steps)
+    return await serve(*workers, process=process, beside=_together(keys.keep_fresh(), gateway.serve()))
 
 
 async def _together(*works: Coroutine[Any, Any, Never]) -> Never:
@@ -43,8 +46,22 @@ async def _together(*works: Coroutine[Any, Any, Never]) -> Never:
     raise AssertionError("none of them ends by itself")
 
 
-def gateway_worker(client: Client, settings: Settings, steps: SlackSteps) -> Worker:
-    """Shows approvals to people; several of them may run."""
-    return guarded_worker(
-        client, settings, Role.GATEWAY, [steps.post_approval, steps.update_approval, steps.tell_drift]
+def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tuple[Worker, Worker]:
+    """Show approvals to people; several processes may.
+
+    Few steps at once in either: the others wait in Temporal, where waiting costs nothing, and none of those that are
+    here waits longer for its turn at Slack than a step may. New messages have a queue of their own, because its rate is
+    the one limit that all gateways share. What was put on the other queue before there was this one is still taken.
+    """
+    all_steps = [steps.post_approval, steps.update_approval, steps.tell_drift]
+    shows = guarded_worker(client, settings, Role.GATEWAY, all_steps, at_once=_AT_ONCE)
+    posts = guarded_worker(
+        client,
+        settings,
+        Role.GATEWAY,
+        [steps.post_approval],
+        queue=TaskQueue.POSTS,
+        at_once=_POSTS_AT_ONCE,
+        a_second=settings.slack_posts_per_second,
     )
+    return shows, posts

@@ -22,7 +22,7 @@ async def run(process: Process) -> int:
     policy = PolicySource(process.settings.policy, environment=process.settings.environment)
     check = ClickCheck(keys, policy, cluster=await cluster_id(process.client))
     worker = goals_worker(process.client, check, cached=process.settings.cached_workflows)
-    return await serve(worker, process, beside=keys.keep_fresh())
+    return await serve(worker, process=process, beside=keys.keep_fresh())
 
 
 def goals_worker(client: Client, check: DecisionCheck, *, cached: int) -> Worker:

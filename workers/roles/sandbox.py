@@ -22,7 +22,7 @@ async def run(process: Process) -> int:
     try:
         async with provisioned(process.settings, stacks) as provision:
             worker = sandbox_worker(process.client, process.settings, process.vault, provision=provision, stacks=stacks)
-            return await serve(worker, process)
+            return await serve(worker, process=process)
     except NoSandbox as error:
         raise CannotStart(str(error)) from error
 

@@ -230,3 +230,21 @@ async def test_a_tree_that_is_too_long_says_so_and_its_folders_can_be_listed(mak
         assert (whole.truncated, len(whole.entries)) == (True, 12)
         folder = await session.list_tree(folder="docs")
         assert (folder.truncated, len(folder.entries)) == (False, 7)
+
+
+async def test_one_refusal_holds_back_all_who_ask_for_the_account_and_nobody_else(make_twin: MakeTwin) -> None:
+    twin = make_twin(limits={"points": 7})
+    github = twin.github()
+    with pytest.raises(RateLimited):
+        await read_once(github, twin)
+    asked = len(twin.requests())
+    with pytest.raises(RateLimited, match="was not asked for") as held:
+        await read_once(github, twin)
+    assert held.value.retry_after is not None
+    assert held.value.retry_after.total_seconds() > 50
+    assert len(twin.requests()) == asked
+    with pytest.raises(ConnectorError) as other:
+        async with github.session(twin.credentials, repository="other/shop", permissions={"contents": "read"}):
+            pass
+    assert "was not asked for" not in str(other.value)
+    assert len(twin.requests()) > asked

@@ -26,7 +26,7 @@ from tests.connectors.slack.workspace import Clock, Json, Twin, serving
 from tests.connectors.vault.server import SLACK
 from tests.workflows.approving import POLICY, House, RemoveInput, RemoveResult, RemoveWorkflow
 from workers.gateway import Gateway
-from workers.roles.gateway import gateway_worker
+from workers.roles.gateway import gateway_workers
 from workers.settings import Settings
 from workflows.converter import data_converter
 from workflows.registry import GoalEntry
@@ -80,6 +80,8 @@ class Place:
         """A gateway's settings."""
         given: dict[str, object] = {
             "slack_url": self.twin.address,
+            "slack_posts_per_second": 100,
+            "slack_calls_per_minute": 6000,
             "policy": self.house.path,
             "environment": "live",
             "audit_dir": self.folder / "audit",
@@ -110,7 +112,8 @@ class Place:
         made = await self.made(**changes)
         before = len(await self.ask("connections"))
         serving = asyncio.create_task(made.serve())
-        async with gateway_worker(self.client, self.settings(**changes), made.steps):
+        shows, posts = gateway_workers(self.client, self.settings(**changes), made.steps)
+        async with shows, posts:
             if changes.get("slack_mode") != "http":
                 await eventually(lambda: self.connections(before + 1))
             try:
