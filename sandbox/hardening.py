@@ -10,6 +10,7 @@ from typing import Final, cast
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.errors import IsolationMissing
+from sandbox.seccomp import SECURITY_OPTION
 from sandbox.spec import SECRETS_BYTES, Limits
 
 LABEL_DEPLOYMENT: Final = "banksman.deployment"
@@ -26,6 +27,7 @@ JOINT: Final = "/run/relay"
 FIRST_PROCESS: Final = ("/usr/bin/python3", "-I", "-S", "/usr/lib/banksman/first_process.pyc")
 UNROUTABLE_RESOLVER: Final = "192.0.2.53"  # TEST-NET-1, RFC 5737: nobody answers there
 CPU_PERIOD: Final = 100_000
+_SECURITY: Final = ("no-new-privileges:true", SECURITY_OPTION)
 _OWNED: Final = "uid=10001,gid=10001,mode=0700"
 _ALLOWED_HOST_CONFIG: Final = frozenset(
     {
@@ -122,7 +124,7 @@ def _host_config(place: Place, limits: Limits, resolvers: Sequence[str]) -> Mapp
         "NetworkMode": place.network,
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges:true"],
+        "SecurityOpt": list(_SECURITY),
         **resources(limits),
         "Tmpfs": _tmpfs(place),
         "ShmSize": place.shm_bytes,
@@ -184,7 +186,7 @@ def refuse_weak(config: Mapping[str, object]) -> None:
         "Entrypoint": config.get("Entrypoint") == list(FIRST_PROCESS),
         "ReadonlyRootfs": host.get("ReadonlyRootfs") is True,
         "CapDrop": host.get("CapDrop") == ["ALL"],
-        "SecurityOpt": host.get("SecurityOpt") == ["no-new-privileges:true"],
+        "SecurityOpt": host.get("SecurityOpt") == list(_SECURITY),
         "IpcMode": host.get("IpcMode") == "private",
         "LogConfig": host.get("LogConfig") == {"Type": "none"},
         "MemorySwap": _positive(host, "Memory") and host.get("MemorySwap") == host.get("Memory"),

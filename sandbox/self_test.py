@@ -14,6 +14,7 @@ from sandbox import probe
 from sandbox.errors import IsolationMissing
 from sandbox.protocol import Sandbox
 from sandbox.result import RunResult
+from sandbox.seccomp import SOCKETS
 from sandbox.spec import MIB, InputFile, Limits, RunSpec
 
 _LIMITS: Final = Limits(
@@ -30,6 +31,7 @@ for host in [*sys.argv[2:], *near]:
 try: print(socket.gethostbyname('banksman-self-test.example.com'))
 except OSError: pass
 """
+_SOCKETS: Final = {f"{family}/{protocol}" for family, protocol in SOCKETS}
 _NO_CAPABILITY: Final = "0000000000000000"
 
 
@@ -56,6 +58,9 @@ class Found(BaseModel):
     pids_limit: int | None
     swap_limit: int | None
     metadata: bool
+    calls: Sequence[str]
+    sockets: Sequence[str]
+    lacking: Sequence[str]
 
 
 async def self_test(sandbox: Sandbox, image: str, *, own_kernel: bool = False) -> Found:
@@ -163,11 +168,18 @@ def _promises(found: Found, *, own_kernel: bool) -> Mapping[str, bool]:
     return promises | {
         "no new privileges": found.status.get("NoNewPrivs") == "1",
         "a seccomp filter": found.status.get("Seccomp") == "2",
+        f"our list of calls (it lets through {_few(found.calls)})": not found.calls,
+        f"our list of sockets (it lets through {_few(found.sockets)})": set(found.sockets) <= _SOCKETS,
+        f"the calls that programs need (it refuses {_few(found.lacking)})": not found.lacking,
         "no new user namespace": found.unshare,
         "the memory limit": found.memory_limit == _LIMITS.memory_bytes,
         "no swap": found.swap_limit in {0, _LIMITS.memory_bytes},
         "the process limit": found.pids_limit == _LIMITS.pids,
     }
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5])
 
 
 def _dead(found: Found) -> set[str]:

@@ -1,6 +1,7 @@
 """The self-test passes here, and notices each way in which an engine could be weaker."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -9,6 +10,7 @@ import pytest
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import IsolationMissing
+from sandbox.seccomp import SECURITY_OPTION
 from sandbox.spec import Limits, RunSpec
 
 pytestmark = pytest.mark.docker
@@ -20,9 +22,22 @@ async def test_it_passes_on_this_engine(sandbox: DockerSandbox, image: str) -> N
     await sandbox.self_test(image)
 
 
+def without_a_list() -> str:
+    """A filter that refuses nothing."""
+    return f"seccomp={json.dumps({'defaultAction': 'SCMP_ACT_ALLOW'})}"
+
+
+def without(name: str) -> str:
+    """Ours, with one call less."""
+    return SECURITY_OPTION.replace(f'"{name}",', "")
+
+
 WEAKNESSES: list[tuple[Mapping[str, object], str]] = [
     ({"SecurityOpt": []}, "no new privileges"),
     ({"SecurityOpt": ["no-new-privileges:true", "seccomp=unconfined"]}, "a seccomp filter"),
+    ({"SecurityOpt": ["no-new-privileges:true"]}, "our list of sockets"),
+    ({"SecurityOpt": ["no-new-privileges:true", without_a_list()]}, "our list of calls"),
+    ({"SecurityOpt": ["no-new-privileges:true", without("memfd_create")]}, "programs need .it refuses memory files"),
     ({"ReadonlyRootfs": False, "User": "0:0", "CapDrop": []}, "a root folder that cannot be written"),
     ({"NetworkMode": "bridge"}, "no route"),
     ({"PidMode": "host"}, "no process of others"),

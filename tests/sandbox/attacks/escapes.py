@@ -118,6 +118,51 @@ for path in glob.glob('/proc/1/ns/*') + ['/proc/self/ns/user']:
     syscall(f'setns {path}', 308, fd, 0)
 """
 
+CALLS = """
+import mmap, platform
+for family, name in ((40, 'vsock'), (38, 'alg'), (17, 'packet'), (29, 'can'), (31, 'bluetooth'), (44, 'xdp')):
+    for kind in (1, 2, 3, 5):
+        tried(name)
+        try: opened = socket.socket(family, kind)
+        except PermissionError: continue
+        except OSError as error: escaped(f'the kernel was asked for {name}: {error}'); continue
+        escaped(name)
+        try:
+            if family == 40: opened.bind((0xffffffff, 50511)); escaped('a port of the host')
+        except OSError: pass
+params = ctypes.create_string_buffer(120)
+syscall('io_uring_setup', 425, 1, params)
+for protocol in (4, 6, 9, 12, 15, 16):  # sockets of others, audit, connector, netfilter, events, generic
+    tried('netlink')
+    try: socket.socket(16, 3, protocol); escaped(f'netlink {protocol}')
+    except OSError: pass
+for protocol in (132, 33, 262, 136):
+    tried('protocol')
+    try: socket.socket(2, 1, protocol); escaped(f'protocol {protocol}')
+    except PermissionError: pass
+    except OSError as error: escaped(f'the kernel was asked for {protocol}: {error}')
+if platform.machine() == 'x86_64':
+    syscall('vsock with a bit that the kernel drops', 41, ctypes.c_long(1 << 32 | 40), 1, 0)
+    for flags in (0x10000000, 0x20000, 0x40000000, 0x02000000, 0x08000000, 0x04000000, 0x20000000):
+        tried(f'clone {flags:x}')
+        child = libc.syscall(56, ctypes.c_long(1 << 33 | flags | 17), 0, 0, 0, 0)
+        if child == 0: os._exit(0)
+        if child > 0: escaped(f'clone {flags:x}')
+    # mov eax, 359 (socket); mov ebx, 40; mov ecx, 1; xor edx, edx; int 0x80; ret
+    code = bytes.fromhex('53b867010000bb28000000b90100000031d2cd805bc3')
+    page = mmap.mmap(-1, 4096, prot=7)
+    page.write(code)
+    run = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+    def x32():
+        answer = libc.syscall(0x40000000 | 41, 40, 1, 0)
+        return answer if answer >= 0 else -ctypes.get_errno()
+    for name, call in (('the calls of 32 bit', run), ('the calls of x32', x32)):
+        tried(name)
+        child = os.fork()
+        if child == 0: os._exit(1 if call() in (-errno.EPERM, -errno.ENOSYS) else 0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0: escaped(name)
+"""
+
 PRIVILEGES = """
 tried('setuid')
 for change in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.setgroups([0]), lambda: os.setresuid(0, 0, 0)):

@@ -103,6 +103,10 @@ async def test_the_kernels_doors_are_closed(attack: Attack) -> None:
     assert await attack(escapes.KERNEL) == []
 
 
+async def test_no_call_leads_past_the_network_or_the_filter(attack: Attack) -> None:
+    assert await attack(escapes.CALLS) == []
+
+
 async def test_no_privilege_can_be_raised(attack: Attack) -> None:
     assert await attack(escapes.PRIVILEGES) == []
 
@@ -193,6 +197,14 @@ class TestASuccessWouldBeNoticed:
         found = await attack(escapes.KERNEL)
         assert any("mount" in line for line in found)
         assert any("unshare" in line for line in found)
+
+    async def test_the_calls_that_an_engines_own_filter_lets_through(
+        self, attack: Attack, weaker: dict[str, object]
+    ) -> None:
+        weaker["SecurityOpt"] = ["no-new-privileges:true"]
+        found = await attack(escapes.CALLS)
+        assert any("alg" in line for line in found)
+        assert any("protocol" in line for line in found)
 
     async def test_root_with_capabilities(self, attack: Attack, weaker: dict[str, object]) -> None:
         weaker |= {"CapDrop": [], "User": "0:0"}
