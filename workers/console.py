@@ -15,6 +15,7 @@ from connectors.errors import Unavailable as NoStore
 from hitl.approvers import People
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
+from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, OidcSettings
 from hitl.console.visibility import TemporalApprovals
@@ -110,6 +111,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         decide=decide,
         goals=GatewayGoals(client, start, policy),
         artifacts=Artifacts(settings.artifacts),
+        marks=TemporalMarks(client),
     )
 
 

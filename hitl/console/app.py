@@ -15,9 +15,11 @@ from starlette.routing import Route
 from hitl.console.deciding import DecidingPages
 from hitl.console.goal_pages import GoalPages
 from hitl.console.headers import SafeHeaders
+from hitl.console.live import Live
+from hitl.console.live_pages import LivePages
 from hitl.console.loopback import LoopbackOnly
 from hitl.console.pages import Pages
-from hitl.console.ports import Approvals, Decide, Goals, Unavailable
+from hitl.console.ports import Approvals, Decide, Goals, Marks, Unavailable
 from hitl.console.same_origin import SameOrigin
 from hitl.console.settings import ConsoleSettings
 from hitl.console.sign_in import SignInPages, to_sign_in
@@ -43,6 +45,8 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     decide: Decide,
     goals: Goals,
     artifacts: Artifacts,
+    marks: Marks,
+    live: Live | None = None,
 ) -> Starlette:
     """The console, to be served at `settings.origin`.
 
@@ -53,6 +57,8 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         decide: The one way on which decisions of every surface go.
         goals: Where goals are looked up and started.
         artifacts: Where the whole plans of stacks lie.
+        marks: What tells that a page has changed.
+        live: What tells browsers so; by default one of its own.
     """
     visitors = Visitors(settings, policy)
     pages = Pages(settings, visitors, policy=policy)
@@ -68,11 +74,12 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *looking.routes(),
             *starting.routes(),
             *signing_in.routes(),
+            *LivePages(marks, live or Live(), visitors=visitors).routes(),
             Route("/static/{name}", pages.static),
             Route("/healthz", _health),
         ],
         middleware=[
-            Middleware(SafeHeaders, secure=settings.secure),
+            Middleware(SafeHeaders, origin=settings.origin),
             *([Middleware(LoopbackOnly)] if settings.oidc is None else []),
             Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host], www_redirect=False),
             Middleware(SameOrigin, origin=settings.origin),

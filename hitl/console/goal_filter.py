@@ -5,7 +5,7 @@ what the server answered. Identities are of the policy file, and are quoted all 
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -79,6 +79,10 @@ class GoalFilter:
         """The same, as a page's address has it."""
         names = ("text", "state", "action", "requester", "within")
         return urlencode({name: value for name in names if (value := str(getattr(self, name)))})
+
+    def query_address(self) -> str:
+        """All but the text: what a query tells apart."""
+        return replace(self, text="").address()
 
     def query(self) -> str:
         """For Temporal's visibility: all but the text."""

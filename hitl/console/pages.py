@@ -1,4 +1,4 @@
-"""How pages are rendered: everything escaped, no script at all, nothing from elsewhere, nothing kept by the browser."""
+"""How pages are rendered: everything escaped, whole without scripts, nothing from elsewhere, nothing kept."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from hitl.console.headers import SAFE_HEADERS
+from hitl.console.headers import SCRIPTS, safe_headers
 from hitl.console.settings import ConsoleSettings
 from hitl.console.visitors import Visitor, Visitors
 from hitl.gateway.clicks import PolicyInForce
@@ -18,7 +18,7 @@ from hitl.plan import Change, Cost, visible
 from hitl.protocol import Phase
 
 _HERE: Final = Path(__file__).parent
-_STATIC: Final = {"console.css": "text/css", "mark.svg": "image/svg+xml"}
+_STATIC: Final = {"console.css": "text/css", "mark.svg": "image/svg+xml", **dict.fromkeys(SCRIPTS, "text/javascript")}
 _WORST_FIRST: Final = (Change.DELETE, Change.REPLACE, Change.UPDATE, Change.CREATE)
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -30,6 +30,8 @@ class Pages:
 
     def __init__(self, settings: ConsoleSettings, visitors: Visitors, *, policy: PolicyInForce) -> None:
         self._policy = policy
+        # Also on a page that says that something broke, which no middleware sees.
+        self._headers = safe_headers(settings.origin)
         self._environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -69,7 +71,7 @@ class Pages:
         """A page, as this visitor sees it."""
         shown: dict[str, object] = {"visitor": visitor, "phase": self._phase() if visitor else None, **values}
         page = self._environment.get_template(name).render({**self._always, "here": name, **shown})
-        return HTMLResponse(page, status_code=status, headers=SAFE_HEADERS)
+        return HTMLResponse(page, status_code=status, headers=self._headers)
 
     def message(self, title: str, text: str, *, status: int, visitor: Visitor | None = None) -> HTMLResponse:
         """A page that says one thing."""
@@ -79,7 +81,7 @@ class Pages:
         return self._policy.current().environments[self._policy.environment].phase
 
     async def static(self, request: Request) -> Response:
-        """Style sheet and mark."""
+        """Style sheet, mark and scripts."""
         name = str(request.path_params["name"])
         if name not in _STATIC:
             return self.message("Not found", f"There is no file {name!r} here.", status=HTTPStatus.NOT_FOUND)

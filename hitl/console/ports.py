@@ -144,6 +144,30 @@ class Approvals(Protocol):
         ...
 
 
+class Marks(Protocol):
+    """A text for each page, which is another whenever the page would be. Each raises `Unavailable`."""
+
+    async def waiting(self) -> str:
+        """Of what waits."""
+        ...
+
+    async def decided(self) -> str:
+        """Of what was decided."""
+        ...
+
+    async def goals(self, wanted: GoalFilter) -> str:
+        """Of the goals that are looked for."""
+        ...
+
+    async def goal(self, goal_id: str, run_id: str | None) -> str:
+        """Of one goal."""
+        ...
+
+    async def approval(self, approval_id: str) -> str:
+        """Of one approval."""
+        ...
+
+
 class Decide(Protocol):
     """Deciding."""
 

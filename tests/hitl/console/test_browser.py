@@ -185,7 +185,7 @@ async def test_names_and_reasons_are_never_markup_in_a_browser_with_scripts(cons
         page = await windows.open("alice", scripts=True)
         for path in (windows.shown_at(approval), f"{windows.address}/", f"{windows.address}/approval?id={quote(EVIL)}"):
             await page.goto(path)
-            assert await page.locator("script, main img, [onerror]").count() == 0
+            assert await page.locator("main script, main img, [onerror]").count() == 0
         # Even what would get into a page does not run.
         await page.goto(f"{windows.address}/decided")
         await page.evaluate("document.querySelector('main').innerHTML = `<img src=x onerror=\"alert(3)\">`")
@@ -285,7 +285,7 @@ async def test_a_stacks_whole_plan_can_be_read_and_used_by_anybody(
         await expect(page.get_by_role("heading", name="What becomes of shop/prod")).to_be_visible()
         await expect(page.get_by_role("row", name="engineVersion")).to_contain_text("15.4")
         await expect(page.get_by_text(EVIL, exact=True).first).to_be_visible()
-        assert await page.locator("script, main img, [onerror]").count() == 0
+        assert await page.locator("main script, main img, [onerror]").count() == 0
         await reads_well(page)
         await works_by_keyboard(page)
         await page.get_by_role("link", name="All of this change").click()
@@ -308,6 +308,36 @@ async def test_the_parts_of_a_huge_plan_are_turned_without_scripts(console: Cons
         await page.keyboard.press("Enter")
         await expect(folded.get_by_role("row", name="tags.t0")).to_be_visible()
         await expect(page.get_by_role("link", name="Approve…")).to_be_visible()
+
+
+async def test_what_happens_is_shown_while_one_looks(console: Console, windows: Windows) -> None:
+    """Nobody reloads: a decision of somebody else, the end of the step, and the end of the goal."""
+    house = console.house
+    async with house.workers():
+        goal = await house.start(branch="watched")
+        approval = await house.approval_of(goal)
+        page, listing = await windows.open("alice", scripts=True), await windows.open("alice", scripts=True)
+        await page.goto(windows.shown_at(approval))
+        await listing.goto(f"{windows.address}/decided")
+        await expect(page.locator("#told")).to_have_text("Live")
+        await expect(page.get_by_role("heading", name="0 of 2 approved")).to_be_visible()
+        await page.locator(".plan details summary").first.click()
+        await house.decide(approval, "bob", reason=EVIL)
+        await expect(page.get_by_role("heading", name="1 of 2 approved")).to_be_visible()
+        await expect(page.locator(".decisions").get_by_text(EVIL)).to_be_visible()
+        await house.decide(approval, "carol")
+        await expect(page.get_by_text("Carried out")).to_be_visible()
+        await expect(listing.locator(".card", has_text="watched").get_by_text("carried out")).to_be_visible()
+        await expect(page.locator(".plan details").first).to_have_attribute("open", "")
+        await goal.result()
+    assert windows.complaints == []
+
+
+async def test_nobody_is_told_anything_who_is_not_signed_in(console: Console, windows: Windows) -> None:
+    page = await windows.open(None, scripts=True)
+    for path in ("/", "/goals", "/decided"):
+        answer = await page.request.get(f"{windows.address}/live?page_path={path}", max_redirects=0)
+        assert (answer.status, await answer.text()) == (204, "")
 
 
 async def reads_well(page: Page) -> None:

@@ -35,6 +35,8 @@ from connectors.artifacts import ArtifactStore
 from hitl.approvers import People
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
+from hitl.console.live import Live
+from hitl.console.marks import TemporalMarks
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Tokens
 from hitl.console.visibility import TemporalApprovals
@@ -133,6 +135,7 @@ class Console:
         self.hand = Hand(self.house)
         self.goals = StartableGoals(client, lambda: self.policy.current().people)
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
+        self.live = Live(every=0.2)
         fields = {"origin": ORIGIN, "secret": SecretStr(SECRET), "development": True} | settings
         fields |= {"temporal_ui": "http://127.0.0.1:8233", "traces": "http://127.0.0.1:9/?workflow_id={workflow_id}"}
         self.settings = ConsoleSettings.model_validate(fields)
@@ -164,6 +167,8 @@ class Console:
             decide=self.hand,
             goals=self.goals,
             artifacts=self.artifacts,
+            marks=TemporalMarks(self.house.client),
+            live=self.live,
         )
 
     @contextlib.asynccontextmanager
