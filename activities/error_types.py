@@ -65,7 +65,7 @@ _ROWS: Final = (
         comes_from="network, 5xx, a time-out on a read, a policy file that cannot be read",
         retryable=True,
         retry="yes, by the step's preset",
-        goal_does="nothing; when the preset is exhausted it parks for a person",
+        goal_does="nothing; when the preset is exhausted it parks",
     ),
     ErrorRow(
         type=ErrorType.RATE_LIMITED,

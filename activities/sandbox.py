@@ -72,7 +72,8 @@ class RunCommandRequest(BaseModel):
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
-        return PolicyContext.of_repository(self.source.repository) if self.source else PolicyContext()
+        touched = PolicyContext.of_repository(self.source.repository) if self.source else PolicyContext()
+        return touched.model_copy(update={"purpose": self.purpose})
 
 
 class CommandRun(BaseModel):

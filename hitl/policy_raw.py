@@ -91,6 +91,7 @@ class RawWhere(Raw):
 
     repository_owner: _Pattern | None = None
     repository_name: _Pattern | None = None
+    purpose: _Pattern | None = None
 
 
 class RawRule(Raw):

@@ -130,6 +130,7 @@ class PolicyContext(BaseModel):
 
     repository_owner: str | None = Field(default=None, description="Owner of the repository, as in OWNER/NAME.")
     repository_name: str | None = Field(default=None, description="Name of the repository, as in OWNER/NAME.")
+    purpose: str | None = Field(default=None, description="Why a command in the sandbox needs a network.")
 
     @classmethod
     def of_repository(cls, full_name: str) -> "PolicyContext":

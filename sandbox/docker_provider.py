@@ -132,7 +132,8 @@ class DockerSandbox:
         """See `sandbox.protocol.Sandbox.self_test`."""
         await self_test(self, image, own_kernel=await self._chosen_runtime() is not None)
         if self.egress is not None and self.egress.purposes:
-            await network_test(self, image, self.egress.purposes[0])
+            purpose, work = next(iter(self.egress.purposes.items()))
+            await network_test(self, image, purpose, work)
 
     async def close(self) -> None:
         """Remove what waits, and wait until everything is removed."""
@@ -174,7 +175,7 @@ class DockerSandbox:
             return
         if self.egress is None:
             raise SpecRefused(f"the purpose {spec.purpose!r} does not exist here: the deployment has none")
-        async with self.egress.network(spec.purpose, spec.run_id, _lifetime(spec) + _SLACK_SECONDS) as lease:
+        async with self.egress.network(spec, spec.purpose, _lifetime(spec) + _SLACK_SECONDS) as lease:
             yield lease
 
     async def _container(self, spec: RunSpec, part: Part, lease: Lease | None) -> tuple[Container, bool]:

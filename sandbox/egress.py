@@ -19,10 +19,16 @@ from sandbox.registries import MIRROR_PORT
 from sandbox.relay import Relay
 from sandbox.result import Connection, Download
 from sandbox.service import Service, Watched
+from sandbox.spec import RunSpec, Work
 from sandbox.wire import Surroundings
 
 _FAREWELL_SECONDS: Final = 2
 _STOPPED_SECONDS: Final = 20
+_KEPT: Final[Mapping[Work, str]] = {
+    "command": "commands",
+    "packages": "a program's packages",
+    "stack": "Pulumi's engine",
+}
 _OVERLAP: Final = ("overlap", "already")
 _log = logging.getLogger(__name__)
 
@@ -141,22 +147,21 @@ class Egress:
         self._subnets = self._round()
 
     @contextlib.asynccontextmanager
-    async def network(self, purpose: str, run_id: str, seconds: float) -> AsyncGenerator[Lease]:
+    async def network(self, spec: RunSpec, purpose: str, seconds: float) -> AsyncGenerator[Lease]:
         """A network for one run, gone after the block.
 
         Args:
+            spec: Of the run.
             purpose: What it is for.
-            run_id: Names it in labels.
             seconds: After which the reaper may take it from a dead worker.
 
         Raises:
-            SpecRefused: The purpose does not exist here.
+            SpecRefused: The purpose does not exist here, or is not for this work.
             CapacityExhausted: The pool of addresses is used up.
             SandboxUnavailable: The engine or the proxy does not do its part.
         """
-        if purpose not in self._settings.names:
-            known = ", ".join(sorted(self._settings.names)) or "none"
-            raise SpecRefused(f"the purpose {purpose!r} does not exist here: the deployment has {known}")
+        self._require(purpose, spec.work)
+        run_id = spec.run_id
         services = await self._between(purpose)
         name = f"{PREFIX}net-{run_id}-{secrets.token_hex(4)}"
         self._containers.live.add(name)
@@ -177,9 +182,17 @@ class Egress:
             self._containers.later(self._remove(name, lease))
 
     @property
-    def purposes(self) -> tuple[str, ...]:
-        """What the deployment opens, by name."""
-        return self._settings.names
+    def purposes(self) -> Mapping[str, Work]:
+        """What the deployment opens, by name, with work that it is for."""
+        return {name: self._settings.kept_for.get(name, "command") for name in self._settings.names}
+
+    def _require(self, purpose: str, work: Work) -> None:
+        may = self._settings.names_for(work)
+        if purpose in may:
+            return
+        kept = self._settings.kept_for.get(purpose) if purpose in self._settings.names else None
+        why = "does not exist here" if kept is None else f"is for {_KEPT[kept]} alone"
+        raise SpecRefused(f"the purpose {purpose!r} {why}: the deployment has {', '.join(sorted(may)) or 'none'}")
 
     async def close(self) -> None:
         """End the proxies, and the network that we made for them."""

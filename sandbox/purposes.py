@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.registries import MirrorSettings
-from sandbox.spec import Host, ImageDigest, Purpose
+from sandbox.spec import Host, ImageDigest, Purpose, Work
 
 PROXY_PORT: Final = 3128
 PROXY_HOST: Final = "proxy.banksman.internal"
@@ -44,6 +44,7 @@ class EgressSettings(BaseModel):
             and digest of every download. Such a purpose may have hosts as well, other ones.
         relays: Fixed addresses by purpose and name, such as a database's: a run reaches each on a port of the relay's,
             and nothing that it sends leads elsewhere. Such a purpose may have hosts as well.
+        kept_for: Purposes that are for one kind of work alone; the others are for all.
         proxy_image: The allow-list proxy, the mirror and the relay, by digest.
         pool: Where the runs' networks are cut from, eight addresses each; no other network may overlap.
         outbound: A network of the engine that leads out, for the proxies only; None makes one.
@@ -57,6 +58,7 @@ class EgressSettings(BaseModel):
     relays: Mapping[Purpose, Mapping[Purpose, RelayTarget]] = Field(
         default_factory=dict[str, Mapping[str, RelayTarget]]
     )
+    kept_for: Mapping[Purpose, Work] = Field(default_factory=dict[str, Work])
     proxy_image: ImageDigest
     pool: IPv4Network = IPv4Network("10.214.0.0/20")
     outbound: str | None = Field(default=None, pattern=r"^banksman-[a-z0-9-]{1,50}$")
@@ -76,6 +78,10 @@ class EgressSettings(BaseModel):
     def names(self) -> tuple[str, ...]:
         """Every purpose that exists here."""
         return tuple(dict.fromkeys((*self.purposes, *self.mirrors, *self.relays)))
+
+    def names_for(self, work: Work) -> tuple[str, ...]:
+        """Those that this work may have."""
+        return tuple(name for name in self.names if self.kept_for.get(name, work) == work)
 
 
 def squid_configuration(hosts: tuple[str, ...]) -> str:

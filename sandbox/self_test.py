@@ -15,7 +15,7 @@ from sandbox.errors import IsolationMissing
 from sandbox.protocol import Sandbox
 from sandbox.result import RunResult
 from sandbox.seccomp import SOCKETS
-from sandbox.spec import MIB, InputFile, Limits, RunSpec
+from sandbox.spec import MIB, InputFile, Limits, RunSpec, Work
 
 _LIMITS: Final = Limits(
     memory_bytes=96 * MIB, pids=32, workspace_bytes=4 * MIB, tmp_bytes=4 * MIB, wall_seconds=20, cpus=1
@@ -91,13 +91,14 @@ async def self_test(sandbox: Sandbox, image: str, *, own_kernel: bool = False) -
     return found
 
 
-async def network_test(sandbox: Sandbox, image: str, purpose: str) -> None:
+async def network_test(sandbox: Sandbox, image: str, purpose: str, work: Work = "command") -> None:
     """Try to reach a listener on all of this host's addresses from a run's own network, past the proxy.
 
     Args:
         sandbox: The provider under test.
         image: The base image.
         purpose: Any that exists.
+        work: What it is for.
 
     Raises:
         IsolationMissing: The listener was reached, or a name was resolved.
@@ -118,6 +119,7 @@ async def network_test(sandbox: Sandbox, image: str, purpose: str) -> None:
             argv=("python3", "-I", "-c", _REACH, str(port), *_host_addresses()),
             limits=_LIMITS,
             purpose=purpose,
+            work=work,
         )
         result = await sandbox.run(spec)
     if result.exit_code != 0:

@@ -7,7 +7,7 @@ cannot be asked for. Secrets are not part of a spec, because specs are kept in h
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -127,6 +127,10 @@ class Limits(_Frozen):
         return self
 
 
+Work = Literal["command", "packages", "stack"]
+"""Whose work a run is: what a goal names, what a program's packages are fetched by, or Pulumi's engine."""
+
+
 class RunSpec(_Frozen):
     """One command in one fresh container.
 
@@ -140,7 +144,9 @@ class RunSpec(_Frozen):
         directory: Where below the workspace the command starts.
         environment: Names and values; nothing secret, because specs are kept.
         limits: What the run may use.
-        purpose: Why it needs a network; the deployment decides what that opens. None means no network at all.
+        purpose: Why it needs a network; the deployment decides what that opens, and for whose work. None means no
+            network at all.
+        work: Whose it is. The step says so, never a goal's input.
     """
 
     run_id: RunId
@@ -153,6 +159,7 @@ class RunSpec(_Frozen):
     environment: Mapping[str, Argument] = Field(default_factory=dict[str, str])
     limits: Limits = Limits()
     purpose: Purpose | None = None
+    work: Work = "command"
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

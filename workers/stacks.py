@@ -138,6 +138,7 @@ class StackEnvironment(_Frozen):
                 **{name: getattr(egress, name) for name in EgressSettings.model_fields},
                 "purposes": {**egress.purposes, PURPOSE: hosts},
                 "relays": {**egress.relays, PURPOSE: self._relays},
+                "kept_for": {**egress.kept_for, PURPOSE: "stack"},
             }
         )
 

@@ -5,8 +5,10 @@ A goal is a subclass with `@workflow.run`. It calls `self.step(...)` for each ac
 step) is set here, once.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -19,13 +21,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from hitl.protocol import RefusalReason
     from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
-    from workflows.policies import Preset
+    from workflows.policies import Preset, pause_of_parked
 
 Request = TypeVar("Request", bound=BaseModel)
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result", bound=GoalResult)
 Steps = TypeVar("Steps")
 
+_TRIES_BY_ITSELF: Final = "a-parked-goal-tries-by-itself"
 _WORTH_WAITING_FOR = frozenset({ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED, ErrorType.SANDBOX_UNAVAILABLE})
 
 
@@ -142,7 +145,7 @@ class Goal:
         summary: str,
         step_id: str | None = None,
     ) -> Answer:
-        """Take one step, and wait for a person when its provider stays away for longer than the preset allows.
+        """Take one step, and park when its provider stays away for longer than the preset allows.
 
         Args:
             activity: The step.
@@ -157,13 +160,15 @@ class Goal:
             ApplicationError: It failed for good.
         """
         self.begin(summary)
+        parked = 0
         while True:
             try:
                 return await self.attempt(
                     activity, request, queue=queue, preset=preset, summary=summary, step_id=step_id
                 )
             except StepWaits as waits:
-                await self.park(str(waits))
+                await self.park(str(waits), times=parked)
+                parked += 1
 
     async def attempt(  # noqa: PLR0913 - all but two are named by every caller
         self,
@@ -205,16 +210,24 @@ class Goal:
         self._step = summary
         workflow.set_current_details(f"**Now:** {summary}")
 
-    async def park(self, why: str) -> None:
-        """Wait, for weeks if need be, until a person sends the update `resume`, or cancels the goal."""
+    async def park(self, why: str, *, times: int) -> None:
+        """Wait until a person sends the update `resume`, or cancels the goal; in between it tries by itself.
+
+        Args:
+            why: What it waits for.
+            times: How often it has parked at this step before: each time it waits longer.
+        """
         self._waiting_for = why
         self._resumed = False
+        pause = pause_of_parked(times) if workflow.patched(_TRIES_BY_ITSELF) else None
+        again = f"It tries again at {workflow.now() + pause:%Y-%m-%d %H:%M} UTC by itself. " if pause else ""
         self._show(
             GoalState.PARKED,
-            f"**Parked:** {why}\n\nMend it, then `banksman resume {workflow.info().workflow_id}`; "
+            f"**Parked:** {why}\n\n{again}Mend it, then `banksman resume {workflow.info().workflow_id}`; "
             "or cancel the workflow.",
         )
-        await workflow.wait_condition(lambda: self._resumed)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(lambda: self._resumed, timeout=pause)
         self._waiting_for = None
         self._show(GoalState.RUNNING, f"**Now:** {self._step}")
 

@@ -32,6 +32,19 @@ class Preset:
     cancellation: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL
 
 
+_FIRST_PAUSE: Final = timedelta(minutes=1)
+_LONGEST_PAUSE: Final = timedelta(hours=4)
+
+
+def pause_of_parked(times: int) -> timedelta:
+    """How long a parked goal waits for a person before it tries by itself; longer each time.
+
+    Args:
+        times: How often it has parked at this step before.
+    """
+    return min(_FIRST_PAUSE * 2 ** min(times, 10), _LONGEST_PAUSE)
+
+
 RUN_SLACK: Final = timedelta(minutes=3)
 """What a run may take beyond the command's own time: an image's first start, files in, artifacts out."""
 

@@ -153,13 +153,13 @@ class StackGoal(Goal):
                 await self._before_another_look(error, tries)
 
     async def _before_another_look(self, error: StepWaits | ApplicationError, tries: int) -> None:
-        """A while of waiting, or a person; raises what another try cannot mend."""
+        """A while of waiting, then parked; raises what another try cannot mend."""
         if isinstance(error, ApplicationError) and (error.type != ErrorType.CONFLICT or tries >= _TRIES):
             raise error
         if tries % _TRIES:
             await workflow.sleep(_AGAIN * tries)
         else:
-            await self.park(str(error))
+            await self.park(str(error), times=tries // _TRIES - 1)
 
     def _wait_for(self, what: str | None) -> None:
         self._waiting_for = what

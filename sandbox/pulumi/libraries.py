@@ -57,4 +57,5 @@ def libraries_spec(  # noqa: PLR0913 - each is a part of the run
         artifacts=(ARCHIVE,),
         limits=_LIMITS,
         purpose=purpose,
+        work="packages",
     )

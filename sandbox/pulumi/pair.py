@@ -136,6 +136,7 @@ class Pair:
             artifacts=tuple(self._work.artifacts),
             limits=request.engine.limits.model_copy(update={"wall_seconds": lifetime}),
             purpose=request.engine.purpose,
+            work="stack",
         )
         part = Part(volume=volume, hostname=f"{HOST_PREFIX}{request.run_id}", started=self._started)
         return await self._sandbox.run_part(spec, part, secrets=secrets, on_output=self._heard)

@@ -42,7 +42,8 @@ _AFTER_ERRORS: Final = """\
 *Benign* errors are ordinary ends, not faults: Temporal's worker neither logs nor counts them as failures.
 
 A step that uses up its retries on `Unavailable` or `RateLimited` parks its goal: the search attribute `BanksmanState`
-becomes `parked`, the Temporal UI says what it waits for, and `banksman resume` lets it try again.
+becomes `parked`, and the Temporal UI says what it waits for. It tries again by itself, after a minute, then after
+pauses that grow to four hours; `banksman resume` lets it try at once.
 
 Where errors come from: `connectors/errors.py` is the tree that clients raise, and `activities/_errors.py` the one place
 that maps it to this table."""

@@ -108,6 +108,13 @@ def test_each_field_is_matched_whole_and_by_itself(where: dict[str, str], matche
     assert outcome(policy(Phase.PRODUCTION, rule("allow", "*", **where))) == allowed
 
 
+def test_the_purpose_of_a_command_is_matched() -> None:
+    only = policy(Phase.PRODUCTION, rule("deny", "sandbox.*", purpose="package-*"))
+    for purpose, expected in (("package-registries", "deny_rule"), ("git", "allow")):
+        context = SHOP.model_copy(update={"purpose": purpose})
+        assert outcome(only, action="sandbox.run_command", context=context) == expected
+
+
 def test_a_newline_in_a_field_does_not_slip_past_a_pattern() -> None:
     context = PolicyContext(repository_owner="acme", repository_name="shop\nx")
     assert outcome(policy(Phase.PRODUCTION, rule("deny", "*", repository_name="shop*")), context=context) == "deny_rule"

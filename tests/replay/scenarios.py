@@ -84,6 +84,7 @@ READS = (
     Scenario("ReadFile", "failed", _failing(ErrorType.NOT_FOUND, "there is no such file"), _to_its_end),
     Scenario("ReadFile", "cancelled", _failing(ErrorType.UNAVAILABLE, "Vault is sealed"), _cancelled),
     Scenario("ReadFile", "parked-and-resumed", exhausted, _resumed),
+    Scenario("ReadFile", "parked-for-a-while-and-resumed", exhausted, _resumed),
     Scenario(
         "ReadFile",
         "outage-waited-out",

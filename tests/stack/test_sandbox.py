@@ -145,6 +145,7 @@ def test_the_command_finds_no_credential_and_no_network(stack: Running, goal_id:
     ("more", "says"),
     [
         ({"purpose": "everything"}, "the purpose 'everything' does not exist here"),
+        ({"purpose": "pulumi-stack"}, "the purpose 'pulumi-stack' is for Pulumi's engine alone"),
         ({"ref": "no/such/branch"}, "no branch, tag or commit 'no/such/branch'"),
         ({"repository": "acme/none"}, "not installed on 'acme/none'"),
     ],

@@ -51,6 +51,7 @@ def test_its_network_leads_to_what_it_names_and_leaves_the_others_as_they_are(tm
         "state": ("db.internal", 5433),
         "world": ("10.1.2.3", 5432),
     }
+    assert (opened.names_for("command"), opened.names_for("stack")) == (("git",), ("git", PURPOSE))
     with pytest.raises(ValueError, match="is for stacks"):
         load(tmp_path).said.opened(opened)
 

@@ -29,11 +29,14 @@ def check(path: PolicyFile = DEFAULT_POLICY) -> None:
 
 
 @policy.command("explain")
-def explain_action(
+def explain_action(  # noqa: PLR0913, PLR0917 - each is an option
     action: Annotated[str, typer.Argument(metavar="ACTION", help="A step's name, as in github.read_file.")],
     effect: Annotated[Effect, typer.Option(help="What the step may do at most.")] = Effect.READ,
     repository: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="The repository that the step touches.")
+    ] = None,
+    purpose: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Why a command in the sandbox needs a network.")
     ] = None,
     environment: Annotated[str, typer.Option(help="An environment that the file names.")] = ENVIRONMENT,
     path: Annotated[
@@ -45,6 +48,7 @@ def explain_action(
         context = PolicyContext.of_repository(repository) if repository else PolicyContext()
     except ValueError as error:
         fail(str(error), Exit.USAGE)
+    context = context.model_copy(update={"purpose": purpose})
     out.print(
         explain(_load(path), environment, action=action, effect=effect, context=context), markup=False, soft_wrap=True
     )
