@@ -18,7 +18,7 @@ from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 
 from activities.error_types import ErrorType, application_error
-from workflows.converter import PLAIN_ENCODING
+from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING
 
 ENCODING: Final = b"binary/encrypted"
 _KEY_ID: Final = "banksman-key"
@@ -65,14 +65,16 @@ class EncryptionCodec(PayloadCodec):
     Args:
         ring: The keys.
         namespace: Bound to every payload.
-        mark_plain: Mark what comes in unencrypted, so that the converter refuses it; the codec server passes it on.
+        mark: Mark what came in unencrypted, and what does not decrypt, so that the converter refuses it where it is
+            read: raised here, one bad signal would end the goal it was sent to. The codec server passes the one on,
+            and refuses the other by itself.
     """
 
-    def __init__(self, ring: KeyRing, namespace: str, *, mark_plain: bool = True) -> None:
+    def __init__(self, ring: KeyRing, namespace: str, *, mark: bool = True) -> None:
         self._current = ring.current
         self._ciphers = ring.ciphers()
         self._bound = b"banksman-payload/v1\0" + namespace.encode()
-        self._mark_plain = mark_plain
+        self._mark = mark
 
     async def encode(self, payloads: Iterable[Payload]) -> list[Payload]:
         """Encrypt each payload whole, its metadata included."""
@@ -82,9 +84,17 @@ class EncryptionCodec(PayloadCodec):
         """Decrypt each payload.
 
         Raises:
-            ApplicationError: A payload is of an unknown key, or was changed.
+            ApplicationError: A payload is of an unknown key, or was changed, and is not to be marked.
         """
-        return [self._decrypt(payload) for payload in payloads]
+        return [self._decrypt_or_mark(payload) for payload in payloads]
+
+    def _decrypt_or_mark(self, payload: Payload) -> Payload:
+        try:
+            return self._decrypt(payload)
+        except ApplicationError as refusal:
+            if not self._mark:
+                raise
+            return Payload(metadata={"encoding": SEALED_ENCODING.encode()}, data=refusal.message.encode())
 
     def _encrypt(self, payload: Payload) -> Payload:
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -93,7 +103,7 @@ class EncryptionCodec(PayloadCodec):
 
     def _decrypt(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING:
-            if not self._mark_plain:
+            if not self._mark:
                 return payload
             return Payload(metadata={"encoding": PLAIN_ENCODING.encode()}, data=payload.data)
         name = payload.metadata.get(_KEY_ID, b"").decode(errors="replace")
@@ -103,7 +113,7 @@ class EncryptionCodec(PayloadCodec):
         nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
         try:
             return Payload.FromString(cipher.decrypt(nonce, sealed, self._bound))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise _undecryptable(
                 f"a payload does not decrypt with key {name!r}: changed, or of another namespace"
             ) from None

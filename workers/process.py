@@ -99,12 +99,12 @@ async def logged_in(role: str, settings: Settings) -> AsyncGenerator[VaultSessio
             await session.close()
 
 
-async def payload_codec(vault: VaultSession, settings: Settings, *, mark_plain: bool = True) -> EncryptionCodec | None:
+async def payload_codec(vault: VaultSession, settings: Settings, *, mark: bool = True) -> EncryptionCodec | None:
     """The codec with the key ring from Vault, or None in development."""
     if not settings.encrypt_payloads:
         return None
     fields = await vault.read(_PAYLOAD_KEYS)
-    return EncryptionCodec(key_ring(fields), settings.temporal_namespace, mark_plain=mark_plain)
+    return EncryptionCodec(key_ring(fields), settings.temporal_namespace, mark=mark)
 
 
 def key_ring(fields: Mapping[str, SecretStr]) -> KeyRing:

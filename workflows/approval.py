@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval_messages import in_words, post, tell, try_again_later, update
     from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE
     from workflows.decision_checks import check_here
+    from workflows.one_input import OneInput
 
 _GONE: Final = "The goal that asked for it is gone."
 _ENDS: Final = {
@@ -48,7 +49,7 @@ _ENDS: Final = {
 
 
 @workflow.defn(name=APPROVAL_WORKFLOW)
-class ApprovalWorkflow:
+class ApprovalWorkflow(OneInput):
     """One plan, and what people decide on it."""
 
     @workflow.init

@@ -1,16 +1,19 @@
 """How inputs and results are written in histories: pydantic JSON, with errors that a person can act on.
 
-A decoding error in a workflow's own input would by default fail the *workflow task*, which Temporal retries for
-ever. Raised as an `ApplicationError` it ends the goal at once, with one line that names the field.
+What cannot be read in a workflow's own input would by default fail the *workflow task*, and in a step's the attempt,
+both of which Temporal tries again for hours or for ever. Refused as `InvalidRequest` it ends the goal, or the step, at
+once, with one line that names the field or the encoding. The same refusal drops a signal that nobody can read.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
@@ -23,11 +26,17 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
+from activities.error_types import ErrorType, bounded
 from workflows.failures import RedactedFailures
 
 PLAIN_ENCODING: Final = "binary/banksman-plain"
 """How a codec marks a payload that should have been encrypted and was not."""
+SEALED_ENCODING: Final = "binary/banksman-sealed"
+"""How a codec marks a payload that it cannot decrypt; its data say why."""
+
+_JSON: Final = "json/plain"
+_NOTHING: Final = "binary/null"
+_BYTES: Final = "binary/plain"
 
 _MOST_PROBLEMS = 8
 
@@ -65,30 +74,52 @@ def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:
             return f"field {where!r}: {text}" if where else text
 
 
+class InputRefused(ApplicationError):
+    """Nobody here can read what came in: `InvalidRequest`, with what to do about it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(bounded(message), type=ErrorType.INVALID_REQUEST.value, non_retryable=True)
+
+
+class PlainInputRefused(InputRefused):
+    """The refusal of an unencrypted input. Its message stays readable: who forgot the codec cannot decrypt it."""
+
+
+class _Failures(RedactedFailures):
+    """Ends a step whose input is refused: the SDK puts the refusal into an error of its own, which is tried again."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        super().to_failure(_refusal_in(exception) or exception, payload_converter, failure)
+
+
+class _EncryptedFailures(_Failures):
+    """Encrypts messages and stack traces of failures, all but the one that says how to encrypt."""
+
+    def __init__(self) -> None:
+        super().__init__(encode_common_attributes=True)
+        self._plain = _Failures()
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        plain = isinstance(_refusal_in(exception), PlainInputRefused)
+        converter = self._plain if plain else super()
+        converter.to_failure(exception, payload_converter, failure)
+
+
+def _refusal_in(exception: BaseException) -> InputRefused | None:
+    for one in (exception, exception.__cause__):
+        if isinstance(exception, ApplicationError) and isinstance(one, InputRefused):
+            return one
+    return None
+
+
 class _ReadablePydanticConverter(PydanticJSONPlainPayloadConverter):
-    """Turns pydantic's refusal into the error table's `InvalidRequest`."""
+    """Turns pydantic's refusal into one of ours."""
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         try:
             return super().from_payload(payload, type_hint)
         except ValidationError as error:
-            raise application_error(ErrorType.INVALID_REQUEST, describe_problems(type_hint or object, error)) from None
-
-
-class PlainInputRefused(ApplicationError):
-    """The refusal of an unencrypted input. Its message stays readable: who forgot the codec cannot decrypt it."""
-
-
-class _EncryptedFailures(RedactedFailures):
-    """Encrypts messages and stack traces of failures, all but the one that says how to encrypt."""
-
-    def __init__(self) -> None:
-        super().__init__(encode_common_attributes=True)
-        self._plain = RedactedFailures()
-
-    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
-        converter = self._plain if isinstance(exception, PlainInputRefused) else super()
-        converter.to_failure(exception, payload_converter, failure)
+            raise InputRefused(describe_problems(type_hint or object, error)) from None
 
 
 class _RefusePlain(EncodingPayloadConverter):
@@ -106,9 +137,7 @@ class _RefusePlain(EncodingPayloadConverter):
         del payload, type_hint
         raise PlainInputRefused(
             "the input came in unencrypted and now stands plain in the history; start the goal with "
-            "`banksman run`, or give the Temporal CLI --codec-endpoint and --codec-auth",
-            type=ErrorType.INVALID_REQUEST.value,
-            non_retryable=True,
+            "`banksman run`, or give the Temporal CLI --codec-endpoint and --codec-auth"
         )
 
 
@@ -125,6 +154,45 @@ class BanksmanPayloadConverter(CompositePayloadConverter):
             ),
         )
 
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        """Read all of them, each as what is expected in its place.
+
+        Raises:
+            InputRefused: One cannot be read so.
+        """
+        return [self._read(payload, hint) for payload, hint in zip_longest(payloads, type_hints or ())]
+
+    def _read(self, payload: Payload, hint: type | None) -> Any:
+        encoding = payload.metadata.get("encoding", b"").decode(errors="replace")
+        if hint is not None and hint is not RawValue:
+            if encoding == _NOTHING:
+                payload = Payload(metadata={"encoding": _JSON.encode()}, data=b"null")
+            elif encoding not in _expected(hint):
+                raise InputRefused(_unreadable(encoding, payload))
+        try:
+            [value] = super().from_payloads([payload], None if hint is None else [hint])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise InputRefused(_unreadable(encoding, payload)) from error
+        return value
+
+
+def _expected(hint: type) -> frozenset[str]:
+    """The encodings, besides the marks of a codec, that a value of this type can be in."""
+    return frozenset({_JSON, PLAIN_ENCODING, *([_BYTES] if hint is bytes else ())})
+
+
+def _unreadable(encoding: str, payload: Payload) -> str:
+    """What is wrong with a payload, and what to do about it, in one line."""
+    if encoding == SEALED_ENCODING:
+        return payload.data.decode(errors="replace")
+    if encoding.startswith("binary/encrypted"):
+        return (
+            f"the input came in as {encoding!r}, and nothing is encrypted here: start the goal with `banksman run`, "
+            "or leave --codec-endpoint of the Temporal CLI out"
+        )
+    named = f"in the encoding {encoding[:80]!r}" if encoding else "without an encoding"
+    return f"the input came in {named}, which nobody here reads: give plain JSON ({_JSON!r}), as `banksman run` does"
+
 
 def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
     """The one converter of workers, command, tests and replay.
@@ -132,9 +200,7 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
     Args:
         codec: Encrypts payloads; failure messages are then encrypted with them.
     """
-    converter = DataConverter(
-        payload_converter_class=BanksmanPayloadConverter, failure_converter_class=RedactedFailures
-    )
+    converter = DataConverter(payload_converter_class=BanksmanPayloadConverter, failure_converter_class=_Failures)
     if codec is None:
         return converter
     return dataclasses.replace(converter, payload_codec=codec, failure_converter_class=_EncryptedFailures)

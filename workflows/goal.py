@@ -8,7 +8,7 @@ step) is set here, once.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from hitl.protocol import RefusalReason
     from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
+    from workflows.one_input import OneInput
     from workflows.policies import Preset, pause_of_parked
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -52,22 +53,8 @@ class StepWaits(Exception):
     """A step used up its retries on what waiting, or a person, may mend."""
 
 
-class Goal:
+class Goal(OneInput):
     """The part that all goals share. Not a workflow by itself."""
-
-    def __new__(cls, *inputs: object) -> Self:
-        """Refuse a start with no input or with several: by default that fails the workflow task, for ever.
-
-        Raises:
-            ApplicationError: `InvalidRequest`, which ends the goal with one line.
-        """
-        if len(inputs) != 1 or not isinstance(inputs[0], GoalInput):
-            raise application_error(
-                ErrorType.INVALID_REQUEST,
-                f"{workflow.info().workflow_type} takes exactly one input, and got {len(inputs)}. "
-                "`banksman goals` shows an example.",
-            )
-        return super().__new__(cls)
 
     def __init__(self, request: GoalInput) -> None:
         self._request = request

@@ -1,12 +1,24 @@
 """The workflow runner of workers, tests and replay alike: one factory, so that none is kinder than another."""
 
+import dataclasses
 from typing import Final
 
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from workflows.arriving import RightInputs
+
 _WHOLE: Final = ("cryptography", "_cffi_backend")
 """Loaded once per process: their native half ends the process when it is loaded again by the sandbox."""
+
+
+class _Runner(SandboxedWorkflowRunner):
+    """Has each workflow's input looked at before everything else does, tracing included."""
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        outermost = (RightInputs, *det.interceptor_classes)
+        return super().create_instance(dataclasses.replace(det, interceptor_classes=outermost))
 
 
 def sandbox_runner() -> SandboxedWorkflowRunner:
@@ -15,4 +27,4 @@ def sandbox_runner() -> SandboxedWorkflowRunner:
         SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
         | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
-    return SandboxedWorkflowRunner(restrictions=restrictions)
+    return _Runner(restrictions=restrictions)

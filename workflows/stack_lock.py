@@ -19,6 +19,8 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ConfigDict, Field
 
+    from workflows.one_input import OneInput
+
 STACK_LOCK: Final = "StackLock"
 STACK_TURN: Final = "stack_turn"
 LOOK_AFTER: Final = timedelta(minutes=5)
@@ -64,7 +66,7 @@ def lock_id(project: str, stack: str) -> str:
 
 
 @workflow.defn(name=STACK_LOCK)
-class StackLockWorkflow:
+class StackLockWorkflow(OneInput):
     """The line of one stack. It ends by itself when nobody has waited for a while."""
 
     @workflow.init

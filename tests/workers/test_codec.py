@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from workers.codec import ENCODING, EncryptionCodec, KeyRing
 from workflows.contracts import ReadFileInput
-from workflows.converter import data_converter
+from workflows.converter import SEALED_ENCODING, data_converter
 
 INPUT = ReadFileInput(repository="acme/shop", path="README.md")
 
@@ -16,6 +16,11 @@ INPUT = ReadFileInput(repository="acme/shop", path="README.md")
 def ring(*names: str) -> KeyRing:
     keys = {name: SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()) for name in names}
     return KeyRing(current=names[-1], keys=keys)
+
+
+async def read_as_text(codec: EncryptionCodec, payload: Payload) -> None:
+    """As workers read: the codec marks what it cannot decrypt, and the converter refuses it where it is read."""
+    await data_converter(codec).decode([payload], [str])
 
 
 async def test_what_is_encoded_is_unreadable_and_comes_back() -> None:
@@ -44,7 +49,7 @@ async def test_a_rotated_ring_reads_what_the_older_key_wrote() -> None:
 async def test_a_key_that_was_taken_away_is_named() -> None:
     [payload] = await EncryptionCodec(ring("a"), "default").encode([Payload(data=b"x")])
     with pytest.raises(ApplicationError, match="no key 'a'"):
-        await EncryptionCodec(ring("b"), "default").decode([payload])
+        await read_as_text(EncryptionCodec(ring("b"), "default"), payload)
 
 
 @pytest.mark.parametrize("where", [0, 12, -1])
@@ -54,14 +59,25 @@ async def test_a_changed_payload_is_refused(where: int) -> None:
     changed = bytearray(payload.data)
     changed[where] ^= 1
     with pytest.raises(ApplicationError, match="does not decrypt"):
-        await codec.decode([Payload(metadata=payload.metadata, data=bytes(changed))])
+        await read_as_text(codec, Payload(metadata=payload.metadata, data=bytes(changed)))
+
+
+async def test_what_does_not_decrypt_is_marked_and_the_rest_is_read() -> None:
+    """One bad signal must not cost the other events of the same workflow task."""
+    codec = EncryptionCodec(ring("a"), "default")
+    [good] = await codec.encode([Payload(data=b"x")])
+    short = Payload(metadata={"encoding": ENCODING, "banksman-key": b"a"}, data=b"1")
+    sealed, read = await codec.decode([short, good])
+    assert (sealed.metadata["encoding"], read.data) == (SEALED_ENCODING.encode(), b"x")
+    with pytest.raises(ApplicationError, match="does not decrypt"):
+        await EncryptionCodec(ring("a"), "default", mark=False).decode([short])
 
 
 async def test_a_payload_of_another_namespace_is_refused() -> None:
     keys = ring("a")
     [payload] = await EncryptionCodec(keys, "staging").encode([Payload(data=b"x")])
     with pytest.raises(ApplicationError, match="another namespace"):
-        await EncryptionCodec(keys, "production").decode([payload])
+        await read_as_text(EncryptionCodec(keys, "production"), payload)
 
 
 async def test_a_plain_input_is_refused_with_the_way_out() -> None:

@@ -38,7 +38,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def codec() -> EncryptionCodec:
-    return EncryptionCodec(ring("a"), "default", mark_plain=False)
+    return EncryptionCodec(ring("a"), "default", mark=False)
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ def codec_server() -> None:
 
 async def _codec_server(settings: Settings) -> None:
     async with logged_in("codec", settings) as vault:
-        codec = await payload_codec(vault, settings, mark_plain=False)
+        codec = await payload_codec(vault, settings, mark=False)
         if codec is None:
             raise CannotStart("payloads are not encrypted here, so there is nothing to decrypt")
         server = uvicorn.Server(server_config(codec_app(codec, settings), settings.codec_listen))
