@@ -12,7 +12,7 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from hitl.protocol import Denial
+from hitl.protocol import Denial, RefusalReason
 from observability.redaction import redact
 
 MAX_MESSAGE_BYTES: Final = 2048
@@ -187,8 +187,12 @@ def application_error(
 
 
 def policy_denied(denial: Denial) -> ApplicationError:
-    """`PolicyDenied` that carries the refusal, for `denial_of` to read."""
-    return application_error(ErrorType.POLICY_DENIED, denial.explanation, details=(denial.model_dump(mode="json"),))
+    """`PolicyDenied` that carries the refusal, for `denial_of` to read.
+
+    An attempt that nobody waits for is `Unavailable` instead: where somebody does after all, another is to be made.
+    """
+    kind = ErrorType.UNAVAILABLE if denial.reason is RefusalReason.NOT_CURRENT else ErrorType.POLICY_DENIED
+    return application_error(kind, denial.explanation, details=(denial.model_dump(mode="json"),))
 
 
 def denial_of(error: BaseException | None) -> Denial | None:

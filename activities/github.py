@@ -100,10 +100,6 @@ class GitHubSession(Protocol):
         """Where a branch stands, and the commits that only it holds."""
         ...
 
-    async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
-        """Delete a branch that stands at this commit; whether it was there."""
-        ...
-
     @property
     def writes(self) -> Writes:
         """What may be written to it."""

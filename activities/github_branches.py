@@ -1,14 +1,16 @@
 """Steps on branches: looking at one, on the connectors worker; and its deletion, on the destructive one, by a grant."""
 
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
-from temporalio import activity
 
+from activities.current_attempt import Use, current_attempt
 from activities.effects import step
 from activities.github import GitHub, session_for_step
 from activities.granted import GrantedRequest
 from activities.secrets import StepTokens
+from activities.withheld import DestructiveSecrets, Withheld
 from connectors.errors import NotFound
 from hitl.plan import PlanParameters, read_plan
 from hitl.protocol import Effect, PolicyContext
@@ -97,12 +99,28 @@ class BranchActivities:
         return BranchSeen(head=found.head, lost=len(found.commits), commits=listed)
 
 
+class BranchRemoval(Protocol):
+    """One repository, with a token that may delete and lives as long as the session."""
+
+    async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
+        """Delete a branch that stands at this commit; whether it was there."""
+        ...
+
+
+class GitHubToDestroy(Protocol):
+    """Opens sessions in which each effect comes after a last look; the token is revoked when the session ends."""
+
+    def session(self, app: Withheld, *, repository: str) -> AbstractAsyncContextManager[BranchRemoval]:
+        """A session on one repository."""
+        ...
+
+
 class BranchDestruction:
     """Deleting; for the destructive worker. Its App's key is out of every other process's reach."""
 
-    def __init__(self, github: GitHub, vault: StepTokens) -> None:
+    def __init__(self, github: GitHubToDestroy, secrets: DestructiveSecrets) -> None:
         self._github = github
-        self._vault = vault
+        self._secrets = secrets
 
     @step(name="github.delete_branch", effect=Effect.DESTRUCTIVE)
     async def delete_branch(self, request: GrantedRequest) -> BranchDeleted:
@@ -114,16 +132,9 @@ class BranchDestruction:
             ConnectorError: As the tree says; `Conflict` when somebody pushed, and the branch is kept.
         """
         wanted = read_plan(request.plan).parameters_as(DeleteBranchParameters)
-        session = session_for_step(
-            self._github,
-            self._vault,
-            action=_DELETE,
-            secret=_DELETES_WITH,
-            repository=wanted.repository,
-            permissions={"contents": "write"},
-        )
-        async with session as repository:
+        app = await self._secrets.read(_DELETE, _DELETES_WITH)
+        async with self._github.session(app, repository=wanted.repository) as repository:
             there = await repository.delete_branch(wanted.branch, expected_head=wanted.expected_head)
-            if not there and activity.info().attempt == 1:
+            if not there and current_attempt().use is Use.FIRST:
                 raise NotFound(f"{wanted.repository!r} has no branch {wanted.branch!r} any more: somebody deleted it")
         return BranchDeleted(head=wanted.expected_head)

@@ -2,15 +2,18 @@
 
 Before a step it checks, in this order: the step declares its effect and this worker's role runs such steps; it was
 given the one request it declares; a destructive step belongs to a workflow, is no local activity and has its ids; the
-environment's phase and the policy; for a destructive step, the grant. A refusal is `PolicyDenied` with a `Denial` in
-its details, an audit event and a metric. After it, errors are mapped by `activities._errors`.
+environment's phase and the policy; for a destructive step, what `activities.safeguards` says. A refusal is
+`PolicyDenied` with a `Denial` in its details, an audit event and a metric. After it, errors are mapped by
+`activities._errors`.
 
 What is broken is not denied: an unreadable policy file or an audit log that cannot be written is `Unavailable`, so
 that the step waits until it is mended. No step runs without its `allowed` event written. An event that cannot be
 written after the step is logged and counted instead: failing a step that had its effect would have it done twice.
 
 It all runs on the event loop: one `stat` and two short appends to a local file without `fsync` take a fifth of a
-millisecond, and handing them to a thread took four times that. Nothing is awaited between a check and the step.
+millisecond, and handing them to a thread took four times that. Nothing is awaited between a check and an ordinary step.
+A destructive one costs a question to Temporal and a record in Vault, and looks once more right before its effect: see
+`activities.withheld`.
 """
 
 import asyncio
@@ -26,10 +29,12 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities._errors import mapped_errors
 from activities.audit import AuditEvent, AuditLog, AuditRecord, Outcome
+from activities.current_attempt import CurrentAttempt, NotCurrent, begin
 from activities.effects import ORDINARY_EFFECTS
 from activities.error_types import ErrorType, application_error, policy_denied
-from activities.guard_rules import Decision, Execution, GrantVerifier, Judge
+from activities.guard_rules import Decision, Execution, Judge
 from activities.policy_source import PolicySource
+from activities.safeguards import Safeguards
 from hitl.policy_file import PolicyError
 from hitl.protocol import Effect, RefusalReason
 from observability import names
@@ -59,7 +64,7 @@ class GuardInterceptor(Interceptor):
         audit: The audit log of this role.
         role: The worker's role, as the audit log names it.
         effects: What this role may run; `DESTRUCTIVE_EFFECTS` for the destructive worker.
-        grants: Verifies grants; without one every destructive step is refused.
+        safeguards: Of destructive steps; without them every one is refused.
     """
 
     def __init__(
@@ -69,27 +74,42 @@ class GuardInterceptor(Interceptor):
         *,
         role: str,
         effects: frozenset[Effect] = ORDINARY_EFFECTS,
-        grants: GrantVerifier | None = None,
+        safeguards: Safeguards | None = None,
     ) -> None:
         self.environment = policy.environment
         self._policy = policy
         self._audit = audit
         self._role = role
+        self._safeguards = safeguards
+        grants = safeguards.grants if safeguards is not None else None
         self._judge = Judge(policy.environment, role, effects=effects, grants=grants)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
         """Called by the worker for every execution."""
         return _GuardedActivity(next, self)
 
-    def before(self, execution: Execution) -> Decision:
+    def attempt(self, execution: Execution) -> CurrentAttempt | None:
+        """What a destructive step has to be, from here to its end; None for every other."""
+        if execution.effect is not Effect.DESTRUCTIVE or self._safeguards is None:
+            return None
+        attempt = CurrentAttempt(execution.info, self._safeguards.attempts)
+        begin(attempt)
+        return attempt
+
+    async def before(self, execution: Execution, attempt: CurrentAttempt | None) -> Decision:
         """Decide and record the decision.
 
         Raises:
-            ApplicationError: `Unavailable` when the policy, the grant's keys or the audit log cannot be used now.
+            ApplicationError: `Unavailable` when the policy, the grant's keys, Temporal, the record of used grants or
+                the audit log cannot be used now.
         """
         with mapped_errors():
             try:
-                decision, record = self._decide_and_record(execution)
+                decision = self._judge.decide(execution, self._policy.current())
+                if self._safeguards is not None and attempt is not None and decision.reason is None:
+                    refusal = await self._safeguards.admit(execution, attempt)
+                    decision = decision if refusal is None else decision.refused(refusal)
+                record = self._record_decision(execution, decision)
             except (PolicyError, OSError) as error:
                 what = "the policy file cannot be used" if isinstance(error, PolicyError) else "the audit log failed"
                 _count(execution, "broken", None)
@@ -100,9 +120,11 @@ class GuardInterceptor(Interceptor):
         asyncio.get_running_loop().call_soon(self._audit.announce, record)
         return decision
 
-    def after(self, execution: Execution, decision: Decision, outcome: Outcome) -> None:
+    def after(self, execution: Execution, decision: Decision, outcome: Outcome, attempt: CurrentAttempt | None) -> None:
         """Record how the step ended. Never raises for a log that fails."""
         event = self._event(execution, decision, outcome)
+        if attempt is not None and attempt.refused and outcome.event != "finished":
+            event = event.model_copy(update={"reason": RefusalReason.NOT_CURRENT})
         try:
             record = self._record(event)
         except OSError:
@@ -110,12 +132,11 @@ class GuardInterceptor(Interceptor):
         else:
             asyncio.get_running_loop().call_soon(self._audit.announce, record)
 
-    def _decide_and_record(self, execution: Execution) -> tuple[Decision, AuditRecord]:
-        decision = self._judge.decide(execution, self._policy.current())
+    def _record_decision(self, execution: Execution, decision: Decision) -> AuditRecord:
         event = self._event(execution, decision, Outcome(event="denied" if decision.reason else "allowed"))
         if decision.reason is None:
             event = event.model_copy(update={"approval": execution.approval()})
-        return decision, self._record(event)
+        return self._record(event)
 
     def _event(self, execution: Execution, decision: Decision, outcome: Outcome) -> AuditEvent:
         info = execution.info
@@ -166,23 +187,34 @@ class _GuardedActivity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> object:  # noqa: A002 - the SDK's
         began = time.perf_counter()
         execution = Execution(info=activity.info(), fn=input.fn, args=tuple(input.args))
-        decision = self._guard.before(execution)
+        attempt = self._guard.attempt(execution)
+        decision = await self._guard.before(execution, attempt)
         self._guard.show(execution, decision)
         cost = time.perf_counter() - began
         if (denial := decision.denial(execution, environment=self._guard.environment)) is not None:
             _SECONDS.observe(cost)
+            if attempt is not None:
+                await attempt.settle()
             raise policy_denied(denial)
         outcome = _Running()
         try:
             with mapped_errors():
-                return await super().execute_activity(input)
+                return await self._run(input, attempt)
         except BaseException as error:
             outcome.failed(error)
             raise
         finally:
             ended = time.perf_counter()
-            self._guard.after(execution, decision, outcome.outcome())
+            self._guard.after(execution, decision, outcome.outcome(), attempt)
             _SECONDS.observe(cost + time.perf_counter() - ended)
+
+    async def _run(self, input: ExecuteActivityInput, attempt: CurrentAttempt | None) -> object:  # noqa: A002 - the SDK's
+        try:
+            return await super().execute_activity(input)
+        except NotCurrent:
+            if attempt is not None:
+                await attempt.settle()
+            raise
 
 
 class _Running:

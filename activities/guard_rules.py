@@ -1,7 +1,7 @@
 """What the guard decides about one execution of a step. The order of its checks: see `activities.guard`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from temporalio import activity
@@ -68,6 +68,10 @@ class Decision:
     explanation: str = ""
     phase: Phase | None = None
     context: PolicyContext = field(default_factory=PolicyContext)
+
+    def refused(self, refusal: Refusal) -> "Decision":
+        """The same, but for what came to light later."""
+        return replace(self, reason=refusal.reason, explanation=refusal.explanation)
 
     def denial(self, execution: Execution, *, environment: str) -> Denial | None:
         """The refusal as the goal gets it; None where the step may run."""

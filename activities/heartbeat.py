@@ -22,6 +22,8 @@ from temporalio.worker import (
     Interceptor,
 )
 
+from activities.current_attempt import found_attempt
+
 _BEATS_PER_TIMEOUT: Final = 3
 
 
@@ -64,8 +66,10 @@ class _Outbound(ActivityOutboundInterceptor):
 
     def heartbeat(self, *details: object) -> None:
         self.details = details
-        super().heartbeat(*details)
+        self.again()
 
     def again(self) -> None:
         """Say it again."""
+        if (attempt := found_attempt()) is not None:
+            attempt.beats()
         super().heartbeat(*self.details)

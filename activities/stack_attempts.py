@@ -76,6 +76,6 @@ class Attempts:
                 while await self._pulumi.lives(run):  # noqa: ASYNC110 - the engine removes it
                     await asyncio.sleep(_POLL)
             asked = self._opened.request(runs.UnlockRequest, part="f", owner=run)
-            await self._pulumi.unlock(asked, self._opened.secrets)
-        except (SandboxError, TimeoutError) as error:
+            await self._pulumi.unlock(asked, self._opened.secrets, last_look=self._opened.last_look)
+        except (ConnectorError, SandboxError, TimeoutError) as error:
             _log.warning("the lock of a run that is gone was not taken away", run=run, why=str(error))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.grant_use import Use
+from activities.current_attempt import Use, current_attempt
 from activities.stack_attempts import Attempts
 from activities.stack_contracts import StackChanged
 from activities.stack_house import OpenStack, StackHouse
@@ -65,11 +65,10 @@ class Changing:
         self._what = "the destruction" if approved.destroy else "the update"
         self._attempts = Attempts(opened, self._what)
 
-    async def run(self, use: Use, change: Callable[[OnProgress, bool], Awaitable[RunOutcome]]) -> StackChanged:
+    async def run(self, change: Callable[[OnProgress, bool], Awaitable[RunOutcome]]) -> StackChanged:
         """Look, change, and tell how it ended.
 
         Args:
-            use: Whether this execution was tried before.
             change: Does it, in a run called by `PART`; told whether to compare what stands outside once more.
 
         Raises:
@@ -77,7 +76,7 @@ class Changing:
             ConnectorError: Nothing was changed, for another reason.
             SandboxError: The same.
         """
-        if use is Use.RETRY and (found := await self._after_earlier()) is not None:
+        if current_attempt().use is Use.RETRY and (found := await self._after_earlier()) is not None:
             return found
         quiet = await self._require_as_approved()
         live = LiveStack(signals=True)

@@ -1,22 +1,19 @@
 """Steps that change Pulumi stacks, each by a grant, with credentials that no other process reaches."""
 
-from datetime import timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
-from temporalio import activity
 
 from activities.effects import step
-from activities.grant_use import Use, use_grant
 from activities.granted import GrantedRequest
 from activities.stack_attempts import PART
 from activities.stack_changing import Approved, Changing
 from activities.stack_contracts import StackChanged, StackRestored, StackUnlocked
 from activities.stack_files import StackFiles
 from activities.stack_house import OpenStack, StackHouse
-from activities.stack_ports import ChangeTokens
 from activities.stack_problems import raise_failed
 from activities.stack_restoring import Restoring
+from activities.withheld import DestructiveSecrets
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.approval import (
     ChangeParameters,
@@ -34,7 +31,6 @@ from sandbox.pulumi import request as runs
 from sandbox.pulumi.outcome import OnProgress, RunOutcome
 
 _ACTION, _SECRET = "pulumi-change", "pulumi/change"
-_STEP: Final = timedelta(minutes=2)
 _Parameters = TypeVar("_Parameters", bound=StackParameters)
 
 
@@ -43,11 +39,11 @@ class StackDestruction:
 
     Args:
         house: What the deployment gives.
-        vault: Makes the tokens; also keeps which grants were used.
+        secrets: What changes stacks.
     """
 
-    def __init__(self, house: StackHouse, vault: ChangeTokens) -> None:
-        self._house, self._vault = house, vault
+    def __init__(self, house: StackHouse, secrets: DestructiveSecrets) -> None:
+        self._house, self._secrets = house, secrets
 
     @step(name="pulumi.update_stack", effect=Effect.DESTRUCTIVE)
     async def update_stack(self, request: GrantedRequest) -> StackChanged:
@@ -58,7 +54,7 @@ class StackDestruction:
             ConnectorError: Nothing was changed, for another reason.
         """
         wanted = _parameters(request, UpdateStackParameters)
-        use, opened = await self._open(request, wanted, salt=wanted.salt)
+        opened = await self._open(wanted, salt=wanted.salt)
         _require_inputs(opened, wanted)
 
         async def change(on_progress: OnProgress, look: bool) -> RunOutcome:
@@ -71,10 +67,12 @@ class StackDestruction:
                 update_version=wanted.inputs.update_version,
                 check_drift=look,
             )
-            return await opened.place.pulumi.up(asked, opened.secrets, on_progress=on_progress)
+            return await opened.place.pulumi.up(
+                asked, opened.secrets, last_look=opened.last_look, on_progress=on_progress
+            )
 
         approved = await self._approved(wanted, state=wanted.inputs.state, version=wanted.inputs.update_version)
-        return await Changing(self._house, opened, approved).run(use, change)
+        return await Changing(self._house, opened, approved).run(change)
 
     @step(name="pulumi.destroy_stack", effect=Effect.DESTRUCTIVE)
     async def destroy_stack(self, request: GrantedRequest) -> StackChanged:
@@ -85,17 +83,19 @@ class StackDestruction:
             ConnectorError: Nothing was changed, for another reason.
         """
         wanted = _parameters(request, DestroyStackParameters)
-        use, opened = await self._open(request, wanted, salt=wanted.salt)
+        opened = await self._open(wanted, salt=wanted.salt)
         _require_commit(opened, wanted)
 
         async def change(on_progress: OnProgress, look: bool) -> RunOutcome:
             del look  # the engine compares the state; it has no plan to hold the world to
             bound = {"identity": wanted.state, "update_version": wanted.update_version}
             asked = opened.request(runs.DestroyRequest, part=PART, **bound)
-            return await opened.place.pulumi.destroy(asked, opened.secrets, on_progress=on_progress)
+            return await opened.place.pulumi.destroy(
+                asked, opened.secrets, last_look=opened.last_look, on_progress=on_progress
+            )
 
         approved = await self._approved(wanted, state=wanted.state, version=wanted.update_version)
-        return await Changing(self._house, opened, approved).run(use, change)
+        return await Changing(self._house, opened, approved).run(change)
 
     @step(name="pulumi.restore_state", effect=Effect.DESTRUCTIVE)
     async def restore_state(self, request: GrantedRequest) -> StackRestored:
@@ -106,9 +106,9 @@ class StackDestruction:
             ConnectorError: Nothing was changed, for another reason.
         """
         wanted = _parameters(request, RestoreStateParameters)
-        use, opened = await self._open(request, wanted, salt=wanted.salt)
+        opened = await self._open(wanted, salt=wanted.salt)
         _require_commit(opened, wanted)
-        return await Restoring(self._house, opened, wanted).run(use)
+        return await Restoring(self._house, opened, wanted).run()
 
     @step(name="pulumi.unlock_stack", effect=Effect.DESTRUCTIVE)
     async def unlock_stack(self, request: GrantedRequest) -> StackUnlocked:
@@ -119,31 +119,27 @@ class StackDestruction:
             ConnectorError: The locks cannot be looked at.
         """
         wanted = _parameters(request, UnlockStackParameters)
-        _, opened = await self._open(request, wanted)
+        opened = await self._open(wanted)
         owner = wanted.owner.removeprefix(runs.HOST_PREFIX)
         asked = opened.request(runs.UnlockRequest, part="k", owner=owner)
         try:
-            outcome = await opened.place.pulumi.unlock(asked, opened.secrets)
+            outcome = await opened.place.pulumi.unlock(asked, opened.secrets, last_look=opened.last_look)
         except SpecRefused as error:
             raise Conflict(str(error)) from error
         if outcome.ended not in {"done", "changed"}:
             raise_failed(outcome, opened.files, what="the unlocking", hidden=opened.hidden)
         return StackUnlocked(released=outcome.released, owners=outcome.owners)
 
-    async def _open(self, request: GrantedRequest, wanted: StackParameters, *, salt: str = "") -> tuple[Use, OpenStack]:
-        """Use the grant up, and open the stack that it is for."""
+    async def _open(self, wanted: StackParameters, *, salt: str = "") -> OpenStack:
+        """Open the stack that the grant is for."""
         here = self._house.platform.environment
         if isinstance(wanted, ChangeParameters) and wanted.environment != here:
             raise InvalidRequest(f"the plan is for {wanted.environment!r}, and this worker serves {here!r}")
         place = await self._house.engine.place()
-        info = activity.info()
-        told = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or "", "stack": wanted.stack}
-        async with self._vault.step(_ACTION, metadata=told, ttl=_STEP) as token:
-            use = await use_grant(token, request)
-            fields = await token.read(_SECRET)
         files = await self._house.files(wanted.prepared)
         _require_project(files, wanted)
-        return use, self._house.open(files, fields, place=place, salt=salt)
+        secret = await self._secrets.read(_ACTION, _SECRET, stack=wanted.stack)
+        return self._house.open_to_change(files, secret, place=place, salt=salt)
 
     async def _approved(
         self, wanted: UpdateStackParameters | DestroyStackParameters, *, state: str, version: int | None

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from pydantic import SecretBytes, SecretStr, ValidationError
@@ -11,6 +11,7 @@ from temporalio import activity
 
 from activities.stack_files import StackFiles
 from activities.stack_ports import Artifacts, Secrets, StackEngine, StackPlatform, Workplace
+from activities.withheld import LastLook, Withheld
 from connectors.errors import InvalidRequest
 from connectors.pulumi.event_reader import read_events
 from connectors.pulumi.events import EventLog
@@ -28,6 +29,15 @@ _Request = TypeVar("_Request", bound=StackRequest)
 _LONGEST_RUN: Final = 36
 
 
+async def _only_looked_at() -> None:
+    """The last look of a stack that was opened to be looked at.
+
+    Raises:
+        RuntimeError: Whatever would change it does nothing.
+    """
+    raise RuntimeError("this stack was opened to be looked at, and is not changed")
+
+
 @dataclass(frozen=True)
 class OpenStack:
     """One stack, with what a run on it takes.
@@ -37,12 +47,14 @@ class OpenStack:
         files: The project.
         base: What all requests on it say.
         secrets: Of the run.
+        last_look: What is awaited right before a run that changes the stack is given its order.
     """
 
     place: Workplace
     files: StackFiles
     base: StackRequest
     secrets: Secrets
+    last_look: LastLook = _only_looked_at
 
     @property
     def hidden(self) -> tuple[bytes, ...]:
@@ -115,6 +127,11 @@ class StackHouse:
             return StackFiles.model_validate_json(await self.store.get(prepared))
         except ValidationError as error:
             raise InvalidRequest(f"the artifact {prepared!r} is no prepared stack: prepare it again") from error
+
+    def open_to_change(self, files: StackFiles, secret: Withheld, *, place: Workplace, salt: str = "") -> OpenStack:
+        """The same as `open`, with what a run that changes the stack needs beside."""
+        opened = self.open(files, secret.fields, place=place, salt=salt)
+        return replace(opened, last_look=secret.last_look)
 
     def open(
         self, files: StackFiles, fields: Mapping[str, SecretStr], *, place: Workplace, salt: str = ""

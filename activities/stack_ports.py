@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import SecretBytes, SecretStr
 
 from activities.secrets import StepToken
+from activities.withheld import LastLook
 from connectors.pulumi.stack_plan import Knowledge
 from sandbox.protocol import Sandbox
 from sandbox.pulumi.outcome import OnProgress, PreviewOutcome, ReadOutcome, RunOutcome, UnlockOutcome
@@ -29,7 +30,10 @@ Secrets = Mapping[str, SecretBytes]
 
 
 class PulumiRuns(Protocol):
-    """Pulumi's operations; see `sandbox.pulumi.runner.PulumiSandbox`, which is one."""
+    """Pulumi's operations; see `sandbox.pulumi.runner.PulumiSandbox`, which is one.
+
+    Those that change a stack await `last_look` right before the run is given its order, and raise what it raises.
+    """
 
     async def preview(
         self, request: PreviewRequest, secrets: Secrets, *, on_progress: OnProgress | None = None
@@ -37,7 +41,9 @@ class PulumiRuns(Protocol):
         """Plan what the program wants."""
         ...
 
-    async def up(self, request: UpRequest, secrets: Secrets, *, on_progress: OnProgress | None = None) -> RunOutcome:
+    async def up(
+        self, request: UpRequest, secrets: Secrets, *, last_look: LastLook, on_progress: OnProgress | None = None
+    ) -> RunOutcome:
         """Apply a plan to the state that it was made from, or nothing."""
         ...
 
@@ -47,8 +53,14 @@ class PulumiRuns(Protocol):
         """Compare the state with what is there."""
         ...
 
-    async def destroy(
+    async def preview_destroy(
         self, request: DestroyRequest, secrets: Secrets, *, on_progress: OnProgress | None = None
+    ) -> RunOutcome:
+        """List what the stack holds and would be deleted."""
+        ...
+
+    async def destroy(
+        self, request: DestroyRequest, secrets: Secrets, *, last_look: LastLook, on_progress: OnProgress | None = None
     ) -> RunOutcome:
         """Delete what the stack holds."""
         ...
@@ -61,7 +73,7 @@ class PulumiRuns(Protocol):
         """The whole state, its secrets encrypted."""
         ...
 
-    async def import_state(self, request: ImportRequest, secrets: Secrets) -> RunOutcome:
+    async def import_state(self, request: ImportRequest, secrets: Secrets, *, last_look: LastLook) -> RunOutcome:
         """Put an exported state in the place of the one that was looked at, or nothing."""
         ...
 
@@ -69,7 +81,7 @@ class PulumiRuns(Protocol):
         """Who holds locks of the stack."""
         ...
 
-    async def unlock(self, request: UnlockRequest, secrets: Secrets) -> UnlockOutcome:
+    async def unlock(self, request: UnlockRequest, secrets: Secrets, *, last_look: LastLook) -> UnlockOutcome:
         """Take away the lock of a run that is gone."""
         ...
 
@@ -167,23 +179,5 @@ class LookTokens(Protocol):
     def step(
         self, action: str, *, metadata: Mapping[str, str], ttl: timedelta
     ) -> AbstractAsyncContextManager[LookToken]:
-        """A token from the token role named like the action, for as long as the block runs."""
-        ...
-
-
-class ChangeToken(StepToken, Protocol):
-    """A step's token that keeps records of grants."""
-
-    async def write_once(self, path: str, text: str) -> str:
-        """Write a text unless one is there; the answer is the text that stands there now."""
-        ...
-
-
-class ChangeTokens(Protocol):
-    """Makes such tokens."""
-
-    def step(
-        self, action: str, *, metadata: Mapping[str, str], ttl: timedelta
-    ) -> AbstractAsyncContextManager[ChangeToken]:
         """A token from the token role named like the action, for as long as the block runs."""
         ...

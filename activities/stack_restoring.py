@@ -8,7 +8,7 @@ import asyncio
 
 from temporalio import activity
 
-from activities.grant_use import Use
+from activities.current_attempt import Use, current_attempt
 from activities.stack_attempts import PART, Attempts
 from activities.stack_contracts import StackRestored
 from activities.stack_files import StackFiles
@@ -65,11 +65,8 @@ class Restoring:
         self._house, self._opened, self._wanted = house, opened, wanted
         self._attempts = Attempts(opened, _WHAT)
 
-    async def run(self, use: Use) -> StackRestored:
+    async def run(self) -> StackRestored:
         """Compare, put it back, and tell what is there then.
-
-        Args:
-            use: Whether this execution was tried before.
 
         Raises:
             Conflict: The state is not the one that was approved; nothing was changed.
@@ -77,7 +74,7 @@ class Restoring:
             SandboxError: The same.
         """
         await self._require_as_approved()
-        if use is Use.RETRY:
+        if current_attempt().use is Use.RETRY:
             look = await self._attempts.look()
             if look.identity_before != self._wanted.state:
                 return await self._told(look.state_before, "A worker was lost; this is what the state is now.")
@@ -93,7 +90,8 @@ class Restoring:
     async def _import(self) -> RunOutcome:
         wanted = self._wanted
         asked = self._opened.request(runs.ImportRequest, part=PART, exported=wanted.backup, identity=wanted.state)
-        return await self._opened.place.pulumi.import_state(asked, self._opened.secrets)
+        opened = self._opened
+        return await opened.place.pulumi.import_state(asked, opened.secrets, last_look=opened.last_look)
 
     async def _require_as_approved(self) -> None:
         """The artifacts are what the plan says of them.

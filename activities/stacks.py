@@ -78,7 +78,7 @@ class StackActivities:
         """Plan the destruction of all that the stack holds."""
         opened = await self._open(request)
         asked = opened.request(runs.DestroyRequest, part="p", preview_only=True)
-        outcome = await opened.place.pulumi.destroy(asked, opened.secrets, on_progress=LiveStack().take)
+        outcome = await opened.place.pulumi.preview_destroy(asked, opened.secrets, on_progress=LiveStack().take)
         if not _there(outcome, opened, what="the preview of the destruction"):
             return StackPreviewed(**_NOT_THERE.model_dump())
         return await Planning(self._house, opened, request).of_destruction(outcome)

@@ -113,6 +113,8 @@ class RefusalReason(StrEnum):
     """Too few people decided."""
     ALREADY_USED = "already_used"
     """The grant has acted already, in an earlier execution of the step."""
+    NOT_CURRENT = "not_current"
+    """Nobody waits for this attempt at a destructive step: its goal is over or cancelled, or its own time is."""
     CLOSED = "closed"
     """The approval has ended already."""
     CANNOT_TELL = "cannot_tell"

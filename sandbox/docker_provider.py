@@ -18,7 +18,7 @@ from sandbox.errors import ImageMissing, SandboxUnavailable, SpecRefused
 from sandbox.hardening import LABEL_FIRST_PROCESS, Place, container_config
 from sandbox.metrics import RUNS, START_SECONDS
 from sandbox.pool import WarmPool
-from sandbox.protocol import ArtifactStore, OnOutput
+from sandbox.protocol import ArtifactStore, LastLook, OnOutput
 from sandbox.purposes import EgressSettings
 from sandbox.result import RunResult, Usage
 from sandbox.runtime import choose_runtime
@@ -42,11 +42,13 @@ class Part:
         volume: The run's own volume; see `sandbox.hardening.JOINT`.
         hostname: What it calls itself.
         started: Told of the container before it is given its order.
+        last_look: Awaited right before it is; what it raises ends the run.
     """
 
     volume: str | None = None
     hostname: str = "sandbox"
     started: Callable[[Container], None] = lambda _: None
+    last_look: LastLook | None = None
 
 
 class DockerSandbox:
@@ -112,6 +114,8 @@ class DockerSandbox:
                 part.started(container)
                 if lease is not None:
                     await lease.ready()
+                if part.last_look is not None:
+                    await part.last_look()
                 started = time.monotonic()
                 died_of_memory = await self._converse(container, order, collector, spec)
                 if lease is not None:

@@ -1,6 +1,6 @@
 """What every provider of sandboxes promises. The suite in tests/sandbox/conformance checks each promise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 
 from pydantic import SecretBytes
@@ -10,6 +10,8 @@ from sandbox.spec import RunSpec
 
 StreamName = Literal["stdout", "stderr"]
 OnOutput = Callable[[StreamName, bytes], None]
+LastLook = Callable[[], Awaitable[None]]
+"""Raises where what a run is for is no longer wanted."""
 
 
 class ArtifactStore(Protocol):

@@ -10,10 +10,10 @@ from temporalio.worker import Worker
 from activities.audit import AuditLog
 from activities.effects import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, require_declared
 from activities.guard import GuardInterceptor
-from activities.guard_rules import GrantVerifier
 from activities.heartbeat import HeartbeatInterceptor
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
+from activities.safeguards import Safeguards
 from workers.settings import Role, Settings
 
 GRACE: Final = timedelta(seconds=20)
@@ -36,9 +36,9 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     queue: TaskQueue | None = None,
     at_once: int | None = None,
     a_second: float | None = None,
-    grants: GrantVerifier | None = None,
+    safeguards: Safeguards | None = None,
 ) -> Worker:
-    """A worker of this role, with every step behind the guard; one that verifies grants runs destructive steps.
+    """A worker of this role, with every step behind the guard; one with safeguards runs destructive steps.
 
     Args:
         client: Of Temporal.
@@ -48,16 +48,16 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         queue: Another than the role's own.
         at_once: How many steps run at once, in this process.
         a_second: How many the queue hands out in a second, to all its workers together.
-        grants: What verifies grants.
+        safeguards: Of destructive steps.
     """
-    effects = ORDINARY_EFFECTS if grants is None else DESTRUCTIVE_EFFECTS
+    effects = ORDINARY_EFFECTS if safeguards is None else DESTRUCTIVE_EFFECTS
     require_declared(steps, role=role, effects=effects)
     guard = GuardInterceptor(
         PolicySource(settings.policy, environment=settings.environment),
         AuditLog(settings.audit_dir / f"{role}.jsonl"),
         role=role,
         effects=effects,
-        grants=grants,
+        safeguards=safeguards,
     )
     return Worker(
         client,

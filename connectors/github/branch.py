@@ -7,7 +7,7 @@ questions go over smart HTTP and need no checkout; of the answer only commits ar
 
 import asyncio
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -29,6 +29,10 @@ from observability.redaction import redact
 MAX_COMMIT_BYTES: Final = 8 * 1024 * 1024
 """Of commits alone: some ten thousand of them. A branch that holds more of its own is refused."""
 
+LastLook = Callable[[], Awaitable[None]]
+"""Raises where what was asked for is no longer wanted."""
+
+_LOOK_SECONDS: Final = 20
 _USER: Final = "x-access-token"
 _KEEPS: Final = (b"refs/heads/", b"refs/tags/")
 _ONLY_COMMITS: Final = b"tree:0"
@@ -91,17 +95,27 @@ class Remote:
         """
         return await asyncio.to_thread(self._loss, branch)
 
-    async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
+    async def delete_branch(self, branch: str, *, expected_head: str, last_look: LastLook) -> bool:
         """Delete a branch that stands at this commit, and no other; whether it was there.
 
         A second call after a lost answer finds nothing, and says so.
+
+        Args:
+            branch: Its name.
+            expected_head: The commit.
+            last_look: Awaited between git's two requests, right before the one that deletes; what it raises is raised.
 
         Raises:
             Conflict: The branch stands elsewhere, also when it moved in this very moment. It is kept.
             InvalidRequest: GitHub refuses, as it does for the default branch and for protected ones.
             ConnectorError: By the tree.
         """
-        return await asyncio.to_thread(self._delete, branch, expected_head)
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            asyncio.run_coroutine_threadsafe(_awaited(last_look), loop).result(_LOOK_SECONDS)
+
+        return await asyncio.to_thread(self._delete, branch, expected_head, look)
 
     def _loss(self, branch: str) -> BranchLoss:
         name, received = _ref(branch), bytearray()
@@ -128,8 +142,8 @@ class Remote:
         with _readable(self.repository):
             return BranchLoss(heads[0].decode(), _commits(bytes(received)))
 
-    def _delete(self, branch: str, expected_head: str) -> bool:
-        reason = self._push_deletion(branch, expected_head)
+    def _delete(self, branch: str, expected_head: str, look: Callable[[], None]) -> bool:
+        reason = self._push_deletion(branch, expected_head, look)
         if reason is None:
             return True
         # Why it was refused is told by what stands there now, not by the server's words.
@@ -140,13 +154,16 @@ class Remote:
             raise Conflict(_moved(self.repository, branch, expected_head, now))
         raise InvalidRequest(f"GitHub refuses to delete {branch!r} of {self.repository!r}: {reason}")
 
-    def _push_deletion(self, branch: str, expected_head: str) -> str | None:
+    def _push_deletion(self, branch: str, expected_head: str, look: Callable[[], None]) -> str | None:
         """None when it is done; else why not."""
         name = Ref(_ref(branch))
 
         def update(refs: dict[Ref, ObjectID]) -> dict[Ref, ObjectID]:
             # What is sent as the old value is what was advertised; so it has to be the one that was approved.
-            return {name: ZERO_SHA} if refs.get(name) == expected_head.encode() else {}
+            if refs.get(name) != expected_head.encode():
+                return {}
+            look()
+            return {name: ZERO_SHA}
 
         with self._client() as (client, path):
             answer = client.send_pack(path, update, _no_objects)
@@ -189,6 +206,10 @@ class _Held(ObjectStoreGraphWalker):
         return self.names.pop() if self.names else None
 
     next = __next__
+
+
+async def _awaited(look: LastLook) -> None:
+    await look()
 
 
 def _no_parents(commit: ObjectID) -> list[ObjectID]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter
 
 from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.api import Api, Question
-from connectors.github.branch import BranchLoss, Remote
+from connectors.github.branch import BranchLoss, LastLook, Remote
 from connectors.github.models import FileContent, Tree, TreeEntry
 from connectors.github.pack import Pack, fetch_pack
 from connectors.github.writes import Writes
@@ -128,9 +128,10 @@ class GitHubSession:
         """Where a branch stands, and the commits that no other branch and no tag holds; see `Remote.branch_loss`."""
         return await (await self._remote()).branch_loss(branch)
 
-    async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
+    async def delete_branch(self, branch: str, *, expected_head: str, last_look: LastLook) -> bool:
         """Delete a branch that stands at this commit; whether it was there. See `Remote.delete_branch`."""
-        return await (await self._remote()).delete_branch(branch, expected_head=expected_head)
+        remote = await self._remote()
+        return await remote.delete_branch(branch, expected_head=expected_head, last_look=last_look)
 
     async def _remote(self) -> Remote:
         question = self._question(f"{self._name!r}", "", missing=f"{self._name!r} is there no more")

@@ -20,6 +20,7 @@ from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, Unavai
 from connectors.vault.handover import unseal
 from connectors.vault.kv import read_kv
 from connectors.vault.metrics import ALARMS, TOKEN_RENEWALS, publish_ttl
+from connectors.vault.once import write_once
 from connectors.vault.step_token import StepToken, step_token
 from connectors.vault.transit import read_public_keys, sign
 from connectors.vault.transport import Transport, fields
@@ -175,6 +176,21 @@ class VaultSession:
         """
         try:
             return await sign(self._transport, self._token, key, text)
+        except AuthDenied as error:
+            await self._still_mine(error)
+            raise
+
+    async def write_once(self, path: str, text: str) -> str:
+        """Write a text to `banksman/<path>` unless one is there; the answer is the text that stands there now.
+
+        Only the destructive worker may, and only which grants were used.
+
+        Raises:
+            TokenLost: This process's own token is gone.
+            ConnectorError: By the tree.
+        """
+        try:
+            return await write_once(self._transport, self._token, path, text)
         except AuthDenied as error:
             await self._still_mine(error)
             raise

@@ -19,7 +19,6 @@ from connectors.vault.known import known
 from connectors.vault.kv import read_kv
 from connectors.vault.leases import Lease
 from connectors.vault.metrics import STEP_TOKENS
-from connectors.vault.once import write_once
 from connectors.vault.transport import Transport, fields
 
 _DATABASE: Final = "database"
@@ -43,14 +42,6 @@ class StepToken:
             ConnectorError: By the tree; `AuthDenied` for what the action's policy does not allow.
         """
         return await read_kv(self._transport, self._token, path)
-
-    async def write_once(self, path: str, text: str) -> str:
-        """Write a text to `banksman/<path>` unless one is there; the answer is the text that stands there now.
-
-        Raises:
-            ConnectorError: By the tree.
-        """
-        return await write_once(self._transport, self._token, path, text)
 
     async def lease(self, role: str) -> Lease:
         """Credentials of a database role, which end with this token at the latest.

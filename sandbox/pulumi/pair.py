@@ -13,7 +13,7 @@ from pydantic import SecretBytes, ValidationError
 from sandbox.container import Container
 from sandbox.docker_provider import DockerSandbox, Part
 from sandbox.errors import SandboxError
-from sandbox.protocol import StreamName
+from sandbox.protocol import LastLook, StreamName
 from sandbox.pulumi import inside
 from sandbox.pulumi.inside.order import EngineOrder, EngineReport
 from sandbox.pulumi.joint import joint_volume
@@ -46,6 +46,7 @@ class Work:
         artifacts: What is kept of its workspace.
         program: For the other; None: there is no other.
         identity: The source of `state_identity`.
+        last_look: Awaited right before the engine's container is given its order, with the secrets in it.
     """
 
     request: StackRequest
@@ -54,6 +55,7 @@ class Work:
     artifacts: Sequence[str]
     program: Program | None
     identity: bytes
+    last_look: LastLook | None = None
 
 
 class Pair:
@@ -138,7 +140,12 @@ class Pair:
             purpose=request.engine.purpose,
             work="stack",
         )
-        part = Part(volume=volume, hostname=f"{HOST_PREFIX}{request.run_id}", started=self._started)
+        part = Part(
+            volume=volume,
+            hostname=f"{HOST_PREFIX}{request.run_id}",
+            started=self._started,
+            last_look=self._work.last_look,
+        )
         return await self._sandbox.run_part(spec, part, secrets=secrets, on_output=self._heard)
 
     async def _program(self, volume: str | None, lifetime: float) -> None:

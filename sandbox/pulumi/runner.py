@@ -11,7 +11,7 @@ from pydantic import SecretBytes
 from sandbox.docker_provider import DockerSandbox
 from sandbox.errors import SandboxUnavailable, SpecRefused
 from sandbox.hardening import LABEL_RUN
-from sandbox.protocol import ArtifactStore
+from sandbox.protocol import ArtifactStore, LastLook
 from sandbox.pulumi import steps
 from sandbox.pulumi.inside.order import EngineOrder, EngineReport, Identity, Passfile, Step
 from sandbox.pulumi.outcome import (
@@ -57,6 +57,9 @@ class PulumiSandbox:
     A program that fails, a lock of somebody else's, an unreachable state: all are outcomes. Cancelling a call stops
     Pulumi as a person would, waits until it has given its lock back, and then takes the containers away.
 
+    What changes a stack takes a last look, awaited right before the container is given its order; what that raises is
+    raised, and nothing was done.
+
     Every call raises `SandboxUnavailable` when the containers fail before Pulumi began, `ImageMissing`, and
     `SpecRefused` when the purpose, an artifact or a secret is not there.
 
@@ -77,13 +80,22 @@ class PulumiSandbox:
         run = _Run(request, steps.preview(request), program=request.program, artifacts=(steps.PLAN,))
         return await self._outcome(PreviewOutcome, run, secrets, on_progress)
 
-    async def up(self, request: UpRequest, secrets: Secrets, *, on_progress: OnProgress | None = None) -> RunOutcome:
+    async def up(
+        self, request: UpRequest, secrets: Secrets, *, last_look: LastLook, on_progress: OnProgress | None = None
+    ) -> RunOutcome:
         """Apply a plan to the state that it was made from, or nothing."""
         expected = [_expected("up", request.identity, request.update_version)]
         if request.check_drift:
             expected.append(_expected("drift", request.identity))
         plan = InputArtifact(reference=request.plan, path=steps.PLAN)
-        run = _Run(request, steps.up(request), program=request.program, inputs=(plan,), expected=expected)
+        run = _Run(
+            request,
+            steps.up(request),
+            program=request.program,
+            inputs=(plan,),
+            expected=expected,
+            last_look=last_look,
+        )
         return await self._outcome(RunOutcome, run, secrets, on_progress)
 
     async def refresh(
@@ -95,14 +107,24 @@ class PulumiSandbox:
             RunOutcome, _Run(request, steps.refresh(request), expected=expected), secrets, on_progress
         )
 
-    async def destroy(
+    async def preview_destroy(
         self, request: DestroyRequest, secrets: Secrets, *, on_progress: OnProgress | None = None
     ) -> RunOutcome:
+        """List what the stack holds and would be deleted; nothing is."""
+        return await self._destroy(request.model_copy(update={"preview_only": True}), secrets, None, on_progress)
+
+    async def destroy(
+        self, request: DestroyRequest, secrets: Secrets, *, last_look: LastLook, on_progress: OnProgress | None = None
+    ) -> RunOutcome:
         """Delete what the stack holds, if its state is the one that was looked at."""
+        return await self._destroy(request, secrets, last_look, on_progress)
+
+    async def _destroy(
+        self, request: DestroyRequest, secrets: Secrets, last_look: LastLook | None, on_progress: OnProgress | None
+    ) -> RunOutcome:
         expected = _looked_at("destroy", request)
-        return await self._outcome(
-            RunOutcome, _Run(request, steps.destroy(request), expected=expected), secrets, on_progress
-        )
+        run = _Run(request, steps.destroy(request), expected=expected, last_look=last_look)
+        return await self._outcome(RunOutcome, run, secrets, on_progress)
 
     async def history(self, request: ReadRequest, secrets: Secrets) -> ReadOutcome:
         """Every deployment of the stack, the newest first."""
@@ -117,14 +139,14 @@ class PulumiSandbox:
         outcome = await self._read(request, steps.export(request), secrets)
         return outcome.model_copy(update={"content": outcome.state_before})
 
-    async def import_state(self, request: ImportRequest, secrets: Secrets) -> RunOutcome:
+    async def import_state(self, request: ImportRequest, secrets: Secrets, *, last_look: LastLook) -> RunOutcome:
         """Put an exported state in the place of what is there, if that is what was looked at."""
         state = InputArtifact(reference=request.exported, path=steps.IMPORTED)
         expected = [_expected("import", request.identity)]
-        run = _Run(request, steps.import_(request), inputs=(state,), expected=expected)
+        run = _Run(request, steps.import_(request), inputs=(state,), expected=expected, last_look=last_look)
         return await self._outcome(RunOutcome, run, secrets)
 
-    async def unlock(self, request: UnlockRequest, secrets: Secrets) -> UnlockOutcome:
+    async def unlock(self, request: UnlockRequest, secrets: Secrets, *, last_look: LastLook) -> UnlockOutcome:
         """Take away the lock of a run that is gone. One that lives here, or a lock of another's, keeps it.
 
         Raises:
@@ -132,7 +154,8 @@ class PulumiSandbox:
         """
         if await self.lives(request.owner):
             raise SpecRefused(f"the run {request.owner!r} still lives: stop it, and its lock goes with it")
-        run = _Run(request, steps.unlock(request), owner=f"{HOST_PREFIX}{request.owner}")
+        owner = f"{HOST_PREFIX}{request.owner}"
+        run = _Run(request, steps.unlock(request), owner=owner, last_look=last_look)
         outcome = await self._outcome(UnlockOutcome, run, secrets)
         return outcome.model_copy(update={"released": outcome.ended == "done"})
 
@@ -186,9 +209,11 @@ class _Run:
         expected: Sequence[Identity] = (),
         owner: str = "",
         looks: bool = False,
+        last_look: LastLook | None = None,
     ) -> None:
         self._request, self._steps, self._program = request, made_of, program
         self._inputs, self._artifacts, self._expected = inputs, artifacts, expected
+        self._last_look = last_look
         # Without an owner the locks are only looked at.
         self._unlock = {"stack": request.full_name, "owner": owner} if owner or looks else {}
 
@@ -215,6 +240,7 @@ class _Run:
             artifacts=(_REPORT, *_STATES, *events, *self._artifacts),
             program=self._program,
             identity=identity,
+            last_look=self._last_look,
         )
 
     def _order(self) -> EngineOrder:

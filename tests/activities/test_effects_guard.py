@@ -23,13 +23,17 @@ from activities.audit import AuditLog, AuditRecord
 from activities.audit_verify import verify
 from activities.effects import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, step
 from activities.error_types import denial_of
+from activities.granted import GrantedRequest
 from activities.guard import GuardInterceptor
 from activities.guard_rules import GrantVerifier
 from activities.policy_source import PolicySource
+from activities.safeguards import Safeguards
 from connectors.errors import RateLimited, Unavailable
 from hitl.policy import Policy
 from hitl.policy_file import PolicyError
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
+from tests.activities.attempts import Records, Waited, times
+from tests.hitl.granting import Gateway, make_plan
 
 
 class Request(BaseModel):
@@ -70,7 +74,7 @@ class Steps:
         return await self._provider.touch("write")
 
     @step(name="github.delete_branch", effect=Effect.DESTRUCTIVE)
-    async def delete(self, request: Request) -> str:
+    async def delete(self, request: GrantedRequest) -> str:
         return await self._provider.touch("delete")
 
     @activity.defn(name="github.sneak")
@@ -115,11 +119,16 @@ class House:
         self.audit = AuditLog(self.log)
         self.source = PolicySource(self.policy, environment="local")
         self.environment = ActivityEnvironment()
+        self.environment.info = dataclasses.replace(self.environment.info, **times())  # pyright: ignore[reportArgumentType] - any field
+        gateway = folder / "gateway"
+        gateway.mkdir()
+        self.granted = GrantedRequest(plan=make_plan().text(), decisions=tuple(Gateway(gateway).grant("alice")))
 
     def guard(
         self, effects: frozenset[Effect] = ORDINARY_EFFECTS, grants: GrantVerifier | None = None
     ) -> GuardInterceptor:
-        return GuardInterceptor(self.source, self.audit, role="connectors", effects=effects, grants=grants)
+        safeguards = Safeguards(grants=grants, records=Records(), attempts=Waited()) if grants is not None else None
+        return GuardInterceptor(self.source, self.audit, role="connectors", effects=effects, safeguards=safeguards)
 
     async def run(
         self, fn: Callable[..., Awaitable[object]], *args: object, guard: GuardInterceptor | None = None, **info: object
@@ -128,7 +137,8 @@ class House:
         found = dataclasses.replace(self.environment.info, activity_type=name, **info)  # pyright: ignore[reportArgumentType] - any field
         self.environment.info = found
         inbound = (guard or self.guard()).intercept_activity(_Call())
-        call = ExecuteActivityInput(fn=fn, args=args or (Request(),), executor=None, headers={})
+        asked = self.granted if fn.__name__ == "delete" else Request()
+        call = ExecuteActivityInput(fn=fn, args=args or (asked,), executor=None, headers={})
         return await self.environment.run(inbound.execute_activity, call)
 
     async def refused(
@@ -241,7 +251,7 @@ class Agreeable:
         self._fails = fails
 
     def verify(self, info: activity.Info, request: object, *, environment: str, policy: Policy) -> Refusal | None:
-        assert isinstance(request, Request)
+        assert isinstance(request, GrantedRequest)
         self.asked.append(f"{info.workflow_run_id} {environment} {policy.environments['local'].phase}")
         if self._fails:
             raise self._fails

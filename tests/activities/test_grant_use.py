@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.error_types import denial_of
-from activities.grant_use import Use, use_grant
+from activities.current_attempt import Use
+from activities.grant_use import use_grant
 from activities.granted import GrantedRequest
 from connectors.errors import Unavailable
-from hitl.protocol import RefusalReason
+from hitl.protocol import Refusal, RefusalReason
 from tests.hitl.granting import Gateway, make_plan
 
 SCHEDULED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -33,11 +32,16 @@ class Records:
         return found
 
 
-async def use(records: Records, request: GrantedRequest, **info: object) -> Use:
-    environment = ActivityEnvironment()
+async def use(records: Records, request: GrantedRequest, **info: object) -> Use | Refusal:
     given: dict[str, object] = {"scheduled_time": SCHEDULED, "activity_id": "a/1"}
-    environment.info = dataclasses.replace(environment.info, **(given | info))  # pyright: ignore[reportArgumentType] - any field
-    return await environment.run(use_grant, records, request)
+    told = dataclasses.replace(ActivityEnvironment.default_info(), **(given | info))  # pyright: ignore[reportArgumentType] - any field
+    return await use_grant(records, told, request)
+
+
+async def refused(records: Records, request: GrantedRequest, **info: object) -> RefusalReason:
+    found = await use(records, request, **info)
+    assert isinstance(found, Refusal)
+    return found.reason
 
 
 @pytest.fixture
@@ -72,16 +76,18 @@ async def test_a_lost_answer_leaves_a_retry_that_reads_first(request_: GrantedRe
 async def test_another_execution_is_refused(request_: GrantedRequest, info: dict[str, object]) -> None:
     records = Records()
     await use(records, request_)
-    with pytest.raises(ApplicationError) as caught:
-        await use(records, request_, **info)
-    denial = denial_of(caught.value)
-    assert denial is not None
-    assert denial.reason is RefusalReason.ALREADY_USED
-    assert caught.value.non_retryable
+    assert await refused(records, request_, **info) is RefusalReason.ALREADY_USED
 
 
 async def test_another_choice_of_the_same_approval_s_decisions_is_the_same_grant(request_: GrantedRequest) -> None:
     records = Records()
     await use(records, request_.model_copy(update={"decisions": request_.decisions[:2]}))
-    with pytest.raises(ApplicationError):
-        await use(records, request_.model_copy(update={"decisions": request_.decisions[1:]}), activity_id="a/2")
+    other = request_.model_copy(update={"decisions": request_.decisions[1:]})
+    assert await refused(records, other, activity_id="a/2") is RefusalReason.ALREADY_USED
+
+
+async def test_what_is_no_grant_cannot_be_used_up() -> None:
+    records = Records()
+    found = await use_grant(records, ActivityEnvironment.default_info(), {"plan": "{}"})
+    assert isinstance(found, Refusal)
+    assert (found.reason, records.kept) == (RefusalReason.NO_GRANT, {})

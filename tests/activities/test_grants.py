@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.audit import AuditLog, AuditRecord
 from activities.audit_verify import verify
+from activities.current_attempt import current_attempt
 from activities.effects import DESTRUCTIVE_EFFECTS, step
 from activities.error_types import denial_of
 from activities.granted import GrantedRequest
@@ -23,11 +24,13 @@ from activities.grants import ClickCheck, SignedGrants
 from activities.guard import GuardInterceptor
 from activities.key_ring import KeyRing
 from activities.policy_source import PolicySource
+from activities.safeguards import Safeguards
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import SignedDecision
 from hitl.grant import Checked
 from hitl.plan import plan_digest
 from hitl.protocol import Effect, Refusal, RefusalReason
+from tests.activities.attempts import Records, Waited, times
 from tests.hitl.granting import ACTION, NOW, POLICY, Gateway, make_plan
 
 
@@ -36,9 +39,12 @@ class Deleter:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.looks = False
 
     @step(name=ACTION, effect=Effect.DESTRUCTIVE)
     async def delete_branch(self, request: GrantedRequest) -> None:
+        if self.looks:
+            await current_attempt().require()
         self.calls.append(request.plan)
 
 
@@ -66,8 +72,12 @@ class House:
         self.keys = KeyRing(self.published, clock=lambda: self.seconds)
         self.deleter = Deleter()
         grants = SignedGrants(self.keys, cluster="cluster-1", clock=lambda: self.now)
+        self.times = times()
+        self.records = Records()
+        self.waited = Waited()
+        self.safeguards = Safeguards(grants=grants, records=self.records, attempts=self.waited)
         self.guard = GuardInterceptor(
-            self.source, self.audit, role="destructive", effects=DESTRUCTIVE_EFFECTS, grants=grants
+            self.source, self.audit, role="destructive", effects=DESTRUCTIVE_EFFECTS, safeguards=self.safeguards
         )
 
     async def published(self) -> Mapping[int, bytes]:
@@ -81,6 +91,7 @@ class House:
             "namespace": "default",
             "workflow_id": "delete-branch/acme/shop/old",
             "workflow_run_id": "run-1",
+            **self.times,
         }
         environment.info = dataclasses.replace(environment.info, **(given | info))  # pyright: ignore[reportArgumentType] - any field
         inbound = self.guard.intercept_activity(_Call())
@@ -140,6 +151,41 @@ async def test_the_same_attempt_again_is_the_same_execution(house: House) -> Non
     await house.run(request)
     await house.run(request, attempt=2)
     assert len(house.deleter.calls) == 2
+
+
+async def test_a_second_execution_on_the_same_grant_is_refused(house: House) -> None:
+    """The same step id in the same run: what a workflow may schedule again once the first has ended."""
+    request = house.request()
+    await house.run(request)
+    with pytest.raises(ApplicationError) as caught:
+        await house.run(request, scheduled_time=datetime.now(UTC))
+    denial = denial_of(caught.value)
+    assert denial is not None
+    assert denial.reason is RefusalReason.ALREADY_USED
+    assert len(house.deleter.calls) == 1
+    assert [one.event for one in house.events()] == ["allowed", "finished", "denied"]
+
+
+async def test_an_attempt_that_nobody_waits_for_uses_no_grant_up(house: House) -> None:
+    house.waited.until = 0
+    with pytest.raises(ApplicationError, match="nobody waits for") as caught:
+        await house.run(house.request())
+    # Where somebody waits after all, there is another attempt.
+    assert (caught.value.type, caught.value.non_retryable) == ("Unavailable", False)
+    assert (house.deleter.calls, house.records.kept) == ([], {})
+    assert [(one.event, one.reason) for one in house.events()] == [("denied", RefusalReason.NOT_CURRENT)]
+
+
+async def test_a_step_that_finds_out_late_says_why_in_the_audit_log(house: House) -> None:
+    house.waited.until = 1
+    house.deleter.looks = True
+    with pytest.raises(ApplicationError, match="nobody waits for"):
+        await house.run(house.request())
+    assert house.deleter.calls == []
+    assert [(one.event, one.reason) for one in house.events()] == [
+        ("allowed", None),
+        ("failed", RefusalReason.NOT_CURRENT),
+    ]
 
 
 async def test_without_decisions_there_is_no_grant(house: House) -> None:

@@ -83,6 +83,19 @@ async def test_a_grant_for_one_step_runs_no_second_one(house: House) -> None:
     assert house.remover.removed == ["old"]
 
 
+async def test_a_grant_runs_its_own_step_once_in_a_run(house: House) -> None:
+    """A workflow of one's own gives the same activity id again; every id and digest is the approved one."""
+    async with house.workers():
+        asking = await house.ask(Ask(request=house.request(), step_ids=[STEP, STEP]))
+        await approve(house, await house.approval_of(asking))
+        asked = await asking.result()
+    assert asked.removed == 1
+    assert asked.refusal is not None
+    assert asked.refusal.reason is RefusalReason.ALREADY_USED
+    assert house.remover.removed == ["old"]
+    assert [(one.event, one.reason) for one in records(house)][-1] == ("denied", RefusalReason.ALREADY_USED)
+
+
 async def test_a_run_that_was_reset_asks_again(house: House) -> None:
     """After the reset the history still holds the approval; the run id in the signed text is the old run's."""
     async with house.workers():

@@ -249,3 +249,33 @@ def test_the_demonstration_needs_no_person(stack: Running, branch: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "clicked Approve" in done.stdout
     assert stack.result(goal)["outcome"] == "completed"
+
+
+@pytest.mark.parametrize("end", ["cancel", "terminate"])
+def test_a_worker_that_slept_does_nothing_for_a_goal_that_is_over(
+    stack: Running, alice: SeededPerson, branch: str, end: str
+) -> None:
+    """Cancelling is the stop button. The step had been given to the worker before, with everything that it needs."""
+    before = head(stack, branch)
+    message = alice.wait_for(ask(stack, branch))
+    pid = stack.state["workers"]["destructive"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        alice.click(message, "approve")
+        eventually(lambda: "PENDING_ACTIVITY_STATE_STARTED" in described(stack, branch), what="the step's start")
+        stack.temporal("workflow", end, "--workflow-id", branch)
+        eventually(lambda: "WORKFLOW_EXECUTION_STATUS_RUNNING" not in described(stack, branch), what="the goal's end")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: "not_current" in audited(stack, branch), what="the refusal")
+    assert head(stack, branch) == before
+
+
+def described(stack: Running, goal: str) -> str:
+    return stack.temporal("workflow", "describe", "--workflow-id", goal, "--output", "json").stdout
+
+
+def audited(stack: Running, goal: str) -> str:
+    """What the destructive worker wrote down about a goal."""
+    audit = stack.home / "audit" / "destructive.jsonl"
+    return "\n".join(line for line in audit.read_text().splitlines() if f'"{goal}"' in line)

@@ -1,5 +1,6 @@
 """What each worker would take from its queue: every step of stacks is on one worker, and on the right one."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import cast
@@ -9,20 +10,31 @@ import pytest_asyncio
 from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
+from activities.audit import AuditLog
+from activities.effects import DESTRUCTIVE_EFFECTS
+from activities.granted import GrantedRequest
 from activities.grants import SignedGrants
+from activities.guard import GuardInterceptor
 from activities.key_ring import KeyRing
+from activities.policy_source import PolicySource
+from activities.safeguards import Safeguards
 from activities.stack_contracts import PreparedStack, StackLook, StackPlace
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.vault import VaultSession
 from connectors.vault.transport import Transport
+from hitl.policy import Policy
+from hitl.protocol import Refusal
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.spec import Limits
+from tests.activities.attempts import Records, Waited, times
+from tests.hitl.granting import make_plan
 from workers.roles.connectors import connectors_worker
 from workers.roles.destructive import Destroying, destructive_worker
 from workers.roles.sandbox import sandbox_worker
@@ -78,11 +90,15 @@ def steps(worker: Worker) -> dict[str, Callable[..., Awaitable[object]]]:
     return {str(activity._Definition.must_from_callable(one).name): one for one in found}
 
 
+def destroying(settings: Settings, vault: VaultSession) -> Destroying:
+    grants = SignedGrants(KeyRing(lambda: vault.public_keys("approvals")), cluster="test")
+    return Destroying(grants, None, FoundEngine(settings, None))
+
+
 async def test_each_step_of_stacks_is_on_the_worker_that_may_do_it(
     own_client: Client, settings: Settings, vault: VaultSession, provision: Provision
 ) -> None:
-    grants = SignedGrants(KeyRing(lambda: vault.public_keys("approvals")), cluster="test")
-    means = Destroying(grants, None, FoundEngine(settings, None))
+    means = destroying(settings, vault)
     looks = steps(sandbox_worker(own_client, settings, vault, provision=provision, stacks=None))
     changes = steps(destructive_worker(own_client, settings, vault, means))
     seals = steps(connectors_worker(own_client, settings, vault))
@@ -92,3 +108,50 @@ async def test_each_step_of_stacks_is_on_the_worker_that_may_do_it(
     # Without the setting they are there, and say which one is missing.
     with pytest.raises(InvalidRequest, match="BANKSMAN_STACKS"):
         await ActivityEnvironment().run(looks["pulumi.read_outputs"], LOOK)
+
+
+class Agreeable:
+    """Takes every grant."""
+
+    def verify(self, info: activity.Info, request: object, *, environment: str, policy: Policy) -> Refusal | None:
+        return None
+
+
+class _Step(ActivityInboundInterceptor):
+    """The end of the chain, as the worker has it."""
+
+    def __init__(self) -> None: ...
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> object:  # noqa: A002 - the SDK's
+        return await input.fn(*input.args)
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES | {"github.delete_branch"}))
+async def test_every_destructive_step_is_refused_before_anything_is_leased(
+    own_client: Client, settings: Settings, vault: VaultSession, tmp_path: Path, name: str
+) -> None:
+    """Whatever is added to this worker has to be in the list, and in the tests of what happens right before an effect:
+    `tests/connectors/github/test_destruction.py` and `tests/sandbox/pulumi/steps/test_stale_attempts.py`."""
+    found = steps(destructive_worker(own_client, settings, vault, destroying(settings, vault)))
+    assert set(found) == CHANGES | {"github.delete_branch"}
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"environments: {{local: {{phase: production, actions: [{{allow: {name}}}]}}}}")
+    records = Records()
+    guard = GuardInterceptor(
+        PolicySource(policy, environment="local"),
+        AuditLog(tmp_path / "audit.jsonl"),
+        role="destructive",
+        effects=DESTRUCTIVE_EFFECTS,
+        safeguards=Safeguards(grants=Agreeable(), records=records, attempts=Waited(until=0)),
+    )
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, activity_type=name, **times())  # pyright: ignore[reportArgumentType] - any field
+    call = ExecuteActivityInput(
+        fn=found[name],
+        args=(GrantedRequest(plan=make_plan(action=name).text(), decisions=()),),
+        executor=None,
+        headers={},
+    )
+    with pytest.raises(ApplicationError, match="nobody waits for"):
+        await environment.run(guard.intercept_activity(_Step()).execute_activity, call)
+    assert records.kept == {}

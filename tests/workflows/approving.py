@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.approval_rules import ApprovalRuleActivities, ResolvedRule
     from activities.audit import AuditLog
+    from activities.current_attempt import AttemptsOnServer
     from activities.effects import DESTRUCTIVE_EFFECTS, step
     from activities.error_types import denial_of
     from activities.granted import GrantedRequest
@@ -36,12 +37,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.key_ring import KeyRing
     from activities.policy_source import PolicySource
     from activities.queues import TaskQueue
+    from activities.safeguards import Safeguards
     from hitl.decision import Decision, SignedDecision, Surface, Verdict
     from hitl.grant import execution_expiry
     from hitl.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
     from hitl.policy import approval_rule
     from hitl.policy_file import load_policy
     from hitl.protocol import Denial, Effect, Refusal
+    from tests.activities.attempts import Records
     from workflows.approval import ApprovalWorkflow
     from workflows.approval_contracts import (
         ApprovalRequest,
@@ -265,6 +268,7 @@ class House:
         self.versions = {1: Ed25519PrivateKey.generate()}
         self.keys = KeyRing(self._published)
         self.remover = Remover()
+        self.records = Records()
         self.messages = Messages()
         self.ahead = timedelta()
         """How far the destructive worker's clock is ahead."""
@@ -325,7 +329,11 @@ class House:
         grants = SignedGrants(self.keys, cluster=self.cluster, clock=lambda: datetime.now(UTC) + self.ahead)
         policy = PolicySource(self.path, environment="live")
         try:
-            yield GuardInterceptor(policy, audit, role="destructive", effects=DESTRUCTIVE_EFFECTS, grants=grants)
+            attempts = AttemptsOnServer(self.client)
+            safeguards = Safeguards(grants=grants, records=self.records, attempts=attempts)
+            yield GuardInterceptor(
+                policy, audit, role="destructive", effects=DESTRUCTIVE_EFFECTS, safeguards=safeguards
+            )
         finally:
             audit.close()
 

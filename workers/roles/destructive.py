@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.current_attempt import AttemptsOnServer
 from activities.github_branches import BranchDestruction
 from activities.grants import SignedGrants
 from activities.guard_rules import GrantVerifier
 from activities.key_ring import KeyRing
+from activities.safeguards import Safeguards
 from activities.stack_destruction import StackDestruction
 from activities.stack_house import StackHouse
+from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
-from workers.github import github
+from workers.github import github_to_destroy
 from workers.guarded import guarded_worker
 from workers.process import APPROVAL_KEYS, Process, serve
 from workers.settings import Role, Settings
@@ -55,13 +58,15 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
     Args:
         client: Of Temporal.
         settings: Of this process.
-        vault: Its own standing; its AppRole alone reaches credentials that destroy.
+        vault: Its own standing; its AppRole alone reaches credentials that destroy, and the record of used grants.
         means: What it has beside.
     """
-    branches = BranchDestruction(github(settings), vault)
+    secrets = DestructiveSecrets(vault)
+    branches = BranchDestruction(github_to_destroy(settings), secrets)
     house = StackHouse(means.stacks, means.engine, ArtifactStore(settings.artifacts))
-    stacks = StackDestruction(house, vault)
+    stacks = StackDestruction(house, secrets)
     steps = [
         *(branches.delete_branch, stacks.update_stack, stacks.destroy_stack, stacks.restore_state, stacks.unlock_stack),
     ]
-    return guarded_worker(client, settings, Role.DESTRUCTIVE, steps, grants=means.grants)
+    safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))
+    return guarded_worker(client, settings, Role.DESTRUCTIVE, steps, safeguards=safeguards)

@@ -8,6 +8,11 @@ path "transit/keys/approvals" {
   capabilities = ["read"]
 }
 
+# Which grants were used, by whom: without "update" no record can be written over.
+path "banksman/data/grants/+" {
+  capabilities = ["create", "read"]
+}
+
 path "auth/token/create/github-delete-branch" {
   capabilities = ["create", "update"]
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -32,9 +32,19 @@ async def loss(twin: Served, branch: str) -> BranchLoss:
         return await session.branch_loss(branch)
 
 
-async def deleted(twin: Served, branch: str, head: str, *, permissions: dict[str, str] = WRITE) -> bool:
+async def still_wanted() -> None: ...
+
+
+async def deleted(
+    twin: Served,
+    branch: str,
+    head: str,
+    *,
+    permissions: dict[str, str] = WRITE,
+    last_look: Callable[[], Awaitable[None]] = still_wanted,
+) -> bool:
     async with twin.github().session(twin.credentials, repository="acme/shop", permissions=permissions) as session:
-        return await session.delete_branch(branch, expected_head=head)
+        return await session.delete_branch(branch, expected_head=head, last_look=last_look)
 
 
 def head(shop: Shop, branch: str = "topic/x") -> str:

@@ -8,7 +8,6 @@ import pytest
 
 from connectors.errors import NotFound
 from connectors.vault.once import write_once
-from connectors.vault.step_token import StepToken
 from connectors.vault.transport import Transport
 from tests.connectors.vault.server import House
 
@@ -33,8 +32,8 @@ async def test_the_first_text_stays(house: House, transport: Transport, path: st
 
 
 async def test_of_many_at_once_one_wins_and_all_know_who(house: House, transport: Transport, path: str) -> None:
-    token = StepToken(transport, house.server.root, action="test", accessor="")
-    found = await asyncio.gather(*(token.write_once(path, f"writer {number}") for number in range(12)))
+    root = house.server.root
+    found = await asyncio.gather(*(write_once(transport, root, path, f"writer {number}") for number in range(12)))
     assert len(set(found)) == 1
 
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from connectors.errors import AuthDenied, NotFound
+from connectors.vault import TokenLost
 from deploy.vault.bootstrap import seed_secret
 from tests.connectors.vault.server import House, VaultServer
 
@@ -41,8 +42,6 @@ async def test_who_looks_cannot_read_what_changes(house: House) -> None:
     async with connectors.step("pulumi-look", metadata=METADATA, ttl=MINUTE) as token:
         with pytest.raises(AuthDenied):
             await token.read("pulumi/change")
-        with pytest.raises(AuthDenied):
-            await token.write_once(f"grants/{secrets.token_hex(8)}", "mine")
 
 
 async def test_what_a_look_needs_is_sealed_for_one_run_of_the_sandbox(house: House) -> None:
@@ -67,17 +66,39 @@ async def test_the_step_that_changes_reads_its_own_and_seals_nothing(house: Hous
 
 async def test_a_grant_that_was_used_stays_used(house: House) -> None:
     destructive = await house.login("destructive")
-    path = f"grants/{secrets.token_hex(8)}"
-    async with destructive.step("pulumi-change", metadata=METADATA, ttl=MINUTE) as token:
-        assert await token.write_once(path, "first") == "first"
-        assert await token.write_once(path, "second") == "first"
-        assert await token.write_once(path, "first") == "first"
-        assert written_over(house.server, path, token._token) == 403
-        assert house.server.status("DELETE", f"banksman/data/{path}", token._token) == 403
-        assert house.server.status("DELETE", f"banksman/metadata/{path}", token._token) == 403
-        house.server.admin("DELETE", f"banksman/data/{path}")
-        with pytest.raises(NotFound):
-            await token.write_once(path, "third")
+    path, token = f"grants/{secrets.token_hex(8)}", destructive._token
+    assert await destructive.write_once(path, "first") == "first"
+    assert await destructive.write_once(path, "second") == "first"
+    assert await destructive.write_once(path, "first") == "first"
+    assert written_over(house.server, path, token) == 403
+    assert house.server.status("DELETE", f"banksman/data/{path}", token) == 403
+    assert house.server.status("DELETE", f"banksman/metadata/{path}", token) == 403
+    house.server.admin("DELETE", f"banksman/data/{path}")
+    with pytest.raises(NotFound):
+        await destructive.write_once(path, "third")
+
+
+@pytest.mark.parametrize("role", ["goals", "connectors", "sandbox", "gateway", "codec"])
+async def test_no_other_process_says_which_grants_were_used(house: House, role: str) -> None:
+    session = await house.login(role)
+    with pytest.raises(AuthDenied):
+        await session.write_once(f"grants/{secrets.token_hex(8)}", "mine")
+
+
+async def test_no_step_says_which_grants_were_used(house: House) -> None:
+    destructive = await house.login("destructive")
+    for action in ("pulumi-change", "github-delete-branch"):
+        async with destructive.step(action, metadata=METADATA, ttl=MINUTE) as token:
+            path = f"banksman/data/grants/{secrets.token_hex(8)}"
+            assert house.server.status("GET", path, token._token) == 403
+            assert house.server.status("POST", path, token._token) == 403
+
+
+async def test_a_process_whose_token_is_gone_ends_and_refuses_no_grant(house: House) -> None:
+    destructive = await house.login("destructive")
+    house.server.admin("POST", "auth/token/revoke", {"token": destructive._token.get_secret_value()})
+    with pytest.raises(TokenLost):
+        await destructive.write_once(f"grants/{secrets.token_hex(8)}", "mine")
 
 
 def written_over(server: VaultServer, path: str, token: SecretStr) -> int:

@@ -51,6 +51,10 @@ LOCKS = "SELECT count(*) FROM pulumi_state WHERE key LIKE '%/.pulumi/locks/%'"
 HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 
+async def still_wanted() -> None:
+    """A last look that finds everything as it should be."""
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def pulumi_image(engine_host: str, images: Images) -> str:
     """Its digest; built once, then taken from the record. The first time on a machine takes minutes."""
@@ -261,7 +265,7 @@ class Stack:
     ) -> RunOutcome:
         bound = {"plan": previewed.plan, "identity": previewed.identity_before}
         request = UpRequest.model_validate({**self.fields(), "program": await self.program(code), **bound, **fields})
-        return await self.pulumi.up(request, self.secrets, on_progress=on_progress)
+        return await self.pulumi.up(request, self.secrets, last_look=still_wanted, on_progress=on_progress)
 
     async def text(self, reference: str | None) -> str:
         """An artifact's, for people."""

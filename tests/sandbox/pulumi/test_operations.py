@@ -21,7 +21,7 @@ from sandbox.pulumi.request import (
     UnlockRequest,
     UpRequest,
 )
-from tests.sandbox.pulumi.conftest import LOCKS, Database, Stack, said
+from tests.sandbox.pulumi.conftest import LOCKS, Database, Stack, said, still_wanted
 from tests.sandbox.pulumi.programs import DATABASE
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -91,16 +91,14 @@ async def test_a_plan_of_another_state_is_not_applied(stack: Stack, database: Da
 async def test_a_stack_is_destroyed_as_it_was_looked_at_and_not_otherwise(stack: Stack, database: Database) -> None:
     planned, done = await applied(stack, shop(stack))
     old = DestroyRequest.model_validate({**stack.fields(), "identity": planned.identity_before})
-    refused = await stack.pulumi.destroy(old, stack.secrets)
+    refused = await stack.pulumi.destroy(old, stack.secrets, last_look=still_wanted)
     assert refused.ended == "changed", said(refused)
     assert f"{stack.name}_shop" in database.names
-    told = await stack.pulumi.destroy(
-        DestroyRequest.model_validate({**stack.fields(), "preview_only": True}), stack.secrets
-    )
+    told = await stack.pulumi.preview_destroy(DestroyRequest.model_validate(stack.fields()), stack.secrets)
     assert told.ended == "done", said(told)
     assert f"{stack.name}_shop" in database.names
     right = DestroyRequest.model_validate({**stack.fields(), "identity": done.identity_after})
-    gone = await stack.pulumi.destroy(right, stack.secrets)
+    gone = await stack.pulumi.destroy(right, stack.secrets, last_look=still_wanted)
     assert gone.ended == "done", said(gone)
     assert f"{stack.name}_shop" not in database.names
     assert await stack.resources(gone.state_after) == []
@@ -110,7 +108,7 @@ async def test_an_exported_state_is_put_back(stack: Stack) -> None:
     _, done = await applied(stack, shop(stack))
     _, later = await applied(stack, shop(stack, f'Database("more", "{stack.name}_more")\n'))
     fields = {**stack.fields(), "exported": done.state_after, "identity": later.identity_after}
-    back = await stack.pulumi.import_state(ImportRequest.model_validate(fields), stack.secrets)
+    back = await stack.pulumi.import_state(ImportRequest.model_validate(fields), stack.secrets, last_look=still_wanted)
     assert back.ended == "done", said(back)
     assert await stack.resources(back.state_after) == await stack.resources(done.state_after)
 
@@ -149,7 +147,7 @@ async def test_the_lock_of_a_dead_run_goes_and_only_that(
     unlock = UnlockRequest.model_validate({**stack.fields(), "owner": owner})
     async with half_way(stack, database, owner) as running:
         with pytest.raises(SpecRefused, match="still lives"):
-            await stack.pulumi.unlock(unlock, stack.secrets)
+            await stack.pulumi.unlock(unlock, stack.secrets, last_look=still_wanted)
         name = next(name for name in docker_sandbox.containers.live if f"run-{owner}-engine" in name)
         await docker_sandbox.containers.engine.call(docker_sandbox.containers.engine.api.kill, name)
         assert (await running).ended == "lost"
@@ -159,11 +157,13 @@ async def test_the_lock_of_a_dead_run_goes_and_only_that(
     assert blocked.ended == "failed", said(blocked)
     assert f"pulumi-{owner}" in said(blocked), "people see whose lock it is"
     assert stack.secrets[STATE_PASSWORD].get_secret_value().decode() not in blocked.model_dump_json()
-    other = await stack.pulumi.unlock(unlock.model_copy(update={"owner": "somebody-else"}), stack.secrets)
+    other = await stack.pulumi.unlock(
+        unlock.model_copy(update={"owner": "somebody-else"}), stack.secrets, last_look=still_wanted
+    )
     assert not other.released
     assert other.owners == (f"pulumi-{owner}",)
     assert database.asked(LOCKS, stack.name) == "1"
-    freed = await stack.pulumi.unlock(unlock, stack.secrets)
+    freed = await stack.pulumi.unlock(unlock, stack.secrets, last_look=still_wanted)
     assert freed.released, said(freed)
     assert database.asked(LOCKS, stack.name) == "0"
 
@@ -197,7 +197,7 @@ async def test_a_missing_archive_ends_the_run_before_pulumi_changes_anything(sta
     program = {"archive": await stack.store.put(b"no archive")}
     request = UpRequest.model_validate({**fields, "program": program, "check_drift": False})
     with pytest.raises(SpecRefused, match="archive"):
-        await stack.pulumi.up(request, stack.secrets)
+        await stack.pulumi.up(request, stack.secrets, last_look=still_wanted)
 
 
 async def test_a_missing_secret_is_named(stack: Stack, store: ArtifactStore) -> None:
@@ -220,7 +220,7 @@ for number in range(30):
 async def test_a_lock_that_cannot_be_looked_at_is_not_called_gone(stack: Stack, database: Database) -> None:
     database.asked(f"ALTER ROLE {stack.name} NOLOGIN")
     unlock = UnlockRequest.model_validate({**stack.fields(), "owner": "somebody"})
-    outcome = await stack.pulumi.unlock(unlock, stack.secrets)
+    outcome = await stack.pulumi.unlock(unlock, stack.secrets, last_look=still_wanted)
     assert outcome.ended == "failed"
     assert not outcome.released
     assert "not permitted to log in" in said(outcome)

@@ -18,6 +18,7 @@ from activities.stack_credentials import StackCredentials
 from activities.stack_destruction import StackDestruction
 from activities.stack_house import StackHouse
 from activities.stacks import StackActivities
+from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, Unavailable
 from connectors.pulumi import identity
@@ -122,11 +123,13 @@ async def shop(
     own = OwnEngine(Provision(sandbox, images.base.digest, limits), settings)
     assert (await own.place()).image == pulumi_image
     parts = StackHouse(stacks, own, store)
+    destructive = await house.login("destructive")
     before = len(cloud.twin.seen)
     yield Shop(
         name=name,
         looks=StackActivities(parts, await house.login("sandbox")),
-        changes=StackDestruction(parts, await house.login("destructive")),
+        changes=StackDestruction(parts, DestructiveSecrets(destructive)),
+        records=destructive,
         seals=StackCredentials(await house.login("connectors")),
         store=store,
         pulumi=PulumiSandbox(sandbox, store, Path(str(identity.__file__))),
@@ -195,7 +198,8 @@ async def test_an_update_of_somebody_elses_is_told_as_that(shop: Shop, member: M
 async def test_a_cancelled_update_gives_its_turn_back(shop: Shop, member: Member) -> None:
     await shop.prepare(WAITING)
     environment = shop.environment()
-    running = asyncio.create_task(environment.run(shop.changes.update_stack, shop.grant(await shop.preview())))
+    step = shop.admitted(shop.changes.update_stack)
+    running = asyncio.create_task(environment.run(step, shop.grant(await shop.preview())))
     async with asyncio.timeout(120):
         while "first" not in shop.databases:
             assert not running.done(), running.result()

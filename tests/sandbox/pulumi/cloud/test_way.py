@@ -12,7 +12,7 @@ from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome
 from sandbox.pulumi.request import DestroyRequest, ImportRequest, ReadRequest, RefreshRequest
 from tests.sandbox.pulumi.cloud.conftest import URL, CloudStack, kept
 from tests.sandbox.pulumi.cloud.service import Json
-from tests.sandbox.pulumi.conftest import PASSWORD_CANARY, Database, said
+from tests.sandbox.pulumi.conftest import PASSWORD_CANARY, Database, said, still_wanted
 from tests.sandbox.pulumi.programs import DATABASE, LOOK_AROUND
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -68,7 +68,7 @@ async def test_a_stack_in_pulumi_cloud_comes_and_goes(stack: CloudStack, databas
     assert refreshed.identity_after == done.identity_after
 
     fields = {**stack.fields(), "identity": refreshed.identity_after, "update_version": refreshed.update_version}
-    gone = await stack.pulumi.destroy(DestroyRequest.model_validate(fields), stack.secrets)
+    gone = await stack.pulumi.destroy(DestroyRequest.model_validate(fields), stack.secrets, last_look=still_wanted)
     assert gone.ended == "done", said(gone)
     assert f"{stack.name}_shop" not in database.names
     history = await stack.pulumi.history(request, stack.secrets)
@@ -150,7 +150,7 @@ async def test_an_exported_state_is_put_back(stack: CloudStack) -> None:
     _, first = await applied(stack, shop(stack))
     _, later = await applied(stack, shop(stack, f'Database("more", "{stack.name}_more")\n'))
     fields = {**stack.fields(), "exported": first.state_after, "identity": later.identity_after}
-    back = await stack.pulumi.import_state(ImportRequest.model_validate(fields), stack.secrets)
+    back = await stack.pulumi.import_state(ImportRequest.model_validate(fields), stack.secrets, last_look=still_wanted)
     assert back.ended == "done", said(back)
     assert back.identity_after == first.identity_after
     assert stack.member.stack.version == 3

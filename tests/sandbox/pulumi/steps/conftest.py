@@ -4,11 +4,10 @@ import asyncio
 import dataclasses
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 import pytest_asyncio
@@ -16,6 +15,8 @@ import yaml
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
+from activities.current_attempt import Attempts
+from activities.grant_use import GrantRecords
 from activities.granted import GrantedRequest
 from activities.sandbox import Source
 from activities.stack_attempts import PART
@@ -36,6 +37,7 @@ from activities.stack_destruction import StackDestruction
 from activities.stack_house import StackHouse
 from activities.stack_ports import Secrets
 from activities.stacks import StackActivities
+from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from connectors.pulumi.approval import UpdateStackParameters
@@ -52,10 +54,11 @@ from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.purposes import EgressSettings
 from sandbox.registries import MirrorSettings
 from sandbox.spec import Limits
+from tests.activities.attempts import admitted, times
 from tests.connectors.vault.server import House, VaultServer
 from tests.hitl.granting import Gateway
 from tests.sandbox.conftest import leftovers
-from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, PROJECT, Database, Way
+from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, PROJECT, Database, Way, still_wanted
 from workers.sandbox import Provision
 from workers.settings import Settings
 from workers.stack_engine import OwnEngine
@@ -109,6 +112,7 @@ class Shop:
     looks: StackActivities
     changes: StackDestruction
     seals: StackCredentials
+    records: GrantRecords
     store: ArtifactStore
     pulumi: PulumiSandbox
     sandbox: DockerSandbox
@@ -125,13 +129,22 @@ class Shop:
 
     async def run(self, step: Callable[[_Asked], Awaitable[_Answer]], request: _Asked, **info: object) -> _Answer:
         """One execution of a step, with what the server would say of it."""
+        if isinstance(request, GrantedRequest):
+            changing = cast("Callable[[GrantedRequest], Awaitable[_Answer]]", step)
+            return await self.environment(**info).run(self.admitted(changing), request)
         return await self.environment(**info).run(step, request)
+
+    def admitted(
+        self, step: Callable[[GrantedRequest], Awaitable[_Answer]], attempts: Attempts | None = None
+    ) -> Callable[[GrantedRequest], Coroutine[Any, Any, _Answer]]:
+        """A step as its guard lets it begin."""
+        return admitted(step, self.records, attempts)
 
     def environment(self, **info: object) -> ActivityEnvironment:
         """Around one execution."""
         environment = ActivityEnvironment()
         environment.on_heartbeat = lambda *details: self.beats.append(details)
-        given: dict[str, object] = {"activity_id": uuid.uuid4().hex[:8], "scheduled_time": datetime.now(UTC)}
+        given: dict[str, object] = {"activity_id": uuid.uuid4().hex[:8], **times()}
         environment.info = dataclasses.replace(environment.info, **(given | info))  # pyright: ignore[reportArgumentType] - any field
         return environment
 
@@ -206,13 +219,13 @@ class Shop:
 
         async def begin(request: GrantedRequest) -> tuple[UpRequest, Secrets]:
             wanted = read_plan(request.plan).parameters_as(UpdateStackParameters)
-            _, opened = await self.changes._open(request, wanted, salt=wanted.salt)
+            opened = await self.changes._open(wanted, salt=wanted.salt)
             bound = {"plan": wanted.inputs.plan_file, "identity": wanted.inputs.state}
             asked = opened.request(UpRequest, part=PART, program=opened.files.program, **bound)
             return asked, opened.secrets
 
         asked, secrets = await self.run(begin, request, **info)
-        return asked.run_id, asyncio.create_task(self.pulumi.up(asked, secrets))
+        return asked.run_id, asyncio.create_task(self.pulumi.up(asked, secrets, last_look=still_wanted))
 
     async def kill(self, run: str) -> None:
         """The engine's container of a run, without a word to anybody."""
@@ -326,10 +339,12 @@ async def shop(
     own = OwnEngine(Provision(sandbox, images.base.digest, _MEMORY), settings)
     assert (await own.place()).image == pulumi_image
     parts = StackHouse(stacks, own, store)
+    destructive = await house.login("destructive")
     yield Shop(
         name=name,
         looks=StackActivities(parts, await house.login("sandbox")),
-        changes=StackDestruction(parts, await house.login("destructive")),
+        changes=StackDestruction(parts, DestructiveSecrets(destructive)),
+        records=destructive,
         seals=StackCredentials(await house.login("connectors")),
         store=store,
         pulumi=PulumiSandbox(sandbox, store, Path(str(identity.__file__))),

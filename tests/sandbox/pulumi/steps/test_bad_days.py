@@ -158,7 +158,8 @@ async def test_an_engine_lost_half_way_is_told_with_what_was_done(shop: Shop) ->
 async def test_a_cancelled_update_ends_cleanly_and_tells_what_was_done(shop: Shop) -> None:
     await shop.prepare(WAITING)
     environment = shop.environment()
-    running = asyncio.create_task(environment.run(shop.changes.update_stack, shop.grant(await shop.preview())))
+    step = shop.admitted(shop.changes.update_stack)
+    running = asyncio.create_task(environment.run(step, shop.grant(await shop.preview())))
     await reached(shop, running)
     environment.cancel(activity.ActivityCancellationDetails(cancel_requested=True))
     told = await running
@@ -171,7 +172,8 @@ async def test_a_cancelled_update_ends_cleanly_and_tells_what_was_done(shop: Sho
 async def test_a_worker_that_ends_leaves_the_rest_to_another(shop: Shop) -> None:
     await shop.prepare(WAITING)
     environment = shop.environment()
-    running = asyncio.create_task(environment.run(shop.changes.update_stack, shop.grant(await shop.preview())))
+    step = shop.admitted(shop.changes.update_stack)
+    running = asyncio.create_task(environment.run(step, shop.grant(await shop.preview())))
     await reached(shop, running)
     environment.cancel(activity.ActivityCancellationDetails(worker_shutdown=True))
     with pytest.raises(asyncio.CancelledError):

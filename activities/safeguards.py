@@ -1,0 +1,43 @@
+"""What stands before a destructive step beside phase and policy, in this order.
+
+Its grant is verified; the attempt is the one that its goal waits for; the grant is used up. Only then may the step have
+its credentials.
+"""
+
+from dataclasses import dataclass
+
+from activities.current_attempt import Attempts, CurrentAttempt, NotCurrent
+from activities.grant_use import GrantRecords, use_grant
+from activities.guard_rules import Execution, GrantVerifier
+from hitl.protocol import Refusal, RefusalReason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Safeguards:
+    """Of one worker. A guard without them refuses every destructive step.
+
+    Attributes:
+        grants: Verifies grants.
+        records: Keeps which of them were used.
+        attempts: Says which attempts are waited for.
+    """
+
+    grants: GrantVerifier
+    records: GrantRecords
+    attempts: Attempts
+
+    async def admit(self, execution: Execution, attempt: CurrentAttempt) -> Refusal | None:
+        """Say why a step whose grant was verified may not begin, or None when it may.
+
+        Raises:
+            ConnectorError: It cannot be told now.
+        """
+        try:
+            await attempt.require()
+        except NotCurrent as stale:
+            return Refusal(reason=RefusalReason.NOT_CURRENT, explanation=f"{execution.action!r} is not done: {stale}.")
+        use = await use_grant(self.records, execution.info, execution.request)
+        if isinstance(use, Refusal):
+            return use
+        attempt.use = use
+        return None

@@ -1,0 +1,59 @@
+"""Credentials that destroy: had for the current attempt at a destructive step alone, and used after a last look alone.
+
+The destructive worker's steps get them here and nowhere else. Whatever sends an effect takes the look with them, as an
+argument that has no default, and calls it as late as it can.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from pydantic import SecretStr
+from temporalio import activity
+
+from activities.current_attempt import current_attempt
+from activities.secrets import StepTokens
+
+LastLook = Callable[[], Awaitable[None]]
+"""Raises where the attempt is no longer the current one."""
+
+_READING: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """The fields of a secret that destroys, and what is called right before anything is done with them."""
+
+    fields: Mapping[str, SecretStr]
+    last_look: LastLook
+
+
+class DestructiveSecrets:
+    """Hands them out.
+
+    Args:
+        vault: Makes the tokens that read them.
+    """
+
+    def __init__(self, vault: StepTokens) -> None:
+        self._vault = vault
+
+    async def read(self, action: str, path: str, **told: str) -> Withheld:
+        """One secret, by a token that is gone when it has been read.
+
+        Args:
+            action: The token role that reads it.
+            path: Where it lies.
+            told: More for Vault's audit log.
+
+        Raises:
+            NotCurrent: Nobody waits for this attempt; no token was made.
+            ConnectorError: By the tree.
+        """
+        attempt, info = current_attempt(), activity.info()
+        await attempt.require()
+        metadata = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or ""}
+        metadata |= {"attempt": str(info.attempt), **told}
+        async with self._vault.step(action, metadata=metadata, ttl=_READING) as token:
+            return Withheld(await token.read(path), attempt.require)
