@@ -18,11 +18,6 @@ TESTS_contained := $(CONTAINED_TESTS)
 TESTS_sandbox := tests/sandbox $(addprefix --ignore=,tests/sandbox/pulumi $(CONTAINED_TESTS))
 FAILED := $(VENV)/tests-failed
 TEST_GROUPS := $(addprefix test-,pulumi stack connectors others contained sandbox)
-INPUT := {"repository":"acme/shop","path":"README.md"}
-DELETION := {"repository":"acme/shop","branch":"banksman/old-idea"}
-UPDATE := {"repository":"acme/infra","stack":"dev"}
-DELETING := delete-branch/acme/shop/banksman/old-idea
-STATE := $(or $(BANKSMAN_HOME),.banksman)/stack.json
 APPROVE ?=
 
 .PHONY: help
@@ -44,25 +39,7 @@ install: $(STAMP)  ## Install the banksman command into .venv
 
 .PHONY: demo
 demo: install  ## Start the embedded stack, run goals on it, and say what to look at (APPROVE=auto: without a person)
-	@$(BIN)/banksman up --detach
-	@echo; printf '» %s\n\n' "banksman run ReadFile --input '"'$(INPUT)'"' --wait"
-	@$(BIN)/banksman run ReadFile --input '$(INPUT)' --wait
-ifeq ($(APPROVE),auto)
-	@echo; printf '» %s\n\n' "banksman run DeleteBranch --input '"'$(DELETION)'"' --wait"
-	@$(BIN)/python -m deploy.local.seeded_person $(DELETING) --stack $(STATE) & \
-	  $(BIN)/banksman run DeleteBranch --input '$(DELETION)' --wait; ended=$$?; wait; exit $$ended
-else
-	@echo; printf '» %s\n\n' "banksman run DeleteBranch --input '"'$(DELETION)'"'"
-	@$(BIN)/banksman run DeleteBranch --input '$(DELETION)'
-	@echo; printf '» %s\n\n' "banksman run PreviewAndUp --input '"'$(UPDATE)'"'"
-	@$(BIN)/banksman run PreviewAndUp --input '$(UPDATE)'
-	@echo; echo "It makes a real database by Pulumi. It is planned once the sandbox is there, which takes minutes the first time, and then it asks, too."
-	@echo; echo "Both wait for a person. Be one, on the page of Slack's twin or in the console, and approve or reject:"
-	@$(BIN)/python -c 'import json, sys; s = json.load(open(sys.argv[1])); print("  Slack   ", s["twins"]["slack"]["url"]); print("  console ", s["console"]["url"])' $(STATE)
-	@echo "Who waits: $(BIN)/banksman approvals    How it ends: $(BIN)/banksman approvals --all, and the link above"
-endif
-	@echo; echo "The stack is still up, so that you can look around: $(BIN)/banksman status"
-	@echo "End it with: make down"
+	@$(BIN)/python -m deploy.local.demo $(if $(filter auto,$(APPROVE)),--approve)
 
 .PHONY: up
 up: install  ## Start the embedded stack in the background

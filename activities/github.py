@@ -84,6 +84,11 @@ class Loss(Protocol):
         """What only it holds, newest first."""
         ...
 
+    @property
+    def default(self) -> bool:
+        """Whether it is the repository's default branch."""
+        ...
+
 
 class GitHubSession(Protocol):
     """One repository, with a token that lives as long as the session."""

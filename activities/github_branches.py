@@ -50,6 +50,7 @@ class BranchSeen(BaseModel):
     head: str | None = Field(description="The commit that it stands at; None where there is no such branch.")
     lost: int = Field(default=0, description="How many commits no other branch and no tag holds.")
     commits: tuple[LostCommit, ...] = Field(default=(), description="The newest of them, 100 at most.")
+    default: bool = Field(default=False, description="Whether it is the default branch, which GitHub keeps.")
 
 
 class DeleteBranchParameters(PlanParameters):
@@ -96,7 +97,7 @@ class BranchActivities:
             except NotFound:
                 return BranchSeen(head=None)
         listed = tuple(LostCommit(sha=one.sha, subject=one.subject[:200]) for one in found.commits[:_MOST_LISTED])
-        return BranchSeen(head=found.head, lost=len(found.commits), commits=listed)
+        return BranchSeen(head=found.head, lost=len(found.commits), commits=listed, default=found.default)
 
 
 class BranchRemoval(Protocol):

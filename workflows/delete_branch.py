@@ -69,6 +69,12 @@ class DeleteBranchWorkflow(ApprovingGoal):
                 type=ErrorType.NOT_FOUND,
                 non_retryable=True,
             )
+        if seen.default:
+            raise application_error(
+                ErrorType.INVALID_REQUEST,
+                f"{wanted.branch!r} is the default branch of {wanted.repository!r}, which GitHub deletes for nobody: "
+                "make another branch the default first",
+            )
         parameters = DeleteBranchParameters(repository=wanted.repository, branch=wanted.branch, expected_head=seen.head)
         return Plan(
             action="github.delete_branch",

@@ -8,8 +8,8 @@ from typing import Final
 
 from connectors.github.git import GitError, git
 
-OBJECT_ID: Final = re.compile(r"[0-9a-f]{40}")
-_SHORT_ID: Final = re.compile(r"[0-9a-f]{4,39}")
+OBJECT_ID: Final = re.compile(r"[0-9a-fA-F]{40}")
+_SHORT_ID: Final = re.compile(r"[0-9a-fA-F]{4,39}")
 # What git allows in no name of a ref; so neither `main~1` nor an option nor a second line can be smuggled in.
 _NO_NAME: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^/|/$|^$")
 _SIGNATURE: Final = re.compile(r"(?P<name>.*?) ?<(?P<email>[^>]*)> (?P<seconds>-?\d+) [+-]\d{4}")

@@ -60,10 +60,12 @@ class BranchLoss:
     Attributes:
         head: The commit that the branch stands at.
         commits: Newest first, as the commits date themselves.
+        default: Whether it is the repository's default branch, which GitHub deletes for nobody.
     """
 
     head: str
     commits: tuple[LostCommit, ...]
+    default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +77,14 @@ class Remote:
         token: An installation token; writing contents for a deletion, reading them for the rest.
         repository: `OWNER/NAME`, for messages.
         timeout: Seconds to connect, and to wait for each part of an answer.
+        default_branch: As GitHub's API names it.
     """
 
     clone_url: str
     token: str
     repository: str
     timeout: float
+    default_branch: str = ""
 
     async def branch_loss(self, branch: str) -> BranchLoss:
         """Where a branch stands, and the commits that only it holds.
@@ -140,7 +144,7 @@ class Remote:
         if not heads:
             raise NotFound(f"{self.repository!r} has no branch {branch!r}")
         with _readable(self.repository):
-            return BranchLoss(heads[0].decode(), _commits(bytes(received)))
+            return BranchLoss(heads[0].decode(), _commits(bytes(received)), default=branch == self.default_branch)
 
     def _delete(self, branch: str, expected_head: str, look: Callable[[], None]) -> bool:
         reason = self._push_deletion(branch, expected_head, look)

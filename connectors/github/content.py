@@ -22,6 +22,7 @@ from connectors.github.pack import Pack, fetch_pack
 from connectors.github.writes import Writes
 
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
+_ANY_CASE: Final = re.compile(_COMMIT_ID.pattern, re.IGNORECASE)
 _SHA_ONLY: Final = "application/vnd.github.sha"
 _HEAD: Final = "HEAD"
 
@@ -46,6 +47,7 @@ class _Item(BaseModel):
 
 class _Repository(BaseModel):
     clone_url: str
+    default_branch: str
 
 
 class _Blob(BaseModel):
@@ -137,7 +139,11 @@ class GitHubSession:
         question = self._question(f"{self._name!r}", "", missing=f"{self._name!r} is there no more")
         found = await self._api.ask(question, _Repository.model_validate_json)
         return Remote(
-            clone_url=found.clone_url, token=self._api.bearer, repository=self._name, timeout=self._api.timeout
+            clone_url=found.clone_url,
+            token=self._api.bearer,
+            repository=self._name,
+            timeout=self._api.timeout,
+            default_branch=found.default_branch,
         )
 
     @property
@@ -177,6 +183,8 @@ class GitHubSession:
     async def _commit(self, ref: str | None) -> str:
         """The commit that a ref names. 422 is GitHub's answer to a ref it does not know, 409 to a repository's none."""
         _check_ref(ref)
+        if ref is not None and _ANY_CASE.fullmatch(ref):
+            ref = ref.lower()  # GitHub lets no branch have such a name
         question = self._question(
             f"{ref or _HEAD!r} of {self._name!r}",
             f"commits/{quote(ref or _HEAD, safe='')}",

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from typing_extensions import override
 
 from connectors.github.bare import OBJECT_ID, BareRepository, TreeItem
 from connectors.github.git import GitError
@@ -19,6 +21,23 @@ _INLINE_LIMIT: Final = 1024 * 1024
 _FOLDER_LIMIT: Final = 1000
 _SHA_ONLY: Final = "application/vnd.github.sha"
 _RAW: Final = "application/vnd.github.raw"
+
+
+class _FilePath(Convertor[str]):
+    """The rest of a path, with line breaks: a file may have one in its name, and Starlette's `path` takes none."""
+
+    regex = r"[\s\S]*"
+
+    @override
+    def convert(self, value: str) -> str:
+        return value
+
+    @override
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("file", _FilePath())
 
 
 class Place(NamedTuple):
@@ -45,7 +64,7 @@ class Contents:
         repository = "/repos/{owner}/{name}"
         return [
             Route(f"{repository}/contents", self.contents),
-            Route(f"{repository}/contents/{{path:path}}", self.contents),
+            Route(f"{repository}/contents/{{path:file}}", self.contents),
             Route(f"{repository}/commits/{{ref:path}}", self.commit),
             Route(f"{repository}/git/trees/{{ref:path}}", self.tree),
             Route(f"{repository}/git/blobs/{{sha}}", self.blob),

@@ -40,7 +40,7 @@ async def prepare_github(folder: StackFolder, repositories: Mapping[str, Path], 
     """
     for name, source in repositories.items():
         await _import(name, source, folder)
-        await _make_old_branch(folder.repositories / f"{name}.git")
+        await make_branch(folder.repositories / f"{name}.git", OLD_BRANCH)
     key = await asyncio.to_thread(_app_key, folder)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     config = TwinConfig(
@@ -66,14 +66,18 @@ async def _import(name: str, source: Path, folder: StackFolder) -> None:
         ) from error
 
 
-async def _make_old_branch(repository: Path) -> None:
-    """A branch to lose, behind the twin only: with one commit that nothing else holds. Made again when it is gone."""
-    ref = f"refs/heads/{OLD_BRANCH}"
+async def make_branch(repository: Path, branch: str) -> None:
+    """A branch to lose, behind the twin only: with one commit that nothing else holds. One that is there stays.
+
+    Raises:
+        GitError: git fails.
+    """
+    ref = f"refs/heads/{branch}"
     if await git("for-each-ref", ref, at=repository):
         return
     who = ("-c", "user.name=Banksman", "-c", "user.email=banksman@example.com")
-    tree, parent = "HEAD^{tree}", "HEAD"
-    made = await git(*who, "commit-tree", tree, "-p", parent, "-m", "Try something that nobody needs", at=repository)
+    message = f"Try something that nobody needs\n\nOn {branch}."
+    made = await git(*who, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message, at=repository)
     await git("update-ref", ref, made.decode().strip(), at=repository)
 
 

@@ -6,14 +6,10 @@ It clicks what the twin's page would show. Gateway and workflow see a click like
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import httpx
-import typer
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-
-from deploy.local.state import StackState
 
 CHANNEL: Final = "C0DEPLOYS"
 _POLL: Final = 0.2
@@ -115,20 +111,3 @@ class SeededPerson:
 
     def _act(self, what: str, asked: Mapping[str, object]) -> None:
         httpx.post(f"{self.slack}/_twin/{what}", json=asked, timeout=10).raise_for_status()
-
-
-def approve(
-    goal: Annotated[str, typer.Argument(help="The workflow id of the goal that waits.")],
-    stack: Annotated[Path, typer.Option(help="The stack's stack.json.")] = Path(".banksman/stack.json"),
-    user: Annotated[str, typer.Option(help="Their member id in the twin.")] = "U0ALICE",
-) -> None:
-    """Wait until people are asked about a goal, and approve as one of them."""
-    state = StackState.model_validate_json(stack.read_bytes())
-    person = SeededPerson(state.twins["slack"].url, user)
-    message = person.wait_for(goal)
-    person.click(message, "approve")
-    typer.echo(f"{user} clicked Approve on {message.text!r}")
-
-
-if __name__ == "__main__":
-    typer.run(approve)

@@ -30,6 +30,7 @@ from deploy.local.github import prepare_github
 from deploy.local.options import StackOptions
 from deploy.local.ports import HOST
 from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
+from deploy.local.sandbox_state import NO_PULUMI, NO_SANDBOX, NO_STATE, PULUMI_READY
 from deploy.local.slack import prepare_slack
 from deploy.local.stacks import write_stacks
 from deploy.local.state import (
@@ -48,7 +49,6 @@ from deploy.temporal import promote, register_search_attributes
 from sandbox.errors import SandboxError
 
 _POLL: Final = 1.0
-_NO_STATE: Final = "there is no state database, and goals on Pulumi stacks cannot be done"
 
 
 @dataclass
@@ -182,7 +182,7 @@ class Stack:
         except (ChildFailed, VaultError, ConnectorError, OSError, ValueError) as error:
             for name in self._running.keys() & {"container-engine", "worker-sandbox"}:
                 await self._running[name].stop()
-            self._note(f"there is no sandbox, and goals that need it wait: {error}")
+            self._note(f"{NO_SANDBOX}: {error}")
         else:
             self._note("the sandbox is ready")
             await self._tell_of_pulumi()
@@ -200,7 +200,7 @@ class Stack:
             await self._state_database.find()
             self._state_host = await _address_for_containers()
         except (ChildFailed, SandboxError, ToolUnavailableError) as error:
-            self._note(f"{_NO_STATE}: {error}")
+            self._note(f"{NO_STATE}: {error}")
         else:
             write_stacks(self.folder, host=self._state_host, port=self._ports.state_database)
 
@@ -212,9 +212,7 @@ class Stack:
         address = f"{host}:{self._ports.state_database}"
         try:
             if await _address_for_containers() != host:
-                self._note(
-                    f"{_NO_STATE}: the container engine is another than before; end the stack and start it again"
-                )
+                self._note(f"{NO_STATE}: the container engine is another than before; end the stack and start it again")
                 return
             spec = self._children.state_database(
                 await database.prepare(host), address=address, healthy=database.answers, on_ready=database.open
@@ -223,7 +221,7 @@ class Stack:
         except (ChildFailed, SandboxError, ToolUnavailableError, OSError) as error:
             if child := self._running.get("state-database"):
                 await child.stop()
-            self._note(f"{_NO_STATE}: {error}")
+            self._note(f"{NO_STATE}: {error}")
             return
         self._state_at = StateDatabaseAddress(address=address, database=DATABASE, socket=str(self.folder.database))
         self._write()
@@ -234,11 +232,9 @@ class Stack:
             with contextlib.suppress(FileNotFoundError):  # the engine is being started again
                 engine = await self._engine()
                 if engine.pulumi == "ready":
-                    return self._note("Pulumi is ready")
+                    return self._note(PULUMI_READY)
                 if engine.pulumi == "missing":
-                    return self._note(
-                        f"there is no image with Pulumi, and goals on stacks cannot be done: {engine.problem}"
-                    )
+                    return self._note(f"{NO_PULUMI}: {engine.problem}")
             await asyncio.sleep(_POLL)
 
     async def _make_current(self, client: Client) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from deploy.local.defaults import DEFAULT_POLICY
 from deploy.local.seeded_person import SeededPerson
-from tests.stack.running import ROOT, Running, eventually
+from tests.stack.running import Running, eventually
 from workers.commands.exits import Exit
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -239,16 +238,6 @@ def _again(stack: Running, alice: SeededPerson, goal: str) -> bool:
     if offered := list(alice.offered(goal, "approve")):
         alice.click(offered[-1], "approve")
     return not inbox(stack, goal)
-
-
-def test_the_demonstration_needs_no_person(stack: Running, branch: str) -> None:
-    goal = ask(stack, branch)
-    line = [sys.executable, "-m", "deploy.local.seeded_person", goal]
-    line += ["--stack", str(stack.home / "stack.json")]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=90)
-    assert done.returncode == 0, done.stderr
-    assert "clicked Approve" in done.stdout
-    assert stack.result(goal)["outcome"] == "completed"
 
 
 @pytest.mark.parametrize("end", ["cancel", "terminate"])

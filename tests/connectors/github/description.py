@@ -152,7 +152,8 @@ def _pattern(template: str) -> re.Pattern[str]:
     # A path in a repository and a ref may have slashes, where GitHub's description has one name.
     parts = re.split(r"(\{\w+\})", template)
     wide = {"{path}", "{ref}"}
-    return re.compile("".join((".+" if p in wide else "[^/]+") if p.startswith("{") else re.escape(p) for p in parts))
+    wild = ((".+" if p in wide else "[^/]+") if p.startswith("{") else re.escape(p) for p in parts)
+    return re.compile("".join(wild), re.DOTALL)  # a file's name may have a line break
 
 
 def _generality(template: str) -> tuple[bool, int, int, str]:

@@ -8,7 +8,15 @@ from pathlib import Path
 BINARY = bytes(range(256)) * 3
 LARGE = os.urandom(2 * 1024 * 1024)
 SUBMODULE = "0123456789abcdef0123456789abcdef01234567"
-STRANGE_NAMES = ("docs/ünï cödé/日本.txt", "docs/a#b?c%20d&e=f.txt", "docs/[a-z]*.txt", "docs/-rf", "docs/'quote\".txt")
+STRANGE_NAMES = (
+    "docs/ünï cödé/日本.txt",
+    "docs/a#b?c%20d&e=f.txt",
+    "docs/[a-z]*.txt",
+    "docs/-rf",
+    "docs/'quote\".txt",
+    "docs/two\nlines.txt",
+    "docs/\n",
+)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ async def test_every_name_of_a_commit_leads_to_it(session: GitHubSession, shop: 
 
 
 async def test_a_branch_with_a_slash_and_ids_long_and_short(session: GitHubSession, shop: Shop) -> None:
-    for ref in ("feature/cart", shop.feature, shop.feature[:9]):
+    for ref in ("feature/cart", shop.feature, shop.feature[:9], shop.feature.upper(), shop.feature[:9].upper()):
         file = await session.read_file("README.md", ref=ref)
         assert (file.commit, file.content) == (shop.feature, b"# Shop, with a cart\n")
 
@@ -159,8 +159,8 @@ async def test_a_repository_that_went_meanwhile_is_told_from_a_missing_ref(sessi
 
 async def test_a_tree_is_what_git_lists(session: GitHubSession, shop: Shop) -> None:
     tree = await session.list_tree()
-    listed = git("-c", "core.quotePath=false", "ls-tree", "-r", "-t", "main", at=shop.bare).splitlines()
-    expected = {line.split("\t")[1].strip('"').replace('\\"', '"'): line.split()[:3] for line in listed}
+    listed = git("ls-tree", "-z", "-r", "-t", "main", at=shop.bare).strip("\0").split("\0")
+    expected = {line.split("\t")[1]: line.split()[:3] for line in listed}
     assert {entry.path: [entry.mode, entry.type, entry.sha] for entry in tree.entries} == expected
     assert (tree.commit, tree.truncated) == (shop.main, False)
     sizes = {entry.path: entry.size for entry in tree.entries}

@@ -128,3 +128,9 @@ async def test_a_token_that_only_reads_deletes_nothing(twin: Served, shop: Shop,
     with pytest.raises(AuthDenied, match="permission"):
         await deleted(twin, "topic/x", topic, permissions={"contents": "read"})
     assert head(shop) == topic
+
+
+async def test_the_default_branch_is_told(twin: Served, topic: str) -> None:
+    assert topic
+    assert (await loss(twin, "main")).default
+    assert not (await loss(twin, "topic/x")).default
