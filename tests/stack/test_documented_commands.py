@@ -1,0 +1,131 @@
+"""Every command of the documentation is run as it is written, on a stack whose usual ports somebody else has.
+
+What cannot be run here is named below, each with where it is run, or why nowhere. A new command that is in neither is
+run, and so fails this test where it does not work.
+"""
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.docs.markdown import PAGES, ROOT, blocks, command_lines
+from tests.stack.conftest import started
+from tests.stack.running import BIN, Running, eventually
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+
+USUAL_PORTS: Final = (7233, 8233, 8200, 8300, 8310, 8320, 8318, 8234)
+PROGRAMS: Final = ("banksman", "temporal", "make")
+
+NOT_HERE: Final = {
+    r"make (demo|down)": "tests/stack/test_demo.py",
+    r"make (test|check|install)": "they are what runs this test, and made the environment that it runs in",
+    r"temporal workflow execute --type (?!ReadFile|OpenPullRequest)": "tests/stack/test_goals.py runs every example",
+    r"banksman run DeleteBranch .*--wait": "it waits for a person: tests/stack/test_goals.py",
+    r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
+    r"banksman run (PreviewAndUp|DetectDrift|InspectStack|RollBackStack|RestoreState|DestroyStack|UnlockStack)": (
+        "they need a container engine and an image with Pulumi: tests/stack/test_stacks.py"
+    ),
+    r"banksman up --detach --encrypt|.*--codec-endpoint": "on a stack that encrypts: tests/stack/test_encrypted.py",
+    r"banksman up --detach --repository": "it starts another stack: tests/stack/test_supervisor.py",
+    r"banksman run ReadFile .*acme/crm": "it needs the repository that the command before brings in",
+    r"banksman down": "tests/stack/test_supervisor.py",
+    r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",
+}
+"""By what the command line begins with."""
+
+REFUSALS: Final = {
+    r"banksman policy check bad\.yaml": 1,
+}
+"""What ends with another code than 0, as the page says."""
+
+
+def documented() -> list[list[str]]:
+    """The command lines of all pages, each once, in order."""
+    lines = (words for page in PAGES for words in command_lines(page) if words and words[0] in PROGRAMS)
+    return [shlex.split(line) for line in dict.fromkeys(map(shlex.join, lines))]
+
+
+def excuse(words: list[str]) -> str | None:
+    """Why it is not run here; None where it is."""
+    line = " ".join(words)
+    return next((reason for pattern, reason in NOT_HERE.items() if re.match(pattern, line)), None)
+
+
+@pytest.fixture
+def taken() -> Iterator[None]:
+    """The usual ports are somebody else's, this test's where they are nobody's."""
+    with ExitStack() as stack:
+        for port in USUAL_PORTS:
+            one = stack.enter_context(socket.socket())
+            try:
+                one.bind(("127.0.0.1", port))
+                one.listen()
+            except OSError:
+                continue  # taken, as it shall be
+        yield
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Path:
+    """A folder with the files that the pages speak of."""
+    for page in PAGES:
+        for block in blocks(page):
+            kind, _, name = block.info.partition(" ")
+            if kind == "yaml" and name:
+                (tmp_path / name).write_text(block.text, encoding="utf-8")
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    return tmp_path
+
+
+def test_every_command_that_is_not_run_here_is_one_of_a_page_and_its_test_is_there() -> None:
+    lines = [" ".join(words) for words in documented()]
+    assert [pattern for pattern in NOT_HERE if not any(re.match(pattern, line) for line in lines)] == []
+    named = [one for reason in NOT_HERE.values() for one in re.findall(r"tests/[\w/]+\.py", reason)]
+    assert [one for one in named if not (ROOT / one).exists()] == []
+
+
+def test_the_documented_commands_work(taken: None, home: Path, reader: Path) -> None:
+    del taken
+    running = started(home, "--no-sandbox")
+    assert running.state["temporal"]["address"] != "127.0.0.1:7233"
+    wrong: list[str] = []
+    ran = 0
+    for words in documented():
+        if excuse(words):
+            continue
+        done = as_written(running, words, reader)
+        ran += 1
+        expected = next((code for line, code in REFUSALS.items() if re.match(line, " ".join(words))), 0)
+        if done.returncode != expected or "Traceback" in done.stderr:
+            wrong.append(f"{shlex.join(words)} ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}")
+    assert wrong == []
+    assert ran > 15
+
+
+def as_written(running: Running, words: list[str], reader: Path) -> "subprocess.CompletedProcess[str]":
+    """Run it as a reader would, who says where Temporal is as the README tells them to."""
+    where = ["--address", running.state["temporal"]["address"]] if words[0] == "temporal" else []
+    given = [an_approval(running) if word == "ID" else word for word in words[1:]]
+    known = {**running.environment, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    line = [words[0], *(word for word in given if word != "--address" or where), *where]
+    return subprocess.run(line, cwd=reader, env=known, capture_output=True, text=True, timeout=90, check=False)
+
+
+def an_approval(running: Running) -> str:
+    """The id of one that waits; the pages ask for a branch's end before they show its approval."""
+
+    def listed() -> list[dict[str, str]]:
+        return json.loads(running.banksman("approvals", "--json").stdout)
+
+    eventually(listed, what="an approval")
+    return listed()[0]["id"]
