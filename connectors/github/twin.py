@@ -25,6 +25,7 @@ from connectors.github.twin_bodies import Json, RepositoryPage, Site, number
 from connectors.github.twin_contents import Contents, Place
 from connectors.github.twin_git import git_routes
 from connectors.github.twin_limits import ApiGate, Limits, Meter
+from connectors.github.twin_pages import Pages
 from connectors.github.twin_problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
 from connectors.github.twin_writes import Writes
 
@@ -110,10 +111,11 @@ class _Twin:
     def _place(self, request: Request) -> Place | None:
         """By comparing names, never by joining what a caller sent to a path; case does not matter, as with GitHub."""
         wanted = str(request.path_params["owner"]).lower(), str(request.path_params["name"]).lower()
-        there = self._places(request)
+        there = self.places(request)
         return next((one for one in there if (one.page.owner.lower(), one.page.name.lower()) == wanted), None)
 
-    def _places(self, request: Request) -> list[Place]:
+    def places(self, request: Request) -> list[Place]:
+        """Every repository there is."""
         site, folders = _site(request), sorted(self.config.repositories.glob("*/*.git"))
         return [
             Place(RepositoryPage(site, folder.parent.name, folder.stem), BareRepository(folder)) for folder in folders
@@ -125,7 +127,7 @@ class _Twin:
 
     def _owners(self, request: Request) -> list[str]:
         """Who has installed the App."""
-        return sorted({place.page.owner for place in self._places(request) if self._is_installed(place)})
+        return sorted({place.page.owner for place in self.places(request) if self._is_installed(place)})
 
     # The App.
 
@@ -181,7 +183,7 @@ class _Twin:
         return {**wanted, "metadata": "read"}
 
     def _covered(self, request: Request, owner: str, wanted: _NarrowTo) -> list[Place]:
-        there = [place for place in self._places(request) if self._is_installed(place) and place.page.owner == owner]
+        there = [place for place in self.places(request) if self._is_installed(place) and place.page.owner == owner]
         if wanted.repositories is None and wanted.repository_ids is None:
             return there
         names = {name.lower() for name in wanted.repositories or ()}
@@ -213,6 +215,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     """The twin as an application, with its faults in front; `app.state.authority` knows its tokens."""
     twin = _Twin(config, clock)
     repository = "/repos/{owner}/{name}"
+    writes = Writes(twin.readable, twin.told_app, clock)
     routes = [
         Route("/app", twin.app),
         Route("/app/installations", twin.installations),
@@ -222,9 +225,10 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         Route(repository, twin.repository),
         Route(f"{repository}/installation", twin.installation),
         # First: a commit's own path takes a ref with slashes, and would take what lies under it.
-        *Writes(twin.readable, twin.told_app, clock).routes(),
+        *writes.routes(),
         *Contents(twin.readable, config.limits).routes(),
         *git_routes(twin.authority, config.repositories),
+        *Pages(twin.places, writes.kept).routes(),
     ]
     app = Starlette(
         routes=routes,

@@ -101,7 +101,7 @@ class Permit(Protocol):
 
 
 @dataclass
-class _Kept:
+class Kept:
     """What one repository has besides git."""
 
     pulls: list[Pull] = field(default_factory=list[Pull])
@@ -122,7 +122,7 @@ class Writes:
         self._permit = permit
         self._app = app
         self._clock = clock
-        self._repositories: dict[Path, _Kept] = {}
+        self._repositories: dict[Path, Kept] = {}
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -227,7 +227,7 @@ class Writes:
     async def open(self, request: Request) -> Response:
         """Open a pull request; one at most for each pair of branches."""
         place = self._permit(request, "pull_requests", "write")
-        given, kept = await _given(request, _NewPull), self._kept(place)
+        given, kept = await _given(request, _NewPull), self.kept(place)
         head = given.head.rpartition(":")[2]
         shas = [await place.git.resolve(f"refs/heads/{one}") for one in (head, given.base)]
         if None in shas or shas[0] == shas[1]:
@@ -253,7 +253,7 @@ class Writes:
         head, base, state = query.get("head"), query.get("base"), query.get("state", "open")
         found = [
             one
-            for one in self._kept(place).pulls
+            for one in self.kept(place).pulls
             if head in {None, f"{place.page.owner}:{one.head}"}
             and base in {None, one.base}
             and state in {"all", one.state}
@@ -263,7 +263,7 @@ class Writes:
     async def comment(self, request: Request) -> Response:
         """Say something on a pull request."""
         place = self._permit(request, "pull_requests", "write")
-        kept, pull = self._kept(place), self._pull(request, place)
+        kept, pull = self.kept(place), self._pull(request, place)
         given = await _given(request, _NewComment)
         made = Comment(id=number(place.page.url, str(len(kept.comments))), on=pull.number, body=given.body)
         made.at = iso(self._clock())
@@ -274,7 +274,7 @@ class Writes:
         """What was said on a pull request, oldest first."""
         place = self._permit(request, "pull_requests")
         pull = self._pull(request, place)
-        there = [one for one in self._kept(place).comments if one.on == pull.number]
+        there = [one for one in self.kept(place).comments if one.on == pull.number]
         return JSONResponse([issue_comment(place, one) for one in _page(request, there)])
 
     async def labels(self, request: Request) -> Response:
@@ -288,7 +288,7 @@ class Writes:
     async def check(self, request: Request) -> Response:
         """Say how a commit does. Like GitHub's it makes one more whenever asked."""
         place = self._permit(request, "checks", "write")
-        given, kept = await _given(request, _NewCheck), self._kept(place)
+        given, kept = await _given(request, _NewCheck), self.kept(place)
         if await place.git.resolve(given.head_sha) is None:
             raise Problem(422, f"No commit found for SHA: {given.head_sha}")
         made = Check(
@@ -309,17 +309,18 @@ class Writes:
         """The check runs of a commit."""
         place = self._permit(request, "checks")
         sha, name = await place.git.resolve(str(request.path_params["ref"])), request.query_params.get("check_name")
-        there = [one for one in self._kept(place).checks if one.head_sha == sha and name in {None, one.name}]
+        there = [one for one in self.kept(place).checks if one.head_sha == sha and name in {None, one.name}]
         app = self._app(request)
         told = [check_run(place, one, app) for one in _page(request, there[::-1])]
         return JSONResponse({"total_count": len(there), "check_runs": told})
 
-    def _kept(self, place: Place) -> _Kept:
-        return self._repositories.setdefault(place.git.path, _Kept())
+    def kept(self, place: Place) -> Kept:
+        """What a repository has besides git."""
+        return self._repositories.setdefault(place.git.path, Kept())
 
     def _pull(self, request: Request, place: Place) -> Pull:
         wanted = int(request.path_params["number"])
-        found = next((one for one in self._kept(place).pulls if one.number == wanted), None)
+        found = next((one for one in self.kept(place).pulls if one.number == wanted), None)
         if found is None:
             raise Problem(404, NOT_FOUND)
         return found

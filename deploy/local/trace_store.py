@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Final, Literal
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -46,14 +46,24 @@ _SUMMARY: Final = """
 SELECT t.trace_id, t.start, t.end, count(*) AS spans, sum(s.error) AS errors,
   (SELECT r.name FROM span r WHERE r.trace_id = t.trace_id ORDER BY r.parent_id != '', r.start LIMIT 1) AS name,
   (SELECT r.service FROM span r WHERE r.trace_id = t.trace_id ORDER BY r.parent_id != '', r.start LIMIT 1) AS service,
-  (SELECT a.value FROM attribute a WHERE a.trace_id = t.trace_id AND a.key = :workflow LIMIT 1) AS workflow_id
+  (SELECT a.value FROM attribute a WHERE a.trace_id = t.trace_id AND a.key = :workflow
+   ORDER BY a.value LIKE 'approval%' OR a.value LIKE 'stack/%' LIMIT 1) AS workflow_id
 FROM trace t JOIN span s USING (trace_id)
 WHERE t.start < :before AND {match}
 GROUP BY t.trace_id ORDER BY t.start DESC LIMIT :limit
 """
+_GOAL: Final = """EXISTS (SELECT 1 FROM span g WHERE g.trace_id = t.trace_id AND (
+  g.name LIKE 'run %' OR g.name LIKE 'RunWorkflow:%'
+  AND g.name NOT IN ('RunWorkflow:Approval', 'RunWorkflow:ApprovalNotice', 'RunWorkflow:StackLock')))"""
+_OF_KIND: Final = {"goal": _GOAL, "other": f"NOT {_GOAL}"}
+_CHILD: Final = "StartChildWorkflow:"
+_THERE_ALREADY: Final = "WorkflowAlreadyStartedError"
 _MATCH: Final = (
     "EXISTS (SELECT 1 FROM attribute a WHERE a.trace_id = t.trace_id AND a.key = :key{n} AND a.value = :value{n})"
 )
+
+
+Kind = Literal["goal", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +135,23 @@ class TraceStore:
         return _merge(bodies) if bodies else None
 
     def search(
-        self, tags: Mapping[str, str] | None = None, *, limit: int = 50, before: int = _MAX_INT64
+        self,
+        tags: Mapping[str, str] | None = None,
+        *,
+        limit: int = 50,
+        before: int = _MAX_INT64,
+        kind: Kind | None = None,
     ) -> list[TraceSummary]:
-        """Traces that have a span with each of these attributes, newest first, started before `before`."""
+        """Traces that have a span with each of these attributes, newest first, started before `before`.
+
+        Args:
+            tags: Attributes that some span of it has.
+            limit: How many at most.
+            before: Nanoseconds since 1970.
+            kind: `goal`: only those of a goal, from its start by whomever; `other`: only the rest.
+        """
         values: dict[str, str | int] = {"workflow": ATTR_WORKFLOW_ID, "before": before, "limit": limit}
-        matches = ["TRUE"]
+        matches = [_OF_KIND[kind] if kind else "TRUE"]
         for n, (key, value) in enumerate((tags or {}).items()):
             matches.append(_MATCH.format(n=n))
             values |= {f"key{n}": key, f"value{n}": value[:_MAX_INDEXED]}
@@ -189,6 +211,12 @@ def service_of(batch: ResourceSpans) -> str:
     return next(names, "") or "unknown"
 
 
+def failed(span: Span) -> bool:
+    """Whether it is a failure. To find a child that runs already is none: who asked waits in its line."""
+    waits = span.name.startswith(_CHILD) and span.status.message.startswith(_THERE_ALREADY)
+    return span.status.code == Status.STATUS_CODE_ERROR and not waits
+
+
 def _is_valid(span: Span) -> bool:
     ids = len(span.trace_id) == _TRACE_ID_BYTES and len(span.span_id) == _SPAN_ID_BYTES
     times = 0 < span.start_time_unix_nano <= span.end_time_unix_nano <= _MAX_INT64
@@ -205,7 +233,7 @@ def _insert(db: sqlite3.Connection, span: Span, *, batch: ResourceSpans, scoped:
     )
     alone = ResourceSpans(resource=batch.resource, scope_spans=[ScopeSpans(scope=scoped.scope, spans=[span])])
     body = alone.SerializeToString()
-    error = span.status.code == Status.STATUS_CODE_ERROR
+    error = failed(span)
     db.execute(
         "INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (

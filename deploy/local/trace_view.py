@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
-from deploy.local.trace_store import SERVICE_NAME, service_of, text_of
+from deploy.local.trace_store import SERVICE_NAME, failed, service_of, text_of
 from observability.names import ATTR_WORKFLOW_ID
 
 MAX_ROWS: Final = 2_000
@@ -104,7 +104,7 @@ def view(trace_id: str, data: TracesData) -> TraceView:
         workflow_id=next(workflow, None),
         rows=[_row(node, depth, start=start, total=total, colour=colours[node.service]) for node, depth in shown],
         spans=len(nodes),
-        errors=sum(_failed(node.span) for node in nodes),
+        errors=sum(failed(node.span) for node in nodes),
         ticks=[(100 * n / _TICKS, duration(total * n // _TICKS)) for n in range(_TICKS)],
     )
 
@@ -168,8 +168,8 @@ def _row(node: _Node, depth: int, *, start: int, total: int, colour: int) -> Row
         width=width,
         offset=duration(offset),
         duration=duration(length),
-        error=_failed(span),
-        message=span.status.message,
+        error=failed(span),
+        message=span.status.message if failed(span) else "",
         attributes=_pairs(span.attributes),
         process=node.process,
         events=[_event(event, start) for event in span.events],
@@ -186,10 +186,6 @@ def _address(span: Span) -> str:
 def _event(event: Span.Event, start: int) -> EventView:
     at = max(0, event.time_unix_nano - start)
     return EventView(name=event.name, at=duration(at), attributes=_pairs(event.attributes))
-
-
-def _failed(span: Span) -> bool:
-    return span.status.code == Status.STATUS_CODE_ERROR
 
 
 def _pairs(attributes: Iterable[KeyValue]) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from deploy.local.trace_store import Limits, TraceStore, TraceSummary
+from deploy.local.trace_store import Kind, Limits, TraceStore, TraceSummary
 from deploy.local.trace_view import MAX_ROWS, duration, view
 from observability.names import ATTR_WORKFLOW_ID
 
@@ -48,6 +48,7 @@ _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
 _POLICY: Final = "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _PAGE: Final = 50
+_FEW: Final = 10
 _MAX_LIMIT: Final = 500
 _MAX_TAGS: Final = 8
 _MAX_DEPTH: Final = 64
@@ -138,14 +139,20 @@ class _Traces:
             before = _number(request, "before", 2**63 - 1, most=2**63 - 1)
         except RefusedError as refusal:
             return self._pages.render("message.html", refusal.status, title="Not a page", message=str(refusal))
-        found = self._store.search(tags, limit=_PAGE + 1, before=before)
+        newest = "before" not in request.query_params
+        # What processes do by themselves, by the hundred, must not stand before what people asked for.
+        kind: Kind = "other" if request.query_params.get("kind") == "other" else "goal"
+        found = self._store.search(tags, limit=_PAGE + 1, before=before, kind=kind)
         shown = found[:_PAGE]
+        rest = self._store.search(tags, limit=_FEW, kind="other") if newest and kind == "goal" else []
         return self._pages.render(
             "traces.html",
-            traces=[(trace, datetime.fromtimestamp(trace.start / _SECOND, UTC)) for trace in shown],
+            kind=kind,
+            traces=[_dated(trace) for trace in shown],
+            rest=[_dated(trace) for trace in rest],
             workflow_id=workflow_id,
             older=shown[-1].start if len(found) > _PAGE else None,
-            newest="before" not in request.query_params,
+            newest=newest,
         )
 
     def page(self, request: Request) -> Response:
@@ -304,6 +311,10 @@ def _number(request: Request, name: str, default: int, *, most: int) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"{name} is a number from 1 to {most}")
     return int(text)
+
+
+def _dated(trace: TraceSummary) -> tuple[TraceSummary, datetime]:
+    return trace, datetime.fromtimestamp(trace.start / _SECOND, UTC)
 
 
 def _found(trace: TraceSummary) -> Mapping[str, str | int]:

@@ -44,7 +44,7 @@ NOT_HERE: Final = {
 """By what the command line begins with."""
 
 REFUSALS: Final = {
-    r"banksman policy check bad\.yaml": 1,
+    r"banksman policy check bad\.yaml": 2,
 }
 """What ends with another code than 0, as the page says."""
 

@@ -281,7 +281,7 @@ def test_the_trace_page_tells_the_story(client: Client) -> None:
 def test_the_list_is_filtered_and_paged(client: Client) -> None:
     for number in range(1, 53):
         span = made(
-            1, start=_NOW + number, name=f"goal-{number}-", attributes={"temporal.workflow_id": f"w{number % 2}"}
+            1, start=_NOW + number, name=f"run goal-{number}-", attributes={"temporal.workflow_id": f"w{number % 2}"}
         )
         span.trace_id = number.to_bytes(16, "big")
         client.post("/v1/traces", content=request_of(span).SerializeToString(), headers=_PROTOBUF)
@@ -297,6 +297,56 @@ def test_the_list_is_filtered_and_paged(client: Client) -> None:
     assert "Newest" in older
     assert "goal-51-" in filtered
     assert "goal-52-" not in filtered
+
+
+def keep(client: Client, number: int, *names: str, workflow_ids: tuple[str, ...] = ()) -> None:
+    """A trace of its own with these spans, the first of which is the root."""
+    found = [made(n, parent=int(n > 1), start=_NOW + number, name=name) for n, name in enumerate(names, start=1)]
+    for span, workflow_id in zip(found, workflow_ids, strict=False):
+        span.attributes.append(KeyValue(key="temporal.workflow_id", value=AnyValue(string_value=workflow_id)))
+    for span in found:
+        span.trace_id = number.to_bytes(16, "big")
+    client.post("/v1/traces", content=request_of(*found).SerializeToString(), headers=_PROTOBUF)
+
+
+def test_goals_come_before_what_processes_do_by_themselves(client: Client) -> None:
+    keep(client, 1, "run ReadFile", workflow_ids=("read-file/acme/shop/README.md",))
+    keep(client, 2, "StartWorkflow", "RunWorkflow:DetectDrift")
+    keep(client, 3, "StartWorkflow", "RunWorkflow:Approval")
+    for number in range(4, 64):
+        keep(client, number, "POST /chat.postMessage")
+
+    page, rest = client.get("/").text, client.get("/?kind=other").text
+
+    assert page.count("<tr>") == 2 + 2 + 10  # headings, goals, a few of the rest
+    assert page.index("run ReadFile") < page.index("POST /chat.postMessage")
+    assert "run ReadFile" not in rest
+    assert "kind=other" in rest
+    older = client.get("/", params={"kind": "other", "before": _NOW + 14}).text
+    assert older.count("POST /chat.postMessage") + older.count("StartWorkflow") == 11
+
+
+def test_a_goal_is_told_by_its_own_workflow_and_not_by_its_approvals(client: Client) -> None:
+    ids = ("approval/delete-branch/x/1", "delete-branch/x", "stack/p/dev")
+    keep(client, 1, "run DeleteBranch", "RunWorkflow:Approval", "RunWorkflow:StackLock", workflow_ids=ids)
+    assert "<code>delete-branch/x</code>" in client.get("/").text
+
+
+def test_a_child_that_waited_its_turn_is_no_failure(client: Client) -> None:
+    """To find the stack's lock under way is how a goal gets into its line."""
+    there = "WorkflowAlreadyStartedError: Workflow execution already started"
+    found_ = [made(1, name="run PreviewAndUp"), made(2, parent=1, name="StartChildWorkflow:StackLock")]
+    found_ += [made(3, parent=1, name="RunActivity:pulumi.preview_stack")]
+    for span, message in zip(found_[1:], (there, "it did not work"), strict=True):
+        span.status.CopyFrom(StatusProto(code=StatusProto.STATUS_CODE_ERROR, message=message))
+    client.post("/v1/traces", content=request_of(*found_).SerializeToString(), headers=_PROTOBUF)
+    [found] = client.get("/api/search").json()["traces"]
+
+    assert "1 failed" in client.get("/").text
+    page = client.get(f"/trace/{found['traceID']}").text
+    assert page.count('class="span error"') == 1
+    assert "it did not work" in page
+    assert there not in page
 
 
 @pytest.mark.parametrize(
