@@ -19,6 +19,11 @@ from workers.settings import Role, Settings
 GRACE: Final = timedelta(seconds=20)
 """What steps under way have when a worker is told to end."""
 
+HEARS_WITHIN: Final = timedelta(seconds=1)
+"""How soon a step that holds something to be stopped hears that its goal was cancelled."""
+
+_MAY_BE_LATE: Final = timedelta(minutes=1)
+_STOPPABLE: Final = frozenset({Role.SANDBOX, Role.DESTRUCTIVE})
 _QUEUES: Final = {
     Role.CONNECTORS: TaskQueue.CONNECTORS,
     Role.SANDBOX: TaskQueue.SANDBOX,
@@ -59,11 +64,13 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         effects=effects,
         safeguards=safeguards,
     )
+    within = HEARS_WITHIN if role in _STOPPABLE else _MAY_BE_LATE
     return Worker(
         client,
         task_queue=queue or _QUEUES[role],
         activities=steps,
-        interceptors=[guard, HeartbeatInterceptor()],
+        interceptors=[guard, HeartbeatInterceptor(at_least_every=within)],
+        max_heartbeat_throttle_interval=within,
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=at_once,
         max_task_queue_activities_per_second=a_second,

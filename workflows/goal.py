@@ -8,6 +8,7 @@ step) is set here, once.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from temporalio import workflow
@@ -22,13 +23,14 @@ with workflow.unsafe.imports_passed_through():
     from hitl.protocol import RefusalReason
     from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
     from workflows.one_input import OneInput
-    from workflows.policies import Preset, pause_of_parked
+    from workflows.policies import Preset, pause_of_parked, run_preset
 
 Request = TypeVar("Request", bound=BaseModel)
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result", bound=GoalResult)
 Steps = TypeVar("Steps")
 
+_STOPS_FIRST: Final = "a-cancelled-run-stops-first"
 _TRIES_BY_ITSELF: Final = "a-parked-goal-tries-by-itself"
 _WORTH_WAITING_FOR = frozenset({ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED, ErrorType.SANDBOX_UNAVAILABLE})
 
@@ -192,6 +194,39 @@ class Goal(OneInput):
                 raise
             raise StepWaits(_worth_waiting_for(error)) from error
 
+    async def run_command(
+        self,
+        activity: Callable[[Steps, Request], Awaitable[Answer]],
+        request: Request,
+        *,
+        command: timedelta,
+        summary: str,
+    ) -> Answer:
+        """Take one step that runs a command in the sandbox; a cancelled goal ends when the command has stopped.
+
+        Args:
+            activity: The step.
+            request: What it is asked.
+            command: How long the command may take.
+            summary: What people see of it.
+
+        Raises:
+            StepDenied: The guard refused it.
+            ApplicationError: It failed for good.
+            asyncio.CancelledError: The goal is cancelled, and nothing of the command runs any more.
+        """
+        stops_first = workflow.patched(_STOPS_FIRST)
+        preset = run_preset(command, stops_first=stops_first)
+        answer = await self.step(activity, request, queue=TaskQueue.SANDBOX, preset=preset, summary=summary)
+        if stops_first:
+            self._end_if_cancelled()
+        return answer
+
+    def _end_if_cancelled(self) -> None:
+        """A step that was waited for, and that ended by itself just then or lost its worker, took the cancellation."""
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+
     def begin(self, summary: str) -> None:
         """Show what is being done now."""
         self._step = summary
@@ -204,9 +239,12 @@ class Goal(OneInput):
             why: What it waits for.
             times: How often it has parked at this step before: each time it waits longer.
         """
+        tries_by_itself = workflow.patched(_TRIES_BY_ITSELF)
+        if tries_by_itself:
+            self._end_if_cancelled()
         self._waiting_for = why
         self._resumed = False
-        pause = pause_of_parked(times) if workflow.patched(_TRIES_BY_ITSELF) else None
+        pause = pause_of_parked(times) if tries_by_itself else None
         again = f"It tries again at {workflow.now() + pause:%Y-%m-%d %H:%M} UTC by itself. " if pause else ""
         self._show(
             GoalState.PARKED,

@@ -49,8 +49,14 @@ RUN_SLACK: Final = timedelta(minutes=3)
 """What a run may take beyond the command's own time: an image's first start, files in, artifacts out."""
 
 
-def run_preset(command: timedelta) -> Preset:
-    """For a command in the sandbox that may take this long. Three sandboxes may fail it; then a person is asked."""
+def run_preset(command: timedelta, *, stops_first: bool) -> Preset:
+    """For a command in the sandbox that may take this long. Three sandboxes may fail it; then the goal is parked.
+
+    Args:
+        command: The command's own time.
+        stops_first: Whether a cancelled goal waits until the command has stopped.
+    """
+    waits, leaves = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED, ActivityCancellationType.TRY_CANCEL
     return Preset(
         start_to_close=command + RUN_SLACK,
         schedule_to_close=timedelta(hours=12),
@@ -61,6 +67,7 @@ def run_preset(command: timedelta) -> Preset:
             maximum_interval=timedelta(minutes=1),
             maximum_attempts=3,
         ),
+        cancellation=waits if stops_first else leaves,
     )
 
 

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox import RunCommandRequest, SandboxActivities, Source
     from workflows.contracts import Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
     from workflows.goal import Goal
-    from workflows.policies import READ, run_preset
+    from workflows.policies import READ
 
 
 @workflow.defn(name="RunInSandbox")
@@ -39,7 +39,7 @@ class RunInSandboxWorkflow(Goal):
             preset=READ,
             summary=f"Fetch {wanted.place()}",
         )
-        ran = await self.step(
+        ran = await self.run_command(
             SandboxActivities.run_command,
             RunCommandRequest(
                 command=wanted.command,
@@ -47,8 +47,7 @@ class RunInSandboxWorkflow(Goal):
                 purpose=wanted.purpose,
                 timeout_seconds=wanted.timeout_seconds,
             ),
-            queue=TaskQueue.SANDBOX,
-            preset=run_preset(timedelta(seconds=wanted.timeout_seconds)),
+            command=timedelta(seconds=wanted.timeout_seconds),
             summary=wanted.summary(),
         )
         return RunInSandboxResult(

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.stacks import StackActivities
     from workflows.contracts import GoalInput, GoalState
     from workflows.goal import Goal, StepWaits
-    from workflows.policies import LOOK_AT_STACK, READ, run_preset
+    from workflows.policies import LOOK_AT_STACK, READ
     from workflows.stack_inputs import StackAsked
     from workflows.stack_lock import STACK_TURN, StackQueueing, StackTurn
 
@@ -79,11 +79,10 @@ class StackGoal(Goal):
         """
         fetched = await self.fetch(asked)
         source = Source(repository=asked.place.repository, commit=fetched.commit, pack=fetched.pack)
-        return await self.step(
+        return await self.run_command(
             StackActivities.prepare_stack,
             PrepareStackRequest(place=asked.place, source=source),
-            queue=TaskQueue.SANDBOX,
-            preset=run_preset(_PREPARING),
+            command=_PREPARING,
             summary=f"Take {asked.place.folder} of {fetched.commit[:12]} apart, and fetch its packages",
         )
 

@@ -96,6 +96,7 @@ READS = (
 
 RUNS = (
     ("completed", Steps),
+    ("completed-and-would-stop-first", Steps),
     ("denied", lambda: Steps(ran=[application_error(ErrorType.POLICY_DENIED, "no command is to be run")])),
     ("failed", lambda: Steps(fetched=[application_error(ErrorType.NOT_FOUND, "there is no such branch")])),
     (

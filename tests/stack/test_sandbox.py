@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,18 @@ def containers(stack: Running, found: EngineFound) -> list[str]:
         return [str(one["Id"]) for one in there]
 
     return asyncio.run(listed())
+
+
+def state(stack: Running, goal_id: str) -> str:
+    told = stack.temporal("workflow", "describe", "--workflow-id", goal_id, "--output", "json").stdout
+    return str(json.loads(told)["workflowExecutionInfo"]["status"]).removeprefix("WORKFLOW_EXECUTION_STATUS_")
+
+
+def moment(stack: Running, goal_id: str, event: str) -> datetime:
+    """When the history says that this happened."""
+    told = json.loads(stack.temporal("workflow", "show", "--workflow-id", goal_id, "--output", "json").stdout)
+    (found,) = (one for one in told["events"] if one["eventType"] == event)
+    return datetime.fromisoformat(found["eventTime"])
 
 
 def test_a_command_runs_on_a_commit(stack: Running, goal_id: str) -> None:
@@ -196,11 +208,18 @@ def test_its_output_is_seen_while_it_runs(stack: Running, goal_id: str) -> None:
     assert lines[-1]["temporal.workflow_id"] == goal_id
 
 
-def test_a_cancelled_goal_leaves_no_container(stack: Running, sandbox: EngineFound, goal_id: str) -> None:
+def test_a_cancelled_goal_ends_after_its_command_and_soon(stack: Running, sandbox: EngineFound, goal_id: str) -> None:
     start(stack, goal_id, "sleep", "200")
     eventually(lambda: containers(stack, sandbox), what="the container")
     assert stack.temporal("workflow", "cancel", "--workflow-id", goal_id).returncode == 0
-    eventually(lambda: not containers(stack, sandbox), what="the end of the container")
+    eventually(lambda: state(stack, goal_id) == "CANCELED", what="the goal's end")
+    assert containers(stack, sandbox) == [], "told before the command had stopped"
+    asked, heard, ended = (
+        moment(stack, goal_id, f"EVENT_TYPE_{event}")
+        for event in ("WORKFLOW_EXECUTION_CANCEL_REQUESTED", "ACTIVITY_TASK_CANCELED", "WORKFLOW_EXECUTION_CANCELED")
+    )
+    assert asked <= heard <= ended
+    assert (ended - asked).total_seconds() < 5, "two seconds, and as much again for a busy machine"
 
 
 def test_a_killed_sandbox_worker_leaves_nothing_and_the_command_runs_again(
