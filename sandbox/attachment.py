@@ -1,4 +1,7 @@
-"""The open line to one container's first process: orders in, frames out.
+"""The open line to one container's first process: orders and beats in, frames out.
+
+A beat says that the worker is there. When the worker is stopped or killed, or the engine between the two is, none
+comes, and the first process ends everything in its container.
 
 The SDK's `attach_socket` hands out the raw socket under an HTTP response, with private fields on the way and bytes
 lost that the response had buffered. The upgrade is ten lines of HTTP, so the line is opened here, on asyncio.
@@ -11,7 +14,7 @@ from collections import deque
 from typing import Final
 
 from sandbox.errors import SandboxUnavailable
-from sandbox.wire import KINDS, LONGEST_FRAME, Order
+from sandbox.wire import BEAT, BEAT_SECONDS, KINDS, LONGEST_FRAME, Order
 
 _DOCKER_HEADER: Final = struct.Struct(">BxxxI")
 _OWN_HEADER: Final = struct.Struct(">cI")
@@ -28,6 +31,8 @@ class Attachment:
         self._buffer = bytearray()
         self._frames = deque[tuple[bytes, bytes]]()
         self.complaint = b""
+        self._sending = False
+        self._beating = asyncio.create_task(self._beat())
 
     @classmethod
     async def open(cls, socket_path: str, container: str) -> "Attachment":
@@ -67,10 +72,20 @@ class Attachment:
 
     async def send(self, order: Order) -> None:
         """Hand the order over; a line that breaks shows itself when the frames are read."""
-        with contextlib.suppress(ConnectionError):
-            for piece in order.pieces():
-                self._writer.write(piece)
-                await self._writer.drain()
+        self._sending = True  # an order is a sign of life itself, and no beat may stand in it
+        try:
+            with contextlib.suppress(ConnectionError):
+                for piece in order.pieces():
+                    self._writer.write(piece)
+                    await self._writer.drain()
+        finally:
+            self._sending = False
+
+    async def _beat(self) -> None:
+        while not self._writer.is_closing():
+            if not self._sending:
+                self._writer.write(BEAT)
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def frame(self) -> tuple[bytes, bytes] | None:
         """The next frame's kind and body; None when the container has ended.
@@ -114,6 +129,8 @@ class Attachment:
 
     async def close(self) -> None:
         """Hang up; the first process then ends everything in its container."""
+        self._beating.cancel()
+        await asyncio.gather(self._beating, return_exceptions=True)
         self._writer.close()
         with contextlib.suppress(ConnectionError, BrokenPipeError):
             await self._writer.wait_closed()

@@ -1,19 +1,22 @@
 """The first process of every container: it waits for one order, runs one command, reports, and ends.
 
-It is baked into the images and uses the standard library only, so that the same file serves any provider. Docker's
-archive calls cannot reach a tmpfs and leave secrets on the host's disk, so everything passes through the standard
-streams of this process:
+It is baked into the images, with `first_artifacts` beside it, and uses the standard library only, so that both serve
+any provider. Docker's archive calls cannot reach a tmpfs and leave secrets on the host's disk, so everything passes
+through the standard streams of this process:
 
 - In: 8 bytes (length of the manifest, length of what follows it), the manifest as JSON, the contents of its files.
+  Before them 8 bytes that are 0, and after them any byte, are a beat: the worker is there.
 - Out: frames of one letter, 4 bytes of length, and a body. `W` waiting, `B` begun, `O` output, `E` error output,
   `T` telemetry, `A` an artifact's JSON, `D` its data, `R` the result's JSON (the last), `X` could not do its part.
 
 It shares a uid with the command, which holds no capability to become anybody else. So it makes itself undumpable:
 the command can neither trace it nor open its memory, environment or streams, and cannot forge a frame; as process 1
-of its namespace it cannot be killed from inside. When its input ends (the worker died), it kills all and ends.
+of its namespace it cannot be killed from inside. When its input ends (the worker died), it kills all and ends; and so
+it does when nothing has come for `SILENCE` seconds: the worker was stopped, or the engine between them was killed,
+which leaves the input open.
 """
 
-# ruff: noqa: PTH101, PTH103, PTH108, PTH114, PTH116, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH101, PTH103, PTH108, PTH114, PTH118, PTH120, PTH123
 # pathlib would cost a third of the time in which this process must be ready
 
 from __future__ import annotations
@@ -23,15 +26,17 @@ import ctypes
 import json
 import os
 import resource
+import select
 import selectors
 import signal
-import stat
 import struct
 import sys
 import time
 
 TYPE_CHECKING = False  # as typing has it; importing that at run time costs as much as a start of a process
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from sandbox.order import Archive, Entry, Farewell, Manifest
 
 WORKSPACE = "/workspace"
@@ -40,6 +45,8 @@ TELEMETRY = "/run/banksman/telemetry"
 CHUNK = 65536
 ORDER = struct.Struct(">II")
 FRAME = struct.Struct(">cI")
+SILENCE = 8.0
+BEAT = bytes(ORDER.size)
 _PR_SET_DUMPABLE = 4
 _DRAIN_SECONDS = 0.5
 _NICE = 5
@@ -51,6 +58,7 @@ def main() -> None:
     """Wait, run, report, end."""
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.umask(0o077)
+    os.set_blocking(1, False)
     # Without a handler, process 1 gets no signal from its own namespace: neither SIGINT nor SIGTERM may have one.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -67,16 +75,58 @@ def main() -> None:
         raise
 
 
+class _Line:
+    """The worker at the other end, as far as it can be heard."""
+
+    def __init__(self) -> None:
+        self.ordered = False
+        self._heard = time.monotonic()
+
+    def left(self) -> float:
+        """Seconds until it has been silent for too long."""
+        return self._heard + SILENCE - time.monotonic()
+
+    def read(self, size: int) -> bytes:
+        """At least one byte; none at the end. Nothing that comes too late is waited for."""
+        if not select.select([0], [], [], max(self.left(), 0))[0]:
+            _end_all_and_exit()
+        self._heard = time.monotonic()
+        return os.read(0, size)
+
+    def require(self) -> None:
+        """End all when nobody is there; a beat that came while nobody listened counts."""
+        if self.left() <= 0:
+            self.listen()
+
+    def listen(self) -> None:
+        """Take a beat, which is there; its end is the end of all."""
+        if not self.read(CHUNK):
+            _end_all_and_exit()
+
+    def write(self, view: memoryview) -> None:
+        """To the last byte, as long as there is somebody: one who does not read, but beats, is waited for."""
+        while view:
+            try:
+                view = view[os.write(1, view) :]
+            except BlockingIOError:
+                heard, ready, _ = select.select([0] if self.ordered else [], [1], [], max(self.left(), 0))
+                if heard:
+                    self.listen()
+                elif not ready:
+                    _end_all_and_exit()
+
+
+_line = _Line()
+
+
 def _send(kind: bytes, body: bytes) -> None:
-    view = memoryview(FRAME.pack(kind, len(body)) + body)
-    while view:
-        view = view[os.write(1, view) :]
+    _line.write(memoryview(FRAME.pack(kind, len(body)) + body))
 
 
 def _read_exactly(size: int) -> bytes:
     parts: list[bytes] = []
     while size:
-        part = os.read(0, min(size, 1 << 20))
+        part = _line.read(min(size, 1 << 20))
         if not part:
             raise EOFError("the order ended early")
         parts.append(part)
@@ -86,10 +136,13 @@ def _read_exactly(size: int) -> bytes:
 
 def _read_order() -> Manifest | None:
     """The manifest, after its files were written; None when the input ended first."""
-    start = os.read(0, 1)
-    if not start:
-        return None
-    manifest_size, _ = ORDER.unpack(start + _read_exactly(ORDER.size - 1))
+    head = BEAT
+    while head == BEAT:
+        start = _line.read(1)
+        if not start:
+            return None
+        head = start + _read_exactly(ORDER.size - 1)
+    manifest_size, _ = ORDER.unpack(head)
     manifest: Manifest = json.loads(_read_exactly(manifest_size))
     for entry in manifest["files"]:
         _write(os.path.join(WORKSPACE, entry["path"]), entry)
@@ -97,6 +150,7 @@ def _read_order() -> Manifest | None:
         _write(os.path.join(SECRETS, entry["path"]), entry)
     for entry in manifest["archives"]:
         _unpack(entry)
+    _line.ordered = True
     return manifest
 
 
@@ -226,7 +280,7 @@ class _Command:
             if left is not None and left <= 0:
                 deadline = self._out_of_time()
                 continue
-            self._turn(left)
+            self._turn(_line.left() if left is None else min(left, _line.left()))
 
     def _out_of_time(self) -> float | None:
         """Ask, and at the second time force; until when to wait for the effect."""
@@ -234,15 +288,15 @@ class _Command:
         asked, self.ended = self.ended == "exit", "timeout"
         return time.monotonic() + self.limits["grace_seconds"] if asked else None
 
-    def _turn(self, timeout: float | None) -> None:
-        for key, _ in self.selector.select(timeout):
+    def _turn(self, timeout: float) -> None:
+        for key, _ in self.selector.select(max(timeout, 0)):
             if key.fd == 0:
-                if not os.read(0, CHUNK):
-                    _end_all_and_exit()
+                _line.listen()
             elif key.fd == self.wake_read:
                 os.read(self.wake_read, CHUNK)
             else:
                 self._pump(key.fd)
+        _line.require()
         self._reap()
 
     def _pump(self, descriptor: int) -> bool:
@@ -349,7 +403,7 @@ def _run(manifest: Manifest) -> None:
     _remove_secrets()
     for farewell in manifest["farewells"]:
         _say_farewell(farewell)
-    refused = _Artifacts(manifest).send()
+    refused = _send_artifacts(manifest)
     kills_now = _out_of_memory_kills()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
@@ -363,6 +417,15 @@ def _run(manifest: Manifest) -> None:
         "peak_memory": _peak_memory(),
     }
     _send(b"R", json.dumps(result).encode())
+
+
+def _send_artifacts(manifest: Manifest) -> list[dict[str, str]]:
+    """Read what is to be kept, by a module beside this file; what was refused, with its reason."""
+    if not manifest["artifacts"]:
+        return []
+    sys.path.append(os.path.dirname(__file__))
+    artifacts: ModuleType = __import__("first_artifacts")
+    return artifacts.Artifacts(manifest, _send).send()
 
 
 def _say_farewell(farewell: Farewell) -> None:
@@ -383,101 +446,6 @@ def _remove_secrets() -> None:
                 os.chmod(os.path.join(folder, name), 0o700)
         for name in files:
             os.unlink(os.path.join(folder, name))
-
-
-class _Artifacts:
-    """What the command left, read with every other process dead: no link is followed and nothing can change."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        self.paths = manifest["artifacts"]
-        self.bytes_left = manifest["limits"]["artifact_bytes"]
-        self.files_left = manifest["limits"]["artifact_files"]
-        self.device = os.stat(WORKSPACE).st_dev
-        self.refused: list[dict[str, str]] = []
-
-    def send(self) -> list[dict[str, str]]:
-        root = os.open(WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        for path in self.paths:
-            self._path(root, path)
-        return self.refused
-
-    def _path(self, root: int, path: str) -> None:
-        """Walk to the path one name at a time; a link on the way refuses it."""
-        folder = os.dup(root)
-        try:
-            *parents, name = path.split("/")
-            for parent in parents:
-                below = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-                os.close(folder)
-                folder = below
-            self._entry(folder, name, path)
-        except FileNotFoundError:
-            self._refuse(path, "missing")
-        except OSError as error:
-            self._refuse(
-                path, "link" if stat.S_ISLNK(_mode_on_the_way(root, path)) else f"unreadable: {error.strerror}"
-            )
-        finally:
-            os.close(folder)
-
-    def _refuse(self, path: str, reason: str) -> None:
-        if len(self.refused) < 100:  # noqa: PLR2004 - enough to tell people what is wrong
-            self.refused.append({"path": path[:500], "reason": reason})
-
-    def _entry(self, folder: int, name: str, path: str) -> None:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISLNK(found.st_mode):
-            self._refuse(path, "link")
-        elif found.st_dev != self.device:
-            self._refuse(path, "device")
-        elif stat.S_ISDIR(found.st_mode):
-            self._tree(folder, name, path)
-        elif not stat.S_ISREG(found.st_mode):
-            self._refuse(path, "device")
-        elif found.st_nlink > 1:
-            self._refuse(path, "link")
-        elif found.st_size > self.bytes_left or self.files_left <= 0:
-            self._refuse(path, "size")
-        else:
-            self._file(folder, name, path, found)
-
-    def _tree(self, folder: int, name: str, path: str) -> None:
-        if path.count("/") > 30:  # noqa: PLR2004 - deeper than any build's output, far from any stack's end
-            self._refuse(path, "size")
-            return
-        below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-        try:
-            for child in sorted(os.listdir(below)):
-                if self.files_left <= 0:
-                    self._refuse(path, "size")
-                    return
-                self._entry(below, child, f"{path}/{child}")
-        finally:
-            os.close(below)
-
-    def _file(self, folder: int, name: str, path: str, found: os.stat_result) -> None:
-        header = {"path": path, "size": found.st_size, "executable": bool(found.st_mode & stat.S_IXUSR)}
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        self.bytes_left -= found.st_size
-        self.files_left -= 1
-        _send(b"A", json.dumps(header).encode())
-        with open(descriptor, "rb", buffering=0) as file:
-            while data := file.read(CHUNK):
-                _send(b"D", data)
-
-
-def _mode_on_the_way(root: int, path: str) -> int:
-    """The mode of the first name on the path that is no folder."""
-    walked = ""
-    for name in path.split("/"):
-        walked = f"{walked}/{name}" if walked else name
-        try:
-            mode = os.stat(walked, dir_fd=root, follow_symlinks=False).st_mode
-        except OSError:
-            return 0
-        if not stat.S_ISDIR(mode):
-            return mode
-    return 0
 
 
 if __name__ == "__main__":

@@ -39,10 +39,13 @@ class Reaper:
         options: Deployment and owner.
         live: The names that this worker has in use right now; asked after the engine was, so that what appears
             meanwhile is never taken for garbage.
+        ended: The deployment has no worker any more: all that carries its label goes.
     """
 
-    def __init__(self, engine: Engine, options: SandboxOptions, live: Callable[[], Collection[str]]) -> None:
-        self._engine, self._options, self._live = engine, options, live
+    def __init__(
+        self, engine: Engine, options: SandboxOptions, live: Callable[[], Collection[str]], *, ended: bool = False
+    ) -> None:
+        self._engine, self._options, self._live, self._ended = engine, options, live, ended
         self._failed = 0
 
     async def round(self) -> Reaped:
@@ -104,7 +107,7 @@ class Reaper:
             return False
         until = labels.get(LABEL_UNTIL, "")
         passed = until.isdigit() and int(until) < time.time()
-        return passed or labels.get(LABEL_OWNER) == self._options.owner
+        return self._ended or passed or labels.get(LABEL_OWNER) == self._options.owner
 
     async def _remove(self, name: str, method: Callable[..., None], *, first: str = "", **how: bool) -> str:
         """The name, when it was removed now; what somebody else removed first is fine."""
@@ -115,3 +118,12 @@ class Reaper:
             _log.warning("the reaper tries again in its next round: %s", error, extra={"resource": name})
             return ""
         return name if there else ""
+
+
+async def remove_all(engine: Engine, deployment: str) -> Reaped:
+    """Remove everything of a deployment that has ended, whoever of it made it.
+
+    Raises:
+        SandboxUnavailable: The engine does not answer.
+    """
+    return await Reaper(engine, SandboxOptions(deployment=deployment), frozenset[str], ended=True).round()

@@ -9,19 +9,28 @@ from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, SecretBytes
 
-from sandbox import first_process
+from sandbox import first_artifacts, first_process
 from sandbox.order import Entry, Farewell, Limits, Manifest
 from sandbox.spec import RunSpec
 
 LONGEST_FRAME: Final = 1024 * 1024
 FrameKind = Literal[b"W", b"B", b"O", b"E", b"T", b"A", b"D", b"R", b"X"]
 KINDS: Final = frozenset({b"W", b"B", b"O", b"E", b"T", b"A", b"D", b"R", b"X"})
+BEAT: Final = first_process.BEAT
+BEAT_SECONDS: Final = first_process.SILENCE / 8
+"""How often a first process is told that somebody is there."""
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+def first_process_files() -> Mapping[str, bytes]:
+    """The first process, as it is baked into images."""
+    paths = (Path(first_process.__file__), Path(first_artifacts.__file__))
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def first_process_digest() -> str:
     """Which first process this code speaks with; images carry it as a label."""
-    return hashlib.sha256(Path(first_process.__file__).read_bytes()).hexdigest()
+    return hashlib.sha256(b"\0".join(first_process_files().values())).hexdigest()
 
 
 class Fetched(BaseModel):

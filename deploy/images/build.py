@@ -23,11 +23,10 @@ from typing import Final, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from deploy.images.pulumi_cli import PROGRAMS
-from sandbox import first_process
 from sandbox.engine import Engine
 from sandbox.errors import ImageMissing, SandboxUnavailable
 from sandbox.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
-from sandbox.wire import first_process_digest
+from sandbox.wire import first_process_digest, first_process_files
 
 _HERE: Final = Path(__file__).parent
 _OFFICIAL: Final = ("debian", "bookworm-slim")
@@ -159,7 +158,7 @@ def _read_replaced(path: Path) -> dict[str, datetime]:
 def _base_files() -> Mapping[str, bytes]:
     return {
         "Dockerfile": (_HERE / "base" / "Dockerfile").read_bytes(),
-        "first_process.py": Path(first_process.__file__).read_bytes(),
+        **first_process_files(),
     }
 
 

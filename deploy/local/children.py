@@ -160,7 +160,7 @@ class Children:
     def container_engine(self) -> ChildSpec:
         """Found or started, with the sandbox's images built; the first time takes minutes."""
         told = self.folder.engine
-        argv = [sys.executable, "-m", "workers", "container-engine", str(told)]
+        argv = [sys.executable, "-m", "workers", "container-engine", str(told), self.folder.deployment]
 
         async def found() -> bool:
             return await asyncio.to_thread(told.exists)

@@ -2,7 +2,8 @@
 
 The engine that is started here is ours alone: its own socket, data, address pools and capped logs, under one cache
 folder. All stacks and tests of a machine share it, for two would want the same addresses: each user holds a lock, the
-first one starts it, and the last one ends it. A lock goes with its process, so that a killed one keeps nothing alive.
+first one starts it, and the last one ends it, with all that runs in it. A lock goes with its process, so that a killed
+one keeps nothing alive. What an engine left that was killed itself is ended before the next one starts.
 An engine that people already run is used as it is and never changed.
 """
 
@@ -20,6 +21,7 @@ from typing import Final, cast
 import psutil
 from pydantic import BaseModel, ConfigDict
 
+from deploy.local.engine_remains import end_remains
 from deploy.local.tools import APT_GET
 from sandbox.engine import Engine, NotThere
 from sandbox.errors import SandboxUnavailable
@@ -114,6 +116,7 @@ async def _own(settings: DockerSettings) -> str:
     if await _answers(host):
         return host
     await _install()
+    await asyncio.to_thread(_end_remains, _folder(settings))
     # containerd's sockets lie below this folder, and a socket's path must be short.
     runtime_folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=_RUNTIME)
     await asyncio.to_thread((_folder(settings) / "runtime").write_text, runtime_folder)
@@ -156,13 +159,22 @@ def _stop(folder: Path) -> None:
             _wait(process)
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         pass  # it ended by itself
-    with contextlib.suppress(FileNotFoundError):
-        runtime = Path((folder / "runtime").read_text())
-        if runtime.name.startswith(_RUNTIME):  # a file that a crash left empty would name the folder that we are in
-            # An engine that remaps has one more beside it, named after its ids.
-            for one in (runtime, *runtime.parent.glob(f"{runtime.name}.*")):
-                shutil.rmtree(one, ignore_errors=True)
-        (folder / "runtime").unlink()
+    _end_remains(folder)
+
+
+def _end_remains(folder: Path) -> None:
+    """End what an engine left that is gone, and remove where its sockets were."""
+    written = folder / "runtime"
+    named = Path(written.read_text()) if written.exists() else Path()
+    # A file that a crash left empty would name the folder that we are in.
+    runtime = named if named.name.startswith(_RUNTIME) else None
+    if not end_remains(folder, runtime):
+        return
+    if runtime is not None:
+        # An engine that remaps has one more beside it, named after its ids.
+        for one in (runtime, *runtime.parent.glob(f"{runtime.name}.*")):
+            shutil.rmtree(one, ignore_errors=True)
+    written.unlink(missing_ok=True)
 
 
 def _wait(process: psutil.Process) -> None:

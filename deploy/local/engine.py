@@ -19,6 +19,7 @@ from deploy.local.docker import DockerSettings, docker_engine
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.reaper import remove_all
 
 _WATCH: Final = 2.0
 
@@ -41,8 +42,14 @@ class EngineFound(BaseModel):
     problem: str = ""
 
 
-async def keep_engine(told: Path, *, docker_host: str | None = None, cache: Path = CACHE) -> None:
-    """Bring an engine up, say where it is in the file `told`, and stay until SIGTERM.
+async def keep_engine(told: Path, *, deployment: str, docker_host: str | None = None, cache: Path = CACHE) -> None:
+    """Bring an engine up, say where it is in the file `told`, and stay until SIGTERM; then nothing of ours is on it.
+
+    Args:
+        told: The file.
+        deployment: By which the sandbox's containers, networks and volumes are known as this environment's.
+        docker_host: An engine to use; None finds or starts one.
+        cache: For an engine of our own, and the record of images.
 
     Raises:
         DockerUnavailable: There is none, and none can be started here.
@@ -66,9 +73,27 @@ async def keep_engine(told: Path, *, docker_host: str | None = None, cache: Path
             finally:
                 building.cancel()
                 await asyncio.gather(building, return_exceptions=True)
+            # The workers have ended, and can leave something only when they were killed.
+            await remove_all(engine, deployment)
         finally:
             await asyncio.to_thread(told.unlink, missing_ok=True)
             await engine.close()
+
+
+async def clear_engine(told: Path, deployment: str) -> None:
+    """Remove what an environment that was killed has left on the engine that its file names, if that still runs."""
+    try:
+        found = EngineFound.model_validate_json(await asyncio.to_thread(told.read_bytes))
+    except (FileNotFoundError, ValueError):
+        return
+    engine = Engine(found.host, threads=4)
+    try:
+        await remove_all(engine, deployment)
+    except SandboxUnavailable:
+        return  # it ended with its environment; the next one begins with looking after what it holds
+    finally:
+        await engine.close()
+    await asyncio.to_thread(told.unlink, missing_ok=True)
 
 
 async def _tell(told: Path, found: EngineFound) -> None:

@@ -20,7 +20,7 @@ from docker.errors import APIError
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
 from deploy.images.build import Images
-from sandbox import docker_provider
+from sandbox import docker_provider, first_process
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
@@ -127,7 +127,7 @@ from sandbox.engine import Engine
 from sandbox.purposes import EgressSettings
 from sandbox.spec import RunSpec
 
-host, image, deployment, phase, folder, proxy = sys.argv[1:]
+host, image, deployment, phase, folder, proxy, *script = sys.argv[1:]
 
 async def main():
     engine = Engine(host)
@@ -144,7 +144,8 @@ async def main():
     options = SandboxOptions(deployment=deployment, waiting=0 if proxy else 1)
     sandbox = DockerSandbox(engine, ArtifactStore(folder), options, egress)
     purpose = 'git' if proxy else None
-    spec = RunSpec(run_id='victim', image=image, argv=('sh', '-c', 'echo running; sleep 100'), purpose=purpose)
+    argv = ('sh', '-c', *(script or ['echo running; sleep 100']))
+    spec = RunSpec(run_id='victim', image=image, argv=argv, purpose=purpose)
     await sandbox.run(spec, secrets={'k': SecretBytes(b'x')}, on_output=lambda s, d: print(d.decode(), flush=True))
 
 asyncio.run(main())
@@ -206,6 +207,46 @@ async def test_the_command_of_a_killed_worker_ends_without_any_reaper(
                 break
             await asyncio.sleep(0.05)
     await Reaper(engine, options, frozenset[str]).round()
+
+
+@pytest.mark.parametrize(
+    ("script", "network"),
+    [
+        ("echo running; sleep 300", False),
+        ("echo running; sleep 1; exec yes", False),
+        ("echo running; sleep 300", True),
+    ],
+    ids=["quiet", "with a flood that nobody reads", "with its proxy"],
+)
+async def test_what_a_stopped_worker_runs_ends(
+    engine: Engine, images: Images, options: SandboxOptions, tmp_path: Path, script: str, network: bool
+) -> None:
+    """A worker that is stopped, or an engine that is killed, leaves the input open: what is missing is the beat."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKER, engine.host, images.base.digest, options.deployment, "running", str(tmp_path),
+        images.proxy.digest if network else "", script,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"running\n"
+    process.send_signal(signal.SIGSTOP)
+    try:
+        running = {"label": f"{LABEL_DEPLOYMENT}={options.deployment}", "status": "running"}
+        assert await engine.call(engine.api.containers, all=True, filters=running)
+        async with asyncio.timeout(30):
+            while True:
+                if not await engine.call(engine.api.containers, all=True, filters=running):
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        process.kill()
+        await process.wait()
+    await Reaper(engine, options, frozenset[str]).round()
+
+
+async def test_a_quiet_command_of_a_worker_that_lives_goes_on(run: Run) -> None:
+    seconds = first_process.SILENCE + 2
+    assert (await run("sleep", str(seconds), limits=Limits(wall_seconds=60))).exit_code == 0
 
 
 class Volumes(Protocol):

@@ -14,12 +14,15 @@ from workers.commands.exits import Exit, fail
 from workers.commands.processes import load_settings, telemetry_for
 
 
-def container_engine(told: Annotated[Path, typer.Argument(help="Where to write which engine it is.")]) -> None:
+def container_engine(
+    told: Annotated[Path, typer.Argument(help="Where to write which engine it is.")],
+    deployment: Annotated[str, typer.Argument(help="What the environment is called on the engine.")],
+) -> None:
     """Find or start a container engine for the embedded stack, and watch it."""
     settings = load_settings()
     telemetry = telemetry_for("container-engine", settings)
     try:
-        asyncio.run(keep_engine(told))
+        asyncio.run(keep_engine(told, deployment=deployment))
     except (DockerUnavailable, ImageBuildFailed, SandboxError) as error:
         fail(str(error), Exit.FAILED)
     finally:

@@ -114,10 +114,11 @@ def _phase(state: StackState) -> Phase | None:
 
 
 def end_leftovers(folder: StackFolder) -> bool:
-    """End what a supervisor that was killed left running; only what its own stack.json names."""
+    """End what a supervisor that was killed left: what its own stack.json names, and its own on the engine."""
     state = folder.read()
     if state is None:
         return False
+    told = folder.engine.read_bytes() if folder.engine.exists() else None
     left: list[psutil.Process] = []
     for name, pid in state.children.items():
         with contextlib.suppress(psutil.Error):
@@ -128,8 +129,17 @@ def end_leftovers(folder: StackFolder) -> bool:
                 left.append(process)
     for process in psutil.wait_procs(left, timeout=15)[1]:
         process.kill()
+    if told is not None:
+        _clear_engine(folder, told)
     folder.forget()
     return bool(left)
+
+
+def _clear_engine(folder: StackFolder, told: bytes) -> None:
+    from deploy.local.engine import clear_engine  # noqa: PLC0415 - the engine's client is slow to import, and seldom needed
+
+    folder.engine.write_bytes(told)  # the part that kept the engine may have removed it
+    asyncio.run(clear_engine(folder.engine, folder.deployment))
 
 
 def _belongs_to(folder: StackFolder, process: psutil.Process) -> bool:
