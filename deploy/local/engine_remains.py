@@ -47,8 +47,8 @@ def _found(folder: Path, runtime: Path | None) -> Iterator[tuple[psutil.Process,
     containers = {path.name for path in (*data.glob("containers/*"), *data.glob("*/containers/*"))}
     for process in psutil.process_iter():
         try:
-            arguments = process.cmdline()
-        except psutil.Error:
+            arguments = process.cmdline() if _outside(process) else []
+        except (psutil.Error, OSError):
             continue
         said = _options(arguments)
         if _called(arguments, _ENGINE):
@@ -59,6 +59,12 @@ def _found(folder: Path, runtime: Path | None) -> Iterator[tuple[psutil.Process,
             ours = _called(arguments, _MANAGER) and _below(said.get("config"), runtime)
         if ours:
             yield process, arguments
+
+
+def _outside(process: psutil.Process) -> bool:
+    """Whether it is in no container: what runs in one may call itself an engine, and say that it lives."""
+    theirs, ours = (Path(f"/proc/{pid}/ns/pid").readlink() for pid in (process.pid, "self"))
+    return theirs == ours
 
 
 def _called(arguments: Sequence[str], name: str) -> bool:

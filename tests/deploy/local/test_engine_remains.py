@@ -1,6 +1,7 @@
 """What an engine of ours left is ended, by its own folders; what looks like it and is another's lives on."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -90,6 +91,23 @@ def test_an_engine_that_lives_keeps_what_it_has(pretended: Pretended) -> None:
     docker_module._end_remains(pretended.folder)
     assert not ended(keeper)
     assert pretended.runtime.is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a process namespace")
+def test_who_calls_itself_an_engine_in_a_container_keeps_nothing(pretended: Pretended) -> None:
+    keeper = pretended.start(SHIM, "-namespace", "moby", "-id", ID, "-address", "/elsewhere.sock")
+    liar = f"exec -a dockerd sh -c 'echo there; read line' --data-root={pretended.folder}/data"
+    with subprocess.Popen(
+        ["unshare", "--fork", "--pid", "--kill-child", "bash", "-c", liar],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"there\n"
+        assert any("dockerd" in child.cmdline() for child in psutil.Process(process.pid).children())
+        assert end_remains(pretended.folder, pretended.runtime)
+        assert ended(keeper)
+        process.kill()
 
 
 async def test_ending_an_engine_ends_what_it_left(pretended: Pretended) -> None:
