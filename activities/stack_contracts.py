@@ -92,13 +92,24 @@ class DriftSeen(StackRead):
     new: tuple[str, ...] = Field(default=(), description="Lines of what was not in the look before.")
     quiet: int = Field(default=0, description="How many differences are known noise.")
     looked_at: int = 0
+    missing: int | None = Field(
+        default=None, description="So many changes of what is said to be done the state does not show; None: no look."
+    )
     complete: bool = Field(default=True, description="Whether the look reached its end without an error.")
+
+
+class SaidDone(_Contract):
+    """A change that somebody says was made: what it was to do, and to which state."""
+
+    whole_plan: Digest = Field(description="The artifact with a `StackPlan` as JSON.")
+    exported: Digest = Field(description="The state before it.")
 
 
 class DriftLook(StackLook):
     """`pulumi.detect_drift`: tell what drifted; nothing is changed, the state neither."""
 
     known: tuple[str, ...] = Field(default=(), description="Fingerprints of the look before.")
+    said_done: SaidDone | None = Field(default=None, description="Look also whether the state shows it.")
 
 
 class PreviewRequest(StackLook):

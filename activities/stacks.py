@@ -6,6 +6,7 @@ What changes a stack is `activities.stack_destruction`. The one thing that is ch
 
 from typing import Final
 
+from pydantic import ValidationError
 from temporalio import activity
 
 from activities.effects import step
@@ -20,6 +21,7 @@ from activities.stack_contracts import (
     PrepareStackRequest,
     PreviewRequest,
     RestoreLook,
+    SaidDone,
     StackHistory,
     StackLook,
     StackOutputs,
@@ -34,8 +36,11 @@ from activities.stack_progress import LiveStack
 from activities.stack_restoring import read_restoration
 from connectors.errors import InvalidRequest
 from connectors.pulumi.drift import DriftReport, find_drift, since_last
+from connectors.pulumi.events import EventLog
 from connectors.pulumi.history import read_history
+from connectors.pulumi.outcome import classify_up
 from connectors.pulumi.rendering import short_drift_lines
+from connectors.pulumi.stack_plan import StackPlan
 from connectors.pulumi.state import shown_outputs
 from hitl.protocol import Effect
 from sandbox.pulumi import request as runs
@@ -94,7 +99,9 @@ class StackActivities:
         """Tell what is otherwise than the state says, and what of it is new; nothing is changed."""
         seen, report = await self._looked(request, preview_only=True)
         new = since_last(report, request.known).new
-        return seen.model_copy(update={"new": short_drift_lines(DriftReport(items=new), most=MAX_LINES)})
+        missing = await self._missing(request.said_done, seen.exported)
+        lines = short_drift_lines(DriftReport(items=new), most=MAX_LINES)
+        return seen.model_copy(update={"new": lines, "missing": missing})
 
     @step(name="pulumi.read_history", effect=Effect.READ)
     async def read_history(self, request: StackLook) -> StackHistory:
@@ -156,6 +163,19 @@ class StackActivities:
         place = await self._house.engine.place()
         fields = await self._secrets.unseal(request.secrets, run=activity.info().workflow_run_id or "")
         return self._house.open(files, fields, place=place)
+
+    async def _missing(self, said: SaidDone | None, exported: str | None) -> int | None:
+        """How much of a change the state does not show; by the state alone, and nobody's word."""
+        if said is None or exported is None:
+            return None
+        try:
+            plan = StackPlan.model_validate_json(await self._house.store.get(said.whole_plan))
+        except ValidationError as error:
+            raise InvalidRequest(f"the artifact {said.whole_plan!r} is no plan of a stack") from error
+        before, after = await self._house.state(said.exported), await self._house.state(exported)
+        # No program's end is looked for: the state does not tell of it.
+        found = classify_up(plan.expected, EventLog(), before=before, after=after, destroy=True)
+        return len(found.not_done) + len(found.in_doubt)
 
     async def _looked(self, request: StackLook, *, preview_only: bool) -> tuple[DriftSeen, DriftReport]:
         opened = await self._open(request)

@@ -16,11 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
     from activities.approval_rules import ApprovalRuleActivities, ResolvedRule, ResolveRule
-    from activities.error_types import ErrorType
+    from activities.error_types import ErrorType, application_error
     from activities.granted import GrantedRequest
     from activities.queues import TaskQueue
     from hitl.approvers import Path
-    from hitl.plan import Plan, plan_digest
+    from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import RefusalReason
     from workflows.approval import ApprovalWorkflow
     from workflows.approval_contracts import ApprovalRequest, ApprovalResult, ApprovalState, UpdateApproval
@@ -37,6 +37,9 @@ _WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.E
 
 _PROGRESS_AFTER: Final = timedelta(seconds=30)
 """Between two lines about a step's progress."""
+
+_CONFIRMED_FIRST: Final = "confirm-before-telling"
+"""The patch: runs that began without it told people first, and looked then, if at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,8 @@ class ApprovingGoal(Goal):
         self._asked = 0
         self.progress = ""
         """How far the approved step is, in one line; a goal whose step tells of it sets this."""
+        self.confirmed = False
+        """Whether it was looked at what the approved step did."""
         self._path = Path.BREAK_GLASS if request.break_glass else Path.ORDINARY
 
     async def approved_step(  # noqa: PLR0913 - all but two are named by every caller
@@ -85,6 +90,7 @@ class ApprovingGoal(Goal):
         summary: str,
         preset: Preset = DESTROY,
         under: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+        confirm: Callable[[Plan, Answer], Awaitable[None]] | None = None,
         replans: int = 0,
     ) -> Answer:
         """Run one destructive step on a plan that people approved.
@@ -95,6 +101,8 @@ class ApprovingGoal(Goal):
             summary: What people see of it.
             preset: How often and how long the step is tried.
             under: What is held while the step runs. It may look again first, and raise `Conflict`.
+            confirm: Looks, by another process with other credentials, whether what the step says is so, and raises
+                where it is not. Whoever takes the queue can say anything: people hear how it ended after this.
             replans: How many times it is planned and asked anew where what is there is not what was approved.
 
         Raises:
@@ -107,7 +115,9 @@ class ApprovingGoal(Goal):
             plan = await make_plan()
             approved = await self._ask(plan)
             try:
-                return await self._carry_out_approved(activity, approved, preset=preset, summary=summary, under=under)
+                return await self._carry_out_approved(
+                    activity, approved, preset=preset, summary=summary, under=under, confirm=confirm
+                )
             except StepDenied as refusal:
                 if again or refusal.reason not in _WORTH_ASKING_AGAIN:
                     raise
@@ -119,7 +129,7 @@ class ApprovingGoal(Goal):
                 replans -= 1
                 workflow.logger.info("plans again", extra={"reason": error.message})
 
-    async def _carry_out_approved(
+    async def _carry_out_approved(  # noqa: PLR0913 - as `approved_step`
         self,
         activity: Callable[[Steps, GrantedRequest], Awaitable[Answer]],
         approved: _Approved,
@@ -127,6 +137,7 @@ class ApprovingGoal(Goal):
         preset: Preset,
         summary: str,
         under: Callable[[], AbstractAsyncContextManager[None]],
+        confirm: Callable[[Plan, Answer], Awaitable[None]] | None,
     ) -> Answer:
         """Run the step at once; people hear meanwhile that it was approved, and then how it ended."""
         told = asyncio.create_task(approved.tell("approved"))
@@ -137,6 +148,7 @@ class ApprovingGoal(Goal):
             await told
             await approved.tell("ended", ended)
 
+        looks = False
         # No `finally`: where the worker ends, it would await outside of the workflow (temporalio/sdk-python#494).
         try:
             async with under():
@@ -148,12 +160,32 @@ class ApprovingGoal(Goal):
                     summary=summary,
                     step_id=approved.step_id,
                 )
+                if confirm is not None and workflow.patched(_CONFIRMED_FIRST):
+                    looks = True
+                    await self._confirm(confirm, approved, answer)
         except (StepDenied, FailureError, asyncio.CancelledError) as error:
-            cancelled = is_cancelled_exception(error)
-            await tell_end("cancelled while it was carried out" if cancelled else f"not carried out: {error}")
+            await tell_end(_in_doubt(error) if looks else _not_done(error))
             raise
         await tell_end("carried out")
         return answer
+
+    async def _confirm(
+        self, confirm: Callable[[Plan, Answer], Awaitable[None]], approved: _Approved, answer: Answer
+    ) -> None:
+        """Look whether what the step says is so. Where nobody can, it is in doubt: not denied, and not planned again.
+
+        Raises:
+            ApplicationError: `OutcomeUnknown`.
+        """
+        plan = read_plan(approved.request.plan)
+        try:
+            await confirm(plan, answer)
+        except (StepDenied, FailureError) as error:
+            if is_cancelled_exception(error) or _unknown(error):
+                raise
+            text = f"{plan.action} is said to be carried out, and nobody could look whether it is so: {error}"
+            raise application_error(ErrorType.OUTCOME_UNKNOWN, text) from error
+        self.confirmed = True
 
     async def _say_progress(self, approved: _Approved) -> None:
         """Below the message about the approval, now and then, where the step tells of any. Nobody waits for it."""
@@ -203,6 +235,21 @@ class ApprovingGoal(Goal):
         self._waiting_for = None
         self._show(GoalState.RUNNING, f"**{found.outcome}:** {plan.action}")
         return found
+
+
+def _not_done(error: BaseException) -> str:
+    return "cancelled while it was carried out" if is_cancelled_exception(error) else f"not carried out: {error}"
+
+
+def _in_doubt(error: BaseException) -> str:
+    """The step said that it is done, and this came before anybody had seen it."""
+    if is_cancelled_exception(error):
+        return "said to be carried out, and cancelled before anybody had looked"
+    return f"in doubt: {error}"
+
+
+def _unknown(error: BaseException) -> bool:
+    return isinstance(error, ApplicationError) and error.type == ErrorType.OUTCOME_UNKNOWN
 
 
 def _why(found: ApprovalResult, plan: Plan) -> str:

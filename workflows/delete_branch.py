@@ -7,6 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
     from activities.github_branches import (
         BranchActivities,
+        BranchDeleted,
         BranchDestruction,
         BranchSeen,
         DeleteBranchParameters,
@@ -30,6 +31,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
         super().__init__(request)
         self._wanted = request
         self._seen = BranchSeen(head=None)
+        self._made_again_at: str | None = None
 
     @workflow.run
     async def run(self, request: DeleteBranchInput) -> DeleteBranchResult:
@@ -43,22 +45,34 @@ class DeleteBranchWorkflow(ApprovingGoal):
 
     async def _delete(self) -> DeleteBranchResult:
         wanted = self._wanted
-        deleted = await self.approved_step(BranchDestruction.delete_branch, self._plan, summary=wanted.summary())
-        # By another process with another credential: the one that destroys is not the one that says what it did.
-        after = await self._look(f"Is {wanted.branch} gone?")
-        if after.head == deleted.head:
-            raise application_error(
-                ErrorType.OUTCOME_UNKNOWN,
-                f"{wanted.branch!r} of {wanted.repository!r} was deleted and stands at {deleted.head} all the same: "
-                "look at what happened there",
-            )
+        await self.approved_step(
+            BranchDestruction.delete_branch, self._plan, summary=wanted.summary(), confirm=self._confirm_gone
+        )
+        if not self.confirmed:
+            await self._require_gone()
         return DeleteBranchResult(
             repository=wanted.repository,
             branch=wanted.branch,
-            head=deleted.head,
+            head=self._seen.head,
             lost=self._seen.lost,
-            made_again_at=after.head,
+            made_again_at=self._made_again_at,
         )
+
+    async def _confirm_gone(self, plan: Plan, deleted: BranchDeleted) -> None:
+        del plan, deleted  # the one is what was seen, and the other is believed in nothing
+        await self._require_gone()
+
+    async def _require_gone(self) -> None:
+        """Look, by another process with another credential: the one that destroys does not say what it did."""
+        wanted, head = self._wanted, self._seen.head
+        after = await self._look(f"Is {wanted.branch} gone?")
+        if after.head == head:
+            raise application_error(
+                ErrorType.OUTCOME_UNKNOWN,
+                f"{wanted.branch!r} of {wanted.repository!r} is said to be deleted and stands at {head} all the same: "
+                "look at what happened there",
+            )
+        self._made_again_at = after.head
 
     async def _plan(self) -> Plan:
         wanted = self._wanted

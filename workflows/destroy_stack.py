@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import PreviewRequest, StackLook
+    from activities.stack_contracts import LockSeen, PreparedStack, PreviewRequest, StackLook, StackUnlocked
     from activities.stack_destruction import StackDestruction
     from activities.stacks import StackActivities
     from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters
@@ -43,6 +43,7 @@ class DestroyStackWorkflow(StackChange):
                 summary=self._wanted.summary(),
                 preset=CHANGE_STACK,
                 under=lambda: self.holding(self.prepared, self._asked_for.place),
+                confirm=self.confirm_change,
                 replans=REPLANS,
             )
         except NothingToDo:
@@ -95,6 +96,7 @@ class UnlockStackWorkflow(StackChange):
                 summary=self._wanted.summary(),
                 preset=CHANGE_STACK,
                 under=lambda: self.holding(self.prepared, self._asked_for.place),
+                confirm=self._confirm_released,
             )
             released = unlocked.released
         except NothingToDo:
@@ -103,16 +105,24 @@ class UnlockStackWorkflow(StackChange):
             repository=self._wanted.repository, stack=self._wanted.stack, owners=self._owners, released=released
         )
 
+    async def _confirm_released(self, plan: Plan, unlocked: StackUnlocked) -> None:
+        if unlocked.released and set(self._owners) & set((await self._look(self.prepared)).owners):
+            raise self.doubted(plan, "its lock is still there")
+
+    async def _look(self, prepared: PreparedStack) -> LockSeen:
+        place = self._asked_for.place
+        return await self.look(
+            StackActivities.look_at_lock,
+            lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
+            place=place,
+            summary=f"Look who holds {prepared.project}/{place.stack}",
+        )
+
     async def _plan(self) -> Plan:
         place = self._asked_for.place
         prepared = self._prepared = await self.prepare(self._asked_for)
         async with self.holding(prepared, place):
-            seen = await self.look(
-                StackActivities.look_at_lock,
-                lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
-                place=place,
-                summary=f"Look who holds {prepared.project}/{place.stack}",
-            )
+            seen = await self._look(prepared)
         self._owners = seen.owners
         name = f"{prepared.project}/{place.stack}"
         if not seen.owners:

@@ -31,6 +31,7 @@ class UpdatingGoal(StackChange):
                 summary=self._wanted.summary(),
                 preset=CHANGE_STACK,
                 under=self.unchanged,
+                confirm=self.confirm_change,
                 replans=REPLANS,
             )
         except NothingToDo:

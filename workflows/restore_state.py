@@ -5,7 +5,7 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import RestoreLook, StackRestored
+    from activities.stack_contracts import RestoreLook, StackLook, StackRestored
     from activities.stack_destruction import StackDestruction
     from activities.stacks import StackActivities
     from connectors.pulumi.outcome import Ended
@@ -48,11 +48,25 @@ class RestoreStateWorkflow(StackChange):
                 summary=self._wanted.summary(),
                 preset=CHANGE_STACK,
                 under=lambda: self.holding(self.prepared, self._asked_for.place),
+                confirm=self._confirm_restored,
                 replans=REPLANS,
             )
         except NothingToDo:
             return self._known()
         return self._told(restored)
+
+    async def _confirm_restored(self, plan: Plan, restored: StackRestored) -> None:
+        if restored.ended is not Ended.APPLIED:
+            return
+        place, prepared = self._asked_for.place, self.prepared
+        seen = await self.look(
+            StackActivities.read_outputs,
+            lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
+            place=place,
+            summary="Look whether it is so",
+        )
+        if seen.state != plan.parameters.get("restored"):
+            raise self.doubted(plan, "its state is another than the kept one")
 
     async def _plan(self) -> Plan:
         place, backup = self._asked_for.place, self._wanted.exported

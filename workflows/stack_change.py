@@ -4,9 +4,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import DriftLook, PreparedStack, StackChanged, StackPreviewed
+    from activities.error_types import ErrorType, application_error
+    from activities.stack_contracts import DriftLook, DriftSeen, PreparedStack, SaidDone, StackChanged, StackPreviewed
     from activities.stacks import StackActivities
     from connectors.pulumi.outcome import Deed, Ended, Failure
     from connectors.pulumi.urn import read_urn
@@ -42,6 +44,7 @@ class StackChange(StackGoal, ApprovingGoal):
         self._asked_for = asked
         self._prepared: PreparedStack | None = None
         self._previewed = StackPreviewed()
+        self._drift = DriftSeen()
 
     def progressed(self, line: str) -> None:
         """It is also said below the message about the approval."""
@@ -113,18 +116,47 @@ class StackChange(StackGoal, ApprovingGoal):
         )
         if kind != "completed":
             return told
-        return told.model_copy(update={"drift": await self._seen_afterwards()})
+        if not self.confirmed:
+            async with self.holding(self.prepared, self._asked_for.place):
+                self._drift = await self._seen_afterwards()
+        return told.model_copy(update={"drift": _drift_lines(self._drift)})
 
-    async def _seen_afterwards(self) -> tuple[str, ...]:
-        place, prepared = self._asked_for.place, self.prepared
-        async with self.holding(prepared, place):
-            seen = await self.look(
-                StackActivities.detect_drift,
-                lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets),
-                place=place,
-                summary="Look whether it is so",
-            )
-        return seen.lines if seen.fingerprints or not seen.complete else ()
+    async def confirm_change(self, plan: Plan, changed: StackChanged) -> None:
+        """Look whether what is said to be applied is in the state, while this goal still has the stack.
+
+        Raises:
+            ApplicationError: `OutcomeUnknown`: it is not.
+        """
+        if changed.outcome.ended is not Ended.APPLIED:
+            return
+        self._drift = await self._seen_afterwards()
+        if self._drift.missing != 0:
+            raise self.doubted(plan, f"{self._drift.missing or 'all'} of its changes are not in the state")
+
+    def doubted(self, plan: Plan, why: str) -> ApplicationError:
+        """What a goal ends with whose change is said to be made, and is not seen."""
+        return application_error(
+            ErrorType.OUTCOME_UNKNOWN,
+            f"{plan.action} is said to be carried out on {self.prepared.project}/{self._asked_for.place.stack}, and "
+            f"{why}: look at what happened there",
+        )
+
+    async def _seen_afterwards(self) -> DriftSeen:
+        place, prepared, previewed = self._asked_for.place, self.prepared, self._previewed
+        said = None
+        if previewed.whole_plan is not None and previewed.exported is not None:
+            said = SaidDone(whole_plan=previewed.whole_plan, exported=previewed.exported)
+        return await self.look(
+            StackActivities.detect_drift,
+            lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
+            place=place,
+            summary="Look whether it is so",
+        )
+
+
+def _drift_lines(seen: DriftSeen) -> tuple[str, ...]:
+    """What stands otherwise than the state says, for people."""
+    return seen.lines if seen.fingerprints or not seen.complete else ()
 
 
 _WORDS: Final = {

@@ -110,7 +110,7 @@ class PulumiSandbox:
     async def preview_destroy(
         self, request: DestroyRequest, secrets: Secrets, *, on_progress: OnProgress | None = None
     ) -> RunOutcome:
-        """List what the stack holds and would be deleted; nothing is."""
+        """List what the stack holds and would be deleted; nothing is, whatever the request says."""
         return await self._destroy(request.model_copy(update={"preview_only": True}), secrets, None, on_progress)
 
     async def destroy(

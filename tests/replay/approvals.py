@@ -211,6 +211,7 @@ async def _reset(house: House, goal: Run, approval: str) -> None:
 YES, NO = Verdict.APPROVE, Verdict.REJECT
 ASKINGS: Final = (
     Asking("approved", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
+    Asking("confirmed", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
     Asking("rejected", ApprovalState.REJECTED, _told, gateway=True, goal=True),
     Asking("changes-requested", ApprovalState.CHANGES_REQUESTED, _verdicts(("bob", Verdict.REQUEST_CHANGES))),
     Asking("expired", ApprovalState.EXPIRED, _waited, rule={"approve_within": SOON}, goal=True),

@@ -65,16 +65,20 @@ UNLOCK = UnlockStackInput(repository="acme/infra", stack="dev")
 RESTORE = RestoreStateInput(repository="acme/infra", stack="dev", exported=KEPT)
 DRIFT = DetectDriftInput(repository="acme/infra", stack="dev")
 INSPECT = InspectStackInput(repository="acme/infra", stack="dev")
-NO_DRIFT = DriftSeen(state="0" * 64, looked_at=2)
+NO_DRIFT = DriftSeen(state="0" * 64, looked_at=2, missing=0)
 DRIFTED = DriftSeen(
     state="0" * 64, report=DIGEST, fingerprints=("sha256:one",), lines=("shop: comment",), new=("shop: comment",)
 )
 
 
+RESTORED = StackRestored(ended=Ended.APPLIED, state="1" * 64, exported=KEPT, replaced=DIGEST)
+PUT_BACK = StackOutputs(state=RESTORED.state, exported=KEPT)
+
+
 def plan(action: str = ACTIONS[0], *, name: str = "shop") -> str:
     made = Plan(
         action=action,
-        parameters={"repository": "acme/infra", "stack": "dev"},
+        parameters={"repository": "acme/infra", "stack": "dev", "restored": RESTORED.state},
         resources=(Resource(kind="banksman:postgres:Database", name=name, change=Change.CREATE),),
         summary=("infra/dev: 1 to create",),
         risk=Risk.LOW,
@@ -88,7 +92,6 @@ APPLIED = StackChanged(
     outcome=UpOutcome(ended=Ended.APPLIED, done=(Deed(urn=URN, change=ChangeKind.CREATE),), outputs_recorded=True),
     outputs={"database": "shop"},
 )
-RESTORED = StackRestored(ended=Ended.APPLIED, state="1" * 64, exported=KEPT, replaced=DIGEST)
 HISTORY = StackHistory(
     deployments=(
         Deployment(version=2, kind="update", result="succeeded"),

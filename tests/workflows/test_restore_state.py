@@ -14,7 +14,18 @@ from activities.queues import TaskQueue
 from activities.stack_contracts import StackRestored
 from connectors.pulumi.outcome import Ended
 from hitl.decision import Verdict
-from tests.workflows.stacking import ACTIONS, DIGEST, KEPT, NOTHING, PREVIEWED, RESTORE, Stack, StackHouse, plan
+from tests.workflows.stacking import (
+    ACTIONS,
+    DIGEST,
+    KEPT,
+    NOTHING,
+    PREVIEWED,
+    PUT_BACK,
+    RESTORE,
+    Stack,
+    StackHouse,
+    plan,
+)
 from workflows.restore_state import RestoreStateWorkflow
 from workflows.stack_inputs import RestoreStateInput, RestoreStateResult
 
@@ -39,7 +50,7 @@ async def start(house: StackHouse) -> Goal:
 
 
 async def test_a_kept_state_is_put_back_once_people_said_so(house: Make) -> None:
-    stack = Stack(previewed=[COMPARED])
+    stack = Stack(previewed=[COMPARED], outputs=[PUT_BACK])
     made = house(stack)
     async with made.at_work():
         goal = await start(made)
@@ -48,7 +59,7 @@ async def test_a_kept_state_is_put_back_once_people_said_so(house: Make) -> None
     assert (result.outcome, result.reason) == ("completed", None)
     assert (result.state, result.state_before, result.state_after) == ("1" * 64, DIGEST, KEPT)
     assert "DetectDrift" in result.next_step
-    assert stack.names() == ["fetch", "prepare", "compare", "restore"]
+    assert stack.names() == ["fetch", "prepare", "compare", "restore", "outputs"]
     assert stack.of("compare")[0].backup == KEPT
     assert stack.of("restore")[0].plan == COMPARED.plan
 
@@ -76,7 +87,7 @@ async def test_nothing_is_put_back_that_people_reject(house: Make) -> None:
 
 async def test_a_state_that_changed_after_the_approval_is_compared_and_asked_about_anew(house: Make) -> None:
     conflict = application_error(ErrorType.CONFLICT, "the state is another one")
-    stack = Stack(previewed=[COMPARED], restored=[conflict, *Stack().restored])
+    stack = Stack(previewed=[COMPARED], restored=[conflict, *Stack().restored], outputs=[PUT_BACK])
     made = house(stack)
     async with made.at_work():
         goal = await start(made)

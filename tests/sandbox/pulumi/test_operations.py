@@ -94,7 +94,9 @@ async def test_a_stack_is_destroyed_as_it_was_looked_at_and_not_otherwise(stack:
     refused = await stack.pulumi.destroy(old, stack.secrets, last_look=still_wanted)
     assert refused.ended == "changed", said(refused)
     assert f"{stack.name}_shop" in database.names
-    told = await stack.pulumi.preview_destroy(DestroyRequest.model_validate(stack.fields()), stack.secrets)
+    told = await stack.pulumi.preview_destroy(
+        DestroyRequest.model_validate({**stack.fields(), "preview_only": True}), stack.secrets
+    )
     assert told.ended == "done", said(told)
     assert f"{stack.name}_shop" in database.names
     right = DestroyRequest.model_validate({**stack.fields(), "identity": done.identity_after})

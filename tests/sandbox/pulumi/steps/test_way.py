@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from activities.stack_contracts import PrepareStackRequest, PreviewRequest
+from activities.stack_contracts import DriftLook, PrepareStackRequest, PreviewRequest, SaidDone
 from connectors.pulumi.approval import UpdateStackParameters
 from connectors.pulumi.outcome import Ended
 from hitl.plan import read_plan
@@ -142,3 +142,20 @@ async def test_the_same_commit_is_the_same_artifact(shop: Shop) -> None:
     other = await shop.prepare(SHOP + "\n", **{"Pulumi.dev.yaml": "config:\n  example:comment: second\n"})
     changed = json.loads(await shop.text(other.prepared))
     assert changed["archive"] != kept["archive"]
+
+
+async def test_what_is_said_to_be_done_is_looked_up_in_the_state(shop: Shop) -> None:
+    await shop.prepare()
+    previewed = await shop.preview()
+    assert previewed.whole_plan is not None
+    assert previewed.exported is not None
+    said = SaidDone(whole_plan=previewed.whole_plan, exported=previewed.exported)
+
+    async def missing() -> int | None:
+        look = await shop.look()
+        asked = DriftLook(place=look.place, prepared=look.prepared, secrets=look.secrets, said_done=said)
+        return (await shop.run(shop.looks.detect_drift, asked)).missing
+
+    assert await missing() == 1
+    await shop.update(previewed)
+    assert await missing() == 0

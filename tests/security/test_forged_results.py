@@ -1,0 +1,133 @@
+"""Somebody takes a destructive step from its queue and says that it is done: goals look before they tell people."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from activities.error_types import ErrorType, application_error
+from activities.github_branches import BranchDeleted
+from activities.queues import TaskQueue
+from activities.stack_contracts import DriftSeen, LockSeen, StackOutputs
+from tests.replay.approvals import DELETED, Asking, at_work, start_asking
+from tests.security.stealing import approve
+from tests.workflows.approving import House, eventually
+from tests.workflows.stacking import (
+    ACTIONS,
+    DESTROY,
+    NO_DRIFT,
+    PREVIEWED,
+    RESTORE,
+    UNLOCK,
+    UP,
+    Stack,
+    StackHouse,
+    plan,
+)
+from workflows.approval_contracts import ApprovalState
+from workflows.contracts import GoalInput
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FORGED = BranchDeleted(head="f" * 40)
+MISSING = NO_DRIFT.model_copy(update={"missing": 1})
+Run = WorkflowHandle[Any, Any]
+
+
+async def nothing(house: House, goal: Run, approval: str) -> None:
+    """Nobody does anything by itself."""
+    del house, goal, approval
+
+
+def deletion(*answers: BranchDeleted) -> Asking:
+    """Of a branch that still stands where several answers are given, and is gone where one is."""
+    name = f"forged-{secrets.token_hex(4)}"
+    return Asking(name, ApprovalState.APPROVED, nothing, deleted=answers, gateway=True)
+
+
+async def doubted(goal: Run) -> str:
+    with pytest.raises(WorkflowFailureError) as caught:
+        await goal.result()
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == ErrorType.OUTCOME_UNKNOWN
+    return str(cause)
+
+
+async def told(house: House) -> list[str]:
+    """What people were told of how it ended."""
+
+    async def ended() -> bool:
+        return any(one.ended for one in house.messages.updates)
+
+    await eventually(ended)
+    return [one.ended for one in house.messages.updates if one.ended]
+
+
+@contextlib.asynccontextmanager
+async def approved(house: House, asking: Asking) -> AsyncGenerator[Run]:
+    async with at_work(house, asking):
+        goal = await start_asking(house, asking)
+        await approve(house, await house.approval_of(goal))
+        yield goal
+
+
+@pytest.mark.parametrize("said", [FORGED, DELETED], ids=["another head", "the head that was approved"])
+async def test_a_branch_that_stands_is_not_deleted_whatever_is_said(house: House, said: BranchDeleted) -> None:
+    async with approved(house, deletion(said, said)) as goal:
+        assert "stands at" in await doubted(goal)
+        assert [one.partition(":")[0] for one in await told(house)] == ["in doubt"]
+
+
+async def test_people_hear_that_it_is_done_after_somebody_looked(house: House) -> None:
+    async with approved(house, deletion(DELETED)) as goal:
+        assert (await goal.result())["outcome"] == "completed"
+        assert await told(house) == ["carried out"]
+        events = (await goal.fetch_history()).events
+        looks = [
+            one.event_id
+            for one in events
+            if one.activity_task_scheduled_event_attributes.activity_type.name == "github.look_at_branch"
+        ]
+        ends = [
+            one.event_id
+            for one in events
+            if "/ended/" in one.start_child_workflow_execution_initiated_event_attributes.workflow_id
+        ]
+    assert len(looks) == 2
+    assert max(looks) < min(ends)
+
+
+OF_DESTROY = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[1])})
+OF_RESTORE = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[3])})
+HELD = LockSeen(owners=("run-1",))
+
+
+@pytest.mark.parametrize(
+    ("workflow", "request_", "action", "stack"),
+    [
+        ("PreviewAndUp", UP, ACTIONS[0], Stack(drift=[MISSING])),
+        ("PreviewAndUp", UP, ACTIONS[0], Stack(drift=[DriftSeen(deployed=False)])),
+        ("PreviewAndUp", UP, ACTIONS[0], Stack(drift=[application_error(ErrorType.INVALID_REQUEST, "no look")])),
+        ("DestroyStack", DESTROY, ACTIONS[1], Stack(previewed=[OF_DESTROY], drift=[MISSING])),
+        ("RestoreState", RESTORE, ACTIONS[3], Stack(previewed=[OF_RESTORE], outputs=[StackOutputs(state="0" * 64)])),
+        ("UnlockStack", UNLOCK, ACTIONS[2], Stack(lock=[HELD])),
+    ],
+    ids=["update", "update of nothing", "update that nobody can look at", "destruction", "restoring", "unlocking"],
+)
+async def test_a_stack_that_is_as_it_was_is_not_changed_whatever_is_said(
+    client: Client, tmp_path: Path, workflow: str, request_: GoalInput, action: str, stack: Stack
+) -> None:
+    house = StackHouse(client, tmp_path, stack, action=action)
+    async with house.at_work():
+        goal = await client.start_workflow(
+            workflow, request_, id=f"{workflow}-{secrets.token_hex(4)}", task_queue=TaskQueue.GOALS
+        )
+        await house.approved(goal)
+        assert "is said to be carried out" in await doubted(goal)
+        assert [one.partition(":")[0] for one in await told(house)] == ["in doubt"]
