@@ -23,6 +23,8 @@ from connectors.github.twin_writes import Kept
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _POLICY: Final = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_DEEPEST: Final = 12
+"""Parts of a branch's name; each costs a process to look for."""
 _MOST_SHOWN: Final = 256 * 1024
 _GONE: Final = "Branches and commits stay; pull requests and checks are kept as long as the twin's process lives."
 
@@ -176,7 +178,7 @@ async def _split(place: Place, rest: str) -> tuple[str, str]:
         GitError: There is none.
     """
     words = rest.strip("/").split("/")
-    for length in range(len(words), 0, -1):
+    for length in range(min(len(words), _DEEPEST), 0, -1):
         ref = "/".join(words[:length])
         if await place.git.resolve(ref):
             return ref, "/".join(words[length:])

@@ -66,6 +66,8 @@ def test_in_non_critical_writes_it_runs_and_asks_nobody(stack: Running, goal_id:
     assert (status, ended["outcome"]) == (Exit.COMPLETED, "completed"), ended
     made = ended["result"]
     assert made["url"].endswith(f"/pull/{made['number']}")
+    page = httpx.get(made["url"], headers={"accept": "text/html"})
+    assert (page.status_code, f"{goal_id}.md" in page.text) == (200, True)
     assert git(stack, "rev-parse", made["branch"]) == made["commit"]
     changes = git(stack, "diff", "--name-status", f"{made['commit']}^", made["commit"]).splitlines()
     assert changes == ["D\tREADME.md", f"A\t{goal_id}.md"]
