@@ -16,7 +16,7 @@ from activities.policy_source import PolicySource
 from connectors.errors import Unavailable
 from hitl.approvers import Path
 from hitl.decision import SignedDecision
-from hitl.grant import Checked, Occasion, Standing, check_decision, check_grant
+from hitl.grant import Checked, Heard, Occasion, Standing, check_click, check_grant
 from hitl.policy import Policy
 from hitl.policy_file import PolicyError
 from hitl.protocol import Refusal, RefusalReason
@@ -91,7 +91,7 @@ class ClickCheck:
         self._clock = clock
         self._lock = threading.Lock()  # workflows run in threads, and the policy's source in one at a time
 
-    def __call__(self, signed: SignedDecision, occasion: Occasion) -> Checked | Refusal:
+    def __call__(self, signed: SignedDecision, occasion: Occasion) -> Heard | Refusal:
         """Whether it counts. Environment and cluster are this worker's, whatever the occasion says."""
         here = dataclasses.replace(occasion, environment=self._policy.environment, cluster=self._cluster)
         try:
@@ -103,7 +103,7 @@ class ClickCheck:
                 reason=RefusalReason.CANNOT_TELL,
                 explanation=f"This cannot be counted now; try again when it is mended: {error}",
             )
-        return check_decision(signed, here, standing=standing)
+        return check_click(signed, here, standing=standing)
 
 
 def _shout(found: Checked, info: activity.Info) -> None:

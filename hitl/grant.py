@@ -8,7 +8,7 @@ is not signed, and neither looks anything up but the policy and the published ke
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from hitl.approvers import ApprovalRule, Path, Requesters
 from hitl.decision import (
@@ -30,6 +30,19 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedUnder:
+    """The rule that an approval asked by: whom it named may still say no, whatever the policy says by now.
+
+    Attributes:
+        path: Which of an action's rules it is.
+        groups: All that were asked by now, those of an escalation with them.
+    """
+
+    path: Path
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Occasion:
     """What a decision must have been signed for, as the server and the plan's own text say it.
 
@@ -40,6 +53,7 @@ class Occasion:
         action: The step's name.
         plan_text: What the step will read its parameters from.
         escalated: Whether those whom the rule asks later may decide by now.
+        asked: Where an approval asks, what it asked by. Under a grant nobody says no any more.
     """
 
     environment: str
@@ -51,6 +65,7 @@ class Occasion:
     action: str
     plan_text: str
     escalated: bool = True
+    asked: AskedUnder | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +78,19 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
-    """A decision that counts, and the rule that it counts under."""
+class Heard:
+    """A decision that counts."""
 
     decision: Decision
-    rule: ApprovalRule
     requester: str
     """The person who asked, or `unverified`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Heard):
+    """A decision that counts under the rule in force."""
+
+    rule: ApprovalRule
 
     @property
     def needs(self) -> int:
@@ -94,24 +115,42 @@ def check_grant(decisions: Sequence[SignedDecision], occasion: Occasion, *, stan
     return _refuse_together(checked, standing.now) or checked[0]
 
 
+def check_click(signed: SignedDecision, occasion: Occasion, *, standing: Standing) -> Heard | Refusal:
+    """Whether an approval counts one decision. A no counts whatever became of the rule: it can only prevent."""
+    decision = _genuine(signed, occasion, standing.keys)
+    if isinstance(decision, Decision) and decision.verdict is not Verdict.APPROVE and occasion.asked is not None:
+        return _check_no(decision, occasion, occasion.asked, standing=standing)
+    return check_decision(signed, occasion, standing=standing)
+
+
+def _check_no(decision: Decision, occasion: Occasion, asked: AskedUnder, *, standing: Standing) -> Heard | Refusal:
+    policy, person = standing.policy, decision.person
+    requester = policy.people.requester(decision.requester)
+    rule = approval_rule(policy, decision.environment, action=decision.action, path=asked.path)
+    groups = asked.groups
+    if isinstance(rule, ApprovalRule):
+        groups = (*groups, *(rule.all_groups if occasion.escalated else rule.groups))
+    refusal = (
+        _refuse_identity(decision, policy)
+        or _refuse_who_asked(decision, requester)
+        or _refuse_clock(decision, standing.now)
+    )
+    if refusal is None and decision.verdict is not Verdict.WITHDRAW and person not in policy.people.members(groups):
+        text = f"{person!r} is not in {_groups(tuple(dict.fromkeys(groups)))}, who decide on {occasion.action!r}."
+        refusal = _refuse(RefusalReason.NOT_A_MEMBER, text)
+    return refusal or Heard(decision=decision, requester=requester)
+
+
 def check_decision(signed: SignedDecision, occasion: Occasion, *, standing: Standing) -> Checked | Refusal:
-    """Whether one decision counts on this occasion; it need not be a yes."""
-    if refusal := refuse_signature(signed, standing.keys):
-        return refusal
-    try:
-        decision = read_decision(signed.text)
-        plan = read_plan(occasion.plan_text)
-    except DecisionError as error:
-        return _refuse(RefusalReason.MALFORMED_GRANT, f"{error}; decide again.")
-    except PlanError as error:
-        return _refuse(RefusalReason.MALFORMED_PLAN, f"{error}.")
-    if refusal := _refuse_occasion(decision, occasion, plan):
-        return refusal
+    """Whether one decision counts on this occasion under the rule in force; it need not be a yes."""
+    decision = _genuine(signed, occasion, standing.keys)
+    if isinstance(decision, Refusal):
+        return decision
     rule = _rule_of(decision, standing.policy)
     if isinstance(rule, Refusal):
         return rule
     refusal = (
-        rule.refuse_cost(plan.cost)
+        rule.refuse_cost(read_plan(occasion.plan_text).cost)
         or _refuse_person(decision, rule, occasion, standing.policy)
         or _refuse_time(decision, rule, standing.now)
     )
@@ -120,7 +159,35 @@ def check_decision(signed: SignedDecision, occasion: Occasion, *, standing: Stan
     )
 
 
-def execution_expiry(opened: datetime, rule: ApprovalRule) -> datetime:
+def _genuine(signed: SignedDecision, occasion: Occasion, keys: PublicKeys) -> Decision | Refusal:
+    """What was decided, if it was signed by the gateway, and for this occasion."""
+    if refusal := refuse_signature(signed, keys):
+        return refusal
+    try:
+        decision = read_decision(signed.text)
+        plan = read_plan(occasion.plan_text)
+    except DecisionError as error:
+        return _refuse(RefusalReason.MALFORMED_GRANT, f"{error}; decide again.")
+    except PlanError as error:
+        return _refuse(RefusalReason.MALFORMED_PLAN, f"{error}.")
+    return _refuse_occasion(decision, occasion, plan) or decision
+
+
+class TimeLimits(Protocol):
+    """What of a rule limits in time."""
+
+    @property
+    def approve_within(self) -> timedelta:
+        """For saying yes."""
+        ...
+
+    @property
+    def execute_within(self) -> timedelta:
+        """For carrying it out then."""
+        ...
+
+
+def execution_expiry(opened: datetime, rule: TimeLimits) -> datetime:
     """The latest moment for carrying a plan out, as it is signed: no click can move it.
 
     Args:
@@ -172,21 +239,35 @@ def _rule_of(decision: Decision, policy: Policy) -> ApprovalRule | Refusal:
 
 
 def _refuse_person(decision: Decision, rule: ApprovalRule, occasion: Occasion, policy: Policy) -> Refusal | None:
-    person, people = decision.person, policy.people
-    if people.person(decision.identity) != person or decision.identity.partition(":")[0] != decision.surface:
-        text = f"{decision.identity!r} is not {person!r} in {policy.source}; an operator can add it under `people`."
-        return _refuse(RefusalReason.NOT_A_MEMBER, text)
-    requester = people.requester(decision.requester)
+    requester = policy.people.requester(decision.requester)
+    if refusal := _refuse_identity(decision, policy) or _refuse_who_asked(decision, requester):
+        return refusal
     if decision.verdict is Verdict.WITHDRAW:
-        text = f"{person!r} did not ask for this, or it is not known; reject it instead."
-        return None if requester == person else _refuse(RefusalReason.NOT_A_MEMBER, text)
+        return None
     if requester == UNVERIFIED and rule.unverified_requester is Requesters.DENY:
         text = f"Nobody knows who asked for this, and {rule} wants to know; start the goal from Slack or the console."
         return _refuse(RefusalReason.UNVERIFIED_REQUESTER, text)
+    return _refuse_membership(decision.person, rule, occasion, policy)
+
+
+def _refuse_identity(decision: Decision, policy: Policy) -> Refusal | None:
+    person = decision.person
+    if policy.people.person(decision.identity) == person and decision.identity.partition(":")[0] == decision.surface:
+        return None
+    text = f"{decision.identity!r} is not {person!r} in {policy.source}; an operator can add it under `people`."
+    return _refuse(RefusalReason.NOT_A_MEMBER, text)
+
+
+def _refuse_who_asked(decision: Decision, requester: str) -> Refusal | None:
+    """Who asked takes it back, and decides nothing; all others decide, and take nothing back."""
+    person = decision.person
+    if (decision.verdict is Verdict.WITHDRAW) == (requester == person):
+        return None
     if requester == person:
-        text = f"{person!r} asked for this and cannot decide on it; another member of {_groups(rule.groups)} can."
+        text = f"{person!r} asked for this and cannot decide on it; somebody else who is asked can."
         return _refuse(RefusalReason.REQUESTER_COUNTED, text)
-    return _refuse_membership(person, rule, occasion, policy)
+    text = f"{person!r} did not ask for this, or it is not known; reject it instead."
+    return _refuse(RefusalReason.NOT_A_MEMBER, text)
 
 
 def _refuse_membership(person: str, rule: ApprovalRule, occasion: Occasion, policy: Policy) -> Refusal | None:
@@ -202,6 +283,14 @@ def _refuse_membership(person: str, rule: ApprovalRule, occasion: Occasion, poli
 
 
 def _refuse_time(decision: Decision, rule: ApprovalRule, now: datetime) -> Refusal | None:
+    if refusal := _refuse_clock(decision, now):
+        return refusal
+    if decision.expires_at > decision.decided_at + rule.approve_within + rule.execute_within + CLOCK_SKEW:
+        return _refuse(RefusalReason.MALFORMED_GRANT, f"The decision is signed for longer than {rule} allows.")
+    return None
+
+
+def _refuse_clock(decision: Decision, now: datetime) -> Refusal | None:
     if decision.decided_at > now + CLOCK_SKEW:
         text = (
             f"This was decided at {decision.decided_at:%H:%M:%S} UTC, and it is {now:%H:%M:%S}; set the clocks right."
@@ -209,8 +298,6 @@ def _refuse_time(decision: Decision, rule: ApprovalRule, now: datetime) -> Refus
         return _refuse(RefusalReason.NOT_YET, text)
     if now >= decision.expires_at:
         return _refuse(RefusalReason.EXPIRED, f"The approval ended at {_moment(decision.expires_at)}; ask again.")
-    if decision.expires_at > decision.decided_at + rule.approve_within + rule.execute_within + CLOCK_SKEW:
-        return _refuse(RefusalReason.MALFORMED_GRANT, f"The decision is signed for longer than {rule} allows.")
     return None
 
 

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error, policy_denied
     from hitl.approvers import Path
     from hitl.decision import UNVERIFIED, Decision, SignedDecision, Verdict, read_decision
-    from hitl.grant import Occasion
+    from hitl.grant import AskedUnder, Occasion
     from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import Denial, Effect, Refusal, RefusalReason
     from workflows.approval_contracts import (
@@ -65,6 +65,7 @@ class ApprovalWorkflow(OneInput):
         self._requester: str | None = None
         self._reason = ""
         self._ended_by: str | None = None
+        self._rule_changed = False
         self._escalated = False
         self._reminders = 0
         self._changes = 0
@@ -104,6 +105,7 @@ class ApprovalWorkflow(OneInput):
             reason=self._reason,
             view=self.view(),
             posted=self._posted,
+            rule_changed=self._rule_changed,
         )
 
     @workflow.query
@@ -143,6 +145,8 @@ class ApprovalWorkflow(OneInput):
     def decide(self, signed: SignedDecision) -> DecisionReceipt:
         """Count one decision. Must not await: the validator's answer holds for this moment."""
         decision = read_decision(signed.text)
+        if decision.verdict is Verdict.APPROVE and decision.rule_digest != self._request.rule.digest:
+            return self._ask_again()
         self._requester = decision.requester
         self._counted.append(
             CountedDecision(
@@ -162,6 +166,15 @@ class ApprovalWorkflow(OneInput):
         self._changes += 1
         self._show()
         return DecisionReceipt(state=self._state, approvals=len(self._approvals), needs=self._needs())
+
+    def _ask_again(self) -> DecisionReceipt:
+        """What nobody was asked by is in force, by the word of the gateway and of this worker's own policy."""
+        self._rule_changed = self._state is ApprovalState.WAITING
+        reason = f"The rule changed: {self._request.rule.name} asked for this, and is no longer as it was then."
+        self._end(ApprovalState.SUPERSEDED, f"{reason} The goal asks again.")
+        self._changes += 1
+        self._show()
+        return DecisionReceipt(state=self._state, approvals=len(self._approvals), needs=self._needs(), counted=False)
 
     @decide.validator
     def _may_decide(self, signed: SignedDecision) -> None:
@@ -208,7 +221,13 @@ class ApprovalWorkflow(OneInput):
             action=self._plan.action,
             plan_text=self._request.plan,
             escalated=self._escalated,
+            asked=AskedUnder(path=self._request.rule.path, groups=self._asked_groups()),
         )
+
+    def _asked_groups(self) -> tuple[str, ...]:
+        rule = self._request.rule
+        escalated = (rule.escalation_group,) if self._escalated and rule.escalation_group else ()
+        return (*rule.groups, *escalated)
 
     def _refuse_here(self, decision: Decision) -> Refusal | None:
         """What only this approval can tell."""
@@ -216,15 +235,15 @@ class ApprovalWorkflow(OneInput):
         if (decision.approval_id, decision.approval_run_id) != (info.workflow_id, info.run_id):
             text = f"This was decided for the approval {decision.approval_id!r}; decide on this one."
             return _refusal(RefusalReason.OTHER_APPROVAL, text)
-        if decision.rule_digest != self._request.rule.digest:
-            text = f"The rule changed since this was asked ({self._request.rule.name}); the goal has to ask again."
-            return _refusal(RefusalReason.RULE_CHANGED, text)
-        if any(one.person == decision.person for one in self._counted):
+        another_rule = decision.verdict is Verdict.APPROVE and decision.rule_digest != self._request.rule.digest
+        if not another_rule and any(one.person == decision.person for one in self._counted):
             return _refusal(RefusalReason.DUPLICATE_PERSON, f"{decision.person!r} is counted already.")
         return None
 
     def _refuse_requester(self, decision: Decision, requester: str) -> Refusal | None:
         """All decisions are about one requester, of whom the policy still knows who that is: the quorum rests on it."""
+        if decision.verdict is not Verdict.APPROVE:
+            return None
         another = self._requester not in {None, decision.requester}
         forgotten = requester == UNVERIFIED and decision.requester != UNVERIFIED
         if another or forgotten:

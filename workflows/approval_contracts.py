@@ -105,11 +105,12 @@ class ApprovalView(_Contract):
 
 
 class DecisionReceipt(_Contract):
-    """The answer to the update `decide`: it is counted."""
+    """The answer to the update `decide`."""
 
     state: ApprovalState
     approvals: int
     needs: int
+    counted: bool = Field(default=True, description="False for a yes under a rule that nobody was asked by.")
 
 
 class PostApproval(_Contract):
@@ -170,3 +171,4 @@ class ApprovalResult(_Contract):
     reason: str = ""
     view: ApprovalView | None = Field(default=None, description="As it stood when it ended.")
     posted: PostedApproval | None = Field(default=None, description="Where it is shown.")
+    rule_changed: bool = Field(default=False, description="Another rule is in force: it is to be asked again.")

@@ -32,14 +32,21 @@ with workflow.unsafe.imports_passed_through():
 Answer = TypeVar("Answer", bound=BaseModel)
 Steps = TypeVar("Steps")
 
-_WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED})
-"""The grant is of a run that was reset, or came too late: what people decided on may well be wanted still."""
+_WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
+"""The grant is of a run that was reset, came too late, or is of another rule: what people decided on may well be wanted
+still."""
 
 _PROGRESS_AFTER: Final = timedelta(seconds=30)
 """Between two lines about a step's progress."""
 
 _CONFIRMED_FIRST: Final = "confirm-before-telling"
 """The patch: runs that began without it told people first, and looked then, if at all."""
+
+
+class _RuleChanged(NotApproved):
+    """Another rule is in force than the one that people were asked by."""
+
+    reason: Final = RefusalReason.RULE_CHANGED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,7 @@ class ApprovingGoal(Goal):
     def __init__(self, request: DestructiveGoalInput) -> None:
         super().__init__(request)
         self._asked = 0
+        self._why_again = ""
         self.progress = ""
         """How far the approved step is, in one line; a goal whose step tells of it sets this."""
         self.confirmed = False
@@ -113,15 +121,16 @@ class ApprovingGoal(Goal):
         again = False
         while True:
             plan = await make_plan()
-            approved = await self._ask(plan)
             try:
+                approved = await self._ask(plan)
                 return await self._carry_out_approved(
                     activity, approved, preset=preset, summary=summary, under=under, confirm=confirm
                 )
-            except StepDenied as refusal:
+            except (StepDenied, _RuleChanged) as refusal:
                 if again or refusal.reason not in _WORTH_ASKING_AGAIN:
                     raise
                 again = True
+                self._why_again = str(refusal)
                 workflow.logger.info("asks people again", extra={"reason": str(refusal.reason)})
             except ApplicationError as error:
                 if error.type != ErrorType.CONFLICT or replans <= 0:
@@ -214,6 +223,8 @@ class ApprovingGoal(Goal):
         self._asked += 1
         step_id = f"{plan.action}/{self._asked}"
         found = await self._decided(ApprovalRequest(plan=text, step_id=step_id, rule=rule), plan, rule)
+        if found.rule_changed:
+            raise _RuleChanged(cast("Outcome", found.outcome.value), _why(found, plan))
         if found.outcome is not ApprovalState.APPROVED:
             raise NotApproved(cast("Outcome", found.outcome.value), _why(found, plan))
         return _Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
@@ -224,7 +235,8 @@ class ApprovingGoal(Goal):
         groups = " or ".join(rule.groups)
         self._waiting_for = f"the approval {approval} by {groups}"
         waits = f"**Waiting** for {groups} to approve {plan.action}: {plan.summary[0]}"
-        self._show(GoalState.WAITING, f"{waits}\n\n{approval}\n\n{plan_digest(request.plan)}")
+        again = f"\n\nAsked again: {self._why_again}" if self._why_again else ""
+        self._show(GoalState.WAITING, f"{waits}{again}\n\n{approval}\n\n{plan_digest(request.plan)}")
         found = await workflow.execute_child_workflow(
             ApprovalWorkflow.run,
             request,

@@ -13,10 +13,10 @@ from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowI
 
 with workflow.unsafe.imports_passed_through():
     from hitl.decision import SignedDecision
-    from hitl.grant import Checked, Occasion
+    from hitl.grant import Heard, Occasion
     from hitl.protocol import Refusal, RefusalReason
 
-DecisionCheck = Callable[[SignedDecision, Occasion], Checked | Refusal]
+DecisionCheck = Callable[[SignedDecision, Occasion], Heard | Refusal]
 
 _NAME: Final = "banksman_check_decision"
 
@@ -40,7 +40,7 @@ class DecisionChecks(Interceptor):
         return None
 
 
-def check_here(signed: SignedDecision, occasion: Occasion) -> Checked | Refusal:
+def check_here(signed: SignedDecision, occasion: Occasion) -> Heard | Refusal:
     """Whether the decision counts, by what this worker has."""
     check = cast("DecisionCheck | None", workflow.extern_functions().get(_NAME))
     if check is None:

@@ -22,6 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.approval_rules import ResolvedRule
 from activities.error_types import denial_of
 from connectors.errors import ConnectorError
 from hitl.approvers import ApprovalRule
@@ -174,14 +175,16 @@ class Clicks:
     async def _decision(self, click: Click, found: FoundApproval, *, policy: Policy, person: str) -> Decision:
         """What is signed: every id as the server says it, the digest from the plan's own bytes."""
         environment, action = self._policy.environment, found.plan.action
-        rule = approval_rule(policy, environment, action=action, path=found.request.rule.path)
-        if isinstance(rule, Refusal):
-            raise _Refused(rule.explanation)
+        rule, asked = (
+            approval_rule(policy, environment, action=action, path=found.request.rule.path),
+            found.request.rule,
+        )
         requester = await self._starts.requester(found.goal, found.goal_start, policy.people)
         # Who asked does not decide; a no of theirs takes it back.
         mine = click.verdict is Verdict.REJECT and policy.people.requester(requester) == person
         if not mine and click.verdict is not Verdict.WITHDRAW:
-            _require_member(person, rule, policy)
+            _require_member(person, rule, policy, asked=asked if click.verdict is not Verdict.APPROVE else None)
+        limits = asked if isinstance(rule, Refusal) else rule
         return Decision(
             environment=environment,
             cluster=self._server.cluster,
@@ -191,7 +194,7 @@ class Clicks:
             action=action,
             step_id=found.request.step_id,
             plan_digest=plan_digest(found.request.plan),
-            rule_digest=rule.digest(environment, action),
+            rule_digest=asked.digest if isinstance(rule, Refusal) else rule.digest(environment, action),
             requester=requester,
             person=person,
             identity=click.identity,
@@ -201,7 +204,7 @@ class Clicks:
             approval_id=found.id,
             approval_run_id=found.run_id,
             decided_at=datetime.now(UTC),
-            expires_at=execution_expiry(found.opened_at, rule),
+            expires_at=execution_expiry(found.opened_at, limits),
             nonce=secrets.token_hex(16),
         )
 
@@ -217,7 +220,7 @@ class Clicks:
                     result_type=DecisionReceipt,
                     rpc_timeout=_ACCEPTED,
                 )
-                return _counted(await sent.result())
+                return _told(await sent.result())
             except WorkflowUpdateFailedError as error:
                 raise _Refused(_why(error)) from error
             except RPCError as error:
@@ -233,19 +236,34 @@ class Clicks:
         handle = self._server.client.get_workflow_handle(found.id, run_id=found.run_id)
         sent = handle.get_update_handle(click.update_id(person), result_type=DecisionReceipt)
         try:
-            return _counted(await sent.result(rpc_timeout=timedelta(seconds=1)))
+            return _told(await sent.result(rpc_timeout=timedelta(seconds=1)))
         except (RPCError, WorkflowUpdateFailedError) as error:
             raise _Refused("This is over: nothing can be decided on it any more.") from error
 
 
-def _require_member(person: str, rule: ApprovalRule, policy: Policy) -> None:
-    """Nothing is signed for somebody whom the rule does not name. Who decides when, the approval says."""
-    if person not in policy.people.members(rule.all_groups):
-        groups = " or ".join(map(repr, rule.all_groups))
-        raise _Refused(f"{person!r} is not in {groups}, who approve this by {rule}.")
+def _require_member(person: str, rule: ApprovalRule | Refusal, policy: Policy, *, asked: ResolvedRule | None) -> None:
+    """Nothing is signed for somebody whom no rule names. Who decides when, the approval says.
+
+    Args:
+        person: Who clicked.
+        rule: The one in force.
+        policy: The policy.
+        asked: The rule that was asked by, where it is a no: that counts whatever the rule is by now.
+    """
+    if isinstance(rule, Refusal) and asked is None:
+        raise _Refused(rule.explanation)
+    groups = () if isinstance(rule, Refusal) else rule.all_groups
+    if asked is not None:
+        later = (asked.escalation_group,) if asked.escalation_group else ()
+        groups = tuple(dict.fromkeys((*groups, *asked.groups, *later)))
+    if person not in policy.people.members(groups):
+        by = "" if isinstance(rule, Refusal) else f" by {rule}"
+        raise _Refused(f"{person!r} is not in {' or '.join(map(repr, groups))}, who approve this{by}.")
 
 
-def _counted(receipt: DecisionReceipt) -> Outcome:
+def _told(receipt: DecisionReceipt) -> Outcome:
+    if not receipt.counted:
+        raise _Refused("Who approves this has changed since it was asked: the goal asks again, in a new message.")
     words = f"Counted: {receipt.approvals} of {receipt.needs} approved; it is {receipt.state.value.replace('_', ' ')}."
     return Outcome(kind=Kind.COUNTED, words=words)
 

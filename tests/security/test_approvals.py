@@ -24,7 +24,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.error_types import denial_of
 from activities.queues import TaskQueue
-from hitl.decision import SignedDecision, Surface
+from hitl.decision import SignedDecision, Surface, Verdict
 from hitl.protocol import RefusalReason
 from tests.security.stealing import approve, go, granted
 from tests.workflows.approving import POLICY, Ask, House, eventually
@@ -308,15 +308,100 @@ async def test_a_worker_without_keys_counts_nobody(house: House) -> None:
     await goal.terminate()
 
 
-async def test_a_rule_that_changed_while_people_thought_is_asked_again(house: House) -> None:
+async def test_a_rule_that_changed_while_people_thought_is_asked_again_by_itself(house: House) -> None:
     async with house.workers():
         goal = await house.start()
         approval = await house.approval_of(goal)
+        await house.decide(approval, "carol")
         before = house.sign(await house.decision(approval, "alice"))
         house.path.write_text(POLICY.replace("quorum: 2", "quorum: 1"))
         assert (await house.refused(house.send(approval, before))).reason is RefusalReason.RULE_CHANGED
-        assert (await house.refused(house.decide(approval, "bob"))).reason is RefusalReason.RULE_CHANGED
+        receipt = await house.decide(approval, "bob")
+        assert (receipt.counted, receipt.state) == (False, ApprovalState.SUPERSEDED)
+        told = await house.view(approval)
+        assert told.reason.startswith("The rule changed: ")
+        assert [one.person for one in told.decisions] == ["carol"]
+        again = await house.approval_of(goal, after=1)
+        assert (await house.view(again)).needs == 1
+        assert (await house.decide(again, "bob")).state is ApprovalState.APPROVED
+        assert (await goal.result()).outcome == "completed"
+    assert house.remover.removed == ["old"]
+
+
+async def test_it_is_asked_again_once_and_the_reason_is_the_goals(house: House) -> None:
+    async with house.workers():
+        goal = await house.start()
+        for asked, quorum in enumerate(("1", "3")):
+            approval = await house.approval_of(goal, after=asked)
+            house.path.write_text(POLICY.replace("quorum: 2", f"quorum: {quorum}"))
+            assert not (await house.decide(approval, "bob")).counted
+        result = await goal.result()
+    assert result.outcome == "superseded"
+    assert "The rule changed" in (result.reason or "")
+    assert house.remover.removed == []
+
+
+async def test_a_rule_that_changes_between_click_and_effect_is_asked_again(house: House) -> None:
+    async with house.workers(destructive=False):
+        goal = await house.start()
+        approval = await house.approval_of(goal)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+        house.path.write_text(POLICY.replace("quorum: 2", "quorum: 3"))
+        async with house.destructive_worker():
+            again = await house.approval_of(goal, after=1)
+            assert house.remover.removed == []
+            for person in ("alice", "bob", "carol"):
+                await house.decide(again, person)
+            assert (await goal.result()).outcome == "completed"
+    assert house.remover.removed == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "person", "verdict", "outcome"),
+    [
+        ("groups: [leads]", "alice", Verdict.REJECT, "rejected"),
+        ("groups: [leads]", "dave", Verdict.REQUEST_CHANGES, "changes_requested"),
+        ("groups: [leads]", "erin", Verdict.WITHDRAW, "withdrawn"),
+        ("groups: [release]", "bob", Verdict.REJECT, "rejected"),
+    ],
+)
+async def test_a_no_counts_whatever_the_rule_says_by_now(
+    house: House, changed: str, person: str, verdict: Verdict, outcome: str
+) -> None:
+    async with house.workers():
+        goal = await house.start()
+        approval = await house.approval_of(goal)
+        edited = POLICY.replace("groups: [release]", changed).replace("quorum: 2", "quorum: 1")
+        edited = edited.replace("escalate: {group: leads, after: 1d}", "remind_after: 2d")
+        house.path.write_text(edited)
+        await house.decide(approval, person, verdict=verdict, reason="not now")
+        assert (await goal.result()).outcome == outcome
+    assert house.remover.removed == []
+
+
+async def test_a_no_of_somebody_whom_no_rule_ever_asked_counts_for_nothing(house: House) -> None:
+    async with house.workers():
+        goal = await house.start()
+        approval = await house.approval_of(goal)
+        no = await house.decision(approval, "erin", verdict=Verdict.REJECT, requester="slack:U0CAROL")
+        house.path.write_text(POLICY.replace("quorum: 2", "quorum: 1"))
+        assert (await house.refused(house.send(approval, house.sign(no)))).reason is RefusalReason.NOT_A_MEMBER
+        forged = house.sign(no).model_copy(update={"signature": "AAAA"})
+        assert (await house.refused(house.send(approval, forged))).reason is RefusalReason.BAD_SIGNATURE
         await goal.terminate()
+
+
+async def test_a_no_counts_where_the_policy_has_no_rule_any_more(house: House) -> None:
+    async with house.workers():
+        goal = await house.start()
+        approval = await house.approval_of(goal)
+        no = house.sign(await house.decision(approval, "alice", verdict=Verdict.REJECT, reason="not now"))
+        yes = house.sign(await house.decision(approval, "bob"))
+        house.path.write_text(POLICY[: POLICY.index("    approvals:")])
+        assert (await house.refused(house.send(approval, yes))).reason is not None
+        await house.send(approval, no)
+        assert (await goal.result()).outcome == "rejected"
 
 
 async def test_a_bad_signature_at_a_real_worker_process_is_refused_and_the_process_lives(
