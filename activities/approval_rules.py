@@ -1,5 +1,6 @@
 """The step that says who approves a plan, by the policy of this deployment. Workflow code reads no policy itself."""
 
+import secrets
 from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +48,7 @@ class ResolvedRule(BaseModel):
     remind_after: timedelta | None = None
     escalation_group: str | None = None
     escalation_after: timedelta | None = None
+    drawn: str = Field(default="", description="By chance, for the approval's id: a workflow's own chance is foreseen.")
 
     @classmethod
     def of(cls, rule: ApprovalRule, *, environment: str, action: str) -> "ResolvedRule":
@@ -97,7 +99,8 @@ class ApprovalRuleActivities:
         found = (rule.refuse_cost(plan.cost) or rule) if isinstance(rule, ApprovalRule) else rule
         if isinstance(found, Refusal):
             raise policy_denied(_denial(plan.action, found.reason, found.explanation, environment, phase))
-        return ResolvedRule.of(found, environment=environment, action=plan.action)
+        resolved = ResolvedRule.of(found, environment=environment, action=plan.action)
+        return resolved.model_copy(update={"drawn": secrets.token_hex(8)})
 
 
 def _denial(action: str, reason: RefusalReason, explanation: str, environment: str, phase: Phase) -> Denial:

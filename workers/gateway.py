@@ -17,6 +17,7 @@ from connectors.vault import VaultSession
 from hitl.gateway.clicks import Clicks
 from hitl.gateway.server import Server
 from hitl.gateway.starts import Starts
+from hitl.gateway.sweeping import Sweeper
 from hitl.slack.app import SlackApp
 from hitl.slack.client import SlackMessages, SlackRates, mapped, web_client
 from hitl.slack.commands import Commands
@@ -70,6 +71,7 @@ class Gateway:
         async def sign(text: str) -> str:
             return await vault.sign(_KEY, text)
 
+        self.sweeper = Sweeper(server)
         self.starts = starts = Starts(server, sign, keys.current)
         links = Links(
             temporal=settings.temporal_ui, namespace=settings.temporal_namespace, console=settings.console_url
@@ -96,6 +98,7 @@ class Gateway:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="listen to Slack")
+            group.create_task(self.sweeper.run(), name="look for approvals that nobody waits for")
             if self._console is not None:
                 group.create_task(serve(self._console, self._console_listening), name="serve the console")
         raise AssertionError("nothing of the gateway ends by itself")

@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.one_input import OneInput
 
 _GONE: Final = "The goal that asked for it is gone."
+_CANCELLED: Final = "It was cancelled, by hand or with the goal that asked for it."
 _ENDS: Final = {
     Verdict.REJECT: ApprovalState.REJECTED,
     Verdict.REQUEST_CHANGES: ApprovalState.CHANGES_REQUESTED,
@@ -88,7 +89,7 @@ class ApprovalWorkflow(OneInput):
         try:
             await self._wait()
         except asyncio.CancelledError:
-            self._end(ApprovalState.SUPERSEDED, _GONE)
+            self._end(ApprovalState.SUPERSEDED, _CANCELLED)
             await self._say_how_it_ended(messages)
             raise
         finally:

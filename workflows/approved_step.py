@@ -9,7 +9,17 @@ from datetime import timedelta
 from typing import Final, TypeVar, cast
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    TerminatedError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.exceptions import TimeoutError as TimedOut
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -35,6 +45,9 @@ Steps = TypeVar("Steps")
 _WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
 """The grant is of a run that was reset, came too late, or is of another rule: what people decided on may well be wanted
 still."""
+
+_IDS: Final = 3
+"""So many are tried for an approval, where somebody has taken one."""
 
 _PROGRESS_AFTER: Final = timedelta(seconds=30)
 """Between two lines about a step's progress."""
@@ -230,23 +243,62 @@ class ApprovingGoal(Goal):
         return _Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
 
     async def _decided(self, request: ApprovalRequest, plan: Plan, rule: ResolvedRule) -> ApprovalResult:
-        # Never a fixed id: a run that was reset would meet the approval of the run before, or its answer.
-        approval = f"approval/{workflow.info().workflow_id}/{workflow.uuid4()}"
-        groups = " or ".join(rule.groups)
+        for _ in range(_IDS):
+            # Never a fixed id: a run that was reset would meet the approval of the run before, or its answer. And none
+            # that somebody could foresee, and take: a workflow's own chance follows from its run's id.
+            drawn = f"-{rule.drawn}" if rule.drawn else ""
+            approval = f"approval/{workflow.info().workflow_id}/{workflow.uuid4()}{drawn}"
+            try:
+                found = await self._answer(request, plan, approval)
+            except WorkflowAlreadyStartedError:
+                workflow.logger.warning("somebody has taken the id of an approval: %s", approval)
+                continue
+            self._waiting_for = None
+            self._show(GoalState.RUNNING, f"**{found.outcome}:** {plan.action}")
+            return found
+        raise NotApproved("approval_lost", _lost(plan, "could not be opened: somebody holds the ids that were tried"))
+
+    async def _answer(self, request: ApprovalRequest, plan: Plan, approval: str) -> ApprovalResult:
+        """What people say, however long it takes.
+
+        Raises:
+            NotApproved: The approval ended otherwise.
+            WorkflowAlreadyStartedError: There is something of that id.
+        """
+        groups = " or ".join(request.rule.groups)
         self._waiting_for = f"the approval {approval} by {groups}"
         waits = f"**Waiting** for {groups} to approve {plan.action}: {plan.summary[0]}"
         again = f"\n\nAsked again: {self._why_again}" if self._why_again else ""
         self._show(GoalState.WAITING, f"{waits}{again}\n\n{approval}\n\n{plan_digest(request.plan)}")
-        found = await workflow.execute_child_workflow(
-            ApprovalWorkflow.run,
-            request,
-            id=approval,
-            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
-            static_summary=f"{plan.action}: {plan.summary[0]}",
-        )
-        self._waiting_for = None
-        self._show(GoalState.RUNNING, f"**{found.outcome}:** {plan.action}")
-        return found
+        try:
+            return await workflow.execute_child_workflow(
+                ApprovalWorkflow.run,
+                request,
+                id=approval,
+                parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+                static_summary=f"{plan.action}: {plan.summary[0]}",
+            )
+        except ChildWorkflowError as error:
+            if workflow.cancellation_reason() is not None:
+                raise
+            raise NotApproved("approval_lost", _lost(plan, _how_it_ended(error))) from error
+
+
+def _how_it_ended(error: ChildWorkflowError) -> str:
+    match error.cause:
+        case TerminatedError():
+            return "was terminated by hand before people decided"
+        case CancelledError():
+            return "was cancelled by hand before people decided"
+        case TimedOut():
+            return "ran out of the time that Temporal gave it"
+        case cause:
+            said = cause.message if isinstance(cause, FailureError) else "it does not say why"
+            return f"failed: {said}"
+
+
+def _lost(plan: Plan, how: str) -> str:
+    return f"{plan.action} was not approved: its approval {how}. Nothing was done; ask again."
 
 
 def _not_done(error: BaseException) -> str:

@@ -100,6 +100,8 @@ class GoalState(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
+    APPROVAL_LOST = "approval_lost"
+    """What it waited for was ended from outside, before people decided."""
     REFUSED = "refused"
     """By the provider's own tool, before anything was changed."""
     PARTIALLY_APPLIED = "partially_applied"
@@ -136,6 +138,7 @@ Outcome = Literal[
     "expired",
     "withdrawn",
     "superseded",
+    "approval_lost",
     "refused",
     "partially_applied",
     "unknown",
@@ -150,8 +153,8 @@ class GoalResult(BaseModel):
     outcome: Outcome = Field(
         default="completed",
         description="`completed`; `denied` by the guard; or how its approval ended: `rejected`, `changes_requested`, "
-        "`expired`, `withdrawn`, `superseded`. Of stacks also `refused` (nothing was changed), `partially_applied` and "
-        "`unknown`.",
+        "`expired`, `withdrawn`, `superseded`, `approval_lost` (it was ended by hand). Of stacks also "
+        "`refused` (nothing was changed), `partially_applied` and `unknown`.",
     )
     reason: str | None = Field(default=None, description="Why it did not complete, and what to do about it.")
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from hitl.approvers import People
 from hitl.console.visitors import Refused
+from hitl.gateway.server import quoted
 from workflows.contracts import REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalState
 from workflows.registry import GOALS
 
@@ -100,12 +101,6 @@ class GoalFilter:
     def matches(self, *texts: str | None) -> bool:
         """Whether one of these has the text, in whatever case."""
         return any(self.text.casefold() in one.casefold() for one in texts if one)
-
-
-def quoted(text: str) -> str:
-    """A text as a literal of a visibility query, whatever is in it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _in_state(state: str) -> str:

@@ -20,16 +20,15 @@ from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.ports import AskedApproval, GoalRow, Listed, ShownGoal
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
 from hitl.decision import UNVERIFIED
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalState
+from workflows.approval_contracts import APPROVAL_WORKFLOW
 from workflows.contracts import (
     REPOSITORY_ATTRIBUTE,
     REQUESTER_ATTRIBUTE,
-    STATE_ATTRIBUTE,
     GoalResult,
-    GoalState,
     GoalStatus,
 )
 from workflows.registry import find_goal
+from workflows.standing import standing_of
 
 _LOOK: Final = 200
 _LOOKS: Final = 5
@@ -114,7 +113,7 @@ class TemporalGoals:
                 id=found.id,
                 run_id=found.run_id,
                 name=found.workflow_type,
-                state=state_of(found),
+                state=standing_of(found),
                 started_at=found.start_time,
                 closed_at=found.close_time,
                 repository=found.typed_search_attributes.get(REPOSITORY_ATTRIBUTE),
@@ -147,26 +146,12 @@ class TemporalGoals:
         return [
             AskedApproval(
                 id=one.id,
-                state=one.typed_search_attributes.get(STATE_ATTRIBUTE) or ApprovalState.WAITING,
+                state=standing_of(one),
                 opened_at=one.start_time,
             )
             for one in some
             if one.parent_run_id in {None, found.run_id}
         ]
-
-
-def state_of(found: WorkflowExecution) -> str:
-    """Where a goal stands: by its own word while it runs or where it ended by itself, else by the server's."""
-    told = found.typed_search_attributes.get(STATE_ATTRIBUTE)
-    match found.status:
-        case WorkflowExecutionStatus.RUNNING | None:
-            return told or GoalState.RUNNING
-        case WorkflowExecutionStatus.COMPLETED:
-            return told or GoalState.COMPLETED
-        case WorkflowExecutionStatus.CANCELED:
-            return GoalState.CANCELLED
-        case other:
-            return other.name.lower()
 
 
 async def _summary(found: WorkflowExecutionDescription) -> str:

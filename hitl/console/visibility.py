@@ -13,12 +13,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from hitl.console.goal_filter import quoted
-from hitl.console.goals_seen import how_it_ended, state_of
+from hitl.console.goals_seen import how_it_ended
 from hitl.console.ports import ApprovalRow, Listed, ShownApproval, Unavailable
 from hitl.console.server_lists import NOT_THERE, PATIENCE, UNKNOWN, fetch_page, soon, unavailable
 from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalResult, ApprovalState, ApprovalView
-from workflows.contracts import STATE_ATTRIBUTE
+from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.standing import standing_of
 
 _AT_ONCE: Final = 8
 
@@ -67,7 +68,7 @@ class TemporalApprovals:
             )
         except RPCError:
             return None, ""
-        return state_of(found), await how_it_ended(self._client, found, until=soon())
+        return standing_of(found), await how_it_ended(self._client, found, until=soon())
 
     async def _list(self, query: str, page: str | None) -> Listed[ApprovalRow]:
         found, total, more = await fetch_page(self._client, query, page)
@@ -84,7 +85,7 @@ class TemporalApprovals:
             found, _, _ = await fetch_page(self._client, f"RunId IN ({', '.join(runs)})", None)
         except Unavailable:
             return rows
-        then = {one.run_id: state_of(one) for one in found}
+        then = {one.run_id: standing_of(one) for one in found}
         return [replace(row, then=then.get(row.goal_run_id or "")) for row in rows]
 
     async def _listed(self, found: WorkflowExecution, *, until: float) -> ApprovalRow:
@@ -143,11 +144,7 @@ def _row(found: WorkflowExecution, *, plan: Plan | None, view: ApprovalView | No
 
 def _state(found: WorkflowExecution, view: ApprovalView | None) -> str:
     """Terminated ones never said that they ended: of these, the server's word counts."""
-    if found.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED}:
-        if view is not None:
-            return view.state
-        return found.typed_search_attributes.get(STATE_ATTRIBUTE) or ApprovalState.WAITING
-    told = found.typed_search_attributes.get(STATE_ATTRIBUTE)
-    if told and told != ApprovalState.WAITING:
-        return told
-    return found.status.name.lower() if found.status else ApprovalState.SUPERSEDED
+    if view is not None and found.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED}:
+        return view.state
+    standing = standing_of(found)
+    return ApprovalState.WAITING if standing == GoalState.RUNNING else standing

@@ -39,6 +39,7 @@ class FoundApproval:
     id: str
     run_id: str
     running: bool
+    status: WorkflowExecutionStatus
     opened_at: datetime
     goal: str
     goal_run_id: str
@@ -86,6 +87,7 @@ class Server:
             id=found.id,
             run_id=found.run_id,
             running=_runs(found),
+            status=found.status or WorkflowExecutionStatus.RUNNING,
             opened_at=first.event_time.ToDatetime(tzinfo=UTC),
             goal=goal.id,
             goal_run_id=goal.run_id,
@@ -132,6 +134,12 @@ class Server:
         if len(payloads) != 1:
             raise ValueError("it was not started with one request")
         return model.model_validate_json((await self.plain(payloads))[0].data)
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of a visibility query, whatever is in it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _runs(found: WorkflowExecutionDescription) -> bool:

@@ -14,9 +14,10 @@ from hitl.gateway.starts import Starts
 from hitl.policy_file import PolicyError
 from hitl.slack.blocks import escaped, link
 from hitl.slack.messages import Links
-from workflows.contracts import STATE_ATTRIBUTE, GoalInput
+from workflows.contracts import GoalInput
 from workflows.converter import describe_problems
 from workflows.registry import GOALS, GoalEntry, find_goal
+from workflows.standing import standing_of
 
 COMMAND: Final = "/banksman"
 _IN_TIME: Final = 2.5
@@ -116,8 +117,7 @@ class Commands:
                 raise
             return escaped(f"There is no goal {workflow_id!r}.")
         ended = found.status.name.lower() if found.status else "unknown"
-        state = found.typed_search_attributes.get(STATE_ATTRIBUTE) or ended
-        return f"{self._link(found.id, found.run_id)}: {escaped(state)} ({ended})"
+        return f"{self._link(found.id, found.run_id)}: {escaped(standing_of(found))} ({ended})"
 
     async def _approvals(self) -> str:
         lines = [

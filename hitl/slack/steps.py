@@ -19,6 +19,7 @@ from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest, Unavailable
 from hitl.gateway.asked import Asked, asked_by
 from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.lost import is_lost, last_word
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.gateway.starts import Starts
 from hitl.protocol import Effect
@@ -79,6 +80,8 @@ class SlackSteps:
             ConnectorError: By Slack's errors.
         """
         found = await self._found(request.view)
+        if is_lost(found):
+            request = last_word(found)
         channel = request.posted.channel if request.posted else self._channel()
         ts = request.posted.ts if request.posted else None
         asked = await self._asked(found)
@@ -152,6 +155,8 @@ class SlackSteps:
 
     async def _is_said_by(self, found: FoundApproval) -> bool:
         """Whether the step is of the approval, of its goal, or of a notice that one of them left."""
+        if is_lost(found):
+            return True  # whoever says it: what is shown then is the server's word
         info = activity.info()
         approval, goal = (found.id, found.run_id), (found.goal, found.goal_run_id)
         if not info.in_workflow or info.workflow_id is None:

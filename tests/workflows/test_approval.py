@@ -24,11 +24,12 @@ from tests.workflows.approving import (
     make_plan,
 )
 from workflows.approval import ApprovalWorkflow
-from workflows.approval_contracts import ApprovalState
+from workflows.approval_contracts import ApprovalRequest, ApprovalState
 from workflows.approval_messages import ApprovalNoticeWorkflow
 from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus
 from workflows.converter import data_converter
 from workflows.runner import sandbox_runner
+from workflows.standing import standing_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -100,6 +101,62 @@ async def test_one_no_ends_it_and_says_so(house: House, person: str, verdict: Ve
     assert f"by {person}: not on a Friday" in (result.reason or "")
     assert house.remover.removed == []
     assert await state_of(house, goal.id) == await state_of(house, approval) == outcome
+
+
+@pytest.mark.parametrize(
+    ("how", "says"), [("terminate", "was terminated by hand"), ("cancel", "was cancelled by hand")]
+)
+async def test_an_approval_that_is_ended_by_hand_is_an_outcome_of_the_goal(house: House, how: str, says: str) -> None:
+    async with house.workers():
+        goal = await house.start()
+        approval = house.client.get_workflow_handle(await house.approval_of(goal))
+        await house.decide(approval.id, "alice")
+        await (approval.terminate() if how == "terminate" else approval.cancel())
+        result = await goal.result()
+        described = await approval.describe()
+    assert result.outcome == "approval_lost"
+    assert says in (result.reason or "")
+    assert "Nothing was done; ask again." in (result.reason or "")
+    assert house.remover.removed == []
+    assert await state_of(house, goal.id) == GoalState.APPROVAL_LOST
+    assert standing_of(described) == ("terminated" if how == "terminate" else "superseded")
+
+
+async def test_a_goal_that_is_cancelled_while_it_waits_is_cancelled_and_nothing_else(house: House) -> None:
+    async with house.workers():
+        goal = await house.start()
+        await house.approval_of(goal)
+        await goal.cancel()
+        with pytest.raises(WorkflowFailureError) as caught:
+            await goal.result()
+    assert isinstance(caught.value.cause, CancelledError)
+    assert await state_of(house, goal.id) == GoalState.CANCELLED
+
+
+async def test_a_taken_id_costs_one_try_and_all_taken_ends_it_with_a_sentence(house: House) -> None:
+    async with house.workers():
+        goal = await house.start(taken=2)
+        approval = await house.approval_of(goal)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+        assert (await goal.result()).outcome == "completed"
+        taken = await (await house.start(taken=3)).result()
+    assert taken.outcome == "approval_lost"
+    assert "somebody holds the ids that were tried" in (taken.reason or "")
+    assert house.remover.removed == ["old"]
+
+
+async def test_nobody_foresees_the_id_of_an_approval(house: House) -> None:
+    """A workflow's own chance follows from its run's id, which everybody reads; a step's does not."""
+    async with house.workers():
+        goal = await house.start()
+        approval = await house.approval_of(goal)
+        drawn = (await house.client.get_workflow_handle(approval).fetch_history()).events[0]
+        await goal.terminate()
+    given = drawn.workflow_execution_started_event_attributes.input.payloads[0]
+    request = ApprovalRequest.model_validate_json(given.data)
+    assert len(request.rule.drawn) == 16
+    assert approval.endswith(f"-{request.rule.drawn}")
 
 
 async def test_silence_is_no_consent(house: House) -> None:

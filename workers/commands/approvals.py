@@ -13,7 +13,7 @@ from urllib.parse import quote
 import typer
 from rich.markup import escape
 from rich.table import Table
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from hitl.approvers import Path
@@ -24,6 +24,7 @@ from workers.commands.exits import Exit, err, fail, out, shown
 from workers.settings import Settings
 from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalState, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE
+from workflows.standing import standing_of
 
 _AT_A_TIME: Final = 20
 _PATIENCE: Final = timedelta(seconds=15)
@@ -82,7 +83,7 @@ class Inbox:
         """
         listed = [one async for one in self._client.list_workflows(_ALL if everything else _WAITING)]
         views = await asyncio.gather(*map(self._view, listed))
-        found = [(view, _state(view, one.status)) for view, one in zip(views, listed, strict=True) if view is not None]
+        found = [(view, _state(view, one)) for view, one in zip(views, listed, strict=True) if view is not None]
         kept = [one for one in found if everything or one[1] == ApprovalState.WAITING]
         return sorted(kept, key=lambda one: (one[1] != ApprovalState.WAITING, one[0].expires_at, one[0].id))
 
@@ -139,11 +140,9 @@ def as_row(view: ApprovalView, state: str) -> dict[str, object]:
     return {name: fields[name] for name in _FIELDS}
 
 
-def _state(view: ApprovalView, status: WorkflowExecutionStatus | None) -> str:
+def _state(view: ApprovalView, listed: WorkflowExecution) -> str:
     """Its state; of one that was terminated while it waited, that."""
-    if view.state is ApprovalState.WAITING and status not in {None, WorkflowExecutionStatus.RUNNING}:
-        return status.name.lower() if status else ""
-    return view.state.value
+    return standing_of(listed) if view.state is ApprovalState.WAITING else view.state.value
 
 
 def _print_table(found: list[tuple[ApprovalView, str]]) -> None:
