@@ -32,6 +32,15 @@ class Requesters(StrEnum):
     """Only in the embedded stack's environment."""
 
 
+class Mentions(StrEnum):
+    """Whom a new approval mentions in Slack, of those who can decide."""
+
+    ALL = "all"
+    FIRST = "first"
+    """As many as must approve, in the order in which the policy names people."""
+    NONE = "none"
+
+
 class Path(StrEnum):
     """The two ways to an approval."""
 
@@ -67,6 +76,7 @@ class ApprovalRule:
         execute_within: From the last approval on; then it is over.
         remind_after: When those who did not answer are asked again.
         cost_limits: US dollars by `once`, `hour` or `month`; empty for no limit.
+        mention: Whom a new message mentions. Nobody agreed to that, so it is not in the digest.
     """
 
     name: str
@@ -81,6 +91,7 @@ class ApprovalRule:
     escalation: Escalation | None = None
     cost_limits: Mapping[str, int] = field(default_factory=dict[str, int])
     unverified_requester: Requesters = Requesters.ONE_MORE
+    mention: Mentions = Mentions.ALL
 
     def __str__(self) -> str:
         """How messages name it."""

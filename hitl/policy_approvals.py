@@ -11,6 +11,7 @@ from hitl.approvers import (
     BREAK_GLASS_QUORUM,
     ApprovalRule,
     Escalation,
+    Mentions,
     Path,
     People,
     Requesters,
@@ -55,6 +56,7 @@ def _rules(name: str, raw: RawEnvironment, line: Callable[[Location], int]) -> I
                 execute_within=BREAK_GLASS_EXECUTE_WITHIN,
                 remind_after=None,
                 escalation=None,
+                mention=Mentions.ALL,
             )
 
 
@@ -73,6 +75,7 @@ def _rule(raw: RawApproval, name: str, line: int) -> ApprovalRule:
         escalation=Escalation(group=escalate.group, after=as_duration(escalate.after)) if escalate else None,
         cost_limits=limits,
         unverified_requester=raw.unverified_requester,
+        mention=raw.mention,
     )
 
 

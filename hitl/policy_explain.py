@@ -1,8 +1,9 @@
 """What the policy says, in words: for `banksman policy explain` and for whoever shows a plan."""
 
 from datetime import timedelta
+from typing import Final
 
-from hitl.approvers import ApprovalRule, Path, People, Requesters
+from hitl.approvers import ApprovalRule, Mentions, Path, People, Requesters
 from hitl.policy import Allow, Policy, approval_rule, evaluate
 from hitl.protocol import Effect, PolicyContext, Refusal
 
@@ -41,6 +42,9 @@ def _who(rule: ApprovalRule, people: People) -> str:
     return f"{rule.quorum} of {groups}; never who asked"
 
 
+_MENTIONED: Final = {Mentions.FIRST: "as many as must approve", Mentions.NONE: "nobody"}
+
+
 def _limits(rule: ApprovalRule) -> str:
     requester = {
         Requesters.DENY: "refused where nobody knows who asked",
@@ -52,6 +56,8 @@ def _limits(rule: ApprovalRule) -> str:
         f"carry out within {_time(rule.execute_within)}",
         requester[rule.unverified_requester],
     ]
+    if rule.mention is not Mentions.ALL:
+        parts.append(f"mention {_MENTIONED[rule.mention]} in Slack")
     if rule.remind_after:
         parts.append(f"remind after {_time(rule.remind_after)}")
     if rule.escalation:

@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from hitl.approvers import Requesters
+from hitl.approvers import Mentions, Requesters
 from hitl.policy import Environment, Policy, Rule
 from hitl.policy_approvals import find_problems, people, rules
 from hitl.policy_raw import (
@@ -160,7 +160,8 @@ _EMPTY: Final[Mapping[str | int, str]] = {
     "groups": "is empty, so that nobody could ever approve; name somebody",
     "people": "has no identity; add one, as in [slack:U0ALICE]",
 }
-_WORDS: Final[Mapping[str | int, tuple[str, type[Phase] | type[Requesters]]]] = {
+_WORDS: Final[Mapping[str | int, tuple[str, type[Phase] | type[Requesters] | type[Mentions]]]] = {
+    "mention": ("known here", Mentions),
     "phase": ("a phase", Phase),
     "unverified_requester": ("known here", Requesters),
 }

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from hitl.approvers import Requesters, folded
+from hitl.approvers import Mentions, Requesters, folded
 from hitl.decision import UNVERIFIED
 from hitl.plan import visible
 from hitl.protocol import Phase
@@ -144,6 +144,7 @@ class RawApproval(Raw):
     escalate: RawEscalation | None = None
     cost_limits: RawLimits | None = None
     unverified_requester: Annotated[Requesters, Field(strict=False)] = Requesters.ONE_MORE
+    mention: Annotated[Mentions, Field(strict=False)] = Mentions.ALL
     break_glass: RawBreakGlass | None = None
 
 

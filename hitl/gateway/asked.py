@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from hitl.approvers import Requesters
+from hitl.approvers import Mentions, Requesters
 from hitl.decision import UNVERIFIED
 from hitl.gateway.server import FoundApproval
 from hitl.policy import Policy, approval_rule
@@ -24,11 +24,13 @@ class Asked:
         requester: The identity that asked, or `unverified`.
         who: For people: the person and that identity, or that nobody vouches for any.
         needs: How many people must approve, by the policy in force.
+        mention: Whom a new message mentions, by the same.
     """
 
     requester: str
     who: str
     needs: int
+    mention: Mentions = Mentions.ALL
 
 
 def asked_by(requester: str, found: FoundApproval, policy: Policy, *, environment: str) -> Asked:
@@ -43,8 +45,9 @@ def asked_by(requester: str, found: FoundApproval, policy: Policy, *, environmen
     rule = approval_rule(policy, environment, action=found.plan.action, path=found.request.rule.path)
     person = policy.people.requester(requester)
     needs = found.request.rule.quorum if isinstance(rule, Refusal) else rule.needs(person)
+    mention = Mentions.NONE if isinstance(rule, Refusal) else rule.mention
     if person != UNVERIFIED:
-        return Asked(requester=requester, who=f"{person} ({requester})", needs=needs)
+        return Asked(requester=requester, who=f"{person} ({requester})", needs=needs, mention=mention)
     nobody = "nobody vouches for who asked" + (f" ({requester})" if requester != UNVERIFIED else "")
     then = "" if isinstance(rule, Refusal) else f", {_STRANGERS[rule.unverified_requester]}"
-    return Asked(requester=requester, who=nobody + then, needs=needs)
+    return Asked(requester=requester, who=nobody + then, needs=needs, mention=mention)

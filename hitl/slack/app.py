@@ -24,14 +24,23 @@ from hitl.policy_file import PolicyError
 from hitl.slack.blocks import escaped, plain
 from hitl.slack.client import mapped
 from hitl.slack.commands import COMMAND, Commands
-from hitl.slack.messages import APPROVE, CHANGES, REJECT, VERDICTS, ButtonValue
+from hitl.slack.messages import APPROVE, CHANGES, COMMENT, REJECT, VERDICTS, ButtonValue
 
 _MODAL: Final = "banksman-reason"
 _REASON: Final = "reason"
 _LONGEST: Final = 500
 _LONGEST_LINE: Final = 2900
 _OPEN_SECONDS: Final = 2.5
-_TITLES: Final = {Verdict.REJECT: "Reject", Verdict.REQUEST_CHANGES: "Ask for changes"}
+_TITLES: Final = {
+    Verdict.APPROVE: "Approve",
+    Verdict.REJECT: "Reject",
+    Verdict.REQUEST_CHANGES: "Ask for changes",
+}
+_LABELS: Final = {
+    Verdict.APPROVE: "Your comment",
+    Verdict.REJECT: "Why?",
+    Verdict.REQUEST_CHANGES: "What must change?",
+}
 _log = structlog.get_logger("banksman.slack")
 
 Json = Mapping[str, Any]
@@ -89,6 +98,7 @@ class SlackApp:
             ignoring_self_events_enabled=False,
         )
         app.action(APPROVE)(self._approve)
+        app.action(COMMENT)(self._ask)
         app.action(REJECT)(self._ask)
         app.action(CHANGES)(self._ask)
         app.view(_MODAL)(self._submitted)
@@ -115,7 +125,7 @@ class SlackApp:
             pressed = self._pressed(body)
             with mapped("a modal"):
                 async with asyncio.timeout(_OPEN_SECONDS):
-                    await self.client.views_open(trigger_id=body["trigger_id"], view=_modal(pressed))
+                    await self.client.views_open(trigger_id=body["trigger_id"], view=_modal(pressed, _about(body)))
         except (_NotHere, ValidationError, PolicyError) as error:
             problem = f"Not counted. {_said(error)}"
         except ConnectorError as error:
@@ -200,10 +210,26 @@ def _click(pressed: _Pressed, user: str, reason: str) -> Click:
     )
 
 
-def _modal(pressed: _Pressed) -> dict[str, Any]:
-    title = _TITLES[pressed.verdict]
+def _about(body: Json) -> str:
+    """The clicked message's own first line; what is decided on, the digest says."""
+    message: Json = body.get("message") or {}
+    blocks: list[Json] = message.get("blocks") or []
+    heads = (one["text"]["text"] for one in blocks if one.get("type") == "header")
+    return visible(str(next(heads, "")))[:_LONGEST_LINE]
+
+
+def _modal(pressed: _Pressed, about: str) -> dict[str, Any]:
+    """A form for words: needed to say no, and welcome with a yes."""
+    title, approves = _TITLES[pressed.verdict], pressed.verdict is Verdict.APPROVE
     field = {"type": "plain_text_input", "action_id": "text", "multiline": True, "max_length": _LONGEST}
-    label = "Why?" if pressed.verdict is Verdict.REJECT else "What must change?"
+    words = {
+        "type": "input",
+        "block_id": _REASON,
+        "label": {"type": "plain_text", "text": _LABELS[pressed.verdict]},
+        "element": field,
+        "optional": approves,
+    }
+    what = {"type": "section", "text": plain(f"{about}\n{pressed.value.digest}".strip())}
     return {
         "type": "modal",
         "callback_id": _MODAL,
@@ -211,14 +237,7 @@ def _modal(pressed: _Pressed) -> dict[str, Any]:
         "title": {"type": "plain_text", "text": title},
         "submit": {"type": "plain_text", "text": title},
         "close": {"type": "plain_text", "text": "Cancel"},
-        "blocks": [
-            {
-                "type": "input",
-                "block_id": _REASON,
-                "label": {"type": "plain_text", "text": label},
-                "element": field,
-            }
-        ],
+        "blocks": [what, words],
     }
 
 

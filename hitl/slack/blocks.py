@@ -13,6 +13,7 @@ _SECTIONS: Final = (2800, 1800, 1000, 500)
 """How long a section may be, of Slack's 3000: the longest with which all blocks fit."""
 _HEADER: Final = 150
 _LINK: Final = 2900
+_FIELD: Final = 1900
 _CUT: Final = "\n… cut here: the link below leads to the whole of it"
 Block = dict[str, object]
 
@@ -47,17 +48,48 @@ def short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def listed(title: str, lines: Sequence[str], *, most: int = 100, more: int = 0) -> str:
-    """A title with lines under it, what hides in them made visible.
+@dataclass(frozen=True)
+class Passage:
+    """A title with lines under it, as one section.
 
-    Args:
-        title: Above them.
-        lines: Of anybody's words.
-        most: So many of them; the others are counted.
-        more: How many there are besides.
+    Attributes:
+        lines: As people see them: what hides in them was made visible.
+        title_when_cut: Where the lines do not fit, so that no title promises what is not shown.
     """
-    rest = max(len(lines) - most, 0) + more
-    return "\n".join((title, *map(visible, lines[:most]), *([f"… and {rest} more"] if rest > 0 else [])))
+
+    title: str
+    lines: Sequence[str] = ()
+    title_when_cut: str = ""
+
+    def within(self, most: int) -> str:
+        """At most so many characters."""
+        text = "\n".join((self.title, *self.lines))
+        if len(text) <= most:
+            return text
+        text = "\n".join((self.title_when_cut or self.title, *self.lines))
+        return text[: most - len(_CUT)] + _CUT
+
+
+def named(text: str) -> str:
+    """A name of anybody's in `mrkdwn`: as code, in which nothing is markup, emoji or mention."""
+    return f"`{escaped(text).replace('`', 'ˋ')}`"
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> Block:
+    """Bold labels, each over its value; values are `mrkdwn` that was escaped."""
+    return {
+        "type": "section",
+        "fields": [
+            {"type": "mrkdwn", "text": f"*{label}*\n{value}", "verbatim": True}
+            for label, value in pairs
+            if len(value) <= _FIELD
+        ],
+    }
+
+
+def markup(text: str) -> Block:
+    """A section of our own `mrkdwn`."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
 def header(text: str) -> Block:
@@ -71,15 +103,11 @@ def context(texts: Sequence[str]) -> Block:
     return {"type": "context", "elements": elements}
 
 
-def fitting(head: Block, texts: Sequence[str], around: Sequence[Block]) -> Sequence[Block]:
-    """All blocks, the sections as long as Slack lets them be together."""
+def fitting(heads: Sequence[Block], passages: Sequence[Passage], around: Sequence[Block]) -> Sequence[Block]:
+    """All blocks, the passages as long as Slack lets them be together."""
     blocks: list[Block] = []
     for most in _SECTIONS:
-        blocks = [head, *(_section(text, most) for text in texts), *around]
+        blocks = [*heads, *({"type": "section", "text": plain(one.within(most))} for one in passages), *around]
         if len(json.dumps(blocks, ensure_ascii=False)) <= _ALL_BLOCKS:
             break
     return blocks
-
-
-def _section(text: str, most: int) -> Block:
-    return {"type": "section", "text": plain(text if len(text) <= most else text[: most - len(_CUT)] + _CUT)}

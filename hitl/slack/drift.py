@@ -6,7 +6,7 @@ from typing import Final
 from temporalio.client import WorkflowExecutionDescription
 
 from hitl.plan import visible
-from hitl.slack.blocks import Shown, context, escaped, fitting, header, link, listed, short
+from hitl.slack.blocks import Passage, Shown, context, escaped, fitting, header, link, short
 from hitl.slack.messages import Links
 from workflows.drift_contracts import TellDrift
 
@@ -36,13 +36,14 @@ def drift_message(request: TellDrift, goal: WorkflowExecutionDescription, *, env
     """
     title = f"New drift in {visible(request.place)}"
     lines = [short(visible(one), _LONGEST) for one in request.lines]
-    texts = (
-        listed(f"In {visible(environment)}, otherwise than the state says:", lines, more=request.more),
-        _NEXT_STEP,
+    more = [f"… and {request.more} more"] if request.more > 0 else []
+    passages = (
+        Passage(f"In {visible(environment)}, otherwise than the state says:", [*lines, *more]),
+        Passage(_NEXT_STEP),
     )
     where = link(links.workflow(goal.id, goal.run_id), "The goal in Temporal")
     return Shown(
         text=escaped(short(title, _NOTIFIED)),
-        blocks=fitting(header(title), texts, [context([f"Seen by {escaped(short(goal.id, _LONGEST))}", where])]),
+        blocks=fitting([header(title)], passages, [context([f"Seen by {escaped(short(goal.id, _LONGEST))}", where])]),
         metadata={"event_type": DRIFT_TYPE, "event_payload": {"request_id": message_id(request, goal)}},
     )

@@ -1,10 +1,12 @@
 """An approval as a message: what is shown comes from the plan's own bytes, and none of it is markup.
 
-Names, summaries and reasons stand in `plain_text` objects, in which Slack reads no markup, with what hides made
-visible. Whatever is too long is cut there, and the link leads to the whole plan under the same digest.
+The first line says how it stands and what it is about; bold fields say what, where, at which risk and cost. Names in
+those fields stand as code, in which nothing is markup; all else of other people's words stands in `plain_text` objects,
+in which Slack reads none. What hides is made visible everywhere. What is too long is cut there, under a title that says
+so, and the link leads to the whole plan under the same digest.
 """
 
-from collections import Counter
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,27 +14,66 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.pulumi.approval import DESTROY_ACTION, UP_ACTION
 from hitl.approvers import Path
 from hitl.decision import Verdict
 from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
-from hitl.plan import Change, Cost, Plan, plan_digest, visible
-from hitl.slack.blocks import Block, Shown, context, fitting, header, link, listed, plain, short
+from hitl.plan import Plan, plan_digest, visible
+from hitl.slack.blocks import (
+    Block,
+    Passage,
+    Shown,
+    context,
+    escaped,
+    fields,
+    fitting,
+    header,
+    link,
+    markup,
+    named,
+    plain,
+    short,
+)
+from hitl.slack.wording import (
+    STACK_ACTIONS,
+    cost,
+    counted,
+    does,
+    middle,
+    place,
+    question,
+    risk,
+    said,
+    subject,
+    worst_first,
+)
 from workflows.approval_contracts import ApprovalState, ApprovalView, CountedDecision
 
 EVENT_TYPE: Final = "banksman_approval"
 BLOCK: Final = "banksman-approval"
-APPROVE, REJECT, CHANGES = "approve", "reject", "request_changes"
-VERDICTS: Final = {APPROVE: Verdict.APPROVE, REJECT: Verdict.REJECT, CHANGES: Verdict.REQUEST_CHANGES}
+APPROVE, COMMENT, REJECT, CHANGES = "approve", "approve_with_comment", "reject", "request_changes"
+VERDICTS: Final = {
+    APPROVE: Verdict.APPROVE,
+    COMMENT: Verdict.APPROVE,
+    REJECT: Verdict.REJECT,
+    CHANGES: Verdict.REQUEST_CHANGES,
+}
 
-STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
-_WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
 _PLACE: Final = frozenset({"repository", "folder", "environment", "project", "stack", "commit"})
 """What people know a stack by, among a plan's parameters."""
-_MOST_LISTED: Final = 20
+_BY_ONE: Final = frozenset({ApprovalState.REJECTED, ApprovalState.CHANGES_REQUESTED, ApprovalState.WITHDRAWN})
+"""The ends that one person decided."""
+_MOST_CHANGES: Final = 10
+_MOST_QUOTED: Final = 20
 _MOST_PEOPLE: Final = 10
 _SHORT: Final = 140
+_LINE: Final = 200
+_NAME: Final = 300
+_TITLE: Final = 150
+_STANDS: Final = 50
+_CONFIRM_TITLE: Final = 100
+_CONFIRM_TEXT: Final = 130
+_CLAUSE: Final = re.compile(r"[:;(]|\. ")
 
 _SAID: Final = {
     Verdict.APPROVE: "approved",
@@ -82,7 +123,9 @@ def decided(one: CountedDecision) -> str:
     return f"{one.person} {_SAID[one.verdict]} ({one.surface.value}){because}"
 
 
-def approval_message(found: FoundApproval, view: ApprovalView, *, asked: Asked, links: Links, ended: str = "") -> Shown:
+def approval_message(  # noqa: PLR0913 - all that a message tells of
+    found: FoundApproval, view: ApprovalView, *, asked: Asked, links: Links, ended: str = "", mentions: str = ""
+) -> Shown:
     """The message of an approval, as it stands.
 
     Args:
@@ -91,18 +134,19 @@ def approval_message(found: FoundApproval, view: ApprovalView, *, asked: Asked, 
         asked: Who asked for it.
         links: Where people look further.
         ended: How the approved step ended, once it has.
+        mentions: Of those who are asked.
     """
-    digest, title, stage = plan_digest(found.request.plan), _title(found, view), _stage(view, ended)
+    digest, title, stage = plan_digest(found.request.plan), _title(found, view, ended), _stage(view, ended)
     payload = {"request_id": found.id, "run_id": found.run_id, "plan_digest": digest, "stage": stage}
-    around = [_context(found, digest, links)]
-    if found.running and view.state is ApprovalState.WAITING:
-        around.append(_buttons(found, digest))
-    texts = [*_plan_texts(found), _people(found, view, asked)]
-    if ended:
-        texts.append(f"How it ended: {visible(ended)}")
+    waits = found.running and view.state is ApprovalState.WAITING
+    heads = [header(title), _at_a_glance(found)]
+    passages = [Passage(f"How it ended: {visible(ended)}")] if ended else []
+    passages += [_people(found, view, asked), *_plan_passages(found.plan, waits=waits)]
+    around = [markup(f"*Please decide:* {mentions}")] if waits and mentions else []
+    around += [_context(found, digest, links), *([_buttons(found, digest)] if waits else [])]
     return Shown(
-        text=f"{title}: {found.plan.action} ({digest[:19]})",
-        blocks=fitting(header(title), texts, around),
+        text=escaped(f"{title} ({digest[:19]})"),
+        blocks=fitting(heads, passages, around),
         metadata={"event_type": EVENT_TYPE, "event_payload": payload},
         stage=stage,
     )
@@ -113,49 +157,71 @@ def _stage(view: ApprovalView, ended: str) -> int:
     return 2 if ended else 0 if view.state is ApprovalState.WAITING else 1
 
 
-def _title(found: FoundApproval, view: ApprovalView) -> str:
+def _title(found: FoundApproval, view: ApprovalView, ended: str) -> str:
+    """How it stands, before what it is about."""
     glass = "BREAK GLASS: " if found.request.rule.path is Path.BREAK_GLASS else ""
-    if view.state is not ApprovalState.WAITING:
-        return f"{glass}{view.state.value.replace('_', ' ').capitalize()}"
-    return f"{glass}Approval needed" + (" (reminder)" if view.reminders else "")
+    stands = f"{glass}{_stands(view, ended)}: "
+    about = said(found.plan, _TITLE - len(stands) - 1)
+    about = about[:1].lower() + about[1:]
+    return stands + about + ("?" if view.state is ApprovalState.WAITING and not ended else "")
 
 
-def _plan_texts(found: FoundApproval) -> Iterator[str]:
-    plan = found.plan
-    cost = f" · costs {_money(plan.cost)}" if plan.cost else ""
-    environment = visible(found.request.rule.environment)
-    yield f"{plan.action} in {environment} · risk {plan.risk.value}{cost}"
-    if plan.action in STACK_ACTIONS:
-        yield from _stack_texts(plan)
-        return
-    yield listed("Exactly this will be done:", plan.parameter_lines())
-    touched = [f"{one.change.value} {one.kind} {one.name}" for one in plan.resources]
-    yield listed(f"It touches {len(touched)}:", touched, most=_MOST_LISTED)
-    yield listed("The goal says of it:", [f"“{one}”" for one in plan.summary], most=_MOST_LISTED)
+def _stands(view: ApprovalView, ended: str) -> str:
+    if ended:
+        first = _CLAUSE.split(visible(ended), maxsplit=1)[0].strip()
+        return first[:1].upper() + first[1:] if 0 < len(first) <= _STANDS else "Ended"
+    if view.state is ApprovalState.WAITING:
+        return "Approval needed" + (" (reminder)" if view.reminders else "")
+    by = view.decisions[-1].person if view.decisions and view.state in _BY_ONE else ""
+    return view.state.value.replace("_", " ").capitalize() + (f" by {short(visible(by), _STANDS)}" if by else "")
 
 
-def _stack_texts(plan: Plan) -> Iterator[str]:
-    """Of a stack's plan only what can be read at a glance: digests and each single change are in the console."""
-    lines = plan.parameter_lines()
-    told = [line for line in lines if line.partition(":")[0] in _PLACE]
-    yield listed("Exactly this will be done, and the whole plan has its digests:", told, more=len(lines) - len(told))
-    counted = Counter(one.change for one in plan.resources)
-    touched = ", ".join(f"{counted[kind]} to {kind.value}" for kind in _WORST_FIRST if counted[kind])
-    told = [f"“{one}”" for one in plan.summary]
-    yield listed(f"It names {len(plan.resources)} resources ({touched}). The goal says of it:", told, most=_MOST_LISTED)
+def _at_a_glance(found: FoundApproval) -> Block:
+    plan, environment = found.plan, named(found.request.rule.environment)
+    where = f"{named(middle(place(plan), _NAME))} in {environment}" if place(plan) else environment
+    return fields(
+        (
+            ("What", f"{escaped(does(plan))} {named(middle(subject(plan), _NAME))}"),
+            ("Where", where),
+            ("Risk", risk(plan)),
+            ("Cost", cost(plan.cost)),
+        )
+    )
 
 
-def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> str:
+def _plan_passages(plan: Plan, *, waits: bool) -> Iterator[Passage]:
+    if plan.action in STACK_ACTIONS:  # digests and each single change are in the console
+        told = [line for line in plan.parameter_lines() if line.partition(":")[0] in _PLACE]
+        yield Passage(f"{plan.action}, whole under the same digest in the plan that is linked below:", told)
+    else:
+        what = "will be done" if waits else "was asked for"
+        cut = f"What {what} begins so; all {len(plan.parameters)} values are in the whole plan:"
+        yield Passage(f"Exactly this {what} ({plan.action}):", plan.parameter_lines(), title_when_cut=cut)
+    yield _changes(plan)
+    quoted, lines = [f"“{visible(one)}”" for one in plan.summary], len(plan.summary)
+    of = f" (the first {_MOST_QUOTED} of {lines} lines)" if lines > _MOST_QUOTED else ""
+    yield Passage(f"The goal says of it{of}:", quoted[:_MOST_QUOTED])
+
+
+def _changes(plan: Plan) -> Passage:
+    """The worst first, with the count of all."""
+    title = counted(plan.resources)
+    if len(plan.resources) > _MOST_CHANGES:
+        title += f" All of them are in the whole plan; the worst {_MOST_CHANGES}:"
+    lines = [f"• {middle(line, _LINE)}" for line in worst_first(plan.resources)[:_MOST_CHANGES]]
+    return Passage(title, lines)
+
+
+def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
     groups = [*found.request.rule.groups, *([view.escalated_to] if view.escalated_to else [])]
     lines = [
-        f"Asked by: {visible(asked.who)}; for the goal {visible(found.goal)}",
         f"Decided by: {' or '.join(map(visible, groups))}; {asked.needs} must approve, never who asked",
         f"Until: {view.expires_at:%Y-%m-%d %H:%M} UTC",
         *(f"• {decided(one)}" for one in view.decisions[:_MOST_PEOPLE]),
     ]
     if view.state is not ApprovalState.WAITING and view.reason:
         lines.append(f"Why: {visible(view.reason)}")
-    return "\n".join(lines)
+    return Passage(f"Asked by: {visible(asked.who)}; for the goal {visible(found.goal)}", lines)
 
 
 def _context(found: FoundApproval, digest: str, links: Links) -> Block:
@@ -167,24 +233,20 @@ def _context(found: FoundApproval, digest: str, links: Links) -> Block:
 def _buttons(found: FoundApproval, digest: str) -> Block:
     value = ButtonValue(approval=found.id, digest=digest).model_dump_json()
     confirm = {
-        "title": plain("Approve exactly this?"),
-        "text": plain(short(f"{found.plan.action}: {visible(found.plan.resources[0].name)}", 200) + f"\n{digest}"),
+        "title": plain(question(found.plan, _CONFIRM_TITLE)),
+        "text": plain(f"{said(found.plan, _CONFIRM_TEXT)}\n{counted(found.plan.resources)}\n{digest}"),
         "confirm": plain("Approve"),
         "deny": plain("Cancel"),
     }
     approve = _button("Approve", APPROVE, value) | {"style": "primary", "confirm": confirm}
     reject = _button("Reject…", REJECT, value) | {"style": "danger"}
+    commented = _button("Approve with a comment…", COMMENT, value)
     return {
         "type": "actions",
         "block_id": BLOCK,
-        "elements": [approve, reject, _button("Ask for changes…", CHANGES, value)],
+        "elements": [approve, commented, reject, _button("Ask for changes…", CHANGES, value)],
     }
 
 
 def _button(label: str, action: str, value: str) -> Block:
     return {"type": "button", "action_id": action, "text": plain(label), "value": value}
-
-
-def _money(cost: Cost) -> str:
-    per = {"once": "once", "hour": "an hour", "month": "a month"}[cost.per]
-    return f"${cost.usd_cents / 100:,.2f} {per}"

@@ -23,8 +23,10 @@ from hitl.gateway.lost import is_lost, last_word
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.gateway.starts import Starts
 from hitl.protocol import Effect
+from hitl.slack.blocks import Shown
 from hitl.slack.client import SlackMessages
 from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
+from hitl.slack.mentions import asked_at_once
 from hitl.slack.messages import EVENT_TYPE, Links, approval_message
 from hitl.slack.posting import doubts, post_once
 from hitl.slack.thread import lines_about
@@ -65,7 +67,7 @@ class SlackSteps:
         if not found.running or not found.goal_running:
             raise InvalidRequest(f"{found.id!r} waits for nobody any more; there is nothing to show")
         channel, asked = self._channel(), await self._asked(found)
-        shown = approval_message(found, request.view, asked=asked, links=self._links)
+        shown = self._shown(found, request.view, asked)
         async with self._turn(found.id):
             doubt = doubts(first=request.first, since=found.opened_at)
             ts = await post_once(self._messages, channel, shown, about=found.id, kind=EVENT_TYPE, doubt=doubt)
@@ -89,10 +91,15 @@ class SlackSteps:
             there = await self._messages.find(channel, found.id, since=found.opened_at, ts=ts)
             if there is None:
                 return  # nobody was shown it, so nobody has to be told
-            shown = approval_message(found, request.view, asked=asked, links=self._links, ended=request.ended)
+            shown = self._shown(found, request.view, asked, ended=request.ended)
             if there.stage < shown.stage or (there.stage == shown.stage and not request.progress):
                 await self._messages.update(channel, there.ts, shown)
             await self._say(found, request, asked, channel=channel, ts=there.ts)
+
+    def _shown(self, found: FoundApproval, view: ApprovalView, asked: Asked, *, ended: str = "") -> Shown:
+        groups = found.request.rule.groups + ((view.escalated_to,) if view.escalated_to else ())
+        mentions = asked_at_once(groups, view, asked=asked, people=self._policy.current().people)
+        return approval_message(found, view, asked=asked, links=self._links, ended=ended, mentions=mentions)
 
     async def _say(self, found: FoundApproval, request: UpdateApproval, asked: Asked, *, channel: str, ts: str) -> None:
         """Say in the thread what has happened and was not said yet."""

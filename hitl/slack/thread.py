@@ -16,11 +16,10 @@ from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
 from hitl.plan import visible
 from hitl.slack.blocks import Block, escaped, plain, short
+from hitl.slack.mentions import mentioned
 from hitl.slack.messages import decided
 from workflows.approval_contracts import ApprovalState, ApprovalView
 
-_SLACK: Final = "slack:"
-_MOST_MENTIONS: Final = 30
 _LONGEST: Final = 2500
 _LONGEST_PROGRESS: Final = 500
 _ENDED: Final = "ended"
@@ -82,10 +81,10 @@ def lines_about(  # noqa: PLR0913 - all that a thread tells of
 
 def _asked_again(found: FoundApproval, view: ApprovalView, asked: Asked, people: People) -> Iterator[Line]:
     if view.reminders:
-        waiting = _mentions(found.request.rule.groups, view, asked, people)
+        waiting = mentioned(found.request.rule.groups, view, asked=asked, people=people)
         yield _asking(f"reminder/{view.reminders}", "This still waits for you:", waiting)
     if view.escalated_to:
-        also = _mentions((view.escalated_to,), view, asked, people)
+        also = mentioned((view.escalated_to,), view, asked=asked, people=people)
         yield _asking("escalated", f"Too few answered, so {visible(view.escalated_to)} is asked as well:", also)
 
 
@@ -99,15 +98,3 @@ def _asking(key: str, text: str, mentions: str) -> Line:
     if mentions:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": mentions}})
     return Line(key=key, text=f"{escaped(text)} {mentions}".rstrip(), blocks=tuple(blocks))
-
-
-def _mentions(groups: tuple[str, ...], view: ApprovalView, asked: Asked, people: People) -> str:
-    """Those of these groups who can still decide."""
-    done = {one.person for one in view.decisions} | {people.requester(asked.requester)}
-    wanted = people.members(groups) - done
-    ids = (
-        identity.removeprefix(_SLACK)
-        for identity, person in sorted(people.identities.items())
-        if identity.startswith(_SLACK) and person in wanted
-    )
-    return " ".join(f"<@{one}>" for one in list(ids)[:_MOST_MENTIONS] if one.isalnum())

@@ -246,7 +246,7 @@ async def test_a_harmless_summary_stands_beside_what_is_really_done(here: Place)
         await goal.terminate()
     shown = texts(message)
     assert "branch: production-data" in shown
-    assert shown.index("Exactly this will be done:") < shown.index("The goal says of it:\n“Tidies up a comment”")
+    assert shown.index("Exactly this will be done (") < shown.index("The goal says of it:\n“Tidies up a comment”")
 
 
 # What people are shown.
@@ -301,12 +301,19 @@ async def test_names_and_reasons_are_no_markup(here: Place) -> None:
         page = await asyncio.to_thread(lambda: here.twin.hands.get(f"/client/{CHANNEL}?user=U0ALICE").text)
         shown = [one for one in await here.messages() if one["user"] != slack_id("alice")]
     assert "*bold*" in texts(message)
+    assert "`&lt;!channel&gt; *bold* &lt;https://evil.example|The whole plan&gt; " in texts(message)  # as code
     assert "*bold*" in lines[0]
     for one in shown:
         assert "<!channel>" not in one["text"]
         for block in one.get("blocks") or []:
-            if block["type"] == "section":
-                assert (block["text"]["type"], block["text"]["emoji"]) == ("plain_text", False)
+            text = block.get("text") or {}
+            if text.get("type") == "mrkdwn":
+                assert text["text"].startswith("*Please decide:* <@U0"), text
+            elif block["type"] == "section" and text:
+                assert (text["type"], text["emoji"]) == ("plain_text", False)
+            for field in block.get("fields") or []:
+                outside = "".join(field["text"].split("`")[::2])
+                assert not set(outside.partition("\n")[2]) & set("*_~<>:"), field
             for element in block.get("elements") or []:
                 said = element["text"] if isinstance(element["text"], str) else ""
                 assert "<!channel>" not in said

@@ -130,7 +130,7 @@ def page(stack: Running, chromium_path: str) -> Iterator[Page]:
 def test_a_person_approves_in_the_browser(stack: Running, page: Page, branch: str) -> None:
     goal = ask(stack, branch)
     message = page.get_by_role("article").filter(has_text=f"for the goal {goal}")
-    message.get_by_role("button", name="Approve").click(timeout=60_000)
+    message.get_by_role("button", name="Approve", exact=True).click(timeout=60_000)
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     assert stack.result(goal)["outcome"] == "completed"
     expect(message.get_by_text("How it ended: carried out")).to_be_visible(timeout=30_000)

@@ -241,9 +241,13 @@ def texts(message: Json) -> str:
     """All that a message's blocks say."""
     said: list[str] = []
     for block in message.get("blocks") or []:
-        parts = [block.get("text"), *(block.get("elements") or [])]
+        parts = [block.get("text"), *(block.get("fields") or []), *(block.get("elements") or [])]
         said += [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
     return "\n".join(said) or message["text"]
+
+
+OFFERED = ["approve", "approve_with_comment", "reject", "request_changes"]
+"""The actions of an approval that waits."""
 
 
 def buttons(message: Json) -> list[str]:

@@ -1,0 +1,79 @@
+"""What a plan is about, in the words of people: from the plan's own bytes, for titles, fields and questions.
+
+A title is short, so a long name loses its middle there and never its end. What is cut stands whole elsewhere.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from connectors.pulumi.approval import DESTROY_ACTION, UP_ACTION
+from hitl.plan import Change, Cost, Plan, Resource, Risk, visible
+
+STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
+_WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
+
+
+def does(plan: Plan) -> str:
+    """What it does, without to what: `Delete branch`."""
+    return plan.action.partition(".")[2].replace("_", " ").capitalize()
+
+
+def subject(plan: Plan) -> str:
+    """To what: by the parameters, which are all that the step reads, and only else by the first resource."""
+    branch, project, stack = (plan.parameters.get(name) for name in ("branch", "project", "stack"))
+    if plan.action in STACK_ACTIONS and isinstance(project, str) and isinstance(stack, str):
+        return visible(f"{project}/{stack}")
+    return visible(branch if isinstance(branch, str) else plan.resources[0].name)
+
+
+def place(plan: Plan) -> str:
+    """The repository; empty where the plan names none."""
+    repository = plan.parameters.get("repository")
+    return visible(repository) if isinstance(repository, str) else ""
+
+
+def question(plan: Plan, most: int) -> str:
+    """`Delete branch old of acme/shop?`, cut in the middle of the name where it is too long."""
+    return f"{said(plan, most - 1)}?"
+
+
+def said(plan: Plan, most: int) -> str:
+    """The same as a statement."""
+    before, after = f"{does(plan)} ", f" of {place(plan)}" if place(plan) else ""
+    room = max(most - len(before) - len(after), 20)
+    return middle(f"{before}{middle(subject(plan), room)}{after}", most)
+
+
+def middle(text: str, most: int) -> str:
+    """The text without its middle, where it is too long: both ends tell names apart."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def counted(resources: Sequence[Resource]) -> str:
+    """`It names 4 resources: 1 to replace, 3 to delete`: the worst first."""
+    count, found = len(resources), Counter(one.change for one in resources)
+    kinds = ", ".join(f"{found[kind]:,} to {kind.value}" for kind in _WORST_FIRST if found[kind])
+    return f"It names {count:,} {'resource' if count == 1 else 'resources'}: {kinds}."
+
+
+def worst_first(resources: Sequence[Resource]) -> list[str]:
+    """One line for each change."""
+    ordered = sorted(resources, key=lambda one: _WORST_FIRST.index(one.change))
+    return [f"{one.change.value} {visible(one.kind)} {visible(one.name)}" for one in ordered]
+
+
+def risk(plan: Plan) -> str:
+    """How bad a mistake would be, in `mrkdwn`."""
+    return f"*{plan.risk.value}*" if plan.risk is Risk.HIGH else plan.risk.value
+
+
+def cost(known: Cost | None) -> str:
+    """In US dollars."""
+    if known is None:
+        return "none stated"
+    per = {"once": "once", "hour": "an hour", "month": "a month"}[known.per]
+    return f"${known.usd_cents / 100:,.2f} {per}"

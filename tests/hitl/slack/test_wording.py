@@ -1,0 +1,58 @@
+"""What titles and questions say of a plan: the thing itself, short, and never only its beginning."""
+
+import pytest
+
+from hitl.plan import Change, Cost, Plan, Resource, Risk
+from hitl.slack.wording import cost, counted, middle, question, said, subject, worst_first
+
+
+def plan(name: str, *more: Change, **changes: object) -> Plan:
+    things = [Resource(kind="git branch", name=name, change=Change.DELETE)]
+    things += [Resource(kind="git commit", name="c0ffee", change=one) for one in more]
+    given: dict[str, object] = {
+        "action": "github.delete_branch",
+        "parameters": {"repository": "acme/shop", "branch": name},
+        "resources": tuple(things),
+        "summary": ("Delete it",),
+        "risk": Risk.HIGH,
+    }
+    return Plan.model_validate(given | changes)
+
+
+def test_a_title_names_what_the_step_is_told_and_not_what_the_goal_says_of_it() -> None:
+    told: dict[str, object] = {"repository": "acme/shop", "branch": "production-data"}
+    assert question(plan("acme/shop tidy-comment", parameters=told), 150) == (
+        "Delete branch production-data of acme/shop?"
+    )
+    assert subject(plan("postgres:Role shop", action="neon.drop_role", parameters={})) == "postgres:Role shop"
+
+
+def test_a_stack_is_known_by_its_project() -> None:
+    names = {"repository": "acme/infra", "project": "shop", "stack": "prod"}
+    assert said(plan("aws:x", action="pulumi.update_stack", parameters=names), 150) == (
+        "Update stack shop/prod of acme/infra"
+    )
+
+
+@pytest.mark.parametrize("most", [100, 150])
+def test_a_long_name_keeps_both_its_ends(most: int) -> None:
+    shown = question(plan("release-" + "x" * 400 + "-production"), most)
+    assert len(shown) <= most
+    assert shown.startswith("Delete branch release-x")
+    assert shown.endswith("x-production of acme/shop?")
+
+
+def test_what_hides_is_written_out() -> None:
+    shown = said(plan("old", parameters={"repository": "acme/\u202eshop"}), 150)
+    assert "\u202e" not in shown
+
+
+def test_changes_come_worst_first_with_all_their_counts() -> None:
+    found = plan("b", Change.CREATE, Change.REPLACE, Change.CREATE).resources
+    assert counted(found) == "It names 4 resources: 1 to replace, 1 to delete, 2 to create."
+    assert [line.partition(" ")[0] for line in worst_first(found)] == ["replace", "delete", "create", "create"]
+
+
+def test_small_words() -> None:
+    assert middle("abcdefghij", 5) == "ab…ij"
+    assert (cost(None), cost(Cost(usd_cents=123456, per="hour"))) == ("none stated", "$1,234.56 an hour")
