@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from deploy.local.state import StackState
-from workers.cli import app
+from workers.cli import _PLACES, app
 from workers.commands.exits import Exit
 from workers.commands.goals import complete_goal
 from workers.commands.status import _phase
@@ -112,12 +114,12 @@ def test_goal_names_complete() -> None:
     assert complete_goal("x") == []
 
 
-def test_every_command_has_a_help_text() -> None:
-    for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
-        result = RUN.invoke(app, [name, "--help"])
-        assert result.exit_code == 0
-        assert "Usage" in result.stdout
+@pytest.mark.parametrize("name", [name for name, place in _PLACES.items() if place.panel is not None])
+def test_the_list_says_of_each_command_what_it_says_itself(name: str) -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    assert _PLACES[name].says == (group.commands[name].help or "").partition("\n")[0]
+    assert _PLACES[name].says in " ".join(RUN.invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout.split())
 
 
 @pytest.mark.parametrize(("text", "phase"), [(POLICY, "read_only"), ("environments: {}", None), (None, None)])

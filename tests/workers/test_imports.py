@@ -5,8 +5,19 @@ import sys
 
 import pytest
 
+OURS = {"activities", "connectors", "deploy", "hitl", "observability", "sandbox", "workers", "workflows"}
 LIBRARIES = {"docker", "dulwich", "github", "hvac", "slack_bolt", "starlette", "temporalio"}
 """Each takes a tenth of a second or more to import."""
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    code = "import sys; from workers.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
+    shown, _, imported = done.stdout.rpartition("\n\n")
+    assert "Start a goal" in shown
+    ours = {name for name in imported.split() if name.partition(".")[0] in OURS}
+    assert ours == {"workers", "workers.cli", "workers.ending"}
+    assert not {"pydantic", "importlib.metadata", *LIBRARIES} & {*imported.split()}
 
 
 @pytest.mark.parametrize(
