@@ -40,7 +40,7 @@ _PLACES: Final = {
     ),
     "down": _Place("status:down", _STACK, "End the embedded stack; what it keeps stays for the next `up`."),
     "status": _Place("status:status", _STACK, "Tell what runs, where, and how it is."),
-    "goals": _Place("goals:goals", _GOALS, "List the goals: what each does, its input, and how to start it."),
+    "goals": _Place("goals:goals", _GOALS, "List the goals; of one, tell what it takes and how to start it."),
     "run": _Place("goals:run", _GOALS, "Start a goal; asking twice for the same one finds the one that runs."),
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),

@@ -22,10 +22,9 @@ from temporalio.worker import Worker
 
 from connectors.errors import ConnectorError
 from connectors.vault import TokenLost, VaultSession, WrappedSecretId
-from deploy.local.control import Ask, ask
 from observability.setup import Telemetry
 from workers.codec import EncryptionCodec, KeyRing
-from workers.settings import Locations, Role, Settings
+from workers.settings import Role, Settings
 from workers.temporal import connect
 
 _log = structlog.get_logger("banksman.worker")
@@ -40,6 +39,14 @@ EXIT_TOKEN_LOST: Final = 70
 
 class CannotStart(Exception):
     """A process lacks something it cannot start without; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What a process logs in to Vault with, once."""
+
+    role_id: str
+    wrapped: WrappedSecretId
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,19 @@ class RoleModule(Protocol):
         ...
 
 
-async def run_role(role: Role, settings: Settings, telemetry: Telemetry) -> int:
+async def run_role(role: Role, settings: Settings, telemetry: Telemetry, credentials: Credentials | None = None) -> int:
     """Run one worker until it is told to end.
+
+    Args:
+        role: Which one.
+        settings: Of this process.
+        telemetry: Of this process.
+        credentials: What it logs in with; as the settings say when left out.
 
     Returns:
         The process's exit code: 0 after SIGTERM or Ctrl-C, 70 when its Vault token was lost.
     """
-    async with logged_in(role.value, settings) as vault:
+    async with logged_in(role.value, settings, credentials) as vault:
         codec = await payload_codec(vault, settings)
         client = await connect(settings, codec=codec, plugins=telemetry.plugins, runtime=telemetry.runtime)
         module = cast("RoleModule", import_module(f"workers.roles.{role.value}"))
@@ -83,15 +96,19 @@ async def run_role(role: Role, settings: Settings, telemetry: Telemetry) -> int:
 
 
 @contextlib.asynccontextmanager
-async def logged_in(role: str, settings: Settings) -> AsyncGenerator[VaultSession]:
+async def logged_in(
+    role: str, settings: Settings, credentials: Credentials | None = None
+) -> AsyncGenerator[VaultSession]:
     """A Vault session of this role; its token is revoked when the block ends.
 
     Raises:
         CannotStart: There is no wrapped secret id to be had.
         ConnectorError: Vault refused the login, or is not there.
     """
-    role_id, wrapped = await _credentials(role, settings)
-    session = await VaultSession.login(address=settings.vault_address, role=role, role_id=role_id, wrapped=wrapped)
+    using = credentials or await _credentials(settings)
+    session = await VaultSession.login(
+        address=settings.vault_address, role=role, role_id=using.role_id, wrapped=using.wrapped
+    )
     try:
         yield session
     finally:
@@ -151,18 +168,17 @@ async def serve(*workers: Worker, process: Process, beside: Coroutine[Any, Any, 
     return 0
 
 
-async def _credentials(role: str, settings: Settings) -> tuple[str, WrappedSecretId]:
-    """The role id, and the wrapped secret id from the pipe, the file, or the running stack, in this order."""
+async def _credentials(settings: Settings) -> Credentials:
+    """The role id, and the wrapped secret id from the pipe or the file, in this order."""
+    secret = ""
     if settings.vault_secret_id_fd is not None:
         with os.fdopen(settings.vault_secret_id_fd, encoding="utf-8") as pipe:
             secret = pipe.read().strip()
     elif settings.vault_secret_id_file is not None:
         secret = await _take(settings.vault_secret_id_file)
-    else:
-        return await _from_running_stack(role)
     if not secret or settings.vault_role_id is None:
         raise CannotStart("no wrapped secret id or BANKSMAN_VAULT_ROLE_ID was given: start it by the supervisor")
-    return settings.vault_role_id, WrappedSecretId(token=SecretStr(secret))
+    return Credentials(role_id=settings.vault_role_id, wrapped=WrappedSecretId(token=SecretStr(secret)))
 
 
 async def _take(path: Path) -> str:
@@ -180,13 +196,3 @@ async def _take(path: Path) -> str:
     secret = path.read_text(encoding="utf-8").strip()
     path.unlink()
     return secret
-
-
-async def _from_running_stack(role: str) -> tuple[str, WrappedSecretId]:
-    socket = Locations().folder() / "control.sock"
-    reply = await ask(socket, Ask(op="secret-id", role=role))
-    if reply is None:
-        raise CannotStart(f"no stack answers at {socket}: `banksman up` starts one")
-    if not reply.ok or reply.role_id is None or reply.secret is None:
-        raise CannotStart(reply.error or "the running stack gave no secret id")
-    return reply.role_id, WrappedSecretId(token=SecretStr(reply.secret))

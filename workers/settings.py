@@ -4,6 +4,7 @@ Read from variables with the prefix `BANKSMAN_`; secrets are never among them, o
 """
 
 import os
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
@@ -179,12 +180,32 @@ class Locations(BaseSettings):
     home: Path | None = Field(default=None, description="The stack's folder; `.banksman` here or above when unset.")
 
     def folder(self) -> Path:
-        """The stack's folder: the one set, else the nearest `.banksman` upwards, else one to be made here."""
+        """The stack's folder: the one set, else the nearest `.banksman` of ours upwards, else one to be made here."""
         if self.home is not None:
             return self.home.absolute()
         here = Path.cwd()
-        found = (parent / ".banksman" for parent in (here, *here.parents) if (parent / ".banksman/stack.json").exists())
+        found = (parent / ".banksman" for parent in (here, *here.parents) if _is_ours(parent / ".banksman/stack.json"))
         return next(found, here / ".banksman")
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether it is there and this user's own: somebody else's, as in /tmp, would tell us whom to trust."""
+    try:
+        return file.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def adopt(given: Mapping[str, str], *, always: Collection[str]) -> None:
+    """Take settings into this process's environment, as if it had been started with them.
+
+    Args:
+        given: By the names of their variables; none but ours are taken.
+        always: What goes before that which is set here: a secret is for the Vault that made it, and for no other.
+    """
+    for name, value in given.items():
+        if name.startswith("BANKSMAN_") and (name in always or not os.environ.get(name)):
+            os.environ[name] = value
 
 
 def caller_environment() -> dict[str, str]:

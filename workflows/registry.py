@@ -1,8 +1,9 @@
 """Every goal that a person can ask for, in one list: workers, `banksman goals` and the docs read it."""
 
 import json
+import shlex
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from activities.queues import TaskQueue
 from connectors.pulumi.backup import EMPTY_STATE_REFERENCE
@@ -37,6 +38,7 @@ from workflows.stack_inputs import (
     DetectDriftResult,
     InspectStackInput,
     InspectStackResult,
+    OfAStack,
     PreviewAndUpInput,
     RestoreStateInput,
     RestoreStateResult,
@@ -78,12 +80,21 @@ class GoalEntry:
         """The example, as it is typed on a command line."""
         return json.dumps(self.example.model_dump(mode="json", exclude_unset=True), separators=(",", ":"))
 
-    def temporal_command(self, workflow_id: str = "demo") -> str:
-        """The same, for the Temporal CLI."""
+    def temporal_command(self, *, address: str | None = None, namespace: str | None = None) -> str:
+        """The same, for the Temporal CLI: at this address and in this namespace, where they are told."""
+        told = {"--address": address, "--namespace": namespace}
+        where = "".join(f" {option} {shlex.quote(value)}" for option, value in told.items() if value is not None)
         return (
-            f"temporal workflow execute --type {self.name} --task-queue {TaskQueue.GOALS} "
-            f"--workflow-id {workflow_id} --input '{self.example_json}'"
+            f"temporal workflow execute{where} --type {self.name} --task-queue {TaskQueue.GOALS} "
+            f"--workflow-id demo --input {shlex.quote(self.example_json)}"
         )
+
+    @property
+    def needs(self) -> Literal["sandbox", "stacks"] | None:
+        """The part of an environment without which it waits, where not every environment has that."""
+        if issubclass(self.input, OfAStack):
+            return "stacks"
+        return "sandbox" if self.input is RunInSandboxInput else None
 
 
 GOALS: Final = (

@@ -166,7 +166,8 @@ class Children:
             return await asyncio.to_thread(told.exists)
 
         spec = self._spec("container-engine", argv, healthy=found, address="")
-        return replace(spec, patience=_ENGINE_PATIENCE)
+        chosen = {"BANKSMAN_DOCKER_HOST": host} if (host := self.options.docker_host) else {}
+        return replace(spec, patience=_ENGINE_PATIENCE, environment={**spec.environment, **chosen})
 
     def state_database(
         self, argv: Sequence[str], *, address: str, healthy: Probe, on_ready: Callable[[], Awaitable[None]]

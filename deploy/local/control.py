@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.local.process import ChildReport
 
@@ -26,6 +26,15 @@ class Ask(BaseModel):
     role: str | None = None
 
 
+class WaitingGoal(BaseModel):
+    """One that goes on when a person does something."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: Literal["waiting", "parked"]
+
+
 class Reply(BaseModel):
     """Its answer. `secret` is a wrapped, single-use secret id: worth nothing after its first use or a minute."""
 
@@ -36,8 +45,12 @@ class Reply(BaseModel):
     ready: bool = False
     children: tuple[ChildReport, ...] = ()
     notes: tuple[str, ...] = ()
+    waiting: tuple[WaitingGoal, ...] = ()
     role_id: str | None = None
     secret: str | None = None
+    settings: dict[str, str] = Field(
+        default_factory=dict, description="The environment of the worker that the secret is for."
+    )
 
 
 Answer = Callable[[Ask], Awaitable[Reply]]

@@ -227,7 +227,9 @@ async def _install() -> None:
     if all(shutil.which(command) for command in ("dockerd", "iptables", "ip")):
         return
     if os.geteuid() != 0:
-        raise DockerUnavailable("no Docker engine answers, and only root can start one: install and start Docker")
+        raise DockerUnavailable(
+            "no Docker engine answers, and only root can start one: start Docker, or a rootless one (`banksman doctor`)"
+        )
     if not await asyncio.to_thread(_DEBIAN.exists):
         raise DockerUnavailable("no Docker engine answers, and this is not Debian: install and start Docker")
     sys.stderr.write(f"» no Docker engine answers: installing {', '.join(_PACKAGES)} from Debian\n")

@@ -41,6 +41,11 @@ class StackOptions(Wanted):
     deployment: str
     build_id: Callable[[], str]
 
+    @property
+    def docker_host(self) -> str | None:
+        """The container engine to use, where the caller chose one."""
+        return self.environment.get("BANKSMAN_DOCKER_HOST") or None
+
     def passed_on(self) -> dict[str, str]:
         """What every child gets of the caller's environment."""
         return {key: value for key, value in self.environment.items() if key in _PASSED_ON}

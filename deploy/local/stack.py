@@ -28,6 +28,7 @@ from deploy.local.engine import EngineFound
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
 from deploy.local.github import prepare_github
 from deploy.local.options import StackOptions
+from deploy.local.parts import SANDBOX, STACKS, Parts
 from deploy.local.ports import HOST
 from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
 from deploy.local.sandbox_state import NO_PULUMI, NO_SANDBOX, NO_STATE, PULUMI_READY
@@ -45,10 +46,12 @@ from deploy.local.state import (
 from deploy.local.state_database import DATABASE, StateDatabase
 from deploy.local.tools import CACHE, ToolUnavailableError
 from deploy.local.vault import EmbeddedVault
+from deploy.local.waiting import waiting_goals
 from deploy.temporal import promote, register_search_attributes
 from sandbox.errors import SandboxError
 
 _POLL: Final = 1.0
+_OURS_ALONE: Final = frozenset({"BANKSMAN_METRICS_ADDRESS", "BANKSMAN_CONSOLE_LISTEN", "BANKSMAN_VAULT_ROLE_ID"})
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Stack:
     _running: dict[str, Child] = field(default_factory=dict[str, Child])
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
     _ready: bool = False
+    _client: Client | None = None
     _notes: list[str] = field(default_factory=list[str])
     _sandbox: asyncio.Task[None] | None = None
     _repositories: Mapping[str, Path] = field(default_factory=dict[str, Path])
@@ -82,6 +86,7 @@ class Stack:
             self.folder, port=self._ports.vault, cluster_port=self._ports.vault_cluster, noted=self._note
         )
         self._children = Children(folder=self.folder, options=self.options, ports=self._ports)
+        self._parts = Parts(wanted=self.options.sandbox, changed=self._write)
 
     async def run(self, ready: Callable[[StackState], None]) -> None:
         """Start everything, call `ready`, and keep it up until `stop` is called.
@@ -139,6 +144,7 @@ class Stack:
             repositories={name: str(path) for name, path in self._repositories.items()},
             policy=str(self.options.policy.absolute()),
             environment=ENVIRONMENT,
+            parts=self._parts.all(),
             children=pids,
         )
 
@@ -149,7 +155,7 @@ class Stack:
         await self._place_state()
         configuration = self._vault.configure()
         await self._launch(self._children.temporal(), self._children.openbao(configuration, on_ready=self._vault.open))
-        client = await Client.connect(f"{HOST}:{self._ports.temporal}", namespace=NAMESPACE)
+        self._client = client = await Client.connect(f"{HOST}:{self._ports.temporal}", namespace=NAMESPACE)
         for name in await register_search_attributes(client):
             self._note(f"registered search attribute {name}")
         await self._vault.seed("github/app", twin.app)
@@ -183,8 +189,11 @@ class Stack:
             for name in self._running.keys() & {"container-engine", "worker-sandbox"}:
                 await self._running[name].stop()
             self._note(f"{NO_SANDBOX}: {error}")
+            self._parts.missing(SANDBOX, STACKS, why=error)
         else:
             self._note("the sandbox is ready")
+            self._parts.ready(SANDBOX)
+            self._parts.coming(STACKS, "the image with Pulumi is built")
             await self._tell_of_pulumi()
 
     async def _engine(self) -> EngineFound:
@@ -198,9 +207,9 @@ class Stack:
             return
         try:
             await self._state_database.find()
-            self._state_host = await _address_for_containers()
+            self._state_host = await _address_for_containers(self.options.docker_host)
         except (ChildFailed, SandboxError, ToolUnavailableError) as error:
-            self._note(f"{NO_STATE}: {error}")
+            self._no_state(error)
         else:
             write_stacks(self.folder, host=self._state_host, port=self._ports.state_database)
 
@@ -211,8 +220,10 @@ class Stack:
             return
         address = f"{host}:{self._ports.state_database}"
         try:
-            if await _address_for_containers() != host:
-                self._note(f"{NO_STATE}: the container engine is another than before; end the stack and start it again")
+            if await _address_for_containers(self.options.docker_host) != host:
+                self._no_state(
+                    ChildFailed("the container engine is another than before; end the stack and start it again")
+                )
                 return
             spec = self._children.state_database(
                 await database.prepare(host), address=address, healthy=database.answers, on_ready=database.open
@@ -221,10 +232,14 @@ class Stack:
         except (ChildFailed, SandboxError, ToolUnavailableError, OSError) as error:
             if child := self._running.get("state-database"):
                 await child.stop()
-            self._note(f"{NO_STATE}: {error}")
+            self._no_state(error)
             return
         self._state_at = StateDatabaseAddress(address=address, database=DATABASE, socket=str(self.folder.database))
         self._write()
+
+    def _no_state(self, error: Exception) -> None:
+        self._note(f"{NO_STATE}: {error}")
+        self._parts.missing(STACKS, why=error)
 
     async def _tell_of_pulumi(self) -> None:
         """The image with Pulumi takes minutes the first time; nothing but stacks waits for it."""
@@ -232,8 +247,10 @@ class Stack:
             with contextlib.suppress(FileNotFoundError):  # the engine is being started again
                 engine = await self._engine()
                 if engine.pulumi == "ready":
+                    self._parts.ready(STACKS)
                     return self._note(PULUMI_READY)
                 if engine.pulumi == "missing":
+                    self._parts.missing(STACKS, why=f"there is no image with Pulumi: {engine.problem}")
                     return self._note(f"{NO_PULUMI}: {engine.problem}")
             await asyncio.sleep(_POLL)
 
@@ -288,7 +305,8 @@ class Stack:
         match request.op:
             case "status":
                 reports = tuple(child.report for child in self._running.values())
-                return Reply(ready=self._ready, children=reports, notes=tuple(self._notes))
+                waiting = await waiting_goals(self._client) if self._ready and self._client else ()
+                return Reply(ready=self._ready, children=reports, notes=tuple(self._notes), waiting=waiting)
             case "stop":
                 self.stop()
                 return Reply()
@@ -297,12 +315,25 @@ class Stack:
                     return Reply(
                         ok=False, error=f"no worker role {request.role!r}; there are {', '.join(WORKER_ROLES)}"
                     )
-                wrapped = await self._vault.wrapped_secret_id(request.role)
-                return Reply(role_id=self._vault.role_id(request.role), secret=wrapped.get_secret_value())
+                return await self._given_by_hand(request.role)
+
+    async def _given_by_hand(self, role: str) -> Reply:
+        """What a worker needs that a person starts: the settings of our own, but for where that one listens."""
+        ours = self._running.get(f"worker-{role}")
+        if ours is None:
+            why = self._parts.all()[SANDBOX].why if role == "sandbox" else "the stack is still starting"
+            return Reply(ok=False, error=f"there is no {role} worker here yet: {why}")
+        settings = {
+            name: value
+            for name, value in ours.spec.environment.items()
+            if name.startswith("BANKSMAN_") and name not in _OURS_ALONE
+        }
+        wrapped = await self._vault.wrapped_secret_id(role)
+        return Reply(role_id=self._vault.role_id(role), secret=wrapped.get_secret_value(), settings=settings)
 
 
-async def _address_for_containers() -> str:
-    found = await address_for_containers(DockerSettings(cache=CACHE))
+async def _address_for_containers(docker_host: str | None) -> str:
+    found = await address_for_containers(DockerSettings(host=docker_host, cache=CACHE))
     if found is None:
         raise ChildFailed("the container engine has no default bridge: give it one in its daemon.json")
     return found

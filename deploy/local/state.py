@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Generator
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +60,23 @@ class StateDatabaseAddress(BaseModel):
     socket: str = Field(description="The folder with its socket; the stack's owner is its user `postgres` there.")
 
 
+class PartState(StrEnum):
+    """How far a part is that comes after the stack is ready, or never."""
+
+    COMING = "coming"
+    READY = "ready"
+    MISSING = "missing"
+
+
+class Part(BaseModel):
+    """A part that some machines cannot have, and without which some goals wait."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    state: PartState
+    why: str = Field(default="", description="What it waits for, or why it is not there and what to do about it.")
+
+
 class StackState(BaseModel):
     """The content of `stack.json`."""
 
@@ -78,6 +96,9 @@ class StackState(BaseModel):
     repositories: dict[str, str] = Field(default_factory=dict, description="What stands behind the GitHub twin.")
     policy: str
     environment: str
+    parts: dict[str, Part] = Field(
+        default_factory=dict, description="`sandbox` runs commands, `stacks` is what goals on Pulumi stacks need."
+    )
     children: dict[str, int] = Field(
         default_factory=dict, description="Process ids by name, to clean up after a crash."
     )

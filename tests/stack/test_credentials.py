@@ -5,7 +5,9 @@ import os
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -17,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from deploy.local.control import Ask, Reply, ask
 from tests.stack.running import BIN, ROOT, Running, eventually
 from tests.stack.test_bad_days import _root
+from workers.commands.exits import Exit
+from workers.commands.folder import NO_STACK
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -107,19 +111,47 @@ def test_the_stack_gives_no_secret_id_for_a_role_it_has_not(stack: Running) -> N
     assert "'nobody'" in str(reply.error)
 
 
-def test_a_worker_started_by_hand_asks_the_running_stack(stack: Running, tmp_path: Path) -> None:
-    environment = {**settings(stack, "connectors"), "BANKSMAN_HOME": str(stack.home)}
-    with process(tmp_path / "log", environment, "worker", "connectors") as started:
+@pytest.fixture
+def other_vault() -> Generator[tuple[str, list[str]]]:
+    """Somebody else's Vault, and what came to it."""
+    came: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            came.append(f"{self.path} {self.headers.get('X-Vault-Token')}")
+            self.send_error(400)
+
+        def do_POST(self) -> None:
+            self.do_PUT()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", came
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("role", ["goals", "connectors", "destructive", "gateway"])
+def test_a_worker_started_by_hand_takes_everything_from_the_running_stack(
+    stack: Running, tmp_path: Path, role: str, other_vault: tuple[str, list[str]]
+) -> None:
+    """In a shell that knows nothing of the stack but its folder, and that still has the address of another Vault."""
+    address, came = other_vault
+    environment = {**stack.environment, "BANKSMAN_VAULT_ADDRESS": address}
+    with process(tmp_path / "log", environment, "worker", role) as started:
         eventually(lambda: "worker started" in (tmp_path / "log").read_text(), what="the worker")
     assert started.returncode == 0
+    assert "ALARM" not in (tmp_path / "log").read_text()
+    assert came == []
 
 
 def test_a_worker_without_credentials_or_a_stack_says_what_to_do(stack: Running, tmp_path: Path) -> None:
     environment = {**os.environ, "BANKSMAN_HOME": str(tmp_path), "COLUMNS": "1000"}
     with process(tmp_path / "log", environment, "worker", "goals") as started:
         started.wait(60)
-    assert started.returncode == 1
-    assert "`banksman up` starts one" in (tmp_path / "log").read_text()
+    assert started.returncode == Exit.NO_STACK
+    assert NO_STACK in (tmp_path / "log").read_text()
 
 
 def test_where_no_supervisor_is_the_deliverer_keeps_a_secret_id_ready(stack: Running, tmp_path: Path) -> None:

@@ -65,10 +65,12 @@ async def test_the_inbox_holds_what_waits_and_all_that_is_decided_on_request(cli
         assert [one["person"] for one in row["decisions"]] == ["alice"]  # type: ignore[attr-defined] - JSON
 
         table = await banksman(client)
-        [line] = [line for line in table.stdout.splitlines() if approval in line]
-        assert "1 of 2 (alice)" in line
-        assert "slack:U0ERIN" in line
-        assert "days left" in line
+        lines = table.stdout.splitlines()
+        at = lines.index(f"  {approval}")  # whole, and on a line of its own
+        assert lines[at - 1].split() == [ACTION, "waiting"]
+        assert lines[at + 1 : at + 3] == ["  approved 1 of 2 (alice)", "  asked for by slack:U0ERIN"]
+        assert "days left" in lines[at + 3]
+        assert [line for line in lines if len(line) > 80 and " " in line.strip()] == []
 
         await house.decide(approval, "bob", verdict=Verdict.REJECT, reason="still needed")
         assert await listed(client, approval) is None

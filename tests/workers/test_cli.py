@@ -1,6 +1,8 @@
 """The parts of the command that need no stack; what needs one is in tests/stack."""
 
 import json
+import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,14 @@ from typer.testing import CliRunner
 from deploy.local.state import StackState
 from workers.cli import _PLACES, app
 from workers.commands.exits import Exit
+from workers.commands.folder import NO_STACK
 from workers.commands.goals import complete_goal
 from workers.commands.status import _phase
-from workflows.registry import GOALS
+from workers.settings import Locations
+from workflows.registry import GOALS, GoalEntry, find_goal
 
 RUN = CliRunner()
+TWICE_BELOW = '{"repository":"a/b","title":"t","files":[{"path":"x","content":"y","content":"z"}]}'
 POLICY = "environments:\n  local: {phase: read_only}\n"
 
 
@@ -26,17 +31,41 @@ def test_goals_as_json_is_what_a_script_needs() -> None:
     assert found[0]["input_schema"]["properties"]["path"]["description"]
 
 
-def test_goals_shows_each_field_and_the_temporal_command() -> None:
-    text = RUN.invoke(app, ["goals"], env={"COLUMNS": "200"}).stdout
+def test_goals_is_a_short_list_in_whole_words() -> None:
+    lines = RUN.invoke(app, ["goals"], env={"COLUMNS": "80"}).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 2 * len(GOALS)
+    words = " ".join(lines).split()
     for goal in GOALS:
-        assert goal.temporal_command() in text.replace("\n", "")
-        assert all(name in text for name in goal.input.model_fields)
+        assert {goal.name, *goal.description.split()} <= {*words}
+
+
+@pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.name)
+def test_one_goal_is_told_with_each_field_and_how_to_start_it(goal: GoalEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANKSMAN_TEMPORAL_ADDRESS", "127.0.0.1:7777")
+    monkeypatch.setenv("BANKSMAN_TEMPORAL_NAMESPACE", "of ours")
+    lines = RUN.invoke(app, ["goals", goal.name], env={"COLUMNS": "80"}).stdout.splitlines()
+    words = " ".join(lines).split()
+    for name, field in goal.input.model_fields.items():
+        assert {name, *(field.description or "").split()} <= {*words}
+    ours, temporal = (shlex.split(line.strip().removeprefix("$ ")) for line in lines if "$ " in line)
+    assert ours == ["banksman", "run", goal.name, "--input", goal.example_json, "--wait"]
+    assert temporal[:3] == ["temporal", "workflow", "execute"]
+    options = dict(zip(temporal[3::2], temporal[4::2], strict=True))
+    assert (options["--address"], options["--namespace"]) == ("127.0.0.1:7777", "of ours")
+    assert options["--input"] == goal.example_json
+
+
+def test_a_goal_that_is_misspelt_is_guessed() -> None:
+    result = RUN.invoke(app, ["goals", "ReadFiel"], env={"COLUMNS": "1000"})
+    assert result.exit_code == Exit.USAGE
+    assert "did you mean 'ReadFile'?" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["ReadFiel", "--input", "{}"], "no goal 'ReadFiel'; there are: ReadFile"),
+        (["ReadFile"], "ReadFile needs an input: give it with --input"),
         (["ReadFile", "--input", "{"], "the input is not JSON"),
         (["ReadFile", "--input", "[]"], "ReadFileInput"),
         (["ReadFile", "--input", '{"repository":"acme/shop"}'], "field 'path' is missing"),
@@ -44,14 +73,33 @@ def test_goals_shows_each_field_and_the_temporal_command() -> None:
         (["ReadFile", "--input", '{"repository":"shop","path":"a"}'], "'shop' is not OWNER/NAME"),
         (["ReadFile", "--input", '{"repository":"acme/shop","path":"../a"}'], "not a path inside the repository"),
         (["ReadFile", "--input", '{"repository":"acme/shop","path":"a\\u0000"}'], "NUL"),
+        (["ReadFile", "--input", '{"repository":"a/b","path":"x","path":"y"}'], "field 'path' is there twice"),
+        (["OpenPullRequest", "--input", TWICE_BELOW], "field 'content' is there twice"),
+    ],
+)
+def test_a_bad_input_is_told_with_what_the_goal_takes(arguments: list[str], says: str) -> None:
+    result = RUN.invoke(app, ["run", *arguments], env={"COLUMNS": "80"})
+    assert result.exit_code == Exit.USAGE
+    first, *fields, example = result.stderr.strip().splitlines()
+    assert says in first
+    goal = find_goal(arguments[0])
+    assert goal is not None
+    for name, field in goal.input.model_fields.items():
+        assert {name, *(field.description or "").split()} <= {*" ".join(fields).split()}
+    assert shlex.split(example.strip().removeprefix("$ "))[-2] == goal.example_json
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ReadFiel", "--input", "{}"], "no goal 'ReadFiel'; did you mean 'ReadFile'? There are: ReadFile"),
         (["ReadFile", "--input", "@/nowhere/at/all.json"], "cannot be read"),
     ],
 )
-def test_bad_input_is_one_line_before_anything_starts(arguments: list[str], says: str) -> None:
-    result = RUN.invoke(app, ["run", *arguments], env={"COLUMNS": "1000"})
-    assert result.exit_code == Exit.USAGE
+def test_what_is_not_there_is_one_line(arguments: list[str], says: str) -> None:
+    result = RUN.invoke(app, ["run", *arguments], env={"COLUMNS": "80"})
+    assert (result.exit_code, len(result.stderr.strip().splitlines())) == (Exit.USAGE, 1)
     assert says in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_an_input_comes_from_a_file(tmp_path: Path) -> None:
@@ -68,6 +116,47 @@ def test_without_a_stack_the_way_to_one_is_told(command: list[str], monkeypatch:
     result = RUN.invoke(app, command, env={"COLUMNS": "1000"})
     assert result.exit_code == Exit.NO_STACK
     assert "banksman up" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status"],
+        ["run", "ReadFile", "--input", GOALS[0].example_json],
+        ["approvals"],
+        ["approvals", "show", "x"],
+        ["resume", "x"],
+        ["worker", "goals"],
+    ],
+    ids=" ".join,
+)
+def test_without_a_stack_each_command_says_the_same(command: list[str]) -> None:
+    result = RUN.invoke(app, command, env={"COLUMNS": "80"})
+    assert result.exit_code == Exit.NO_STACK
+    assert NO_STACK in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_stack_of_somebody_elses_is_none_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in /tmp, where anybody may make a `.banksman` above us."""
+    monkeypatch.delenv("BANKSMAN_HOME")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    planted = tmp_path / ".banksman" / "stack.json"
+    planted.parent.mkdir()
+    planted.touch()
+    assert Locations().folder() == planted.parent
+    os.chown(planted, 65534, 65534)
+    assert Locations().folder() == here / ".banksman"
+
+
+def test_another_temporal_that_encrypts_asks_for_its_codec_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANKSMAN_TEMPORAL_ADDRESS", "temporal.example:7233")
+    result = RUN.invoke(app, ["approvals"], env={"COLUMNS": "80"})
+    assert result.exit_code == Exit.NO_STACK
+    assert "payloads are encrypted at 'temporal.example:7233': set BANKSMAN_CODEC_ENDPOINT" in result.stderr
 
 
 def test_status_as_json_says_that_nothing_runs() -> None:

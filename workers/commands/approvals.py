@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -20,7 +19,7 @@ from hitl.approvers import Path
 from hitl.decision import Verdict
 from hitl.plan import Plan, PlanError, plan_digest, read_plan, visible
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
-from workers.commands.exits import Exit, err, fail, out, shown
+from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.settings import Settings
 from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalState, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE
@@ -125,7 +124,7 @@ async def _list(*, everything: bool, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps([as_row(view, state) for view, state in found]), ensure_ascii=True)
     elif found:
-        _print_table(found)
+        _print_all(found)
     else:
         out.print("There are no approvals." if everything else "Nothing waits for an approval.")
     for approval, reason in inbox_.silent.items():
@@ -145,19 +144,15 @@ def _state(view: ApprovalView, listed: WorkflowExecution) -> str:
     return standing_of(listed) if view.state is ApprovalState.WAITING else view.state.value
 
 
-def _print_table(found: list[tuple[ApprovalView, str]]) -> None:
-    """One line each, never wrapped nor cut, so that an id can be copied."""
-    table = Table(box=None, padding=(0, 3, 0, 0))
-    for heading in ("action", "state", "approved", "asked for by", "until", "approval"):
-        table.add_column(heading, no_wrap=True)
+def _print_all(found: list[tuple[ApprovalView, str]]) -> None:
+    """A few short lines each; the id on one of its own, never wrapped nor cut, so that it can be copied."""
     for view, state in found:
-        action = ("[bold red]BREAK GLASS[/] " if view.path is Path.BREAK_GLASS else "") + _safe(view.action)
-        table.add_row(
-            action, _safe(state.replace("_", " ")), _safe(_count(view)), _safe(_requester(view)), _until(view, state),
-            _safe(view.id),
-        )  # fmt: skip
-    table.width = out.measure(table, options=out.options.update(width=10_000)).maximum
-    out.print(table, crop=False)
+        emergency = "[bold red]BREAK GLASS[/] " if view.path is Path.BREAK_GLASS else ""
+        out.print(f"{emergency}[bold]{_safe(view.action)}[/]  {_safe(state.replace('_', ' '))}", soft_wrap=True)
+        out.print(f"  {_safe(view.id)}", soft_wrap=True)
+        told = (f"approved {_count(view)}", f"asked for by {_requester(view)}", f"until {_until(view, state)}")
+        for text in told:
+            out.print(f"[dim]{escape(wrapped(shown(visible(text)), indent=2))}[/]", soft_wrap=True)
 
 
 def _safe(text: str) -> str:

@@ -13,7 +13,7 @@ from temporalio.converter import PayloadCodec
 
 from observability.setup import Telemetry, TelemetrySettings, configure
 from workers.commands.exits import Exit, fail
-from workers.commands.folder import running_stack, stack_folder
+from workers.commands.folder import NO_STACK, running_stack, stack_folder
 from workers.settings import Settings
 from workers.temporal import connect
 
@@ -65,6 +65,7 @@ def client_settings() -> Settings:
         "temporal_address": stack.temporal.address,
         "temporal_namespace": stack.temporal.namespace,
         "temporal_ui": stack.temporal.ui,
+        "console_url": stack.console.url if stack.console else None,
         "otlp_endpoint": stack.traces.url,
         "development": True,
         "encrypt_payloads": stack.codec is not None,
@@ -85,9 +86,11 @@ async def connect_or_fail(settings: Settings, telemetry: Telemetry) -> Client:
     codec: PayloadCodec | None = None
     if settings.encrypt_payloads:
         if settings.codec_endpoint is None or settings.codec_token_file is None:
+            if "temporal_address" not in settings.model_fields_set:
+                fail(NO_STACK, Exit.NO_STACK)
             fail(
-                "payloads are encrypted here: set BANKSMAN_CODEC_ENDPOINT and BANKSMAN_CODEC_TOKEN_FILE, "
-                "or start the embedded stack with `banksman up`",
+                f"payloads are encrypted at {settings.temporal_address!r}: "
+                "set BANKSMAN_CODEC_ENDPOINT and BANKSMAN_CODEC_TOKEN_FILE",
                 Exit.NO_STACK,
             )
         codec = RemoteCodec(settings.codec_endpoint, settings.codec_token_file, settings.temporal_namespace)

@@ -22,7 +22,8 @@ def container_engine(
     settings = load_settings()
     telemetry = telemetry_for("container-engine", settings)
     try:
-        asyncio.run(keep_engine(told, deployment=deployment))
+        chosen = settings.docker_host if "docker_host" in settings.model_fields_set else None
+        asyncio.run(keep_engine(told, deployment=deployment, docker_host=chosen))
     except (DockerUnavailable, ImageBuildFailed, SandboxError) as error:
         fail(str(error), Exit.FAILED)
     finally:

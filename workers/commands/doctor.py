@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.local.pulumi_tools import survey_pulumi
+from deploy.local.rootless import survey_rootless
 from deploy.local.tools import ToolReport, survey
-from workers.commands.exits import Exit, out
+from workers.commands.exits import Exit, out, wrapped
+from workers.settings import caller_environment
 
 
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
@@ -19,18 +22,22 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
     if as_json:
         out.print_json(json.dumps([report.model_dump(mode="json") for report in reports]))
     else:
-        table = Table(box=None, padding=(0, 3, 0, 0))
-        for heading in ("", "tool", "version", "needed for", "found at, or how to get it"):
-            table.add_column(heading, overflow="fold")
         for report in reports:
-            mark = "[green]✓[/]" if report.found else "[red]✗[/]" if report.required else "[yellow]–[/]"
-            where = f"{report.path} ({report.how})" if report.found else report.how_to_get
-            table.add_row(mark, report.name, report.version or "", report.needed_for, escape(where))
-        out.print(table)
+            _print(report)
     if any(report.required and not report.found for report in reports):
         raise typer.Exit(int(Exit.FAILED))
 
 
+def _print(report: ToolReport) -> None:
+    """What it is, then what for and where; a path or a command is never cut, so that it can be copied."""
+    mark = "[green]✓[/]" if report.found else "[red]✗[/]" if report.required else "[yellow]–[/]"
+    out.print(f"{mark} [bold]{escape(report.name)}[/] {escape(report.version or 'is not here')}", soft_wrap=True)
+    where = f"{report.path} ({report.how})" if report.found else report.how_to_get
+    for text in (f"for {report.needed_for}", where):
+        out.print(f"[dim]{escape(wrapped(text, indent=2))}[/]", soft_wrap=True)
+
+
 async def _survey() -> list[ToolReport]:
-    found, of_pulumi = await asyncio.gather(survey(), survey_pulumi())
-    return [*found, *of_pulumi]
+    runtime = Path(caller_environment().get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    found = await asyncio.gather(survey(), survey_rootless(runtime), survey_pulumi())
+    return [row for rows in found for row in rows]

@@ -1,5 +1,6 @@
 """How the command ends: exit codes, and one way of saying an error."""
 
+import textwrap
 from enum import IntEnum
 from typing import NoReturn
 
@@ -30,6 +31,18 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """Say what is wrong in one line and end."""
     err.print(f"[bold red]error:[/] {escape(shown(message))}", soft_wrap=True)
     raise typer.Exit(int(code))
+
+
+def wrapped(text: str, *, indent: int, label: str = "") -> str:
+    """Prose at the terminal's width, indented, its first line by a label; what has no space in it stays whole."""
+    return textwrap.fill(
+        text,
+        max(out.width - 1, indent + 20),
+        initial_indent=label.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def shown(text: str) -> str:

@@ -1,8 +1,15 @@
 """The embedded stack that a command speaks of, as it wrote itself down."""
 
+from typing import Final
+
 from deploy.local.state import PathTooLong, StackFolder, StackState
 from workers.commands.exits import Exit, fail
 from workers.settings import Locations
+
+NO_STACK: Final = (
+    "no stack is running here: `banksman up` starts one, or set BANKSMAN_TEMPORAL_ADDRESS to reach another"
+)
+"""What each command says that needs one."""
 
 
 def stack_folder() -> StackFolder:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,14 @@ from temporalio.service import RPCError
 from activities.queues import TaskQueue
 from deploy.local.state import StackState
 from workers.commands.exits import Exit, err, out, shown
+from workers.commands.waiting import Waits, cancel_line
+from workers.settings import Settings
 from workflows.contracts import GoalInput
 from workflows.registry import GoalEntry
 
-_POLL = 0.4
+_POLL: Final = 0.4
+_LONGEST_POLL: Final = 4.0
+_SLOWER: Final = 1.1
 _NO_WORKER_AFTER = timedelta(seconds=4)
 _JSON: TypeAdapter[Mapping[str, Any]] = TypeAdapter(Mapping[str, Any])
 
@@ -93,22 +98,38 @@ async def start(client: Client, goal: GoalEntry, request: GoalInput, *, workflow
     )
 
 
-async def follow(started: Started, *, quiet: bool) -> Ended:
-    """Wait for the end; unless quiet, show where it stands."""
+async def follow(started: Started, waits: Waits, *, quiet: bool) -> Ended:
+    """Wait for the end, and say what it waits for; unless quiet, show where it stands."""
     waiting = asyncio.ensure_future(started.handle.result())
+    look = _POLL
     with contextlib.ExitStack() as stack:
         status = None if quiet else stack.enter_context(err.status("starting"))
         while not waiting.done():
-            if status is not None:
-                with contextlib.suppress(RPCError):
-                    status.update(escape(_now(await started.handle.describe())))
-            await asyncio.wait({waiting}, timeout=_POLL)
+            with contextlib.suppress(RPCError):
+                described = await started.handle.describe()
+                if status is not None:
+                    status.update(escape(shown(_now(described))))
+                await waits.tell(described)
+            await asyncio.wait({waiting}, timeout=look)
+            look = min(look * _SLOWER, _LONGEST_POLL)
     try:
         result = _JSON.validate_python(await waiting)
     except WorkflowFailureError as failure:
         return _failed(failure)
     # A result that says nothing of an outcome is of a workflow that is no goal, and completed.
     return Ended(exit=exit_of(result), result=result)
+
+
+def goes_on(started: Started, settings: Settings) -> None:
+    """Say, where somebody stopped watching, that the goal has not ended with it."""
+    err.print(f"\n{escape(shown(started.workflow_id))} goes on without this command, which only watched it.")
+    told = {
+        "look": started.link,
+        "watch": "the same command again",
+        "end it": cancel_line(settings, started.workflow_id),
+    }
+    for label, text in told.items():
+        err.print(f"  [dim]{label:<9}[/] {escape(text)}", soft_wrap=True)
 
 
 def exit_of(result: Mapping[str, Any]) -> Exit:
@@ -186,6 +207,6 @@ def _where_to_look(started: Started, ended: Ended, stack: StackState | None) -> 
         return
     if started.trace_id is not None and not started.existing:
         yield "trace", f"{stack.traces.url}/trace/{started.trace_id}"
-    yield "log", f"grep {started.run_id} {escape(stack.logs)}/*.log"
+    yield "log", f"grep {started.run_id} {escape(shlex.quote(stack.logs))}/*.log"
     for worker in stack.workers.values():
         yield "metrics", worker.metrics

@@ -1,38 +1,86 @@
 """`banksman goals` and `banksman run`: what can be asked for, and asking for it."""
 
 import asyncio
+import difflib
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
 from activities.queues import TaskQueue
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
-from workers.commands.exits import Exit, err, fail, out
+from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.commands.folder import running_stack
-from workers.commands.follow import Started, follow, report, start
+from workers.commands.follow import Started, follow, goes_on, report, start
+from workers.commands.inputs import fields_of, parse_input, run_line
+from workers.commands.waiting import Waits, sure_to_wait
 from workflows.contracts import GoalInput
-from workflows.converter import describe_problems
 from workflows.registry import GOALS, GoalEntry, find_goal
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
-def goals(*, as_json: JsonFlag = False) -> None:
-    """List the goals: what each does, its input, and how to start it."""
+def complete_goal(incomplete: str) -> list[str]:
+    """Goal names for tab completion."""
+    return [goal.name for goal in GOALS if goal.name.lower().startswith(incomplete.lower())]
+
+
+def goals(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="GOAL", help="One of them: its fields, and how to start it.", autocompletion=complete_goal
+        ),
+    ] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the goals; of one, tell what it takes and how to start it."""
+    chosen = GOALS if name is None else (_goal(name),)
     if as_json:
-        out.print_json(json.dumps([_as_json(goal) for goal in GOALS]))
-        return
+        out.print_json(json.dumps([_as_json(goal) for goal in chosen]))
+    elif name is None:
+        _print_list()
+    else:
+        _print_whole(chosen[0])
+
+
+def _goal(name: str) -> GoalEntry:
+    """The goal of that name; ends with those that there are."""
+    goal = find_goal(name)
+    if goal is None:
+        known = [one.name for one in GOALS]
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f"did you mean {close[0]!r}? There are" if close else "there are"
+        fail(f"there is no goal {name!r}; {meant}: {', '.join(known)}", Exit.USAGE)
+    return goal
+
+
+def _print_list() -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
     for goal in GOALS:
-        out.print(f"[bold]{goal.name}[/]  {goal.effect}\n  {escape(goal.description)}")
-        out.print(_fields(goal))
-        # On lines of their own and never wrapped, so that they can be copied.
-        out.print(f"  [dim]$[/] banksman run {goal.name} --input '{escape(goal.example_json)}' --wait", soft_wrap=True)
-        out.print(f"  [dim]$[/] {escape(goal.temporal_command())}", soft_wrap=True)
+        table.add_row(goal.name, escape(goal.description))
+    out.print(table)
+    err.print("[dim]`banksman goals GOAL` tells what one takes, and how to start it.[/]")
+
+
+def _print_whole(goal: GoalEntry) -> None:
+    out.print(f"[bold]{goal.name}[/]  {goal.effect}")
+    out.print(escape(wrapped(goal.description, indent=2)), soft_wrap=True)
+    out.print(fields_of(goal))
+    settings = client_settings()
+    known = settings.model_fields_set  # what neither is set nor taken from a running stack is a guess
+    line = goal.temporal_command(
+        address=settings.temporal_address if "temporal_address" in known else None,
+        namespace=settings.temporal_namespace if "temporal_namespace" in known else None,
+    )
+    # On lines of their own and never wrapped, so that they can be copied.
+    out.print(f"  [dim]$[/] {escape(run_line(goal))}", soft_wrap=True)
+    out.print(f"  [dim]$[/] {escape(line)}", soft_wrap=True)
 
 
 def _as_json(goal: GoalEntry) -> dict[str, object]:
@@ -44,24 +92,14 @@ def _as_json(goal: GoalEntry) -> dict[str, object]:
     }
 
 
-def _fields(goal: GoalEntry) -> Table:
-    fields = Table(box=None, padding=(0, 2), show_header=False)
-    for name, field in goal.input.model_fields.items():
-        fields.add_row(f"[cyan]{name}[/]", "required" if field.is_required() else "optional", field.description or "")
-    return fields
-
-
-def complete_goal(incomplete: str) -> list[str]:
-    """Goal names for tab completion."""
-    return [goal.name for goal in GOALS if goal.name.lower().startswith(incomplete.lower())]
-
-
 def run(
     name: Annotated[
         str,
         typer.Argument(metavar="GOAL", help="Its name, as `banksman goals` lists it.", autocompletion=complete_goal),
     ],
-    text: Annotated[str, typer.Option("--input", metavar="JSON", help="The input as JSON, or @FILE that holds it.")],
+    text: Annotated[
+        str | None, typer.Option("--input", metavar="JSON", help="The input as JSON, or @FILE that holds it.")
+    ] = None,
     *,
     wait: Annotated[
         bool,
@@ -77,25 +115,9 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Start a goal; asking twice for the same one finds the one that runs."""
-    goal = find_goal(name)
-    if goal is None:
-        known = ", ".join(goal.name for goal in GOALS)
-        fail(f"there is no goal {name!r}; there are: {known}", Exit.USAGE)
+    goal = _goal(name)
     code = asyncio.run(_run(goal, parse_input(goal, text), workflow_id, wait=wait, as_json=as_json))
     raise typer.Exit(int(code))
-
-
-def parse_input(goal: GoalEntry, text: str) -> GoalInput:
-    """The goal's input from JSON or from a file; ends with one line that names the field where it is wrong."""
-    if text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"the input file {text[1:]!r} cannot be read: {error}", Exit.USAGE)
-    try:
-        return goal.input.model_validate_json(text)
-    except ValidationError as error:
-        fail(describe_problems(goal.input, error), Exit.USAGE)
 
 
 async def _run(goal: GoalEntry, request: GoalInput, workflow_id: str | None, *, wait: bool, as_json: bool) -> Exit:
@@ -106,11 +128,17 @@ async def _run(goal: GoalEntry, request: GoalInput, workflow_id: str | None, *, 
         started = await start(client, goal, request, workflow_id=workflow_id, ui=settings.temporal_ui)
         if not as_json:
             _announce(started)
+        if reason := sure_to_wait(goal, running_stack()):
+            err.print(f"[yellow]waits:[/] {escape(shown(reason))}", soft_wrap=True)
         if not wait:
             if as_json:
                 out.print_json(json.dumps(started.as_json()))
             return Exit.COMPLETED
-        ended = await follow(started, quiet=as_json)
+        try:
+            ended = await follow(started, Waits(client, settings, started.workflow_id), quiet=as_json)
+        except asyncio.CancelledError:  # Ctrl-C
+            goes_on(started, settings)
+            raise
         return report(started, ended, stack=running_stack(), as_json=as_json)
     finally:
         telemetry.shutdown()
@@ -118,4 +146,4 @@ async def _run(goal: GoalEntry, request: GoalInput, workflow_id: str | None, *, 
 
 def _announce(started: Started) -> None:
     verb = "Already running" if started.existing else "Started"
-    err.print(f"{verb} [bold]{escape(started.workflow_id)}[/]\n  {started.link}", soft_wrap=True)
+    err.print(f"{verb} [bold]{escape(shown(started.workflow_id))}[/]\n  {started.link}", soft_wrap=True)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,11 +16,11 @@ from rich.table import Table
 
 from deploy.local.control import Ask, Reply, ask
 from deploy.local.process import ChildReport, ChildState
-from deploy.local.state import StackFolder, StackState
+from deploy.local.state import PartState, StackFolder, StackState
 from hitl.policy_file import PolicyError, load_policy
 from hitl.protocol import Phase
-from workers.commands.exits import Exit, err, fail, out
-from workers.commands.folder import stack_folder
+from workers.commands.exits import Exit, err, fail, out, shown, wrapped
+from workers.commands.folder import NO_STACK, stack_folder
 
 _STOP_PATIENCE: Final = 90.0
 _POLL: Final = 0.2
@@ -58,12 +59,14 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
         if as_json:
             out.print_json(json.dumps({"running": False}))
         else:
-            out.print("No stack is running here; `banksman up` starts one.")
+            fail(NO_STACK, Exit.NO_STACK)
         raise typer.Exit(int(Exit.NO_STACK))
     if as_json:
         children = [report.model_dump(mode="json") for report in reply.children]
         stack = state.model_dump(mode="json")
+        waiting = [one.model_dump(mode="json") for one in reply.waiting]
         body = {"running": True, "ready": reply.ready, "phase": _phase(state), "stack": stack, "children": children}
+        body["waiting"] = waiting
         out.print_json(json.dumps(body))
         return
     print_stack(state, reply)
@@ -73,7 +76,7 @@ def print_stack(state: StackState | None, reply: Reply) -> None:
     """Show the parts, and where people and scripts find them."""
     table = Table(title="Banksman, embedded", title_justify="left", box=None, padding=(0, 3, 0, 0))
     for heading in ("", "part", "address", "process", "restarts"):
-        table.add_column(heading, style="bold" if heading == "part" else "", justify="left")
+        table.add_column(heading, style="bold" if heading == "part" else "", justify="left", no_wrap=True)
     for report in reply.children:
         pid = str(report.pid) if report.pid else "–"
         table.add_row(MARKS[report.state], report.name, report.address or "", pid, str(report.restarts or ""))
@@ -83,6 +86,8 @@ def print_stack(state: StackState | None, reply: Reply) -> None:
             tell_crash(report)
     if state is not None:
         _print_addresses(state)
+        _print_parts(state)
+    _print_waiting(reply)
 
 
 def tell_crash(report: ChildReport) -> None:
@@ -92,16 +97,42 @@ def tell_crash(report: ChildReport) -> None:
 
 
 def _print_addresses(state: StackState) -> None:
-    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-    table.add_row("Temporal UI", f"{state.temporal.ui}/namespaces/{state.temporal.namespace}/workflows")
-    table.add_row("Traces", state.traces.url)
+    """A label and a text per line; never wrapped, so that an address can be clicked and a path copied."""
+    _line("Temporal UI", f"{state.temporal.ui}/namespaces/{state.temporal.namespace}/workflows")
+    _line("Traces", state.traces.url)
     if state.console is not None:
-        table.add_row("Approvals", f"{state.console.url}, and in Slack's twin {state.twins['slack'].url}")
-    table.add_row("Repositories", "  ".join(f"{name} ← {path}" for name, path in state.repositories.items()))
-    phase = _phase(state) or "of no phase that can be read: every step waits or is refused"
-    table.add_row("Environment", f"{escape(state.environment)}, {phase}, policy {escape(state.policy)}")
-    table.add_row("Logs", state.logs)
-    out.print(table, soft_wrap=True)
+        _line("Approvals", state.console.url)
+        _line("", f"{state.twins['slack'].url} (Slack's twin)")
+    for name, path in state.repositories.items():
+        _line("Repository", f"{name} ← {shlex.quote(path)}")
+    _line("Environment", f"{state.environment}, {_phase(state) or 'of no phase that can be read: every step waits'}")
+    _line("Policy", shlex.quote(state.policy))
+    _line("Logs", shlex.quote(state.logs))
+
+
+def _line(label: str, text: str) -> None:
+    out.print(f"{label:<12} {escape(shown(text))}", soft_wrap=True)
+
+
+def _print_parts(state: StackState) -> None:
+    for name, part in state.parts.items():
+        if part.state is not PartState.READY:
+            told = wrapped(f"{part.state}: {shown(part.why)}", indent=13, label=name.capitalize())
+            out.print(escape(told), soft_wrap=True)
+
+
+def _print_waiting(reply: Reply) -> None:
+    """Each id on a line of its own, whole, in the command that it is for."""
+    waiting = [one.id for one in reply.waiting if one.state == "waiting"]
+    parked = [one.id for one in reply.waiting if one.state == "parked"]
+    if waiting:
+        _line("Waiting", "for people to decide; `banksman approvals` tells for whom")
+    for goal in waiting:
+        _line("", goal)
+    if parked:
+        _line("Parked", "mend what they wait for, then")
+    for goal in parked:
+        _line("", f"banksman resume {shlex.quote(goal)}")
 
 
 def _phase(state: StackState) -> Phase | None:

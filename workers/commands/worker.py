@@ -4,13 +4,16 @@ import asyncio
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from connectors.errors import ConnectorError
-from connectors.vault import SecretIdAlarm
-from workers.commands.exits import fail
+from connectors.vault import SecretIdAlarm, WrappedSecretId
+from deploy.local.control import Ask, ask
+from workers.commands.exits import Exit, fail
+from workers.commands.folder import NO_STACK, stack_folder
 from workers.commands.processes import load_settings, telemetry_for
-from workers.process import CannotStart, run_role
-from workers.settings import Role
+from workers.process import CannotStart, Credentials, run_role
+from workers.settings import Role, Settings, adopt
 
 
 def worker(
@@ -18,9 +21,12 @@ def worker(
 ) -> None:
     """Run one worker in the foreground; without credentials of its own it asks the running stack."""
     settings = load_settings()
+    credentials = None
+    if settings.vault_secret_id_fd is None and settings.vault_secret_id_file is None:
+        settings, credentials = asyncio.run(_from_running_stack(role))
     telemetry = telemetry_for(f"worker-{role}", settings)
     try:
-        code = asyncio.run(run_role(role, settings, telemetry))
+        code = asyncio.run(run_role(role, settings, telemetry, credentials))
     except SecretIdAlarm as alarm:
         fail(f"ALARM: {alarm}")
     except (CannotStart, ConnectorError) as error:
@@ -28,3 +34,14 @@ def worker(
     finally:
         telemetry.shutdown()
     raise typer.Exit(code)
+
+
+async def _from_running_stack(role: Role) -> tuple[Settings, Credentials]:
+    """What the stack gives its own worker of that role: each setting that is not set here, and always its own Vault."""
+    reply = await ask(stack_folder().socket, Ask(op="secret-id", role=role))
+    if reply is None:
+        fail(f"a worker without credentials of its own asks the running stack, and {NO_STACK}", Exit.NO_STACK)
+    if not reply.ok or reply.role_id is None or reply.secret is None:
+        fail(reply.error or "the running stack gave no secret id")
+    adopt(reply.settings, always={"BANKSMAN_VAULT_ADDRESS"})
+    return load_settings(), Credentials(role_id=reply.role_id, wrapped=WrappedSecretId(token=SecretStr(reply.secret)))

@@ -1,0 +1,103 @@
+"""What whoever watches a goal is told while it waits, on the real server."""
+
+import io
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from tests.workflows.approving import ACTION, House, eventually
+from tests.workflows.parking import NobodyWorkflow, ParkInput, ParkWorkflow
+from workers.commands import waiting
+from workers.commands.waiting import Waits, served
+from workers.settings import Settings
+from workflows.runner import sandbox_runner
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+
+HOSTILE = "the [bold]provider[/bold] is away \x1b[2J"
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a person reads on a terminal of 80 columns."""
+    console = Console(file=io.StringIO(), width=80, color_system=None, force_terminal=True, highlight=False)
+    monkeypatch.setattr(waiting, "err", console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file
+
+
+def settings(client: Client, **more: object) -> Settings:
+    return Settings.model_validate({"temporal_address": client.service_client.config.target_host, **more})
+
+
+async def test_a_parked_goal_says_why_once_and_how_it_goes_on(client: Client, said: io.StringIO) -> None:
+    queue = f"park-{uuid.uuid4()}"
+    async with Worker(client, task_queue=queue, workflows=[ParkWorkflow], workflow_runner=sandbox_runner()):
+        goal = await client.start_workflow("TestPark", ParkInput(why=HOSTILE), id=f"park it/{queue}", task_queue=queue)
+        waits = Waits(client, settings(client), goal.id)
+
+        async def told() -> bool:
+            await waits.tell(await goal.describe())
+            return said.getvalue() != ""
+
+        await eventually(told)
+        first = said.getvalue()
+        for _ in range(3):
+            await told()
+        assert said.getvalue() == first
+        await goal.execute_update("resume", {"note": "mended"})
+        await goal.result()
+        await told()
+        assert said.getvalue() == first
+    assert "\x1b" not in first
+    assert "parked: the [bold]provider[/bold] is away \\u001b[2J" in first
+    assert f"banksman resume 'park it/{queue}'" in first
+    cancel = next(line for line in first.splitlines() if "temporal workflow cancel" in line)
+    assert f"--address {client.service_client.config.target_host} --namespace {client.namespace}" in cancel
+
+
+async def test_one_that_waits_for_people_says_for_whom_and_where(
+    client: Client, said: io.StringIO, tmp_path: Path
+) -> None:
+    house = House(client, tmp_path)
+    async with house.workers():
+        goal = await house.start(branch="told")
+        approval = await house.approval_of(goal)
+        waits = Waits(client, settings(client, console_url="https://console.example"), goal.id)
+
+        async def told() -> bool:
+            await waits.tell(await goal.describe())
+            return "to approve" in said.getvalue()
+
+        await eventually(told)
+        await goal.cancel()
+    text = said.getvalue()
+    assert f"waits: for 2 of release to approve {ACTION}, until " in text
+    lines = [line.split(maxsplit=1) for line in text.splitlines()]
+    assert any(line[-1].startswith("https://console.example/approval?id=approval%2F") for line in lines)
+    assert any(f"banksman approvals show {approval}" in line[-1] for line in lines)
+
+
+async def test_a_queue_that_nobody_serves_is_named(
+    client: Client, said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_UNSERVED_AFTER", timedelta())
+    queue = f"nobody-{uuid.uuid4()}"
+    async with Worker(client, task_queue=queue, workflows=[NobodyWorkflow], workflow_runner=sandbox_runner()):
+        assert not await served(client, queue), "it serves no steps"
+        goal = await client.start_workflow("TestNobody", queue, id=queue, task_queue=queue)
+        waits = Waits(client, settings(client), goal.id)
+
+        async def told() -> bool:
+            await waits.tell(await goal.describe())
+            return said.getvalue() != ""
+
+        await eventually(told)
+        await goal.terminate()
+    assert f"waits: nobody serves the queue {queue}: no " in said.getvalue()
+    assert "`banksman status`" in said.getvalue()

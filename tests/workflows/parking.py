@@ -1,0 +1,42 @@
+"""Goals that wait: for a person, and for a step that nobody takes."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.contracts import GoalInput, GoalResult
+    from workflows.goal import Goal
+
+
+class ParkInput(GoalInput):
+    """Wait for a person."""
+
+    why: str
+
+    def summary(self) -> str:
+        return "Park"
+
+
+@workflow.defn(name="TestPark")
+class ParkWorkflow(Goal):
+    @workflow.init
+    def __init__(self, request: ParkInput) -> None:
+        super().__init__(request)
+        self._why = request.why
+
+    @workflow.run
+    async def run(self, request: ParkInput) -> GoalResult:
+        del request
+        return await self.carry_out(self._park(), denied=lambda reason: GoalResult(outcome="denied", reason=reason))
+
+    async def _park(self) -> GoalResult:
+        await self.park(self._why, times=0)
+        return GoalResult()
+
+
+@workflow.defn(name="TestNobody")
+class NobodyWorkflow:
+    @workflow.run
+    async def run(self, queue: str) -> None:
+        await workflow.execute_activity("test.nobody", task_queue=queue, start_to_close_timeout=timedelta(seconds=9))
