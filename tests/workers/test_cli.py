@@ -198,6 +198,25 @@ def test_the_shipped_policy_is_valid_and_explained() -> None:
     assert "allowed" in result.stdout
 
 
+def test_the_policy_is_asked_with_the_effect_that_the_step_declares() -> None:
+    told = RUN.invoke(app, ["policy", "explain", "github.delete_branch", "--repository", "acme/shop"]).stdout
+    assert told.startswith("github.delete_branch [destructive] in local")
+    assert "allowed with an approval" in told
+    assert "approval: 1 of platform: alice, boris" in told
+    assert "approve within 1d; carry out within 1h" in told
+    assert "break glass: 2 of emergency: alice, boris, chika" in told
+
+
+@pytest.mark.parametrize(
+    ("action", "says"), [("github.delete_brnch", "did you mean 'github.delete_branch'?"), ("x", "")]
+)
+def test_the_policy_is_not_asked_of_what_no_step_does(action: str, says: str) -> None:
+    result = RUN.invoke(app, ["policy", "explain", action], env={"COLUMNS": "1000"})
+    assert (result.exit_code, result.stdout) == (Exit.USAGE, "")
+    assert f"no step is called {action!r}" in result.stderr
+    assert says in result.stderr
+
+
 def test_goal_names_complete() -> None:
     assert complete_goal("read") == ["ReadFile"]
     assert complete_goal("x") == []

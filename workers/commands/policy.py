@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from activities.catalogue import EFFECTS, meant
 from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT
 from hitl.policy import Policy
 from hitl.policy_explain import explain
 from hitl.policy_file import PolicyError, load_policy
-from hitl.protocol import Effect, PolicyContext
+from hitl.protocol import PolicyContext
 from workers.commands.exits import Exit, fail, out
 
 policy = typer.Typer(help="Check a policy file, and ask it what it would decide.", no_args_is_help=True)
@@ -28,10 +29,17 @@ def check(path: PolicyFile = DEFAULT_POLICY) -> None:
         out.print(f"[green]✓[/] {name}: {environment.phase}, {counts}")
 
 
+def complete_action(incomplete: str) -> list[str]:
+    """Names of steps for tab completion."""
+    return [name for name in EFFECTS if name.startswith(incomplete)]
+
+
 @policy.command("explain")
-def explain_action(  # noqa: PLR0913, PLR0917 - each is an option
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="A step's name, as in github.read_file.")],
-    effect: Annotated[Effect, typer.Option(help="What the step may do at most.")] = Effect.READ,
+def explain_action(
+    action: Annotated[
+        str,
+        typer.Argument(metavar="ACTION", help="A step's name, as in github.read_file.", autocompletion=complete_action),
+    ],
     repository: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="The repository that the step touches.")
     ] = None,
@@ -43,7 +51,12 @@ def explain_action(  # noqa: PLR0913, PLR0917 - each is an option
         Path, typer.Option("--policy", metavar="FILE", help="The policy file.", show_default="the embedded stack's")
     ] = DEFAULT_POLICY,
 ) -> None:
-    """Say whether a step would be allowed, which rule decides, and why."""
+    """Say whether a step would be allowed, which rule decides and why, and who would have to approve it."""
+    effect = EFFECTS.get(action)
+    if effect is None:
+        close = meant(action)
+        guess = f"did you mean {close!r}? There are" if close else "there are"
+        fail(f"no step is called {action!r}; {guess}: {', '.join(EFFECTS)}", Exit.USAGE)
     try:
         context = PolicyContext.of_repository(repository) if repository else PolicyContext()
     except ValueError as error:
