@@ -63,6 +63,28 @@ class Escalation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key by which a person confirms, as WebAuthn has it.
+
+    Attributes:
+        id: The credential's, in base64 for addresses.
+        public_key: In COSE, written likewise.
+        host: Of the console that it was made at; the browser uses it nowhere else.
+    """
+
+    id: str
+    public_key: str
+    host: str
+
+
+class StepUps(StrEnum):
+    """What an approval takes besides a click."""
+
+    WEBAUTHN = "webauthn"
+    """A key of the person, on a page of the console."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApprovalRule:
     """Who approves one action, in one environment, on one path.
 
@@ -77,6 +99,7 @@ class ApprovalRule:
         remind_after: When those who did not answer are asked again.
         cost_limits: US dollars by `once`, `hour` or `month`; empty for no limit.
         mention: Whom a new message mentions. Nobody agreed to that, so it is not in the digest.
+        step_up: What approving takes besides a click; None for nothing.
     """
 
     name: str
@@ -92,6 +115,7 @@ class ApprovalRule:
     cost_limits: Mapping[str, int] = field(default_factory=dict[str, int])
     unverified_requester: Requesters = Requesters.ONE_MORE
     mention: Mentions = Mentions.ALL
+    step_up: StepUps | None = None
 
     def __str__(self) -> str:
         """How messages name it."""
@@ -117,6 +141,8 @@ class ApprovalRule:
             "cost_limits": dict[str, JsonValue](self.cost_limits),
             "unverified_requester": self.unverified_requester.value,
         }
+        if self.step_up is not None:  # a rule without one has the digest that it had before there was any
+            agreed["step_up"] = self.step_up.value
         return tagged_digest(_RULE_TAG, canonical_json(agreed))
 
     def needs(self, requester: str) -> int:
@@ -155,6 +181,8 @@ class People:
     """Person by identity, as in `slack:U0ALICE`."""
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """Persons by group."""
+    keys: Mapping[str, tuple[Key, ...]] = field(default_factory=dict[str, tuple[Key, ...]])
+    """What they confirm with, by person."""
 
     def person(self, identity: str) -> str | None:
         """Who that is, or None for somebody whom the policy does not know."""

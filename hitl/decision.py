@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -75,6 +75,25 @@ PersonName = Annotated[str, StringConstraints(pattern=_PERSON)]
 Identity = Annotated[str, StringConstraints(pattern=_IDENTITY)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 Nonce = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Encoded = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,2000}$")]
+"""Bytes, in base64 for addresses, without padding."""
+
+
+class StepUp(BaseModel):
+    """That the person confirmed with a key of their own, as the browser brought it: whoever checks, checks it whole.
+
+    The gateway signs it with the decision and cannot make it: it holds nobody's key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["webauthn"]
+    credential: Encoded = Field(description="The credential's id.")
+    nonce: Nonce
+    asked_at: Moment = Field(description="When the challenge was made.")
+    authenticator_data: Encoded
+    client_data: Encoded
+    signature: Encoded
 
 
 class Decision(BaseModel):
@@ -107,10 +126,12 @@ class Decision(BaseModel):
     decided_at: Moment
     expires_at: Moment = Field(description="Nothing is carried out on it from here on.")
     nonce: Nonce
+    step_up: StepUp | None = None
 
     def text(self) -> str:
-        """The text to be signed."""
-        return f"{DECISION_TAG}\n{canonical_json(self.model_dump(mode='json'))}"
+        """The text to be signed. Without a step-up it is the same as before there was one."""
+        said = self.model_dump(mode="json", exclude={"step_up"} if self.step_up is None else None)
+        return f"{DECISION_TAG}\n{canonical_json(said)}"
 
 
 class SignedDecision(BaseModel):

@@ -24,6 +24,7 @@ from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from hitl.policy import Policy, approval_rule
 from hitl.protocol import Refusal, RefusalReason
 from hitl.signing import PublicKeys, refuse_signature
+from hitl.step_up import Confirms, NotConfirmed, confirmed
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far the gateway's clock may be from the one that checks."""
@@ -152,6 +153,7 @@ def check_decision(signed: SignedDecision, occasion: Occasion, *, standing: Stan
     refusal = (
         rule.refuse_cost(read_plan(occasion.plan_text).cost)
         or _refuse_person(decision, rule, occasion, standing.policy)
+        or _refuse_step_up(decision, rule, standing.policy)
         or _refuse_time(decision, rule, standing.now)
     )
     return refusal or Checked(
@@ -280,6 +282,25 @@ def _refuse_membership(person: str, rule: ApprovalRule, occasion: Occasion, poli
     else:
         text = f"{person!r} is not in {_groups(rule.all_groups)}, who approve {occasion.action!r} by {rule}."
     return _refuse(RefusalReason.NOT_A_MEMBER, text)
+
+
+def _refuse_step_up(decision: Decision, rule: ApprovalRule, policy: Policy) -> Refusal | None:
+    """A yes under a rule that wants it is confirmed by the person's own key; a no is taken from anywhere."""
+    if rule.step_up is None or decision.verdict is not Verdict.APPROVE:
+        return None
+    of = Confirms(
+        approval_id=decision.approval_id,
+        approval_run_id=decision.approval_run_id,
+        plan_digest=decision.plan_digest,
+        person=decision.person,
+    )
+    keys = policy.people.keys.get(decision.person, ())
+    try:
+        confirmed(decision.step_up, of, keys=keys, decided_at=decision.decided_at)
+    except NotConfirmed as error:
+        text = f"{rule} wants {decision.person!r} to confirm with a security key in the console, and {error}."
+        return _refuse(RefusalReason.NOT_CONFIRMED, text)
+    return None
 
 
 def _refuse_time(decision: Decision, rule: ApprovalRule, now: datetime) -> Refusal | None:

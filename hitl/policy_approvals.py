@@ -11,6 +11,7 @@ from hitl.approvers import (
     BREAK_GLASS_QUORUM,
     ApprovalRule,
     Escalation,
+    Key,
     Mentions,
     Path,
     People,
@@ -32,6 +33,10 @@ def people(raw: RawPolicy) -> People:
     return People(
         identities={identity: person for person, known in raw.people.items() for identity in known},
         groups={name: frozenset(members) for name, members in raw.groups.items()},
+        keys={
+            person: tuple(Key(id=one.id, public_key=one.public_key, host=one.host) for one in keys)
+            for person, keys in raw.keys.items()
+        },
     )
 
 
@@ -76,12 +81,14 @@ def _rule(raw: RawApproval, name: str, line: int) -> ApprovalRule:
         cost_limits=limits,
         unverified_requester=raw.unverified_requester,
         mention=raw.mention,
+        step_up=raw.step_up,
     )
 
 
 def find_problems(raw: RawPolicy) -> Iterator[Found]:
     """Everything that no single value shows: names that are not there, rules that nobody could ever meet."""
     yield from _identities(raw)
+    yield from _keys(raw)
     for name, members in raw.groups.items():
         yield from _known(members, raw.people, ("groups", name), what="person")
     for name, environment in raw.environments.items():
@@ -110,9 +117,24 @@ def _identities(raw: RawPolicy) -> Iterator[Found]:
                 yield ("people", person, index), f"{identity!r} is already in this list; keep one of them"
 
 
+def _keys(raw: RawPolicy) -> Iterator[Found]:
+    """One key in two hands would let one of them confirm as the other."""
+    owner: dict[str, str] = {}
+    yield from _known(raw.keys, raw.people, ("keys",), what="person")
+    for person, keys in raw.keys.items():
+        for index, key in enumerate(keys):
+            if key.id in owner:
+                yield ("keys", person, index, "id"), f"is already a key of {owner[key.id]!r}; one key, one person"
+            owner.setdefault(key.id, person)
+
+
 def _approval(one: RawApproval, raw: RawPolicy, at: Location) -> Iterator[Found]:
     yield from _known(one.groups, raw.groups, (*at, "groups"), what="group")
     yield from _enough(one.groups, raw, at=(*at, "quorum"), quorum=one.quorum)
+    if one.step_up is not None:
+        yield from _enough_keys(one.groups, raw, at=(*at, "step_up"), quorum=one.quorum)
+        if one.break_glass:
+            yield from _enough_keys(one.break_glass.groups, raw, at=(*at, "step_up"), quorum=BREAK_GLASS_QUORUM)
     lasts = as_duration(one.approve_within)
     if one.remind_after and as_duration(one.remind_after) >= lasts:
         yield (*at, "remind_after"), f"comes after the {one.approve_within} for approving are over; write less"
@@ -133,10 +155,18 @@ def _enough(groups: Iterable[str], raw: RawPolicy, *, at: Location, quorum: int)
         yield at, f"needs {quorum} people, and the groups have {len(members)}; nobody could ever approve"
 
 
+def _enough_keys(groups: Iterable[str], raw: RawPolicy, *, at: Location, quorum: int) -> Iterator[Found]:
+    members = {person for group in groups for person in raw.groups.get(group, ())}
+    able = sorted(members & set(raw.keys))
+    if len(able) < quorum:
+        has = f"{', '.join(map(repr, able))} alone" if able else "nobody"
+        yield at, f"needs {quorum} people with a key, and of {', '.join(groups)} {has} has one; write `keys` first"
+
+
 def _known(names: Iterable[str], known: Mapping[str, object], at: Location, *, what: str) -> Iterator[Found]:
     seen: set[str] = set()
     for index, name in enumerate(names):
-        where = at if at[-1] == "group" else (*at, index)
+        where = at if at[-1] == "group" else (*at, name if at == ("keys",) else index)
         if name not in known:
             close = difflib.get_close_matches(name, list(known), n=1)
             meant = (

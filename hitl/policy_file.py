@@ -25,13 +25,14 @@ How these rules decide: `hitl.policy`. Every problem of a file is reported at on
 
 import difflib
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from hitl.approvers import Mentions, Requesters
+from hitl.approvers import Mentions, Requesters, StepUps
 from hitl.policy import Environment, Policy, Rule
 from hitl.policy_approvals import find_problems, people, rules
 from hitl.policy_raw import (
@@ -40,6 +41,7 @@ from hitl.policy_raw import (
     RawBreakGlass,
     RawEnvironment,
     RawEscalation,
+    RawKey,
     RawLimits,
     RawPolicy,
     RawRule,
@@ -159,11 +161,13 @@ _EMPTY: Final[Mapping[str | int, str]] = {
     "environments": "names no environment; add one, as in `local: {phase: read_only}`",
     "groups": "is empty, so that nobody could ever approve; name somebody",
     "people": "has no identity; add one, as in [slack:U0ALICE]",
+    "keys": "has no key; copy the lines that the console shows under `Your keys`, or leave the person out",
 }
-_WORDS: Final[Mapping[str | int, tuple[str, type[Phase] | type[Requesters] | type[Mentions]]]] = {
+_WORDS: Final[Mapping[str | int, tuple[str, type[StrEnum]]]] = {
     "mention": ("known here", Mentions),
     "phase": ("a phase", Phase),
     "unverified_requester": ("known here", Requesters),
+    "step_up": ("known here", StepUps),
 }
 
 
@@ -201,14 +205,17 @@ _KEYS: Final[Mapping[str | int, type[Raw]]] = {
     "break_glass": RawBreakGlass,
     "actions": RawRule,
     "approvals": RawApproval,
+    "keys": RawKey,
 }
 
 
 def _known_keys(parent: Location) -> Sequence[str]:
     """The keys of a mapping, which is known by its own key or, in a list, by the list's."""
-    if len(parent) < len(("environments", "name", "key")):
+    if len(parent) < len(("environments", "name", "key")) and parent[:1] != ("keys",):
         return list((RawEnvironment if parent else RawPolicy).model_fields)
     names = [part for part in parent if isinstance(part, str)]
+    if names[0] == "keys":  # by person
+        names = names[:1]
     return list(_KEYS[names[-1]].model_fields)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from hitl.approvers import Mentions, Requesters, folded
+from hitl.approvers import Mentions, Requesters, StepUps, folded
 from hitl.decision import UNVERIFIED
 from hitl.plan import visible
 from hitl.protocol import Phase
@@ -17,6 +17,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _IDENTITY: Final = re.compile(r"(?:slack:[UW][A-Z0-9]{2,}|(?:github|console|temporal):\S{1,200})")
 _CHANNEL: Final = re.compile(r"[CG][A-Z0-9]{2,}")
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_ENCODED: Final = re.compile(r"[A-Za-z0-9_-]{8,2000}")
+_HOST: Final = re.compile(r"localhost|(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _ENVIRONMENT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _MOST_PEOPLE: Final = 20
@@ -64,6 +66,18 @@ def _duration(value: str) -> str:
     found = _DURATION.fullmatch(value)
     if found is None or as_duration(value) > _LONGEST:
         raise _wrong("a time", value, "write minutes, hours or days as in 30m, 4h or 7d, a year at most")
+    return value
+
+
+def _encoded(value: str) -> str:
+    if not _ENCODED.fullmatch(value):
+        raise _wrong("a key's text", value, "copy the lines that the console shows under `Your keys`")
+    return value
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise _wrong("the host of a console", value, "write it as in banksman.example.com, or localhost")
     return value
 
 
@@ -132,6 +146,14 @@ class RawBreakGlass(Raw):
     groups: _Names
 
 
+class RawKey(Raw):
+    """A key that somebody confirms with, as the console's page of keys writes it."""
+
+    id: Annotated[str, AfterValidator(_encoded)]
+    public_key: Annotated[str, AfterValidator(_encoded)]
+    host: Annotated[str, AfterValidator(_host)]
+
+
 class RawApproval(Raw):
     """One line of `approvals`."""
 
@@ -145,6 +167,7 @@ class RawApproval(Raw):
     cost_limits: RawLimits | None = None
     unverified_requester: Annotated[Requesters, Field(strict=False)] = Requesters.ONE_MORE
     mention: Annotated[Mentions, Field(strict=False)] = Mentions.ALL
+    step_up: Annotated[StepUps | None, Field(strict=False)] = None
     break_glass: RawBreakGlass | None = None
 
 
@@ -163,3 +186,4 @@ class RawPolicy(Raw):
     environments: dict[Annotated[str, StringConstraints(pattern=_ENVIRONMENT)], RawEnvironment] = Field(min_length=1)
     people: dict[Name, Annotated[list[Annotated[str, AfterValidator(_identity)]], Field(min_length=1)]] = {}
     groups: dict[Name, _Names] = {}
+    keys: dict[Name, Annotated[list[RawKey], Field(min_length=1)]] = {}

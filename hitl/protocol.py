@@ -95,6 +95,8 @@ class RefusalReason(StrEnum):
     """The policy's rule is no longer the one that people decided under."""
     NO_RULE = "no_rule"
     """The policy has no rule on who approves this action."""
+    NOT_CONFIRMED = "not_confirmed"
+    """The rule wants a confirmation with a key of the person, and there is none, or it is of something else."""
     COST_LIMIT = "cost_limit"
     """The plan costs more than the rule lets anybody approve, or does not say what it costs."""
     NOT_YET = "not_yet"

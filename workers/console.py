@@ -1,5 +1,6 @@
 """The console beside Slack in one process: its clicks and starts go the one way that those of every surface go."""
 
+import hashlib
 from secrets import token_urlsafe
 from typing import Final
 
@@ -12,9 +13,11 @@ from temporalio.service import RPCError
 from connectors.artifacts import ArtifactStore
 from connectors.errors import ConnectorError
 from connectors.errors import Unavailable as NoStore
+from connectors.vault import VaultSession
 from hitl.approvers import People
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
+from hitl.console.key_uses import used_once_more
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, OidcSettings
@@ -82,9 +85,30 @@ class Artifacts:
         return await store.get(reference)
 
 
+class VaultKeyUses:
+    """The console's port `KeyUses`: a record for each key, by check-and-set, for all copies of the gateway."""
+
+    def __init__(self, vault: VaultSession) -> None:
+        self._vault = vault
+
+    async def use(self, credential: str, *, count: int, challenge: str) -> None:
+        """Count one use.
+
+        Raises:
+            UsedBefore: That challenge was used, or the key counted further before.
+            Unavailable: Nobody can say now.
+        """
+        path = f"webauthn/{hashlib.sha256(credential.encode()).hexdigest()}"
+        try:
+            await self._vault.change(path, lambda text: used_once_more(text, count=count, challenge=challenge))
+        except ConnectorError as error:
+            raise Unavailable("Vault does not answer now, and counts the uses of keys. Nothing was done.") from error
+
+
 def console(  # noqa: PLR0913 - what it is wired from
     client: Client,
     settings: Settings,
+    vault: VaultSession,
     *,
     policy: PolicyInForce,
     decide: Clicks,
@@ -96,6 +120,7 @@ def console(  # noqa: PLR0913 - what it is wired from
     Args:
         client: Of Temporal.
         settings: Of this process.
+        vault: Its own standing, which counts the uses of people's keys.
         policy: Who people are.
         decide: The way of every click.
         start: The way of every start.
@@ -112,6 +137,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         goals=GatewayGoals(client, start, policy),
         artifacts=Artifacts(settings.artifacts),
         marks=TemporalMarks(client),
+        uses=VaultKeyUses(vault),
     )
 
 

@@ -76,7 +76,7 @@ class Gateway:
         links = Links(
             temporal=settings.temporal_ui, namespace=settings.temporal_namespace, console=settings.console_url
         )
-        self.clicks = Clicks(server, self._policy, sign=sign, starts=starts)
+        self.clicks = Clicks(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
         self._commands = Commands(client, starts, self._policy, links=links)
         rates = SlackRates(
             posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute
@@ -86,7 +86,7 @@ class Gateway:
         self._console: Starlette | None = None
         if settings.console_listen is not None:
             self._console = console(
-                client, settings, policy=self._policy, decide=self.clicks, start=starts, secrets=secrets
+                client, settings, vault, policy=self._policy, decide=self.clicks, start=starts, secrets=secrets
             )
             self._console_listening = bind(settings.console_listen)
 

@@ -8,7 +8,7 @@ up, so the process ends and is started again with a new one.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final, Never, Self
@@ -17,6 +17,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, Unavailable
+from connectors.vault.changing import change_text
 from connectors.vault.handover import unseal
 from connectors.vault.kv import read_kv
 from connectors.vault.metrics import ALARMS, TOKEN_RENEWALS, publish_ttl
@@ -158,6 +159,19 @@ class VaultSession:
             ConnectorError: By the tree.
         """
         return await read_kv(self._transport, self._token, path)
+
+    async def change(self, path: str, change: Callable[[str | None], str]) -> None:
+        """Change a text by check-and-set.
+
+        Raises:
+            TokenLost: Its token is no longer valid; it has to be started again.
+            ConnectorError: By the tree.
+        """
+        try:
+            await change_text(self._transport, self._token, path, change)
+        except AuthDenied as denied:
+            await self._still_mine(denied)
+            raise
 
     async def public_keys(self, key: str) -> Mapping[int, bytes]:
         """The raw public keys of a transit key, by version; those of revoked versions are not among them.

@@ -66,6 +66,11 @@ class Addresses:
         """That port, as a web address."""
         return f"http://{HOST}:{port}"
 
+    @staticmethod
+    def named_url(port: int) -> str:
+        """The same by name: browsers keep people's keys for names alone, and take this one for a safe place."""
+        return f"http://localhost:{port}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
@@ -212,7 +217,7 @@ class Children:
             "TEMPORAL_UI": ports.url(ports.ui),
             "VAULT_ADDRESS": ports.url(ports.vault),
             "GITHUB_URL": ports.url(ports.github),
-            "CONSOLE_URL": ports.url(ports.console),
+            "CONSOLE_URL": ports.named_url(ports.console),
             "POLICY": str(self.options.policy.absolute()),
             "ENVIRONMENT": ENVIRONMENT,
             "ARTIFACTS": str(self.folder.artifacts),

@@ -132,7 +132,7 @@ class Stack:
             temporal=TemporalAddress(address=f"{HOST}:{ports.temporal}", namespace=NAMESPACE, ui=ports.url(ports.ui)),
             vault=VaultAddress(address=ports.url(ports.vault)),
             twins={"github": Url(url=ports.url(ports.github)), "slack": Url(url=ports.url(ports.slack))},
-            console=Url(url=ports.url(ports.console)),
+            console=Url(url=ports.named_url(ports.console)),
             workers={
                 role: WorkerAddress(pid=pids.get(f"worker-{role}"), metrics=f"{ports.url(ports.metrics[role])}/metrics")
                 for role in WORKER_ROLES

@@ -12,9 +12,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from hitl.console.confirming import Confirming
 from hitl.console.deciding import DecidingPages
 from hitl.console.goal_pages import GoalPages
 from hitl.console.headers import SafeHeaders
+from hitl.console.key_pages import KeyPages
+from hitl.console.key_uses import KeyUses
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.loopback import LoopbackOnly
@@ -46,6 +49,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     goals: Goals,
     artifacts: Artifacts,
     marks: Marks,
+    uses: KeyUses,
     live: Live | None = None,
 ) -> Starlette:
     """The console, to be served at `settings.origin`.
@@ -58,13 +62,17 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         goals: Where goals are looked up and started.
         artifacts: Where the whole plans of stacks lie.
         marks: What tells that a page has changed.
+        uses: Where the uses of people's keys are counted.
         live: What tells browsers so; by default one of its own.
     """
     visitors = Visitors(settings, policy)
     pages = Pages(settings, visitors, policy=policy)
     signing_in = SignInPages(settings, visitors=visitors, pages=pages)
     stacks = StackPages(approvals, StackPlans(artifacts), visitors=visitors, pages=pages)
-    deciding = DecidingPages(approvals, decide, policy=policy, stacks=stacks, visitors=visitors, pages=pages)
+    confirming = Confirming(settings, policy, uses)
+    deciding = DecidingPages(
+        approvals, decide, policy=policy, confirming=confirming, stacks=stacks, visitors=visitors, pages=pages
+    )
     looking = GoalPages(goals, visitors=visitors, pages=pages)
     starting = StartingPages(goals, visitors=visitors, pages=pages)
     return Starlette(
@@ -74,6 +82,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *looking.routes(),
             *starting.routes(),
             *signing_in.routes(),
+            *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *LivePages(marks, live or Live(), visitors=visitors).routes(),
             Route("/static/{name}", pages.static),
             Route("/healthz", _health),

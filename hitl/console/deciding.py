@@ -5,6 +5,7 @@ digest and one verdict; the moment it was made counts as the click, so that send
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -14,14 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hitl.console.awaited import Awaited, awaited
+from hitl.console.confirming import Confirming
 from hitl.console.looking import find_approval
 from hitl.console.pages import Pages
 from hitl.console.ports import ApprovalRow, Approvals, Decide, ShownApproval
 from hitl.console.stack_pages import StackPages
+from hitl.console.tokens import Form
 from hitl.console.visitors import Filled, Refused, Visitor, Visitors
 from hitl.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Kind, PolicyInForce
 from hitl.plan import nothing_hidden
+from hitl.step_up import NotConfirmed
 from workflows.approval_contracts import ApprovalState
 
 DECIDE: Final = "/approval/decide"
@@ -45,6 +49,7 @@ class DecidingPages:
         decide: Decide,
         *,
         policy: PolicyInForce,
+        confirming: Confirming,
         stacks: StackPages,
         visitors: Visitors,
         pages: Pages,
@@ -52,6 +57,7 @@ class DecidingPages:
         self._approvals = approvals
         self._decide = decide
         self._policy = policy
+        self._confirming = confirming
         self._stacks = stacks
         self._visitors = visitors
         self._pages = pages
@@ -113,6 +119,11 @@ class DecidingPages:
         if problem := _problem(form.verdict, reason):
             shown = await self._find(form.about)
             return await self._sure(visitor, shown, form.verdict, problem=problem, reason=reason)
+        try:
+            step_up = await self._confirming.answered(form, visitor, filled.fields)
+        except NotConfirmed as error:
+            shown = await self._find(form.about)
+            return await self._sure(visitor, shown, form.verdict, problem=f"Not confirmed: {error}", reason=reason)
         outcome = await self._decide.decide(
             Click(
                 approval_id=form.about,
@@ -122,19 +133,31 @@ class DecidingPages:
                 reason=reason,
                 surface=Surface.CONSOLE,
                 clicked_at=form.at,
+                step_up=step_up,
             )
         )
         values = self._told(filled, reason)
         return self._pages.render("outcome.html", visitor, status=_STATUS[outcome.kind], outcome=outcome, **values)
 
     def _told(self, filled: Filled, reason: str) -> Mapping[str, object]:
-        """What the page after a click needs, to offer the very same click once more."""
-        return {"token": filled.token, "reason": reason, "approval": filled.form.about, "verdict": filled.form.verdict}
+        """What the page after a click needs, to offer the very same click once more; a key confirms each anew."""
+        token = "" if filled.form.nonce else filled.token
+        return {"token": token, "reason": reason, "approval": filled.form.about, "verdict": filled.form.verdict}
 
     async def _sure(
         self, visitor: Visitor, shown: ShownApproval, verdict: Verdict, *, problem: str = "", reason: str = ""
     ) -> Response:
-        token = self._visitors.form(visitor, DECIDE, about=shown.row.id, digest=shown.digest, verdict=verdict)
+        form = Form(
+            session=visitor.session,
+            path=DECIDE,
+            about=shown.row.id,
+            digest=shown.digest,
+            verdict=verdict,
+            at=datetime.now(UTC),
+        )
+        by_key = verdict is Verdict.APPROVE and self._confirming.wants_key(shown.row)
+        if by_key:
+            form = self._confirming.asking(form, shown)
         return self._pages.render(
             "decide.html",
             visitor,
@@ -142,7 +165,8 @@ class DecidingPages:
             shown=shown,
             stack=await self._stacks.part(shown),
             verdict=verdict,
-            token=token,
+            token=self._visitors.sealed(form),
+            key=self._confirming.asked(form, visitor) if by_key else None,
             problem=problem,
             reason=reason,
             needs_reason=verdict in _SAYS_WHY,

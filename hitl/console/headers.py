@@ -5,7 +5,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SCRIPTS: Final = ("live.js",)
+SCRIPTS: Final = ("live.js", "keys.js")
 """By name: whatever else this origin serves, as a plan's bytes, runs nowhere."""
 
 _ALWAYS: Final = {

@@ -45,6 +45,9 @@ class Form(Note):
     digest: str = ""
     verdict: Verdict | None = None
     at: AwareDatetime
+    run: str = ""
+    nonce: str = ""
+    """Of the challenge that goes with it, where it takes a key."""
 
 
 AnyNote = TypeVar("AnyNote", bound=Note)

@@ -106,9 +106,12 @@ class Visitors:
         self, visitor: Visitor, path: str, *, about: str = "", digest: str = "", verdict: Verdict | None = None
     ) -> str:
         """The token of one form that this visitor may send once, or again as the same click."""
-        form = Form(
-            session=visitor.session, path=path, about=about, digest=digest, verdict=verdict, at=datetime.now(UTC)
+        return self.sealed(
+            Form(session=visitor.session, path=path, about=about, digest=digest, verdict=verdict, at=datetime.now(UTC))
         )
+
+    def sealed(self, form: Form) -> str:
+        """The token of that form."""
         return self.tokens.seal(form, lifetime=self._settings.form_for)
 
     async def filled(self, request: Request, visitor: Visitor) -> Filled:

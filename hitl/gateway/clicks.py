@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
+from urllib.parse import urlencode
 
 import structlog
 from prometheus_client import Counter
@@ -26,7 +27,7 @@ from activities.approval_rules import ResolvedRule
 from activities.error_types import denial_of
 from connectors.errors import ConnectorError
 from hitl.approvers import ApprovalRule
-from hitl.decision import Decision, DecisionError, SignedDecision, Surface, Verdict
+from hitl.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.gateway.starts import Sign, Starts
 from hitl.grant import execution_expiry
@@ -81,6 +82,8 @@ class Outcome:
 
     kind: Kind
     words: str
+    link: str | None = None
+    """Where it can be decided instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,7 @@ class Click:
         digest: Of the plan that was shown.
         identity: As in `slack:U0ALICE`, authenticated by the surface.
         reason: One line of at most 500 characters, nothing hidden in it.
+        step_up: The person's confirmation with a key of their own, where they gave one.
     """
 
     approval_id: str
@@ -100,6 +104,7 @@ class Click:
     reason: str
     surface: Surface
     clicked_at: datetime
+    step_up: StepUp | None = None
 
     def update_id(self, person: str) -> str:
         """One per approval, person and time of the click."""
@@ -108,13 +113,20 @@ class Click:
 
 
 class _Refused(Exception):
-    """For a reason that the person is told."""
+    """For a reason that the person is told; `link` is where it can be decided instead."""
+
+    def __init__(self, words: str, *, link: str | None = None) -> None:
+        super().__init__(words)
+        self.link = link
 
 
 class Clicks:
     """Decides nothing: it says who clicked on what, with its signature under it."""
 
-    def __init__(self, server: Server, policy: PolicyInForce, *, sign: Sign, starts: Starts) -> None:
+    def __init__(
+        self, server: Server, policy: PolicyInForce, *, sign: Sign, starts: Starts, console: str | None = None
+    ) -> None:
+        self._console = console
         self._server = server
         self._policy = policy
         self._sign = sign
@@ -141,7 +153,8 @@ class Clicks:
             async with asyncio.timeout(_IN_TIME):
                 return await self._decide(click)
         except (_Refused, NotAnApproval, DecisionError) as error:
-            return Outcome(kind=Kind.REFUSED, words=f"Not counted. {error}")
+            link = error.link if isinstance(error, _Refused) else None
+            return Outcome(kind=Kind.REFUSED, words=f"Not counted. {error}", link=link)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person hears that nothing is confirmed
             return self._unconfirmed(click, error)
 
@@ -184,6 +197,9 @@ class Clicks:
         mine = click.verdict is Verdict.REJECT and policy.people.requester(requester) == person
         if not mine and click.verdict is not Verdict.WITHDRAW:
             _require_member(person, rule, policy, asked=asked if click.verdict is not Verdict.APPROVE else None)
+        bare = click.verdict is Verdict.APPROVE and click.step_up is None
+        if bare and isinstance(rule, ApprovalRule) and rule.step_up is not None:
+            raise self._confirm_first(click, rule)
         limits = asked if isinstance(rule, Refusal) else rule
         return Decision(
             environment=environment,
@@ -206,6 +222,19 @@ class Clicks:
             decided_at=datetime.now(UTC),
             expires_at=execution_expiry(found.opened_at, limits),
             nonce=secrets.token_hex(16),
+            step_up=click.step_up,
+        )
+
+    def _confirm_first(self, click: Click, rule: ApprovalRule) -> _Refused:
+        """Nothing is signed that the guard would not take. A no needs no key."""
+        words = f"Approving this takes your security key ({rule}): "
+        if self._console is None:
+            return _Refused(f"{words}no console is served where it could be used; an operator must set one up.")
+        link = (
+            f"{self._console.rstrip('/')}/approval/decide?{urlencode({'id': click.approval_id, 'verdict': 'approve'})}"
+        )
+        return _Refused(
+            f"{words}confirm it in the console. To reject it, or to ask for changes, takes none.", link=link
         )
 
     async def _send(self, signed: SignedDecision, found: FoundApproval, *, update_id: str) -> Outcome:

@@ -28,6 +28,7 @@ from hitl.slack.messages import APPROVE, CHANGES, COMMENT, REJECT, VERDICTS, But
 
 _MODAL: Final = "banksman-reason"
 _REASON: Final = "reason"
+_CONFIRM: Final = "banksman-confirm"
 _LONGEST: Final = 500
 _LONGEST_LINE: Final = 2900
 _OPEN_SECONDS: Final = 2.5
@@ -101,6 +102,7 @@ class SlackApp:
         app.action(COMMENT)(self._ask)
         app.action(REJECT)(self._ask)
         app.action(CHANGES)(self._ask)
+        app.action(_CONFIRM)(self._opened)
         app.view(_MODAL)(self._submitted)
         app.command(COMMAND)(self._command)
         return app
@@ -109,7 +111,11 @@ class SlackApp:
         told = await self._decided(body)
         await ack()
         if told.kind is not Kind.COUNTED:  # that it is counted, only the approval says, by the message
-            await self._tell(body["channel"]["id"], body["user"]["id"], told.words)
+            await self._tell(body["channel"]["id"], body["user"]["id"], told.words, link=told.link)
+
+    async def _opened(self, ack: Ack) -> None:
+        """Slack tells of it, and the browser is on its way already."""
+        await ack()
 
     async def _decided(self, body: Json) -> Outcome:
         try:
@@ -184,7 +190,7 @@ class SlackApp:
         if channel != policy.environments[self.policy.environment].slack_channel:
             raise _NotHere(f"{policy.source} does not name this channel; decide in the one it names.")
 
-    async def _tell(self, channel: str, user: str, words: str) -> None:
+    async def _tell(self, channel: str, user: str, words: str, *, link: str | None = None) -> None:
         """To this person alone; after the acknowledgement, and whatever comes of it."""
         try:
             with mapped("a private line"):
@@ -192,10 +198,18 @@ class SlackApp:
                     channel=channel,
                     user=user,
                     text=escaped(words),
-                    blocks=[{"type": "section", "text": plain(words[:_LONGEST_LINE])}],
+                    blocks=[{"type": "section", "text": plain(words[:_LONGEST_LINE])}, *_button(link)],
                 )
         except ConnectorError as error:
             _log.warning("a person could not be told", user=user, why=str(error), words=words)
+
+
+def _button(link: str | None) -> list[dict[str, Any]]:
+    """Where it can be decided instead."""
+    if link is None:
+        return []
+    button = {"type": "button", "action_id": _CONFIRM, "text": plain("Confirm in the console"), "url": link}
+    return [{"type": "actions", "elements": [button | {"style": "primary"}]}]
 
 
 def _click(pressed: _Pressed, user: str, reason: str) -> Click:

@@ -15,3 +15,8 @@ path "transit/keys/approvals" {
 path "transit/sign/approvals" {
   capabilities = ["update"]
 }
+
+# How often each key that people confirm with was used, so that a copy of one is noticed. No key lies there.
+path "banksman/data/webauthn/+" {
+  capabilities = ["create", "read", "update"]
+}

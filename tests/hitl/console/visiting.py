@@ -20,6 +20,7 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 from temporalio.client import (
     Client,
     WorkflowHandle,
@@ -35,6 +36,7 @@ from connectors.artifacts import ArtifactStore
 from hitl.approvers import People
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
+from hitl.console.key_uses import used_once_more
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
 from hitl.console.settings import ConsoleSettings
@@ -85,6 +87,7 @@ class Hand:
                     verdict=click.verdict,
                     reason=click.reason,
                     decided_at=click.clicked_at,
+                    step_up=click.step_up,
                 )
                 receipt = await handle.execute_update(
                     "decide",
@@ -126,6 +129,16 @@ class StartableGoals(TemporalGoals):
         return StartedGoal(workflow_id=handle.id, run_id=handle.first_execution_run_id or "", existing=False)
 
 
+class Uses:
+    """Counts uses of keys, in this process."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, str] = {}
+
+    async def use(self, credential: str, *, count: int, challenge: str) -> None:
+        self.records[credential] = used_once_more(self.records.get(credential), count=count, challenge=challenge)
+
+
 class Console:
     """One console, and its parts to look into."""
 
@@ -136,6 +149,7 @@ class Console:
         self.goals = StartableGoals(client, lambda: self.policy.current().people)
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
         self.live = Live(every=0.2)
+        self.uses = Uses()
         fields = {"origin": ORIGIN, "secret": SecretStr(SECRET), "development": True} | settings
         fields |= {"temporal_ui": "http://127.0.0.1:8233", "traces": "http://127.0.0.1:9/?workflow_id={workflow_id}"}
         self.settings = ConsoleSettings.model_validate(fields)
@@ -168,13 +182,14 @@ class Console:
             goals=self.goals,
             artifacts=self.artifacts,
             marks=TemporalMarks(self.house.client),
+            uses=self.uses,
             live=self.live,
         )
 
     @contextlib.asynccontextmanager
     async def visit(self, person: str | None = None) -> AsyncGenerator["Visit"]:
         """Somebody with a browser of their own; signed in where a name is given."""
-        transport = httpx.ASGITransport(self.app)
+        transport = httpx.ASGITransport(_arriving_here(self.app))
         async with httpx.AsyncClient(transport=transport, base_url=self.settings.origin) as hands:
             visit = Visit(hands, self.settings.origin)
             if person:
@@ -183,10 +198,12 @@ class Console:
             yield visit
 
     @contextlib.asynccontextmanager
-    async def served(self) -> AsyncGenerator[str]:
+    async def served(self, *, by_name: bool = False) -> AsyncGenerator[str]:
         """The console on its port, by a real server in this loop."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            if by_name:
+                address = address.replace("127.0.0.1", "localhost")
             self.settings = self.settings.model_copy(update={"origin": address})
             config = uvicorn.Config(self.app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
             server = uvicorn.Server(config)
@@ -196,6 +213,15 @@ class Console:
             finally:
                 server.should_exit = True
                 await serving
+
+
+def _arriving_here(app: Starlette) -> ASGIApp:
+    """The same, told as a server tells it: by the address that the request arrived at, whatever name it was sent to."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "server": ("127.0.0.1", 8080)}, receive, send)
+
+    return answer
 
 
 class Visit:
