@@ -12,7 +12,7 @@ from activities.run_output import masked
 from activities.stack_files import StackFiles
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.event_reader import without_values
-from hitl.plan import visible
+from hitl.hidden import visible
 from observability.redaction import redact
 from sandbox.pulumi.outcome import RunOutcome, StepOutcome
 

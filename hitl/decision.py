@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from hitl.canonical import NotCanonical, canonical_json, require_canonical
-from hitl.plan import nothing_hidden
+from hitl.hidden import nothing_hidden
 
 DECISION_TAG: Final = "banksman-decision/v1"
 """The first line of the signed bytes: the same key signs nothing else that begins so."""

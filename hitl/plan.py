@@ -9,13 +9,13 @@ Version 1 is closed. A field more is version 2, which old readers refuse.
 
 import json
 import re
-import unicodedata
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
 from hitl.canonical import NotCanonical, canonical_json, require_canonical, tagged_digest
+from hitl.hidden import nothing_hidden, visible
 from hitl.protocol import PolicyContext
 
 PLAN_SCHEMA: Final = "banksman-plan"
@@ -27,23 +27,10 @@ _DIGEST_TAG: Final = "banksman-plan-digest/v1"
 _ACTION: Final = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 _PARAMETER: Final = r"^[a-z][a-z0-9_]{0,62}$"
 _MOST_PROBLEMS: Final = 5
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that a person does not see, or that change what they see around them."""
 
 
 class PlanError(ValueError):
     """A plan's text cannot be used. The message says what is wrong with it."""
-
-
-def nothing_hidden(value: str) -> str:
-    """The value itself.
-
-    Raises:
-        ValueError: It holds a character that a person does not see.
-    """
-    if hidden := next((one for one in value if unicodedata.category(one) in _HIDDEN), None):
-        raise ValueError(f"holds the character U+{ord(hidden):04X}, which a person cannot see; leave it out")
-    return value
 
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(nothing_hidden)]
@@ -176,11 +163,6 @@ def read_plan(text: str) -> Plan:
 def plan_digest(text: str) -> str:
     """`sha256:…` of a plan's text, as people see it and decisions are signed for it."""
     return tagged_digest(_DIGEST_TAG, text)
-
-
-def visible(text: str) -> str:
-    """The text with every character that hides, or turns others around, written as its number."""
-    return "".join(f"\\u{ord(one):04x}" if unicodedata.category(one) in _HIDDEN else one for one in text)
 
 
 def _plain(value: JsonValue) -> str:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from hitl.approvers import Mentions, Requesters, StepUps, folded
 from hitl.decision import UNVERIFIED
-from hitl.plan import visible
+from hitl.hidden import visible
 from hitl.protocol import Phase
 
 _ACTION: Final = re.compile(r"\*|[a-z][a-z0-9_]*\.(?:\*|[a-z][a-z0-9_]*)")

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approvers import Path
     from hitl.decision import UNVERIFIED, Decision, SignedDecision, Verdict, read_decision
     from hitl.grant import AskedUnder, Occasion
+    from hitl.hidden import unhidden_lines
     from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import Denial, Effect, Refusal, RefusalReason
     from workflows.approval_contracts import (
@@ -313,9 +314,8 @@ class ApprovalWorkflow(OneInput):
         glass = "**BREAK GLASS.** " if self._request.rule.path is Path.BREAK_GLASS else ""
         yes = ", ".join(one.person for one in self._counted if one.verdict is Verdict.APPROVE) or "nobody yet"
         count = f"{len(self._approvals)} of {self._needs()} approved ({yes})"
-        workflow.set_current_details(
-            f"{glass}**{self._state}**: {self._plan.action}, {count}\n\n{self._digest}\n\n{self._reason}"
-        )
+        told = f"{glass}**{self._state}**: {self._plan.action}, {count}\n\n{self._digest}\n\n{self._reason}"
+        workflow.set_current_details(unhidden_lines(told))
 
     async def _keep_people_informed(self) -> None:
         """Post once, then follow every change. Nobody waits for this; when the gateway refuses, try again later."""

@@ -14,7 +14,8 @@ with workflow.unsafe.imports_passed_through():
         LookAtBranchRequest,
     )
     from activities.queues import TaskQueue
-    from hitl.plan import Change, Plan, Resource, Risk, visible
+    from hitl.hidden import visible
+    from hitl.plan import Change, Plan, Resource, Risk
     from workflows.approved_step import ApprovingGoal
     from workflows.contracts import DeleteBranchInput, DeleteBranchResult
     from workflows.policies import READ

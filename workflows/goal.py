@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.error_types import ErrorType, application_error, denial_of
     from activities.queues import TaskQueue
+    from hitl.hidden import unhidden_lines, visible
     from hitl.protocol import RefusalReason
     from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
     from workflows.one_input import OneInput
@@ -186,7 +187,7 @@ class Goal(OneInput):
                 heartbeat_timeout=preset.heartbeat,
                 retry_policy=preset.retry,
                 cancellation_type=preset.cancellation,
-                summary=summary,
+                summary=visible(summary),
                 activity_id=step_id,
             )
         except ActivityError as error:
@@ -230,7 +231,7 @@ class Goal(OneInput):
     def begin(self, summary: str) -> None:
         """Show what is being done now."""
         self._step = summary
-        workflow.set_current_details(f"**Now:** {summary}")
+        workflow.set_current_details(f"**Now:** {visible(summary)}")
 
     async def park(self, why: str, *, times: int) -> None:
         """Wait until a person sends the update `resume`, or cancels the goal; in between it tries by itself.
@@ -259,7 +260,7 @@ class Goal(OneInput):
     def _show(self, state: GoalState, details: str) -> None:
         self._state = state
         workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set(state.value)])
-        workflow.set_current_details(details)
+        workflow.set_current_details(unhidden_lines(details))
 
 
 def _worth_waiting_for(error: ActivityError) -> str:

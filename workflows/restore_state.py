@@ -10,7 +10,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.stacks import StackActivities
     from connectors.pulumi.outcome import Ended
     from connectors.pulumi.values import gist
-    from hitl.plan import Plan, visible
+    from hitl.hidden import visible
+    from hitl.plan import Plan
     from workflows.policies import CHANGE_STACK
     from workflows.stack_change import OUTCOMES, REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import RestoreStateInput, RestoreStateResult, asked_for

@@ -12,7 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.stacks import StackActivities
     from connectors.pulumi.outcome import Deed, Ended, Failure
     from connectors.pulumi.urn import read_urn
-    from hitl.plan import Plan, read_plan, visible
+    from hitl.hidden import visible
+    from hitl.plan import Plan, read_plan
     from workflows.approved_step import ApprovingGoal
     from workflows.contracts import DestructiveGoalInput, Outcome
     from workflows.stack_goal import StackGoal

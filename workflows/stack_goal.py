@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.stack_credentials import StackCredentials
     from activities.stacks import StackActivities
+    from hitl.hidden import unhidden_lines
     from workflows.contracts import GoalInput, GoalState
     from workflows.goal import Goal, StepWaits
     from workflows.policies import LOOK_AT_STACK, READ
@@ -58,7 +59,8 @@ class StackGoal(Goal):
         """From a step: resource by resource, how far it is."""
         newest = progress.lines[-_SHOWN:]
         failed = f", {progress.failed} failed" if progress.failed else ""
-        workflow.set_current_details(f"**Now:** {self._step}: {progress.done} done{failed}\n\n" + "\n\n".join(newest))
+        details = f"**Now:** {self._step}: {progress.done} done{failed}\n\n" + "\n\n".join(newest)
+        workflow.set_current_details(unhidden_lines(details))
         self.progressed(f"{progress.done} done{failed}" + (f"; {newest[-1]}" if newest else ""))
 
     def progressed(self, line: str) -> None:

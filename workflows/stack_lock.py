@@ -19,6 +19,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ConfigDict, Field
 
+    from hitl.hidden import unhidden_lines
     from workflows.one_input import OneInput
 
 STACK_LOCK: Final = "StackLock"
@@ -136,7 +137,7 @@ class StackLockWorkflow(OneInput):
     def _show(self) -> None:
         names = [one.workflow_id for one in self._line]
         waiting = "".join(f"\n\n{place}. {name}" for place, name in enumerate(names[1:], start=1))
-        workflow.set_current_details(f"**Held by** {names[0]}{waiting}" if names else "Free")
+        workflow.set_current_details(unhidden_lines(f"**Held by** {names[0]}{waiting}") if names else "Free")
 
 
 @dataclass

@@ -11,7 +11,8 @@ from connectors.pulumi.changes import ChangeKind, ResourceChange
 from connectors.pulumi.digests import ApprovedInputs, Digest, Identity
 from connectors.pulumi.rendering import MAX_LINES, short_lines
 from connectors.pulumi.stack_plan import StackPlan
-from hitl.plan import Change, Cost, Plan, PlanError, PlanParameters, Resource, Risk, visible
+from hitl.hidden import visible
+from hitl.plan import Change, Cost, Plan, PlanError, PlanParameters, Resource, Risk
 
 UP_ACTION: Final = "pulumi.update_stack"
 DESTROY_ACTION: Final = "pulumi.destroy_stack"

@@ -18,7 +18,7 @@ from connectors.pulumi.stack_plan import refusal
 from connectors.pulumi.state import State
 from connectors.pulumi.urn import STACK_TYPE, is_bookkeeping
 from connectors.pulumi.values import gist, shown
-from hitl.plan import visible
+from hitl.hidden import visible
 
 MOST_ERRORS: Final = 20
 _LONGEST_ERROR: Final = 1_000

@@ -6,7 +6,7 @@ from connectors.pulumi.changes import change_of
 from connectors.pulumi.events import Diagnostic, Event, PolicyViolation, ResourceEvent, Stage, Summary
 from connectors.pulumi.urn import is_bookkeeping, read_urn
 from connectors.pulumi.values import shown
-from hitl.plan import visible
+from hitl.hidden import visible
 
 _LONGEST: Final = 300
 _WORDS: Final = {Stage.BEGAN: "…", Stage.DONE: "done", Stage.FAILED: "FAILED"}

@@ -12,7 +12,7 @@ from connectors.pulumi.drift import DriftItem, DriftKind, DriftReport
 from connectors.pulumi.prices import CostChange
 from connectors.pulumi.stack_plan import StackPlan
 from connectors.pulumi.values import gist, shown
-from hitl.plan import visible
+from hitl.hidden import visible
 
 MAX_LINE: Final = 500
 MAX_LINES: Final = 50

@@ -24,7 +24,7 @@ from hitl.console.tokens import Form
 from hitl.console.visitors import Filled, Refused, Visitor, Visitors
 from hitl.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Kind, PolicyInForce
-from hitl.plan import nothing_hidden
+from hitl.hidden import nothing_hidden
 from hitl.step_up import NotConfirmed
 from workflows.approval_contracts import ApprovalState
 

@@ -14,7 +14,8 @@ from hitl.console.headers import SCRIPTS, safe_headers
 from hitl.console.settings import ConsoleSettings
 from hitl.console.visitors import Visitor, Visitors
 from hitl.gateway.clicks import PolicyInForce
-from hitl.plan import Change, Cost, visible
+from hitl.hidden import unhidden, visible
+from hitl.plan import Change, Cost
 from hitl.protocol import Phase
 
 _HERE: Final = Path(__file__).parent
@@ -45,6 +46,7 @@ class Pages:
             "ago": _ago,
             "money": _money,
             "visible": visible,
+            "unhidden": unhidden,
             "words": _words,
             "person": self._person,
         }

@@ -15,7 +15,7 @@ from connectors.pulumi.rendering import cost_line
 from connectors.pulumi.stack_plan import StackPlan
 from hitl.console.stack_plans import FoundStackPlan
 from hitl.console.stack_shown import Changed, Drifted, Finding, Property, Some, StackShown, Value
-from hitl.plan import visible
+from hitl.hidden import visible
 
 PER_PART: Final = 50
 """Changes on one page."""

@@ -20,6 +20,7 @@ from hitl.approvers import People
 from hitl.canonical import canonical_json
 from hitl.decision import UNVERIFIED, Moment, SignedDecision
 from hitl.gateway.server import Server
+from hitl.hidden import visible
 from hitl.signing import PublicKeys, refuse_signature
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.registry import GoalEntry
@@ -104,7 +105,7 @@ class Starts:
             id=request.business_key(),
             task_queue=TaskQueue.GOALS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=request.summary(),
+            static_summary=visible(request.summary()),
             static_details=goal.description,
             search_attributes=TypedSearchAttributes(attributes),
             memo={MEMO: signed.model_dump_json()},

@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from connectors.errors import ConnectorError
 from hitl.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Clicks, Kind, Outcome, PolicyInForce
-from hitl.plan import visible
+from hitl.hidden import visible
 from hitl.policy_file import PolicyError
 from hitl.slack.blocks import escaped, plain
 from hitl.slack.client import mapped

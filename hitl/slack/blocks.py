@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hitl.plan import visible
+from hitl.hidden import unhidden
 
 _ALL_BLOCKS: Final = 12_000
 """Of the 13,200 characters that a message's blocks may have together, as others measured it."""
@@ -30,7 +30,7 @@ class Shown:
 
 def escaped(text: str) -> str:
     """Text for a `mrkdwn` object: with what hides made visible, and no link or mention of its own."""
-    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return unhidden(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def link(address: str, label: str) -> str:

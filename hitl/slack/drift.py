@@ -5,7 +5,7 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionDescription
 
-from hitl.plan import visible
+from hitl.hidden import unhidden, visible
 from hitl.slack.blocks import Passage, Shown, context, escaped, fitting, header, link, short
 from hitl.slack.messages import Links
 from workflows.drift_contracts import TellDrift
@@ -35,7 +35,7 @@ def drift_message(request: TellDrift, goal: WorkflowExecutionDescription, *, env
         links: Where people look further.
     """
     title = f"New drift in {visible(request.place)}"
-    lines = [short(visible(one), _LONGEST) for one in request.lines]
+    lines = [short(unhidden(one), _LONGEST) for one in request.lines]
     more = [f"… and {request.more} more"] if request.more > 0 else []
     passages = (
         Passage(f"In {visible(environment)}, otherwise than the state says:", [*lines, *more]),

@@ -18,7 +18,8 @@ from hitl.approvers import Path
 from hitl.decision import Verdict
 from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
-from hitl.plan import Plan, plan_digest, visible
+from hitl.hidden import unhidden, visible
+from hitl.plan import Plan, plan_digest
 from hitl.slack.blocks import (
     Block,
     Passage,
@@ -119,7 +120,7 @@ class Links:
 
 def decided(one: CountedDecision) -> str:
     """One decision, in one line."""
-    because = f": “{short(visible(one.reason), _SHORT)}”" if one.reason else ""
+    because = f": “{short(unhidden(one.reason), _SHORT)}”" if one.reason else ""
     return f"{one.person} {_SAID[one.verdict]} ({one.surface.value}){because}"
 
 
@@ -140,7 +141,7 @@ def approval_message(  # noqa: PLR0913 - all that a message tells of
     payload = {"request_id": found.id, "run_id": found.run_id, "plan_digest": digest, "stage": stage}
     waits = found.running and view.state is ApprovalState.WAITING
     heads = [header(title), _at_a_glance(found)]
-    passages = [Passage(f"How it ended: {visible(ended)}")] if ended else []
+    passages = [Passage(f"How it ended: {unhidden(ended)}")] if ended else []
     passages += [_people(found, view, asked), *_plan_passages(found.plan, waits=waits)]
     around = [markup(f"*Please decide:* {mentions}")] if waits and mentions else []
     around += [_context(found, digest, links), *([_buttons(found, digest)] if waits else [])]
@@ -168,7 +169,7 @@ def _title(found: FoundApproval, view: ApprovalView, ended: str) -> str:
 
 def _stands(view: ApprovalView, ended: str) -> str:
     if ended:
-        first = _CLAUSE.split(visible(ended), maxsplit=1)[0].strip()
+        first = _CLAUSE.split(unhidden(ended), maxsplit=1)[0].strip()
         return first[:1].upper() + first[1:] if 0 < len(first) <= _STANDS else "Ended"
     if view.state is ApprovalState.WAITING:
         return "Approval needed" + (" (reminder)" if view.reminders else "")
@@ -198,7 +199,7 @@ def _plan_passages(plan: Plan, *, waits: bool) -> Iterator[Passage]:
         cut = f"What {what} begins so; all {len(plan.parameters)} values are in the whole plan:"
         yield Passage(f"Exactly this {what} ({plan.action}):", plan.parameter_lines(), title_when_cut=cut)
     yield _changes(plan)
-    quoted, lines = [f"“{visible(one)}”" for one in plan.summary], len(plan.summary)
+    quoted, lines = [f"“{unhidden(one)}”" for one in plan.summary], len(plan.summary)
     of = f" (the first {_MOST_QUOTED} of {lines} lines)" if lines > _MOST_QUOTED else ""
     yield Passage(f"The goal says of it{of}:", quoted[:_MOST_QUOTED])
 
@@ -220,7 +221,7 @@ def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
         *(f"• {decided(one)}" for one in view.decisions[:_MOST_PEOPLE]),
     ]
     if view.state is not ApprovalState.WAITING and view.reason:
-        lines.append(f"Why: {visible(view.reason)}")
+        lines.append(f"Why: {unhidden(view.reason)}")
     return Passage(f"Asked by: {visible(asked.who)}; for the goal {visible(found.goal)}", lines)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from hitl.approvers import People
 from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
-from hitl.plan import visible
+from hitl.hidden import unhidden, visible
 from hitl.slack.blocks import Block, escaped, plain, short
 from hitl.slack.mentions import mentioned
 from hitl.slack.messages import decided
@@ -69,14 +69,14 @@ def lines_about(  # noqa: PLR0913 - all that a thread tells of
     if view.state is ApprovalState.WAITING:
         yield from _asked_again(found, view, asked, people)
     else:
-        why = f" {visible(view.reason)}" if view.reason else ""
+        why = f" {unhidden(view.reason)}" if view.reason else ""
         on = " The goal goes on." if view.state is ApprovalState.APPROVED else ""
         yield _said("state", f"It is {view.state.value.replace('_', ' ')}.{on}{why}")
     if progress:
-        shown = short(visible(progress), _LONGEST_PROGRESS)
+        shown = short(unhidden(progress), _LONGEST_PROGRESS)
         yield _said(_PROGRESS + hashlib.sha256(shown.encode()).hexdigest()[:32], shown)
     if ended:
-        yield _said(_ENDED, f"The step ended: {visible(ended)}.")
+        yield _said(_ENDED, f"The step ended: {unhidden(ended)}.")
 
 
 def _asked_again(found: FoundApproval, view: ApprovalView, asked: Asked, people: People) -> Iterator[Line]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from connectors.pulumi.approval import DESTROY_ACTION, UP_ACTION
-from hitl.plan import Change, Cost, Plan, Resource, Risk, visible
+from hitl.hidden import unhidden, visible
+from hitl.plan import Change, Cost, Plan, Resource, Risk
 
 STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
 _WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
@@ -63,7 +64,7 @@ def counted(resources: Sequence[Resource]) -> str:
 def worst_first(resources: Sequence[Resource]) -> list[str]:
     """One line for each change."""
     ordered = sorted(resources, key=lambda one: _WORST_FIRST.index(one.change))
-    return [f"{one.change.value} {visible(one.kind)} {visible(one.name)}" for one in ordered]
+    return [f"{one.change.value} {unhidden(one.kind)} {unhidden(one.name)}" for one in ordered]
 
 
 def risk(plan: Plan) -> str:

@@ -1,13 +1,19 @@
 """What others wrote, on a person's terminal: seen, not obeyed."""
 
 import io
-from typing import get_args
+import json
+import re
+from pathlib import Path
+from typing import Any, cast, get_args
 
 import pytest
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from temporalio.client import WorkflowHandle
 
-from workers.commands import exits, follow
+from workers.commands import exits, follow, goals
 from workers.commands.exits import Exit, fail, shown
 from workflows.contracts import Outcome
 
@@ -58,3 +64,62 @@ def test_an_error_shows_what_it_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     told = console.file.getvalue()
     assert not set("\x1b\x07\x9b") & set(told)
     assert "a long line that must stay one line to be copied" in told
+
+
+WORSE = f"{HOSTILE}\u202egnp\u3164\u2800\U000e0100\ue000"
+
+
+@pytest.fixture
+def terminal() -> exits.SafeConsole:
+    return exits.SafeConsole(
+        file=io.StringIO(), force_terminal=True, color_system="standard", highlight=False, width=60
+    )
+
+
+def told_by(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_no_line_of_ours_lets_an_id_or_an_input_command_the_terminal(
+    terminal: exits.SafeConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The console itself sees to it, whatever a command prints and however: no command has to think of it."""
+    monkeypatch.setattr(goals, "err", terminal)
+    started = follow.Started(
+        handle=cast("WorkflowHandle[Any, Any]", None),
+        workflow_id=WORSE,
+        run_id="r",
+        link="http://127.0.0.1/x",
+        existing=False,
+        trace_id=None,
+    )
+    goals._announce(started)
+    table = Table("id", "said")
+    table.add_row(escape(WORSE), WORSE)
+    terminal.print(table)
+    terminal.print(WORSE, markup=False)
+    with terminal.status(escape(WORSE)):
+        terminal.print(f"[bold]{escape(WORSE)}[/]", soft_wrap=True)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told_by(terminal))  # rich's own colours and movements
+    assert "Started" in plain
+    assert "owned" in plain
+    assert not set("\x1b\x07\x9b\u202e\u3164\u2800\U000e0100\ue000") & set(plain)
+    assert "\x1b]" not in told_by(terminal)
+    assert "\x1b[2J" not in told_by(terminal)
+
+
+def test_every_command_writes_by_such_a_console() -> None:
+    assert isinstance(exits.out, exits.SafeConsole)
+    assert isinstance(exits.err, exits.SafeConsole)
+    made = [path for path in Path(exits.__file__).parents[1].rglob("*.py") if " Console(" in path.read_text("utf-8")]
+    assert made == []
+
+
+def test_json_is_the_same_to_a_program_and_shows_a_person_what_hides(terminal: exits.SafeConsole) -> None:
+    value = {"said": WORSE, "größe": ["日本", 1, None]}
+    terminal.print_json(json.dumps(value))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", told_by(terminal))
+    assert json.loads(plain) == value
+    assert "größe" in plain
+    assert plain.replace("\n", "").isprintable()

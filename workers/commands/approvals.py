@@ -17,7 +17,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from hitl.approvers import Path
 from hitl.decision import Verdict
-from hitl.plan import Plan, PlanError, plan_digest, read_plan, visible
+from hitl.hidden import unhidden, visible
+from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.settings import Settings
@@ -236,11 +237,11 @@ def lines(view: ApprovalView, plan: Plan, *, link: str) -> Iterator[str]:
     }
     yield from (f"  {name:<13} {visible(value)}" for name, value in told.items() if value)
     yield "The goal says"
-    yield from (f"  > {visible(line)}" for line in plan.summary)
+    yield from (f"  > {unhidden(line)}" for line in plan.summary)
     yield "It will be told, and nothing else"
     yield from (f"  {line}" for line in plan.parameter_lines())
     yield "It touches"
-    yield from (f"  {one.change} {visible(one.kind)} {visible(one.name)}" for one in plan.resources)
+    yield from (f"  {one.change} {unhidden(one.kind)} {unhidden(one.name)}" for one in plan.resources)
     if view.decisions:
         yield "Decided"
     for one in view.decisions:

@@ -1,16 +1,40 @@
 """How the command ends: exit codes, and one way of saying an error."""
 
 import textwrap
+from collections.abc import Iterable
 from enum import IntEnum
-from typing import NoReturn
+from json import dumps, loads
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 from rich.markup import escape
+from rich.segment import Segment
+from rich.text import Text
 
-out = Console(highlight=False)
+from hitl.hidden import unhidden, unhidden_lines
+
+
+class SafeConsole(Console):
+    """A console that obeys nobody but us: in what it writes, whatever hides or commands a terminal is written out.
+
+    It looks at what is left after rich has taken its own markup out, so that no caller has to think of it.
+    """
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(one if one.control else one._replace(text=shown(one.text)) for one in buffer)
+
+    def print_json(self, json: str | None = None, **options: Any) -> None:
+        """The same for JSON, where what hides is written as JSON itself writes it: programs read it, too."""
+        del options
+        text = dumps(loads(json or "null"), indent=2, ensure_ascii=False)
+        self.print(JSONHighlighter()(Text("".join(map(_as_json, text)))), soft_wrap=True)
+
+
+out = SafeConsole(highlight=False)
 """For people and pipes: results."""
-err = Console(stderr=True, highlight=False)
+err = SafeConsole(stderr=True, highlight=False)
 """Progress and errors."""
 
 
@@ -46,5 +70,11 @@ def wrapped(text: str, *, indent: int, label: str = "") -> str:
 
 
 def shown(text: str) -> str:
-    """Text for a terminal: its control characters are seen, not obeyed."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text for a terminal: what hides and what commands it is written out; lines and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "\t".join(map(unhidden_lines, text.split("\t")))
+
+
+def _as_json(character: str) -> str:
+    return character if character == "\n" or unhidden(character) == character else dumps(character)[1:-1]

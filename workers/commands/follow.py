@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 
 from activities.queues import TaskQueue
 from deploy.local.state import StackState
+from hitl.hidden import visible
 from workers.commands.exits import Exit, err, out, shown
 from workers.commands.waiting import Waits, cancel_line
 from workers.settings import Settings
@@ -81,7 +82,7 @@ async def start(client: Client, goal: GoalEntry, request: GoalInput, *, workflow
             id=wanted,
             task_queue=TaskQueue.GOALS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=request.summary(),
+            static_summary=visible(request.summary()),
             static_details=goal.description,
             search_attributes=TypedSearchAttributes(attributes),
         )
