@@ -10,6 +10,7 @@ from activities.effects import step
 from activities.github import GitHub, session_for_step
 from activities.granted import GrantedRequest
 from activities.secrets import StepTokens
+from activities.step_end import ApprovedAnswer
 from activities.withheld import DestructiveSecrets, Withheld
 from connectors.errors import NotFound
 from hitl.plan import PlanParameters, read_plan
@@ -61,10 +62,8 @@ class DeleteBranchParameters(PlanParameters):
     expected_head: str
 
 
-class BranchDeleted(BaseModel):
+class BranchDeleted(ApprovedAnswer):
     """What was done."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     head: str = Field(description="Where it stood.")
 

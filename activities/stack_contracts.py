@@ -4,20 +4,34 @@ Nothing bulky is in it: programs, plans, states and event logs lie in the artifa
 digests. No secret is in it either: a step that needs credentials in a container is given them sealed for its run.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.sandbox import Source
+from activities.step_end import ApprovedAnswer, StepEnd, Way
 from connectors.pulumi.digests import Digest, Identity
 from connectors.pulumi.outcome import Ended, UpOutcome
+from connectors.pulumi.urn import told
+from connectors.pulumi.values import cause
+from hitl.hidden import visible
 from hitl.protocol import PolicyContext
 
 MAX_LINES: Final = 50
 """Lines for people in one answer; the whole is in an artifact."""
 
 StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")]
+
+
+WAYS: Final[Mapping[Ended, Way]] = {
+    Ended.APPLIED: "completed",
+    Ended.REFUSED: "refused",
+    Ended.PARTIALLY_APPLIED: "partially_applied",
+    Ended.UNKNOWN: "unknown",
+}
+"""How a step ends whose change of a stack ended so; goals end as their step did."""
 
 
 class _Contract(BaseModel):
@@ -136,7 +150,7 @@ class StackPreviewed(StackRead):
     lines: tuple[str, ...] = Field(default=(), description="For people, at most 50 of them.")
 
 
-class StackChanged(_Contract):
+class StackChanged(ApprovedAnswer):
     """How an update or a destruction ended. Anything but *applied* is for a person."""
 
     outcome: UpOutcome
@@ -145,8 +159,22 @@ class StackChanged(_Contract):
     said: str = Field(default="", description="The end of what Pulumi printed, bounded.")
     outputs: dict[str, str] = Field(default_factory=dict[str, str], description="The stack's outputs, secrets masked.")
 
+    def end(self) -> StepEnd:
+        """By the outcome, which is read from states and events."""
+        outcome = self.outcome
+        return StepEnd(
+            way=WAYS[outcome.ended],
+            why=outcome.why,
+            done=tuple(f"{one.change.value} {told(one.urn)}" for one in outcome.done),
+            not_done=tuple(f"{one.change.value} {told(one.urn)}" for one in outcome.not_done),
+            unplanned=tuple(f"{one.change.value} {told(one.urn)}" for one in outcome.unplanned),
+            failed=tuple(f"{one.op} {told(one.urn)}" for one in outcome.failed),
+            in_doubt=tuple(f"{one.op} {told(one.urn)}" for one in outcome.in_doubt),
+            next_step=outcome.next_step,
+        )
 
-class StackRestored(_Contract):
+
+class StackRestored(ApprovedAnswer):
     """`pulumi.restore_state`: how it ended; by the identity of what is there, never by what Pulumi said."""
 
     ended: Ended = Field(description="Applied, refused or unknown.")
@@ -155,6 +183,11 @@ class StackRestored(_Contract):
     replaced: Digest = Field(description="The state before it.")
     said: str = Field(default="", description="The end of what Pulumi printed, bounded.")
 
+    def end(self) -> StepEnd:
+        """By the identity of what is there."""
+        why = "" if self.ended is Ended.APPLIED else visible(cause(self.said)) or "Pulumi said nothing"
+        return StepEnd(way=WAYS[self.ended], why=why)
+
 
 class LockSeen(StackRead):
     """`pulumi.look_at_lock`: who holds Pulumi's own lock of the stack."""
@@ -162,11 +195,18 @@ class LockSeen(StackRead):
     owners: tuple[str, ...] = ()
 
 
-class StackUnlocked(_Contract):
+class StackUnlocked(ApprovedAnswer):
     """`pulumi.unlock_stack`: whether the lock is gone."""
 
     released: bool
     owners: tuple[str, ...] = ()
+
+    def end(self) -> StepEnd:
+        """A lock that is still there was not taken away."""
+        if self.released:
+            return StepEnd(way="completed")
+        held = f"{', '.join(map(visible, self.owners))} holds it" if self.owners else "it is not held any more"
+        return StepEnd(way="refused", why=held)
 
 
 class Deployment(_Contract):

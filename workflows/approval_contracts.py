@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.approval_facts import ApprovalFacts, DecidedBy
 from activities.approval_rules import ResolvedRule
+from activities.step_end import Way
 from hitl.approvers import Path
 from hitl.decision import SignedDecision, Surface, Verdict
 from hitl.plan import MAX_PLAN_BYTES
@@ -22,6 +23,8 @@ APPROVAL_WORKFLOW: Final = "Approval"
 NOTICE_WORKFLOW: Final = "ApprovalNotice"
 POST_APPROVAL: Final = "hitl.post_approval"
 UPDATE_APPROVAL: Final = "hitl.update_approval"
+MAX_ENDED: Final = 1_000
+"""Characters of how a step ended, as people are told."""
 
 
 class _Contract(BaseModel):
@@ -145,7 +148,11 @@ class UpdateApproval(_Contract):
     view: ApprovalView
     plan: str
     posted: PostedApproval | None = None
-    ended: str = Field(default="", description="How the step ended that was approved, once it has: one line.")
+    ended: str = Field(
+        default="", description="How the step ended that was approved, once it has: one line, made visible before."
+    )
+    end: Way | None = Field(default=None, description="The same in one word; None while the step runs.")
+    next_step: str = Field(default="", description="What a person does now.")
     progress: str = Field(
         default="",
         description="How far the approved step is, in one line: said in the thread, the same line once, and none "

@@ -23,23 +23,23 @@ from temporalio.exceptions import TimeoutError as TimedOut
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import BaseModel
-
     from activities.approval_rules import ApprovalRuleActivities, ResolvedRule, ResolveRule
     from activities.error_types import ErrorType, application_error
     from activities.granted import GrantedRequest
     from activities.queues import TaskQueue
+    from activities.step_end import ApprovedAnswer, StepEnd
     from hitl.approvers import Path
+    from hitl.hidden import unhidden
     from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import RefusalReason
     from workflows.approval import ApprovalWorkflow
-    from workflows.approval_contracts import ApprovalRequest, ApprovalResult, ApprovalState, UpdateApproval
+    from workflows.approval_contracts import MAX_ENDED, ApprovalRequest, ApprovalResult, ApprovalState, UpdateApproval
     from workflows.approval_messages import tell, update
     from workflows.contracts import DestructiveGoalInput, GoalState, Outcome
     from workflows.goal import Goal, NotApproved, StepDenied
     from workflows.policies import DESTROY, READ, Preset
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Answer = TypeVar("Answer", bound=ApprovedAnswer)
 Steps = TypeVar("Steps")
 
 _WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
@@ -70,12 +70,12 @@ class _Approved:
     request: GrantedRequest
     result: ApprovalResult
 
-    async def tell(self, what: str, ended: str = "") -> None:
+    async def tell(self, what: str, end: StepEnd | None = None) -> None:
         """Say how it goes on, where it was shown."""
         view = self.result.view
         if view is not None:
-            last = UpdateApproval(view=view, plan=self.request.plan, posted=self.result.posted, ended=ended[:500])
-            await tell(last, what=what)
+            last = UpdateApproval(view=view, plan=self.request.plan, posted=self.result.posted)
+            await tell(last if end is None else last.model_copy(update=_told_of(end)), what=what)
 
     async def say(self, progress: str) -> None:
         """Say how far the step is, where it was shown.
@@ -165,10 +165,10 @@ class ApprovingGoal(Goal):
         told = asyncio.create_task(approved.tell("approved"))
         progress = asyncio.create_task(self._say_progress(approved))
 
-        async def tell_end(ended: str) -> None:
+        async def tell_end(end: StepEnd) -> None:
             progress.cancel()
             await told
-            await approved.tell("ended", ended)
+            await approved.tell("ended", end)
 
         looks = False
         # No `finally`: where the worker ends, it would await outside of the workflow (temporalio/sdk-python#494).
@@ -186,9 +186,9 @@ class ApprovingGoal(Goal):
                     looks = True
                     await self._confirm(confirm, approved, answer)
         except (StepDenied, FailureError, asyncio.CancelledError) as error:
-            await tell_end(_in_doubt(error) if looks else _not_done(error))
+            await tell_end(_end_without_an_answer(error, looks=looks))
             raise
-        await tell_end("carried out")
+        await tell_end(answer.end())
         return answer
 
     async def _confirm(
@@ -301,19 +301,32 @@ def _lost(plan: Plan, how: str) -> str:
     return f"{plan.action} was not approved: its approval {how}. Nothing was done; ask again."
 
 
-def _not_done(error: BaseException) -> str:
-    return "cancelled while it was carried out" if is_cancelled_exception(error) else f"not carried out: {error}"
+def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
+    """How a step ended that was stopped, refused, or failed.
 
-
-def _in_doubt(error: BaseException) -> str:
-    """The step said that it is done, and this came before anybody had seen it."""
-    if is_cancelled_exception(error):
-        return "said to be carried out, and cancelled before anybody had looked"
-    return f"in doubt: {error}"
+    Args:
+        error: What it met.
+        looks: Whether the step had said that it is done, and this came before anybody had seen it.
+    """
+    cancelled = is_cancelled_exception(error)
+    if looks and cancelled:
+        return StepEnd(way="unknown", why="the step says that it was, and it was cancelled before anybody had looked")
+    if cancelled:
+        return StepEnd(way="cancelled")
+    why = unhidden(error.message if isinstance(error, ApplicationError) else str(error))
+    if looks or _unknown(error):
+        return StepEnd(way="unknown", why=why)
+    return StepEnd(way="denied" if isinstance(error, StepDenied) else "failed", why=why)
 
 
 def _unknown(error: BaseException) -> bool:
     return isinstance(error, ApplicationError) and error.type == ErrorType.OUTCOME_UNKNOWN
+
+
+def _told_of(end: StepEnd) -> dict[str, object]:
+    sentence = end.sentence()
+    told = sentence if len(sentence) <= MAX_ENDED else f"{sentence[: MAX_ENDED - 1]}…"
+    return {"ended": told, "end": end.way, "next_step": end.next_step}
 
 
 def _why(found: ApprovalResult, plan: Plan) -> str:

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import visible
     from hitl.plan import Plan
     from workflows.policies import CHANGE_STACK
-    from workflows.stack_change import OUTCOMES, REPLANS, NothingToDo, StackChange
+    from workflows.stack_change import REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import RestoreStateInput, RestoreStateResult, asked_for
 
 _NEXT: Final = {
@@ -96,7 +96,7 @@ class RestoreStateWorkflow(StackChange):
         )
 
     def _told(self, restored: StackRestored) -> RestoreStateResult:
-        kind, next_step = OUTCOMES[restored.ended], _NEXT[restored.ended]
+        kind, next_step = restored.end().way, _NEXT[restored.ended]
         told = self._known().model_copy(
             update={
                 "outcome": kind,

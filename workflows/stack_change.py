@@ -10,12 +10,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
     from activities.stack_contracts import DriftLook, DriftSeen, PreparedStack, SaidDone, StackChanged, StackPreviewed
     from activities.stacks import StackActivities
-    from connectors.pulumi.outcome import Deed, Ended, Failure
-    from connectors.pulumi.urn import read_urn
-    from hitl.hidden import visible
+    from activities.step_end import StepEnd
+    from connectors.pulumi.outcome import Ended
     from hitl.plan import Plan, read_plan
     from workflows.approved_step import ApprovingGoal
-    from workflows.contracts import DestructiveGoalInput, Outcome
+    from workflows.contracts import DestructiveGoalInput
     from workflows.stack_goal import StackGoal
     from workflows.stack_inputs import StackAsked, StackResult
 
@@ -23,14 +22,6 @@ REPLANS: Final = 3
 """How often people are asked anew because the stack, the world or the commit is not what they approved."""
 
 MOST_LISTED: Final = 200
-
-OUTCOMES: Final[dict[Ended, Outcome]] = {
-    Ended.APPLIED: "completed",
-    Ended.REFUSED: "refused",
-    Ended.PARTIALLY_APPLIED: "partially_applied",
-    Ended.UNKNOWN: "unknown",
-}
-"""How a goal ends whose change of a stack ended so."""
 
 
 class NothingToDo(Exception):
@@ -97,17 +88,17 @@ class StackChange(StackGoal, ApprovingGoal):
 
     async def ended(self, changed: StackChanged) -> StackResult:
         """The result of a change; one that was applied is looked at by another process, with other credentials."""
-        outcome = changed.outcome
-        kind = OUTCOMES[outcome.ended]
+        outcome, end = changed.outcome, changed.end()
+        kind = end.way
         told = self.result().model_copy(
             update={
                 "outcome": kind,
-                "reason": None if kind == "completed" else f"{_WORDS[outcome.ended]} {outcome.next_step}",
-                "done": _deeds(outcome.done),
-                "not_done": _deeds(outcome.not_done),
-                "unplanned": _deeds(outcome.unplanned),
-                "failed": _failures(outcome.failed),
-                "in_doubt": _failures(outcome.in_doubt),
+                "reason": None if kind == "completed" else f"{_sentence(end)} {outcome.next_step}",
+                "done": _listed(end.done),
+                "not_done": _listed(end.not_done),
+                "unplanned": _listed(end.unplanned),
+                "failed": _listed(end.failed),
+                "in_doubt": _listed(end.in_doubt),
                 "errors": outcome.errors,
                 "next_step": outcome.next_step,
                 "outputs": changed.outputs,
@@ -160,24 +151,13 @@ def _drift_lines(seen: DriftSeen) -> tuple[str, ...]:
     return seen.lines if seen.fingerprints or not seen.complete else ()
 
 
-_WORDS: Final = {
-    Ended.REFUSED: "Pulumi refused before anything was changed.",
-    Ended.PARTIALLY_APPLIED: "Some of it was done, and some was not.",
-    Ended.UNKNOWN: "Nobody can say whether it was done.",
-}
+def _sentence(end: StepEnd) -> str:
+    told = end.sentence()
+    return f"{told[0].upper()}{told[1:]}{'' if told.endswith('.') else '.'}"
 
 
-def _deeds(deeds: tuple[Deed, ...]) -> tuple[str, ...]:
-    return tuple(f"{one.change.value} {_named(one.urn)}" for one in deeds[:MOST_LISTED])
-
-
-def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
-    return tuple(f"{one.op} {_named(one.urn)}" for one in failures[:MOST_LISTED])
-
-
-def _named(urn: str) -> str:
-    try:
-        read = read_urn(urn)
-    except ValueError:
-        return visible(urn)
-    return visible(f"{read.type} {read.name}")
+def _listed(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """As many as a result may hold; where that is not all, the last line says so."""
+    if len(lines) <= MOST_LISTED:
+        return lines
+    return (*lines[:MOST_LISTED], f"{MOST_LISTED} of {len(lines)} listed; the event log has them all")

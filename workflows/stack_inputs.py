@@ -184,7 +184,7 @@ class InspectStackInput(OfAStack):
 
 
 class StackResult(GoalResult):
-    """What became of a stack. Lists hold one line per resource, at most 200 each."""
+    """What became of a stack. Lists hold one line per resource, at most 200 each; one that is cut says so."""
 
     repository: str = Field(description="As it was asked for.")
     stack: str = Field(description="As it was asked for.")

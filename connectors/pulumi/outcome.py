@@ -16,8 +16,8 @@ from connectors.pulumi.changes import ChangeKind, change_of
 from connectors.pulumi.events import EventLog, Metadata, Part, ResourceEvent, Stage
 from connectors.pulumi.stack_plan import refusal
 from connectors.pulumi.state import State
-from connectors.pulumi.urn import STACK_TYPE, is_bookkeeping
-from connectors.pulumi.values import gist, shown
+from connectors.pulumi.urn import STACK_TYPE, is_bookkeeping, read_urn, told
+from connectors.pulumi.values import cause, gist, shown
 from hitl.hidden import visible
 
 MOST_ERRORS: Final = 20
@@ -92,6 +92,13 @@ class UpOutcome(Part):
         """What the provider said of a quota that is used up, on one line; empty where it said nothing of one."""
         said = (line for error in self.errors for line in error.splitlines() if _LIMIT.search(line))
         return gist(visible(next(said, "")), most=_LONGEST_LIMIT)
+
+    @property
+    def why(self) -> str:
+        """What stood in its way, in one line: the first error, which names its resource; empty where nothing did."""
+        if self.ended is Ended.APPLIED:
+            return ""
+        return visible(cause(self.errors[0])) if self.errors else ""
 
     @property
     def next_step(self) -> str:
@@ -227,9 +234,21 @@ def _deeds(changes: Mapping[str, ChangeKind]) -> tuple[Deed, ...]:
 def _errors(log: EventLog) -> tuple[str, ...]:
     """What a policy pack refuses first: the engine itself then says little more than that it failed."""
     refused = [why] if (why := refusal(log)) else []
-    return tuple(shown(one, most=_LONGEST_ERROR) for one in [*refused, *(error.message for error in log.errors)])[
-        :MOST_ERRORS
-    ]
+    # Of a failure the engine says two things: what failed at a resource, and that it therefore stops.
+    said = [_about(one.urn, one.message) for one in sorted(log.errors, key=lambda one: not _names_a_resource(one.urn))]
+    return tuple(shown(one, most=_LONGEST_ERROR) for one in [*refused, *said])[:MOST_ERRORS]
+
+
+def _about(urn: str, message: str) -> str:
+    """A message that names the resource it is about. The stack itself is nobody's resource."""
+    return f"{told(urn)}: {message}" if _names_a_resource(urn) and urn not in message else message
+
+
+def _names_a_resource(urn: str) -> bool:
+    try:
+        return read_urn(urn).type != STACK_TYPE
+    except ValueError:
+        return False
 
 
 def _unreadable(

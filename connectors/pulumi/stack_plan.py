@@ -13,7 +13,7 @@ from connectors.pulumi.noise import Noise
 from connectors.pulumi.prices import CostChange, Prices, cost_change
 from connectors.pulumi.stateful import StatefulTypes
 from connectors.pulumi.urn import STACK_TYPE, is_bookkeeping, read_urn
-from connectors.pulumi.values import gist, masked, shown
+from connectors.pulumi.values import cause, gist, masked, shown
 
 MANDATORY: Final = "mandatory"
 
@@ -137,7 +137,7 @@ def _require_whole(log: EventLog) -> None:
             "the limits of the event log"
         )
     if log.summary is None or not log.ended:
-        said = f": {gist(log.errors[0].message)}" if log.errors else ""
+        said = f": {cause(log.errors[0].message)}" if log.errors else ""
         raise PlanImpossible(f"the preview did not reach its end{said}; look at its messages, and preview again")
     if not log.summary.preview:
         raise PlanImpossible("this is the log of an update, not of a preview; preview again")
@@ -159,7 +159,7 @@ def _require_allowed(log: EventLog) -> None:
     if why := refusal(log):
         raise PlanImpossible(why)
     if log.errors:
-        raise PlanImpossible(f"the preview failed: {gist(log.errors[0].message)}; mend that, and preview again")
+        raise PlanImpossible(f"the preview failed: {cause(log.errors[0].message)}; mend that, and preview again")
 
 
 def _finding(event: PolicyViolation) -> PolicyFinding:

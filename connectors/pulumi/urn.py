@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from hitl.hidden import visible
+
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _PROVIDER: Final = "pulumi:providers:"
 _PREFIX: Final = "urn:pulumi:"
@@ -32,6 +34,15 @@ def read_urn(urn: str) -> Urn:
         raise ValueError(f"{urn[:200]!r} is no URN; one looks like urn:pulumi:dev::shop::aws:s3/bucket:Bucket::assets")
     stack, project, types, name = parts
     return Urn(stack, project, types.rpartition("$")[2], name)
+
+
+def told(urn: str) -> str:
+    """A resource as people know it: type and name, with what hides in them made visible."""
+    try:
+        read = read_urn(urn)
+    except ValueError:
+        return visible(urn)
+    return visible(f"{read.type} {read.name}")
 
 
 def is_bookkeeping(type_: str) -> bool:

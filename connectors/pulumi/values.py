@@ -24,6 +24,9 @@ _DEEPEST: Final = 60
 
 Properties = Mapping[str, JsonValue]
 
+_TRACEBACK: Final = "Traceback (most recent call last):"
+_PLACE: Final = re.compile(r'File "([^"\n]{1,500})", line (\d{1,9})')
+
 
 def masked(value: JsonValue, *, name: str = "", depth: int = _DEEPEST) -> JsonValue:
     """The value without secrets: what Pulumi marks as one, and what stands under a name that says so.
@@ -73,6 +76,23 @@ def gist(message: str, *, most: int = 400) -> str:
     """A message on one line; of one that has many, as a traceback has, the first and the last."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return shown(" … ".join(dict.fromkeys([*lines[:1], *lines[-1:]])), most=most)
+
+
+def cause(message: str, *, most: int = 400) -> str:
+    """What a message comes to, on one line: of a traceback the error and where it was raised, else its gist."""
+    before, traced, after = message.rpartition(_TRACEBACK)
+    lines = after.splitlines()[1:]
+    base = len(before) - len(before.rstrip(" \t"))
+    raised = next((line.strip() for line in lines if line.strip() and _indented(line) <= base), "")
+    if not traced or not raised:
+        return gist(message, most=most)
+    places = _PLACE.findall(after)
+    where = f" (line {places[-1][1]} of {places[-1][0].rpartition('/')[2]})" if places else ""
+    return shown(raised, most=most) + where
+
+
+def _indented(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def at_path(properties: Properties, path: str) -> JsonValue:

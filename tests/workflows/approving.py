@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.policy_source import PolicySource
     from activities.queues import TaskQueue
     from activities.safeguards import Safeguards
+    from activities.step_end import ApprovedAnswer
     from hitl.decision import Decision, SignedDecision, Surface, Verdict
     from hitl.grant import execution_expiry
     from hitl.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
@@ -94,7 +95,7 @@ class BranchParameters(PlanParameters):
     branch: str
 
 
-class Removed(BaseModel):
+class Removed(ApprovedAnswer):
     branch: str
 
 

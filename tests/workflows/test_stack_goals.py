@@ -173,11 +173,15 @@ async def test_people_are_not_asked_for_ever(house: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "outcome"),
-    [(Ended.REFUSED, "refused"), (Ended.PARTIALLY_APPLIED, "partially_applied"), (Ended.UNKNOWN, "unknown")],
+    ("ended", "outcome", "told"),
+    [
+        (Ended.REFUSED, "refused", "refused, and nothing was changed:"),
+        (Ended.PARTIALLY_APPLIED, "partially_applied", "carried out in part:"),
+        (Ended.UNKNOWN, "unknown", "in doubt: nobody can say whether it was carried out;"),
+    ],
 )
 async def test_what_was_not_applied_whole_is_said_and_never_tried_again(
-    house: Make, ended: Ended, outcome: str
+    house: Make, ended: Ended, outcome: str, told: str
 ) -> None:
     found = UpOutcome(
         ended=ended,
@@ -189,17 +193,44 @@ async def test_what_was_not_applied_whole_is_said_and_never_tried_again(
     )
     stack = Stack(changed=[StackChanged(outcome=found)])
     made = house(stack)
+
+    async def was_told() -> bool:
+        return any(one.ended for one in made.messages.updates)
+
     async with made.at_work():
         goal = await start(made, UP, StackResult)
         await made.approved(goal)
         result = await goal.result()
         status = await goal.query("status", result_type=GoalStatus)
+        await eventually(was_told)
+    [last] = {(one.end, one.ended, one.next_step) for one in made.messages.updates if one.ended}
+    database = "banksman:postgres:Database"
+    sentence = (
+        f"{told} 1 done (create {database} shop); 1 failed (delete {database} blog); 1 in doubt (create ); "
+        f"1 not done (delete {database} blog). Why: it is in use"
+    )
+    assert last == (outcome, sentence, found.next_step)
+    assert sentence[1:] in str(result.reason)
     assert (result.outcome, status.state) == (outcome, outcome)
     assert result.not_done == ("delete banksman:postgres:Database blog",)
     assert result.failed == ("delete banksman:postgres:Database blog",)
     assert result.errors == ("it is in use",)
     assert found.next_step in str(result.reason)
     assert (stack.names().count("update"), stack.names().count("drift")) == (1, 0)
+
+
+async def test_a_list_that_is_cut_says_so(house: Make) -> None:
+    done = tuple(Deed(urn=f"{URN}{number}", change=ChangeKind.CREATE) for number in range(300))
+    whole = UpOutcome(ended=Ended.APPLIED, done=done, outputs_recorded=True)
+    exact = whole.model_copy(update={"done": done[:200]})
+    for found, lines, last in ((whole, 201, "200 of 300 listed; the event log has them all"), (exact, 200, None)):
+        made = house(Stack(changed=[StackChanged(outcome=found)]))
+        async with made.at_work():
+            goal = await start(made, UP, StackResult)
+            await made.approved(goal)
+            result = await goal.result()
+        assert len(result.done) == lines
+        assert last is None or result.done[-1] == last
 
 
 async def test_progress_is_shown_and_said_below_the_approval(house: Make) -> None:
