@@ -12,6 +12,7 @@ from activities.run_output import masked
 from activities.stack_files import StackFiles
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.event_reader import without_values
+from connectors.pulumi.values import TRACEBACK, cause
 from hitl.hidden import visible
 from observability.redaction import redact
 from sandbox.pulumi.outcome import RunOutcome, StepOutcome
@@ -36,6 +37,8 @@ _REFUSED: Final = re.compile(
 )
 _POLICY_PACK: Final = re.compile(r"/policies/\S+: not a directory")
 _TOLD: Final = 900
+_READ: Final = 16_000
+"""Characters at the end of what was printed in which the cause is looked for."""
 
 
 def no_such_stack(outcome: RunOutcome) -> bool:
@@ -45,11 +48,13 @@ def no_such_stack(outcome: RunOutcome) -> bool:
 
 def said(outcome: RunOutcome, hidden: Sequence[bytes]) -> str:
     """The end of what Pulumi and the program printed in the step that failed, or in the last one; secrets masked."""
+    return "\n".join(part[-SAID // 2 :] for part in _parts(outcome, hidden))
+
+
+def _parts(outcome: RunOutcome, hidden: Sequence[bytes]) -> list[str]:
     step = _failed(outcome) or (outcome.steps[-1] if outcome.steps else None)
     parts = [step.said if step else "", outcome.program_output]
-    return "\n".join(
-        redact.tail(without_values(masked(part, hidden)).strip(), SAID // 2) for part in parts if part.strip()
-    )
+    return [redact.tail(without_values(masked(part, hidden)).strip(), _READ) for part in parts if part.strip()]
 
 
 def raise_failed(outcome: RunOutcome, files: StackFiles, *, what: str, hidden: Sequence[bytes]) -> NoReturn:
@@ -134,6 +139,9 @@ def _words(outcome: RunOutcome) -> str:
 
 
 def _tail(outcome: RunOutcome, hidden: Sequence[bytes]) -> str:
-    told = said(outcome, hidden)
     refused = f"refused: {', '.join(outcome.refused[:5])}; " if outcome.refused else ""
+    for part in reversed(_parts(outcome, hidden)):  # the program knows better than the engine why it failed
+        if TRACEBACK in part:
+            return repr(refused + visible(cause(part)))
+    told = said(outcome, hidden)
     return repr(refused + visible(" ⏎ ".join(line.strip() for line in told.splitlines() if line.strip())[-_TOLD:]))

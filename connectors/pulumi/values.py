@@ -24,7 +24,7 @@ _DEEPEST: Final = 60
 
 Properties = Mapping[str, JsonValue]
 
-_TRACEBACK: Final = "Traceback (most recent call last):"
+TRACEBACK: Final = "Traceback (most recent call last):"
 _PLACE: Final = re.compile(r'File "([^"\n]{1,500})", line (\d{1,9})')
 
 
@@ -80,7 +80,7 @@ def gist(message: str, *, most: int = 400) -> str:
 
 def cause(message: str, *, most: int = 400) -> str:
     """What a message comes to, on one line: of a traceback the error and where it was raised, else its gist."""
-    before, traced, after = message.rpartition(_TRACEBACK)
+    before, traced, after = message.rpartition(TRACEBACK)
     lines = after.splitlines()[1:]
     base = len(before) - len(before.rstrip(" \t"))
     raised = next((line.strip() for line in lines if line.strip() and _indented(line) <= base), "")

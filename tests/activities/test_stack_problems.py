@@ -84,3 +84,17 @@ def test_values_of_a_violated_plan_are_not_handed_on() -> None:
 def test_a_stack_that_is_not_there_is_known() -> None:
     assert no_such_stack(failed("before", "error: no stack named 'dev' found"))
     assert not no_such_stack(failed("before", "error: something else"))
+
+
+def test_of_a_traceback_only_the_error_and_its_place_are_told() -> None:
+    frames = "".join(
+        f'  File "/program/part_{number}.py", line {number}, in call\n    call()\n' for number in range(60)
+    )
+    trace = f"Traceback (most recent call last):\n{frames}NameError: name 'missing' is not defined\n"
+    told = str(problem(failed("preview", f"error: it failed:\n{trace}"), files(), what="the preview", hidden=()))
+    assert "\"NameError: name 'missing' is not defined (line 59 of part_59.py)\"" in told
+    assert "File" not in told
+    by_program = str(problem(failed("preview", "error: boom", output=trace), files(), what="the preview", hidden=()))
+    assert by_program == told
+    secret = trace.replace("missing", SECRET.decode())
+    assert SECRET.decode() not in str(problem(failed("up", secret), files(), what="the up", hidden=(SECRET,)))
