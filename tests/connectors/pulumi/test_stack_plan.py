@@ -198,7 +198,7 @@ def test_a_program_that_does_not_run_is_no_plan(stack: Stack) -> None:
     ran = stack.preview()
     assert ran.code != 0
     with pytest.raises(
-        PlanImpossible, match=r"the preview failed: Program failed .* … SyntaxError: invalid syntax; mend"
+        PlanImpossible, match=r"the preview failed: SyntaxError: invalid syntax \(line 1 of __main__\.py\)"
     ):
         planned(ran)
 
