@@ -27,7 +27,7 @@ from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import SignedDecision
-from hitl.grant import Checked
+from hitl.grant import Checked, Heard
 from hitl.plan import plan_digest
 from hitl.protocol import Effect, Refusal, RefusalReason
 from tests.activities.attempts import Records, Waited, times
@@ -289,7 +289,7 @@ def test_a_worker_that_does_not_know_its_cluster_verifies_nothing(house: House) 
 # At the click.
 
 
-def click(house: House, signed: SignedDecision) -> Checked | Refusal:
+def click(house: House, signed: SignedDecision) -> Heard | Refusal:
     check = ClickCheck(house.keys, house.source, cluster="cluster-1", clock=lambda: house.now)
     return check(signed, house.gateway.occasion(environment="elsewhere", cluster="elsewhere"))
 
