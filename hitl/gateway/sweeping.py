@@ -66,7 +66,7 @@ class Sweeper:
                 await (self._tell(one) if one.workflow_type == APPROVAL_WORKFLOW else self._end_left_behind(one))
             except Exception as error:  # noqa: BLE001 - anybody can end anything: one must not keep the others' buttons
                 _log.warning("one that ended could not be looked after", workflow_id=one.id, why=str(error))
-        self._since = began - _BACK
+        self._since = max(self._since, began - _BACK)
         self._done = {run: at for run, at in self._done.items() if at > self._since}
 
     async def _ended(self) -> AsyncIterator[WorkflowExecution]:

@@ -26,7 +26,7 @@ from tests.hitl.console.stacks import (
     many,
     signed,
 )
-from tests.hitl.console.visiting import Console, Visit
+from tests.hitl.console.visiting import Console, Visit, others_scripts
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _NAMED = re.compile(r'<b class="called"><bdi>(.*?)</bdi></b>')
@@ -157,7 +157,8 @@ async def test_names_and_values_are_no_markup_and_hide_nothing(console: Console,
     pages = [(await alice.get(shown_at(approval))).text]
     pages.append((await alice.get(f"/approval/change?id={quote(approval, safe='')}&n=0")).text)
     for page in pages:
-        assert ("<script" in page, "<img src=x" in page, "\u202e" in page, "\u200b" in page) == (False,) * 4
+        assert others_scripts(page) == []
+        assert ("<img src=x" in page, "\u202e" in page, "\u200b" in page) == (False,) * 3
         assert read(page).count("gpj.\\u202eexe\\u200b") >= 5
     assert read(pages[0]).count("gpj.\\u202eexe\\u200b") >= 18
 
@@ -269,7 +270,7 @@ async def test_what_cannot_be_used_is_said_and_the_summary_stays(
     approval = await console.ask(signed(a_bit_of_all(), await keep(console)))
     page = await alice.get(shown_at(approval))
     told = read(page.text)
-    assert (page.status_code, "<script" in page.text) == (200, False)
+    assert (page.status_code, others_scripts(page.text)) == (200, [])
     assert "The whole plan is not here" in told
     assert why in told
     assert "LOSES DATA: orders (the data of the database), exports" in told

@@ -36,6 +36,7 @@ from connectors.artifacts import ArtifactStore
 from hitl.approvers import People
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
+from hitl.console.headers import SCRIPTS
 from hitl.console.key_uses import used_once_more
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
@@ -54,6 +55,12 @@ from workflows.registry import GoalEntry
 SECRET = "a secret that is long enough for this console"
 ORIGIN = "http://127.0.0.1:8080"
 _FORM = re.compile(r'<form method="post" action="([^"]+)".*?name="form" value="([^"]+)"', re.DOTALL)
+
+
+def others_scripts(page: str) -> list[str]:
+    """The scripts of a page that are not our own files."""
+    ours = {f'<script src="/static/{name}" defer>' for name in SCRIPTS}
+    return [one for one in re.findall(r"<script[^>]*>?", page) if one not in ours]
 
 
 def console_policy() -> str:

@@ -8,7 +8,8 @@ import contextlib
 import copy
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ class Place:
     twin: Twin
     vault: VaultSession
     folder: Path
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def client(self) -> Client:
@@ -97,7 +99,9 @@ class Place:
         await keys.refresh()
         tokens = {name: SecretStr(value) for name, value in SLACK.items()}
         settings = self.settings(**changes)
-        return Gateway(self.client, settings, self.vault, cluster=self.house.cluster, secrets=tokens, keys=keys)
+        made = Gateway(self.client, settings, self.vault, cluster=self.house.cluster, secrets=tokens, keys=keys)
+        made.sweeper._since = self.began  # what other tests ended is not told here
+        return made
 
     async def another_process(self) -> "Place":
         """The same, as a second process sees it: with its own connection to Temporal."""
