@@ -29,6 +29,8 @@ LONGEST: Final = 256 * 1024
 """Bytes of a file that is read."""
 
 _PACK: Final = "repository.pack"
+NO_FOLDER: Final = 66
+"""How the checkout ends where the commit has no such folder."""
 _SECONDS: Final = 300.0
 _ARCHIVE_BYTES: Final = 256 * MIB
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -49,6 +51,7 @@ printf '%s\\n' "$commit" > tree/.git/shallow
 git -C tree -c advice.detachedHead=false checkout --quiet --detach "$commit"
 rm -rf tree/.git
 : > {MARK}
+if [ ! -d "tree/$folder" ]; then exit {NO_FOLDER}; fi
 cd "tree/$folder"
 for name in {PROJECT} "$settings" {REQUIREMENTS}; do
   if [ -f "$name" ]; then cp "$name" "$workspace/$name"; fi

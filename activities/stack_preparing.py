@@ -9,6 +9,7 @@ from activities.stack_contracts import PreparedStack, PrepareStackRequest
 from activities.stack_files import (
     LONGEST,
     MARK,
+    NO_FOLDER,
     POLICIES,
     PROGRAM,
     PROJECT,
@@ -92,6 +93,8 @@ class Preparing:
         found = {artifact.path: artifact for artifact in result.artifacts}
         if MARK not in found:
             raise InvalidRequest(f"{self._about} could not be checked out in the sandbox: {_end(result)}")
+        if result.exit_code == NO_FOLDER:
+            raise InvalidRequest(f"there is no folder {self._about}: name the folder of a Pulumi project")
         if result.exit_code != 0 or PROGRAM not in found:
             raise InvalidRequest(f"{self._about} cannot be taken apart: {_end(result)}")
         if PROJECT not in found:

@@ -4,15 +4,17 @@ import io
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from tests.workflows.approving import ACTION, House, eventually
-from tests.workflows.parking import NobodyWorkflow, ParkInput, ParkWorkflow
+from tests.workflows.parking import NobodyWorkflow, ParkInput, ParkWorkflow, StepWorkflow
 from workers.commands import waiting
+from workers.commands.follow import now
 from workers.commands.waiting import Waits, served
 from workers.settings import Settings
 from workflows.runner import sandbox_runner
@@ -101,3 +103,18 @@ async def test_a_queue_that_nobody_serves_is_named(
         await goal.terminate()
     assert f"waits: nobody serves the queue {queue}: no " in said.getvalue()
     assert "`banksman status`" in said.getvalue()
+
+
+async def test_the_step_under_way_is_told_in_the_goal_s_words_and_by_its_name_where_it_has_none(client: Client) -> None:
+    queue = f"words-{uuid.uuid4()}"
+    flows = [StepWorkflow, NobodyWorkflow]
+    async with Worker(client, task_queue=queue, workflows=flows, workflow_runner=sandbox_runner()):
+        goal = await client.start_workflow("TestStep", ParkInput(why="nobody"), id=f"s/{queue}", task_queue=queue)
+        bare = await client.start_workflow("TestNobody", "nobody", id=f"n/{queue}", task_queue=queue)
+        for handle, words in ((goal, "Read README.md"), (bare, "test.nobody")):
+
+            async def told(handle: WorkflowHandle[Any, Any] = handle, words: str = words) -> bool:
+                return await now(handle, await handle.describe()) == words
+
+            await eventually(told)
+            await handle.terminate()

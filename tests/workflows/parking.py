@@ -35,6 +35,23 @@ class ParkWorkflow(Goal):
         return GoalResult()
 
 
+@workflow.defn(name="TestStep")
+class StepWorkflow(ParkWorkflow):
+    """Takes a step, which nobody runs."""
+
+    @workflow.init
+    def __init__(self, request: ParkInput) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: ParkInput) -> GoalResult:
+        self.begin("Read README.md")
+        await workflow.execute_activity(
+            "test.nobody", task_queue=request.why, start_to_close_timeout=timedelta(seconds=9)
+        )
+        return GoalResult()
+
+
 @workflow.defn(name="TestNobody")
 class NobodyWorkflow:
     @workflow.run

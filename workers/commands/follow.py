@@ -14,7 +14,13 @@ from opentelemetry import trace
 from pydantic import TypeAdapter
 from rich.markup import escape
 from temporalio.api.enums.v1 import PendingWorkflowTaskState
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError
@@ -25,13 +31,14 @@ from hitl.hidden import visible
 from workers.commands.exits import Exit, err, out, shown
 from workers.commands.waiting import Waits, cancel_line
 from workers.settings import Settings
-from workflows.contracts import GoalInput
+from workflows.contracts import GoalInput, GoalStatus
 from workflows.registry import GoalEntry
 
 _POLL: Final = 0.4
 _LONGEST_POLL: Final = 4.0
 _SLOWER: Final = 1.1
 _NO_WORKER_AFTER = timedelta(seconds=4)
+_PATIENCE: Final = timedelta(seconds=2)
 _JSON: TypeAdapter[Mapping[str, Any]] = TypeAdapter(Mapping[str, Any])
 
 _EXITS: Final[Mapping[str, Exit]] = {
@@ -109,7 +116,7 @@ async def follow(started: Started, waits: Waits, *, quiet: bool) -> Ended:
             with contextlib.suppress(RPCError):
                 described = await started.handle.describe()
                 if status is not None:
-                    status.update(escape(shown(_now(described))))
+                    status.update(escape(shown(await now(started.handle, described))))
                 await waits.tell(described)
             await asyncio.wait({waiting}, timeout=look)
             look = min(look * _SLOWER, _LONGEST_POLL)
@@ -138,13 +145,13 @@ def exit_of(result: Mapping[str, Any]) -> Exit:
     return _EXITS.get(str(result.get("outcome", "completed")), Exit.DENIED)
 
 
-def _now(described: WorkflowExecutionDescription) -> str:
-    """One line: the step under way, and what it last met."""
+async def now(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> str:
+    """One line: the step under way in the goal's own words, and what it last met."""
     raw = described.raw_description
     pending = raw.pending_activities
     if pending:
         step = pending[0]
-        line = step.activity_type.name
+        line = await _in_words(handle) or step.activity_type.name
         if step.attempt > 1:
             line += f", attempt {step.attempt}: {step.last_failure.message or 'no answer'}"
         return line
@@ -154,6 +161,13 @@ def _now(described: WorkflowExecutionDescription) -> str:
         if since > _NO_WORKER_AFTER:
             return "no goals worker has taken it yet; `banksman status` tells whether one runs"
     return "running"
+
+
+async def _in_words(handle: WorkflowHandle[Any, Any]) -> str | None:
+    """What a goal says that it does now; None where it cannot be asked, or is no goal."""
+    with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+        return (await handle.query("status", result_type=GoalStatus, rpc_timeout=_PATIENCE)).step
+    return None
 
 
 def _failed(failure: WorkflowFailureError) -> Ended:

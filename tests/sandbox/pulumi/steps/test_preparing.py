@@ -41,7 +41,7 @@ async def test_what_could_lead_the_engine_elsewhere_is_refused_by_name(shop: Sho
 @pytest.mark.parametrize(
     ("folder", "more", "words"),
     [
-        ("nowhere", {}, "cannot be taken apart"),
+        ("nowhere", {}, "^there is no folder 'nowhere' of "),
         ("infra", {}, "has no 'Pulumi.yaml'"),
         ("..", {}, "no plain relative path"),
         (FOLDER, {"Pulumi.yaml": "#" * 300_000}, "longer than 262144 bytes"),
