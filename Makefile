@@ -9,6 +9,7 @@ PYTEST := $(BIN)/pytest
 # an interface of the machine comes or goes, as each sandbox network makes one: its tests come first, and alone.
 BROWSER_TESTS := tests/connectors/slack/test_twin_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
+TESTS_alone := tests/sandbox/test_killed_engine.py
 TESTS_browser := $(BROWSER_TESTS)
 TESTS_stack := tests/stack
 TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
@@ -58,7 +59,7 @@ test: prepare  ## Run all tests; what this machine cannot run is skipped with it
 	@echo "» two groups of tests at a time; each is shown when it has ended. Watch: tail -f $(VENV)/tests-*.log"
 	@rm -f $(FAILED); $(MAKE) --no-print-directory test-browser || touch $(FAILED)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TEST_GROUPS) || touch $(FAILED)
-	@echo "» what takes the container engine from all others:"; $(PYTEST) -m alone tests/stack || touch $(FAILED)
+	@echo "» what takes the container engine from all others:"; $(PYTEST) -m alone $(TESTS_alone) tests/stack || touch $(FAILED)
 	@test ! -e $(FAILED)
 
 .PHONY: test-browser $(TEST_GROUPS)

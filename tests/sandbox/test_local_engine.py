@@ -36,7 +36,7 @@ async def test_an_address_where_nobody_answers_is_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("bare")
 async def test_without_root_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(DockerUnavailable, match="only root can start one: install and start Docker"):
+    with pytest.raises(DockerUnavailable, match="only root can start one: start Docker, or a rootless one"):
         await enter(DockerSettings(cache=tmp_path))
 
 
