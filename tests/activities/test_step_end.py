@@ -70,7 +70,7 @@ TRACE = """Program failed with an unhandled exception:
     Traceback (most recent call last):
       File "/usr/lib/python3/runpy.py", line 86, in _run_code
         exec(code, run_globals)
-      File "/work/program/__main__.py", line 7, in <module>
+      File "/workspace/program/__main__.py", line 7, in <module>
         db = Database("shop", owner=missing)
                                     ^^^^^^^
     NameError: name 'missing' is not defined
