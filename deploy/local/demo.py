@@ -24,13 +24,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.github.bare import BareRepository
 from connectors.github.git import GitError
-from deploy.local.control import Ask, ask
 from deploy.local.example import EXAMPLE_REPOSITORY
 from deploy.local.github import OLD_BRANCH, make_branch
+from deploy.local.parts import STACKS
 from deploy.local.process import ChildReport, ChildState
-from deploy.local.sandbox_state import SandboxState, sandbox_state
 from deploy.local.seeded_person import SeededPerson
-from deploy.local.state import StackState
+from deploy.local.state import Part, PartState, StackFolder, StackState
 from workflows.contracts import STATE_ATTRIBUTE, DeleteBranchInput, GoalInput, GoalState, ReadFileInput
 from workflows.stack_inputs import PreviewAndUpInput
 
@@ -200,22 +199,22 @@ class Demo:
     async def ask_for_a_database(self) -> None:
         """Ask for a database by Pulumi, where there is a sandbox to plan it in, or will be."""
         asked = PreviewAndUpInput(repository=EXAMPLE_REPOSITORY, stack="dev")
-        state, reason = await self._sandbox()
-        if state is SandboxState.MISSING:
-            _say(f"\nLeft out: PreviewAndUp, a database by Pulumi, because {reason}")
+        part = await self._part(STACKS)
+        if part.state is PartState.MISSING:
+            _say(f"\nLeft out: PreviewAndUp, a database by Pulumi, because {part.why}")
             return
-        await self._ask("PreviewAndUp", asked, settle=state is SandboxState.READY)
+        await self._ask("PreviewAndUp", asked, settle=part.state is PartState.READY)
 
-    async def _sandbox(self) -> tuple[SandboxState, str]:
-        """How far the sandbox is; a stack that has just come up needs a moment to find that it can have none."""
+    async def _part(self, name: str) -> Part:
+        """How far a part is; a stack that has just come up needs a moment to find that it can have none."""
         deadline = time.monotonic() + _DECIDED
         while True:
-            reply = await ask(self.folder / "control.sock", Ask(op="status"))
-            if reply is None:
+            now = StackFolder(self.folder).read()
+            if now is None:
                 raise DemoFailed("the embedded stack has ended meanwhile: `make demo` starts it again")
-            found = sandbox_state(reply.children, reply.notes)
-            if found[0] is not SandboxState.COMING or time.monotonic() > deadline:
-                return found
+            part = now.parts[name]
+            if part.state is not PartState.COMING or time.monotonic() > deadline:
+                return part
             await asyncio.sleep(_POLL)
 
     async def _ask(self, goal: str, request: GoalInput, *, settle: bool = True) -> None:

@@ -31,7 +31,6 @@ from deploy.local.options import StackOptions
 from deploy.local.parts import SANDBOX, STACKS, Parts
 from deploy.local.ports import HOST
 from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
-from deploy.local.sandbox_state import NO_PULUMI, NO_SANDBOX, NO_STATE, PULUMI_READY
 from deploy.local.slack import prepare_slack
 from deploy.local.stacks import write_stacks
 from deploy.local.state import (
@@ -188,7 +187,7 @@ class Stack:
         except (ChildFailed, VaultError, ConnectorError, OSError, ValueError) as error:
             for name in self._running.keys() & {"container-engine", "worker-sandbox"}:
                 await self._running[name].stop()
-            self._note(f"{NO_SANDBOX}: {error}")
+            self._note(f"there is no sandbox, and goals that need it wait: {error}")
             self._parts.missing(SANDBOX, STACKS, why=error)
         else:
             self._note("the sandbox is ready")
@@ -238,7 +237,7 @@ class Stack:
         self._write()
 
     def _no_state(self, error: Exception) -> None:
-        self._note(f"{NO_STATE}: {error}")
+        self._note(f"there is no state database, and goals on Pulumi stacks cannot be done: {error}")
         self._parts.missing(STACKS, why=error)
 
     async def _tell_of_pulumi(self) -> None:
@@ -248,10 +247,12 @@ class Stack:
                 engine = await self._engine()
                 if engine.pulumi == "ready":
                     self._parts.ready(STACKS)
-                    return self._note(PULUMI_READY)
+                    return self._note("Pulumi is ready")
                 if engine.pulumi == "missing":
                     self._parts.missing(STACKS, why=f"there is no image with Pulumi: {engine.problem}")
-                    return self._note(f"{NO_PULUMI}: {engine.problem}")
+                    return self._note(
+                        f"there is no image with Pulumi, and goals on stacks cannot be done: {engine.problem}"
+                    )
             await asyncio.sleep(_POLL)
 
     async def _make_current(self, client: Client) -> None:
