@@ -1,6 +1,7 @@
 """The console in a real browser: what people see and do with and without scripts, and pages that mean harm."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Generator
@@ -254,6 +255,7 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
         approval = await house.approval_of(goal)
         await house.decide(approval, "bob", reason="fine")
         page = await windows.open("alice", scripts=True, width=width)
+        await page.route("**/live?*", lambda route: route.abort())  # what is counted must not come and go
         shown = windows.shown_at(approval)
         for path in (
             f"{windows.address}/",
@@ -318,13 +320,20 @@ async def test_what_happens_is_shown_while_one_looks(console: Console, windows: 
         approval = await house.approval_of(goal)
         page, listing = await windows.open("alice", scripts=True), await windows.open("alice", scripts=True)
         await page.goto(windows.shown_at(approval))
-        await listing.goto(f"{windows.address}/decided")
+        await listing.goto(f"{windows.address}/")
         await expect(page.locator("#told")).to_have_text("Live")
+        await expect(listing.locator("#told")).to_have_text(re.compile("Live|Just updated"))
+        card = listing.locator(".card", has_text=goal.id)
+        await card.get_by_role("link").last.focus()
         await expect(page.get_by_role("heading", name="0 of 2 approved")).to_be_visible()
         await page.locator(".plan details summary").first.click()
         await house.decide(approval, "bob", reason=EVIL)
         await expect(page.get_by_role("heading", name="1 of 2 approved")).to_be_visible()
         await expect(page.locator(".decisions").get_by_text(EVIL)).to_be_visible()
+        await expect(card.get_by_text("1 of 2 approved")).to_be_visible()
+        await expect(card.get_by_role("link").last).to_be_focused()
+        await listing.goto(f"{windows.address}/decided")
+        await expect(listing.locator("#told")).to_have_text(re.compile("Live|Just updated"))
         await house.decide(approval, "carol")
         await expect(page.get_by_text("Carried out")).to_be_visible()
         await expect(listing.locator(".card", has_text="watched").get_by_text("carried out")).to_be_visible()
