@@ -10,12 +10,13 @@ from typing import Final, NoReturn
 
 from activities.run_output import masked
 from activities.stack_files import StackFiles
+from activities.stack_house import SETTING
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.event_reader import without_values
 from connectors.pulumi.values import TRACEBACK, cause
 from hitl.hidden import visible
 from observability.redaction import redact
-from sandbox.pulumi.outcome import RunOutcome, StepOutcome
+from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome, StepOutcome
 
 SAID: Final = 4_000
 """Characters of what Pulumi said that a step hands on."""
@@ -79,15 +80,31 @@ def problem(outcome: RunOutcome, files: StackFiles, *, what: str, hidden: Sequen
         case "lost":
             return Unavailable(f"{about} was lost with its container; try it again")
         case "timeout":
-            return InvalidRequest(
-                f"{about} took too long and was stopped: make the stack smaller, or look why it waits"
-            )
+            return _late(outcome, about)
         case "stopped":
             return Unavailable(f"{about} was stopped; try it again")
         case "changed":
             return Conflict(f"{about} changed nothing: the stack is no longer what was looked at; plan again")
         case _:
             return _by_words(outcome, about, hidden)
+
+
+def _late(outcome: RunOutcome, about: str) -> InvalidRequest:
+    """Told by what did not end: a program that waits for ever is mended otherwise than a provider that does."""
+    late, mend = ("Pulumi", "look what it waits for")
+    if outcome.program_unended:
+        late, mend = ("the program", "mend the program")
+    way_out = f"{mend}, or make the stack smaller"
+    if isinstance(outcome, PreviewOutcome):
+        way_out = f"{mend}, or raise 'preview_minutes' in the file that {SETTING} names"
+    within = f" within {_in_words(outcome.allowed_seconds)}" if outcome.allowed_seconds is not None else ""
+    return InvalidRequest(f"{late} did not end{within}, so {about} was stopped: {way_out}")
+
+
+def _in_words(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    number, unit = (round(seconds), "second") if rest else (minutes, "minute")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def locked(outcome: RunOutcome) -> bool:

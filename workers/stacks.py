@@ -81,6 +81,7 @@ class StackEnvironment(_Frozen):
         relays: Further fixed addresses, by name.
         hosts: Reached through the allow-list proxy, exactly these.
         stacks: Other stacks whose outputs programs may read, as `ORGANIZATION/PROJECT/STACK`.
+        preview_minutes: How long a preview may take; then it is stopped, and the goal says why.
         libraries: The purpose by which a program's Python packages are fetched; null: none may be.
         noise: File of known drift; without it, none is known.
         prices: File of prices, in place of the one that is shipped.
@@ -94,6 +95,7 @@ class StackEnvironment(_Frozen):
     relays: dict[Purpose, RelayTarget] = Field(default_factory=dict[str, RelayTarget])
     hosts: tuple[Host, ...] = ()
     stacks: tuple[str, ...] = ()
+    preview_minutes: int = Field(default=15, ge=1, le=60)
     libraries: Purpose | None = None
     noise: Path | None = None
     prices: Path | None = None
@@ -162,6 +164,7 @@ class StackEnvironment(_Frozen):
             "stacks": self.stacks,
             "environment": {name: value.replace(f"{{{_ROLE}}}", role) for name, value in self.environment.items()},
             "passwords": passwords,
+            "preview_seconds": 60 * self.preview_minutes,
         }
 
 

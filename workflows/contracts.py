@@ -210,6 +210,10 @@ class ReadFileResult(GoalResult):
     artifact: str | None = Field(default=None, description="Where a larger file lies in the artifact store.")
 
 
+LONGEST_COMMAND: Final = 3600
+"""Seconds that a command in the sandbox may be given."""
+
+
 class RunInSandboxInput(GoalInput):
     """Run one command on one commit of a repository, in a container that holds no credential."""
 
@@ -225,7 +229,9 @@ class RunInSandboxInput(GoalInput):
         description="Why it needs a network, by a name that the deployment knows, such as package-registries; "
         "no network at all when left out.",
     )
-    timeout_seconds: int = Field(default=600, ge=1, le=3600, description="Then everything in the container ends.")
+    timeout_seconds: int = Field(
+        default=600, ge=1, le=LONGEST_COMMAND, description="Then everything in the container ends."
+    )
 
     def business_key(self) -> str:
         """`run-in-sandbox/OWNER/NAME/` and a digest of the rest, so that the same command is asked for once."""
@@ -411,6 +417,10 @@ class Downloaded(BaseModel):
 class RunInSandboxResult(GoalResult):
     """How the command ended. A command that failed is a completed goal: look at `exit_code` and `ended`."""
 
+    reason: str | None = Field(
+        default=None,
+        description="Why it did not complete, or why its command was stopped before its end; and what to do about it.",
+    )
     repository: str = Field(description="As it was asked for.")
     commit: str | None = Field(default=None, description="The commit that it ran on.")
     exit_code: int | None = Field(

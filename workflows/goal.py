@@ -118,7 +118,7 @@ class Goal(OneInput):
                 self._show(state, f"{self._request.summary()}: {state}. {'' if cancelled else error}")
             raise
         if result.outcome == "completed":
-            self._show(GoalState.COMPLETED, f"{self._request.summary()}: done")
+            self._show(GoalState.COMPLETED, f"{self._request.summary()}: {result.reason or 'done'}")
         else:
             words = result.outcome.replace("_", " ").capitalize()
             self._show(GoalState(result.outcome), f"{words}: {result.reason}")

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.github import FetchRepositoryRequest, GitHubActivities
     from activities.queues import TaskQueue
     from activities.sandbox import RunCommandRequest, SandboxActivities, Source
-    from workflows.contracts import Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
+    from workflows.contracts import LONGEST_COMMAND, Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
     from workflows.goal import Goal
     from workflows.policies import READ
 
@@ -51,6 +51,7 @@ class RunInSandboxWorkflow(Goal):
             summary=wanted.summary(),
         )
         return RunInSandboxResult(
+            reason=_out_of_time(wanted.timeout_seconds) if ran.ended == "timeout" else None,
             repository=wanted.repository,
             commit=fetched.commit,
             exit_code=ran.exit_code,
@@ -63,3 +64,10 @@ class RunInSandboxWorkflow(Goal):
             connections=tuple(Connected.model_validate(dict(one)) for one in ran.connections),
             downloads=tuple(Downloaded.model_validate(dict(one)) for one in ran.downloads),
         )
+
+
+def _out_of_time(seconds: int) -> str:
+    ended = f"The command did not end within its {seconds} seconds, so it was stopped"
+    if seconds == LONGEST_COMMAND:
+        return f"{ended}: mend it, or run it in parts; 'timeout_seconds' cannot be more."
+    return f"{ended}: mend it, or raise 'timeout_seconds' in the goal's input, {LONGEST_COMMAND} at most."

@@ -75,9 +75,11 @@ class RunOutcome(_Frozen):
         refused: What the program asked for and was refused, by name.
         program_output: What the program printed, its beginning and end, without secrets.
         program_runs: How often the engine had it run.
+        program_unended: Whether it still ran when the run was stopped.
         plugins: The providers in the engine's image, with the digests that were checked.
         salt: The stack's encryption salt, to be kept with its settings.
         seconds: From the call to the outcome.
+        allowed_seconds: How long it might take before it was stopped; None where it was lost.
         usage: Of the engine's container.
     """
 
@@ -92,9 +94,11 @@ class RunOutcome(_Frozen):
     refused: tuple[str, ...] = ()
     program_output: str = ""
     program_runs: int = 0
+    program_unended: bool = False
     plugins: Mapping[str, str] = {}
     salt: str | None = None
     seconds: float
+    allowed_seconds: float | None = None
     usage: Usage | None = None
 
     def step(self, name: str) -> StepOutcome | None:

@@ -78,12 +78,12 @@ class Pair:
         Raises:
             SandboxError: By its tree.
         """
-        limits = self._work.request.engine.limits
-        lifetime = limits.wall_seconds + 4 * self._work.request.engine.stop_seconds + _END_SECONDS
+        request = self._work.request
+        lifetime = request.allowed_seconds + 4 * request.engine.stop_seconds + _END_SECONDS
         async with self._sandbox.slot(), contextlib.AsyncExitStack() as stack:
             volume = None
             if self._work.program is not None:
-                made = joint_volume(self._sandbox.containers, self._work.request.run_id, 2 * lifetime)
+                made = joint_volume(self._sandbox.containers, request.run_id, 2 * lifetime)
                 volume = await stack.enter_async_context(made)
             engine = asyncio.create_task(self._engine(volume, secrets, lifetime))
             program = asyncio.create_task(self._program(volume, lifetime))

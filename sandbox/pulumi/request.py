@@ -102,6 +102,7 @@ class Engine(_Frozen):
             the relay NAME is. Secrets whose names begin with `environment/` are added.
         passwords: Of databases that providers reach.
         limits: Of its container. At the end of `wall_seconds` Pulumi is asked to stop.
+        preview_seconds: The same for a preview, where that is less: a program that never ends is told of soon.
         program_limits: Of the program's container.
         stop_seconds: Between asking Pulumi to stop and asking again; ten seconds later it is killed.
     """
@@ -116,6 +117,7 @@ class Engine(_Frozen):
     passwords: tuple[Password, ...] = ()
     limits: Limits = ENGINE_LIMITS
     program_limits: Limits = PROGRAM_LIMITS
+    preview_seconds: float = Field(default=15 * 60, ge=1, le=86400)
     stop_seconds: float = Field(default=30, ge=0.5, le=300)
 
     @model_validator(mode="after")
@@ -167,6 +169,11 @@ class StackRequest(_Frozen):
         organization = self.state.organization if isinstance(self.state, CloudState) else "organization"
         return f"{organization}/{self.project.name}/{self.stack}"
 
+    @property
+    def allowed_seconds(self) -> float:
+        """How long the run may take; then Pulumi is asked to stop."""
+        return self.engine.limits.wall_seconds
+
 
 class PreviewRequest(StackRequest):
     """Plan what the program wants.
@@ -180,6 +187,11 @@ class PreviewRequest(StackRequest):
     program: Program
     create: bool = True
     refresh: bool = False
+
+    @property
+    def allowed_seconds(self) -> float:
+        """Less than a change may take: nothing is lost by stopping."""
+        return min(self.engine.preview_seconds, super().allowed_seconds)
 
 
 class UpRequest(StackRequest):

@@ -192,7 +192,8 @@ class PulumiSandbox:
         seconds = time.monotonic() - called
         if report is None:
             return kind(ended="lost", seconds=seconds, usage=result.usage)
-        return kind.model_validate({**_said(report, result, kept), **_kept(kind, report, kept), "seconds": seconds})
+        took = {"seconds": seconds, "allowed_seconds": run.allowed_seconds}
+        return kind.model_validate({**_said(report, result, kept), **_kept(kind, report, kept), **took})
 
 
 class _Run:
@@ -221,6 +222,11 @@ class _Run:
     def id(self) -> str:
         """Names it."""
         return self._request.run_id
+
+    @property
+    def allowed_seconds(self) -> float:
+        """How long it may take."""
+        return self._request.allowed_seconds
 
     def check(self, secrets: Secrets) -> None:
         """Every secret that the order needs is there."""
@@ -255,7 +261,7 @@ class _Run:
             "main": request.project.main or "",
             "packs": [pack.folder for pack in self._program.policies] if self._program is not None else [],
             "settings": f"Pulumi.{request.stack}.yaml",
-            "wall_seconds": request.engine.limits.wall_seconds,
+            "wall_seconds": request.allowed_seconds,
             "stop_seconds": request.engine.stop_seconds,
             "unlock": self._unlock,
         }
@@ -327,6 +333,7 @@ def _said(report: EngineReport, result: RunResult, kept: Mapping[str, str]) -> M
         "refused": tuple(report["refused"]),
         "program_output": report["output"],
         "program_runs": report["ran"],
+        "program_unended": report["unended"],
         "plugins": report["plugins"],
         "salt": report["salt"] or None,
         "usage": result.usage,

@@ -4,7 +4,7 @@ import pytest
 
 from activities.stack_problems import no_such_stack, problem, said
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
-from sandbox.pulumi.outcome import Ended, RunOutcome, StepOutcome
+from sandbox.pulumi.outcome import Ended, PreviewOutcome, RunOutcome, StepOutcome
 from tests.activities.test_stack_files import files
 
 SECRET = b"passphrase-canary-77"
@@ -53,7 +53,6 @@ def failed(step: str, words: str, *, ended: Ended = "failed", output: str = "") 
         (failed("preview", "error: [500] Internal Server Error of a provider"), InvalidRequest, "of a provider"),
         (failed("preview", "error: stat /tmp/pulumi/policies/a: not a directory"), InvalidRequest, "policy pack"),
         (failed("up", "", ended="lost"), Unavailable, "was lost"),
-        (failed("up", "", ended="timeout"), InvalidRequest, "took too long"),
         (failed("up", "", ended="changed"), Conflict, "plan again"),
     ],
 )
@@ -62,6 +61,41 @@ def test_each_is_told_by_its_kind(outcome: RunOutcome, kind: type[ConnectorError
     assert type(found) is kind
     assert words in str(found)
     assert str(found).startswith("the run of shop/dev at 000000000000")
+
+
+PREVIEW: dict[str, object] = {"ended": "timeout", "seconds": 900, "allowed_seconds": 900}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (
+            PreviewOutcome.model_validate({**PREVIEW, "program_unended": True}),
+            (
+                "the program did not end within 15 minutes, so the preview of shop/dev at 000000000000 was stopped: "
+                "mend the program, or raise 'preview_minutes' in the file that BANKSMAN_STACKS names"
+            ),
+        ),
+        (
+            PreviewOutcome.model_validate({**PREVIEW, "allowed_seconds": 60}),
+            (
+                "Pulumi did not end within 1 minute, so the preview of shop/dev at 000000000000 was stopped: "
+                "look what it waits for, or raise 'preview_minutes' in the file that BANKSMAN_STACKS names"
+            ),
+        ),
+        (
+            RunOutcome(ended="timeout", seconds=3600, allowed_seconds=3600, program_unended=True),
+            (
+                "the program did not end within 60 minutes, so the preview of shop/dev at 000000000000 was stopped: "
+                "mend the program, or make the stack smaller"
+            ),
+        ),
+    ],
+    ids=["the program", "something else", "a change"],
+)
+def test_what_took_too_long_is_told_with_the_limit_and_the_way_out(outcome: RunOutcome, words: str) -> None:
+    found = problem(outcome, files(), what="the preview", hidden=[SECRET])
+    assert (type(found), str(found)) == (InvalidRequest, words)
 
 
 def test_no_secret_and_nothing_hidden_is_in_it() -> None:

@@ -129,6 +129,7 @@ def test_a_command_that_fails_is_a_result(
 def test_its_time_ends(stack: Running, goal_id: str) -> None:
     ended = run(stack, goal_id, "sh", "-c", "trap '' TERM; while :; do sleep 1; done", timeout_seconds=2)
     assert ended["result"]["ended"] == "timeout"
+    assert "raise 'timeout_seconds'" in ended["result"]["reason"]
     assert 2 <= ended["result"]["seconds"] < 8
 
 

@@ -38,6 +38,17 @@ def test_what_was_not_carried_out_whole_is_told_whole(stdout: Console) -> None:
     assert "delete blog" in stdout.file.getvalue()
 
 
+def test_what_cut_a_completed_goal_short_is_told_after_its_result(
+    stdout: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = Console(file=io.StringIO(), width=40, color_system=None)
+    monkeypatch.setattr(follow, "err", beside)
+    why = "The command did not end \x1b[2J within its 2 seconds: raise 'timeout_seconds'."
+    follow._print_result({"outcome": "completed", "ended": "timeout", "reason": why})
+    assert isinstance(beside.file, io.StringIO)
+    assert beside.file.getvalue() == f"but: {shown(why)}\n"
+
+
 def test_every_outcome_has_its_exit_code() -> None:
     told = {outcome: follow.exit_of({"outcome": outcome}) for outcome in get_args(Outcome)}
     assert told.pop("completed") is follow.exit_of({}) is Exit.COMPLETED

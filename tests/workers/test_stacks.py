@@ -40,6 +40,8 @@ def test_it_becomes_what_a_run_is_given(tmp_path: Path) -> None:
     assert engine.environment == {"PGHOST": "{state.host}", "PGPORT": "{world.port}", "PGUSER": "alice"}
     assert [(one.relay, one.role, one.secret) for one in engine.passwords] == [("world", "alice", "state-password")]
     assert (engine.image, engine.purpose, stacks.libraries) == (IMAGE, PURPOSE, "package-registries")
+    assert engine.preview_seconds == 15 * 60 < engine.limits.wall_seconds
+    assert load(tmp_path, preview_minutes=2).engine(IMAGE, "alice").preview_seconds == 2 * 60
     assert stacks.knowledge().stateful.loses("aws:rds/instance:Instance")
 
 
@@ -77,6 +79,9 @@ def test_pulumi_cloud_is_reached_by_its_name_alone(tmp_path: Path) -> None:
         ({"relays": {"world": {"host": "a", "port": 1}, "state": {"host": "a", "port": 1}}}, "another name"),
         ({"hosts": ["*.example.org"]}, "hosts"),
         ({"libraries": "pulumi-stack"}, "leads to the state"),
+        ({"preview_minutes": 0}, "preview_minutes"),
+        ({"preview_minutes": 61}, "preview_minutes"),
+        ({"preview_minutes": "for ever"}, "preview_minutes"),
         ({"noise": "missing.yaml"}, "cannot be read"),
     ],
 )

@@ -2,19 +2,21 @@
 
 import io
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from tests.workflows.approving import ACTION, House, eventually
 from tests.workflows.parking import NobodyWorkflow, ParkInput, ParkWorkflow, StepWorkflow
 from workers.commands import waiting
-from workers.commands.follow import now
+from workers.commands.follow import lasted, now
 from workers.commands.waiting import Waits, served
 from workers.settings import Settings
 from workflows.runner import sandbox_runner
@@ -118,3 +120,18 @@ async def test_the_step_under_way_is_told_in_the_goal_s_words_and_by_its_name_wh
 
             await eventually(told)
             await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "words"),
+    [
+        (PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, 59, ""),
+        (PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, 200, ", for 3 min"),
+        (PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED, 200, ""),
+    ],
+)
+async def test_how_long_a_step_has_run_is_told(state: PendingActivityState.ValueType, seconds: int, words: str) -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    step = PendingActivityInfo(state=state)
+    step.last_started_time.FromDatetime(began)
+    assert lasted(step, began + timedelta(seconds=seconds)) == words

@@ -15,10 +15,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 REQUEST = RunInSandboxInput(repository="acme/shop", command=("make", "test"), purpose="git", timeout_seconds=60)
 
 
-async def run(client: Client, steps: Steps, goal_id: str) -> RunInSandboxResult:
+async def run(client: Client, steps: Steps, goal_id: str, request: RunInSandboxInput = REQUEST) -> RunInSandboxResult:
     async with workers(client, steps):
         return await client.execute_workflow(
-            "RunInSandbox", REQUEST, id=goal_id, task_queue=TaskQueue.GOALS, result_type=RunInSandboxResult
+            "RunInSandbox", request, id=goal_id, task_queue=TaskQueue.GOALS, result_type=RunInSandboxResult
         )
 
 
@@ -35,7 +35,24 @@ async def test_a_command_that_fails_is_not_tried_again(client: Client, steps: St
     steps.ran = [RAN.model_copy(update={"exit_code": 2, "stderr": "no rule"})]
     result = await run(client, steps, goal_id)
     assert (result.outcome, result.exit_code, result.stderr) == ("completed", 2, "no rule")
+    assert result.reason is None
     assert len(steps.commands) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "way_out"),
+    [
+        (60, "mend it, or raise 'timeout_seconds' in the goal's input, 3600 at most."),
+        (3600, "mend it, or run it in parts; 'timeout_seconds' cannot be more."),
+    ],
+)
+async def test_a_command_that_never_ends_is_told_with_its_limit(
+    client: Client, steps: Steps, goal_id: str, seconds: int, way_out: str
+) -> None:
+    steps.ran = [RAN.model_copy(update={"exit_code": 143, "ended": "timeout"})]
+    result = await run(client, steps, goal_id, REQUEST.model_copy(update={"timeout_seconds": seconds}))
+    assert (result.outcome, result.ended) == ("completed", "timeout")
+    assert result.reason == f"The command did not end within its {seconds} seconds, so it was stopped: {way_out}"
 
 
 async def test_a_sandbox_that_fails_is_replaced(client: Client, steps: Steps, goal_id: str) -> None:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from opentelemetry import trace
 from pydantic import TypeAdapter
 from rich.markup import escape
-from temporalio.api.enums.v1 import PendingWorkflowTaskState
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
@@ -152,6 +153,7 @@ async def now(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDesc
     if pending:
         step = pending[0]
         line = await _in_words(handle) or step.activity_type.name
+        line += lasted(step, datetime.now(UTC))
         if step.attempt > 1:
             line += f", attempt {step.attempt}: {step.last_failure.message or 'no answer'}"
         return line
@@ -161,6 +163,14 @@ async def now(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDesc
         if since > _NO_WORKER_AFTER:
             return "no goals worker has taken it yet; `banksman status` tells whether one runs"
     return "running"
+
+
+def lasted(step: PendingActivityInfo, at: datetime) -> str:
+    """How long a worker has been at it, in whole minutes; empty before the first, and where none is."""
+    if step.state != PendingActivityState.PENDING_ACTIVITY_STATE_STARTED:
+        return ""
+    minutes = (at - step.last_started_time.ToDatetime(tzinfo=UTC)) // timedelta(minutes=1)
+    return f", for {minutes} min" if minutes > 0 else ""
 
 
 async def _in_words(handle: WorkflowHandle[Any, Any]) -> str | None:
@@ -208,6 +218,8 @@ def _print_result(result: Mapping[str, Any]) -> None:
             out.print_json(json.dumps(dict(result)))
     else:
         out.print_json(json.dumps(dict(result)))
+        if isinstance(reason := result.get("reason"), str):
+            err.print(f"[bold yellow]but:[/] {escape(shown(reason))}", soft_wrap=True)
 
 
 def _where_to_look(started: Started, ended: Ended, stack: StackState | None) -> Iterator[tuple[str, str]]:

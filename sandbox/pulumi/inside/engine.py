@@ -55,7 +55,7 @@ class Run:
         self._port = 0
         self.report: EngineReport = {
             "steps": [], "stopped": "", "changed": [], "identities": {}, "version": None, "refused": [], "output": "",
-            "plugins": {}, "ran": 0, "locks": [], "salt": "",
+            "plugins": {}, "ran": 0, "unended": False, "locks": [], "salt": "",
         }  # fmt: skip
 
     async def run(self) -> None:
@@ -91,6 +91,7 @@ class Run:
     def _stop(self, why: str) -> None:
         self._stopping.ask(why)
         if self._relay is not None:
+            self.report["unended"] = self._relay.running > 0 or self.report["unended"]
             self._relay.interrupt()
 
     async def _steps(self) -> None:

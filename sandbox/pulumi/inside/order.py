@@ -94,7 +94,11 @@ class StepReport(TypedDict):
 
 
 class EngineReport(TypedDict):
-    """The answer."""
+    """The answer.
+
+    Attributes:
+        unended: Whether the program still ran when the run was stopped.
+    """
 
     steps: list[StepReport]
     stopped: str
@@ -105,5 +109,6 @@ class EngineReport(TypedDict):
     output: str
     plugins: dict[str, str]
     ran: int
+    unended: bool
     locks: list[str]
     salt: str

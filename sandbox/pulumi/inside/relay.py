@@ -40,6 +40,7 @@ class Relay:
         interrupted: Set when the run is stopped, whatever the program does.
         refused: What was, by name.
         ran: How often the engine asked for the program.
+        running: How many of these have not been answered.
     """
 
     def __init__(self, rules: Rules, scrubber: Scrubber, main: str) -> None:
@@ -54,7 +55,7 @@ class Relay:
         self._output_seen = 0
         self._output_server: asyncio.Server | None = None
         self.refused: list[str] = []
-        self.ran = 0
+        self.ran = self.running = 0
 
     async def start(self) -> int:
         """Serve; the port that the engine is told."""
@@ -120,7 +121,11 @@ class Relay:
         asked.program = "."
         for field in ("args", "info", "loader_target", "attach_debugger"):
             asked.ClearField(field)
-        answer = await unless(self.interrupted, self._run_there(asked.SerializeToString(), context))
+        self.running += 1
+        try:
+            answer = await unless(self.interrupted, self._run_there(asked.SerializeToString(), context))
+        finally:
+            self.running -= 1
         return messages.language.RunResponse(error=STOPPED).SerializeToString() if answer is None else answer
 
     async def _run_there(self, request: bytes, context: Context) -> bytes:

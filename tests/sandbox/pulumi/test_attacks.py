@@ -136,9 +136,20 @@ async def test_a_program_that_loops_for_ever_is_stopped_and_leaves_no_lock(stack
     stack.engine_options = {"limits": short, "stop_seconds": 5}
     loops = code + "import time\nwhile not pulumi.runtime.is_dry_run(): time.sleep(1)\n"
     stopped = await stack.up(loops, planned, check_drift=False)
-    assert stopped.ended == "timeout", said(stopped)
+    assert (stopped.ended, stopped.program_unended) == ("timeout", True), said(stopped)
     assert database.asked(LOCKS, stack.name) == "0"
     assert stopped.identity_after is not None
+
+
+async def test_a_program_that_never_ends_holds_a_preview_for_its_own_limit_alone(
+    stack: Stack, database: Database
+) -> None:
+    stack.engine_options = {"preview_seconds": 14, "stop_seconds": 3}
+    stopped = await stack.preview("while True: pass\n")
+    assert (stopped.ended, stopped.program_unended, stopped.plan) == ("timeout", True, None), said(stopped)
+    assert stopped.allowed_seconds == 14
+    assert stopped.seconds < 60
+    assert database.asked(LOCKS, stack.name) == "0"
 
 
 REFUSED = {
