@@ -160,6 +160,10 @@ class UpdateApproval(_Contract):
         "then, from the goal itself.",
     )
 
+    def open_next_step(self) -> str:
+        """What a person does now; empty where all was done, or nothing has ended yet."""
+        return "" if self.end in {None, "completed"} else self.next_step
+
     def approval_facts(self) -> ApprovalFacts:
         """For the audit log.
 

@@ -125,7 +125,14 @@ def decided(one: CountedDecision) -> str:
 
 
 def approval_message(  # noqa: PLR0913 - all that a message tells of
-    found: FoundApproval, view: ApprovalView, *, asked: Asked, links: Links, ended: str = "", mentions: str = ""
+    found: FoundApproval,
+    view: ApprovalView,
+    *,
+    asked: Asked,
+    links: Links,
+    ended: str = "",
+    next_step: str = "",
+    mentions: str = "",
 ) -> Shown:
     """The message of an approval, as it stands.
 
@@ -135,13 +142,15 @@ def approval_message(  # noqa: PLR0913 - all that a message tells of
         asked: Who asked for it.
         links: Where people look further.
         ended: How the approved step ended, once it has.
+        next_step: What a person does now, where it ended otherwise than was approved.
         mentions: Of those who are asked.
     """
     digest, title, stage = plan_digest(found.request.plan), _title(found, view, ended), _stage(view, ended)
     payload = {"request_id": found.id, "run_id": found.run_id, "plan_digest": digest, "stage": stage}
     waits = found.running and view.state is ApprovalState.WAITING
     heads = [header(title), _at_a_glance(found)]
-    passages = [Passage(f"How it ended: {unhidden(ended)}")] if ended else []
+    now = [f"What to do now: {unhidden(next_step)}"] if next_step else []
+    passages = [Passage(f"How it ended: {unhidden(ended)}", now)] if ended else []
     passages += [_people(found, view, asked), *_plan_passages(found.plan, waits=waits)]
     around = [markup(f"*Please decide:* {mentions}")] if waits and mentions else []
     around += [_context(found, digest, links), *([_buttons(found, digest)] if waits else [])]

@@ -91,21 +91,31 @@ class SlackSteps:
             there = await self._messages.find(channel, found.id, since=found.opened_at, ts=ts)
             if there is None:
                 return  # nobody was shown it, so nobody has to be told
-            shown = self._shown(found, request.view, asked, ended=request.ended)
+            shown = self._shown(found, request.view, asked, ended=request.ended, next_step=request.open_next_step())
             if there.stage < shown.stage or (there.stage == shown.stage and not request.progress):
                 await self._messages.update(channel, there.ts, shown)
             await self._say(found, request, asked, channel=channel, ts=there.ts)
 
-    def _shown(self, found: FoundApproval, view: ApprovalView, asked: Asked, *, ended: str = "") -> Shown:
+    def _shown(
+        self, found: FoundApproval, view: ApprovalView, asked: Asked, *, ended: str = "", next_step: str = ""
+    ) -> Shown:
         groups = found.request.rule.groups + ((view.escalated_to,) if view.escalated_to else ())
         mentions = asked_at_once(groups, view, asked=asked, people=self._policy.current().people)
-        return approval_message(found, view, asked=asked, links=self._links, ended=ended, mentions=mentions)
+        return approval_message(
+            found, view, asked=asked, links=self._links, ended=ended, next_step=next_step, mentions=mentions
+        )
 
     async def _say(self, found: FoundApproval, request: UpdateApproval, asked: Asked, *, channel: str, ts: str) -> None:
         """Say in the thread what has happened and was not said yet."""
         people = self._policy.current().people
         told = lines_about(
-            found, request.view, asked=asked, people=people, ended=request.ended, progress=request.progress
+            found,
+            request.view,
+            asked=asked,
+            people=people,
+            ended=request.ended,
+            next_step=request.open_next_step(),
+            progress=request.progress,
         )
         lines = list(told)
         said = await self._messages.said_in_thread(channel, ts) if lines else {}

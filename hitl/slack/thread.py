@@ -61,6 +61,7 @@ def lines_about(  # noqa: PLR0913 - all that a thread tells of
     asked: Asked,
     people: People,
     ended: str = "",
+    next_step: str = "",
     progress: str = "",
 ) -> Iterator[Line]:
     """What has happened by now and is still worth saying."""
@@ -76,7 +77,8 @@ def lines_about(  # noqa: PLR0913 - all that a thread tells of
         shown = short(unhidden(progress), _LONGEST_PROGRESS)
         yield _said(_PROGRESS + hashlib.sha256(shown.encode()).hexdigest()[:32], shown)
     if ended:
-        yield _said(_ENDED, f"The step ended: {unhidden(ended)}.")
+        now = f"\nWhat to do now: {unhidden(next_step)}" if next_step else ""
+        yield _said(_ENDED, f"The step ended: {unhidden(ended)}.{now}")
 
 
 def _asked_again(found: FoundApproval, view: ApprovalView, asked: Asked, people: People) -> Iterator[Line]:

@@ -1,4 +1,7 @@
-"""How far an approved step is, below its message: now and then, each line once, and nothing after the end."""
+"""How far an approved step is, below its message: now and then, each line once, and nothing after the end.
+
+With the end comes what a person does now, where not all was done.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -24,8 +27,8 @@ class Goal:
         self._as = ActivityEnvironment()
         self._as.info = replace(self._as.info, workflow_id=goal.id, workflow_run_id=goal.run_id)
 
-    async def say(self, progress: str = "", ended: str = "") -> None:
-        said = self._last.model_copy(update={"progress": progress, "ended": ended})
+    async def say(self, progress: str = "", ended: str = "", **more: str) -> None:
+        said = self._last.model_copy(update={"progress": progress, "ended": ended, **more})
         await self._as.run(self._gateway.steps.update_approval, said)
 
 
@@ -81,3 +84,37 @@ async def test_a_line_is_short_and_no_markup(here: Place) -> None:
     assert "<!channel>" not in said["text"]
     assert "\\u202egnp" in texts(said)
     assert len(texts(said)) == 500
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [
+        ("partially_applied", "carried out in part: 1 done; 1 failed (delete blog)"),
+        ("unknown", "in doubt: nobody can say whether it was carried out"),
+        ("refused", "refused, and nothing was changed. Why: <!channel> is in use"),
+    ],
+)
+async def test_message_and_thread_say_what_to_do_where_not_all_was_done(here: Place, end: str, ended: str) -> None:
+    async with here.running() as gateway:
+        step, ts, goal = await waiting(here, gateway)
+        await step.say(ended=ended, end=end, next_step="Look at <!channel>\u202e, refresh, and plan again.")
+        [said] = await lines(here, ts)
+        [message] = [one for one in await here.messages() if one["ts"] == ts]
+        await goal.terminate()
+    now = "What to do now: Look at <!channel>\\u202e, refresh, and plan again."
+    assert said == f"The step ended: {ended}.\n{now}"
+    assert f"How it ended: {ended}\n{now}" in texts(message)
+    assert "<!channel>" not in message["text"]
+    shown = [block["text"] for block in message["blocks"] if "text" in block]
+    assert [one["type"] for one in shown if now in one["text"]] == ["plain_text"]
+
+
+async def test_nothing_is_to_be_done_where_all_was_done(here: Place) -> None:
+    async with here.running() as gateway:
+        step, ts, goal = await waiting(here, gateway)
+        await step.say(ended="carried out", end="completed", next_step="Nothing is to be done.")
+        found = await lines(here, ts)
+        [message] = [one for one in await here.messages() if one["ts"] == ts]
+        await goal.terminate()
+    assert found == ["The step ended: carried out."]
+    assert "to be done" not in texts(message)
