@@ -2,16 +2,20 @@
 
 import secrets
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.effects import step
 from activities.error_types import policy_denied
 from activities.policy_source import PolicySource
-from hitl.approvers import ApprovalRule, Path, Requesters
+from hitl.approvers import LONGEST_WAIT, ApprovalRule, Path, Requesters
 from hitl.plan import MAX_PLAN_BYTES, read_plan
 from hitl.policy import Deny, approval_rule, evaluate
 from hitl.protocol import Denial, Effect, Phase, PolicyContext, Refusal, RefusalReason
+
+Wait = Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_WAIT)]
+"""What an approval waits for. Whoever reaches Temporal can ask for one with rules of their own."""
 
 
 class ResolveRule(BaseModel):
@@ -43,11 +47,11 @@ class ResolvedRule(BaseModel):
     groups: tuple[str, ...]
     quorum: int
     one_more_for_strangers: bool
-    approve_within: timedelta
-    execute_within: timedelta
-    remind_after: timedelta | None = None
+    approve_within: Wait
+    execute_within: Wait
+    remind_after: Wait | None = None
     escalation_group: str | None = None
-    escalation_after: timedelta | None = None
+    escalation_after: Wait | None = None
     drawn: str = Field(default="", description="By chance, for the approval's id: a workflow's own chance is foreseen.")
 
     @classmethod

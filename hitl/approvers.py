@@ -53,6 +53,9 @@ BREAK_GLASS_QUORUM: Final = 2
 BREAK_GLASS_APPROVE_WITHIN: Final = timedelta(minutes=30)
 BREAK_GLASS_EXECUTE_WITHIN: Final = timedelta(minutes=30)
 
+LONGEST_WAIT: Final = timedelta(days=366)
+"""The longest time that a rule can name. A date that lies absurdly far ahead cannot be told, and nor can its end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Escalation:

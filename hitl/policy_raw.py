@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from hitl.approvers import Mentions, Requesters, StepUps, folded
+from hitl.approvers import LONGEST_WAIT, Mentions, Requesters, StepUps, folded
 from hitl.decision import UNVERIFIED
 from hitl.hidden import visible
 from hitl.protocol import Phase
@@ -22,7 +22,6 @@ _HOST: Final = re.compile(r"localhost|(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z
 _ENVIRONMENT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _MOST_PEOPLE: Final = 20
-_LONGEST: Final = timedelta(days=366)
 
 
 def _wrong(kind: str, value: str, advice: str) -> PydanticCustomError:
@@ -64,7 +63,7 @@ def _channel(value: str) -> str:
 
 def _duration(value: str) -> str:
     found = _DURATION.fullmatch(value)
-    if found is None or as_duration(value) > _LONGEST:
+    if found is None or as_duration(value) > LONGEST_WAIT:
         raise _wrong("a time", value, "write minutes, hours or days as in 30m, 4h or 7d, a year at most")
     return value
 

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.approval_facts import ApprovalFacts, DecidedBy
-from activities.approval_rules import ResolvedRule
+from activities.approval_rules import ResolvedRule, Wait
 from activities.step_end import Way
 from hitl.approvers import Path
 from hitl.decision import SignedDecision, Surface, Verdict
@@ -55,9 +55,7 @@ class ApprovalRequest(BaseModel):
         description="The activity id that the step will have."
     )
     rule: ResolvedRule
-    look_after: timedelta = Field(
-        default=timedelta(hours=12), description="How often to look whether the goal still waits."
-    )
+    look_after: Wait = Field(default=timedelta(hours=12), description="How often to look whether the goal still waits.")
 
 
 class CountedDecision(_Contract):

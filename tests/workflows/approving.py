@@ -8,7 +8,7 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -292,11 +292,13 @@ class House:
         }
 
     @contextlib.asynccontextmanager
-    async def workers(self, *, destructive: bool = True, gateway: bool = False) -> AsyncGenerator[None]:
+    async def workers(
+        self, *, destructive: bool = True, gateway: bool = False, interceptors: Sequence[Interceptor] = ()
+    ) -> AsyncGenerator[None]:
         """Goals and connectors, and those that are wanted."""
         await self.keys.refresh()
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self.goals_worker())
+            await stack.enter_async_context(self.goals_worker(interceptors=interceptors))
             await stack.enter_async_context(self._connectors_worker())
             if destructive:
                 await stack.enter_async_context(self.destructive_worker())
@@ -304,14 +306,14 @@ class House:
                 await stack.enter_async_context(self.gateway_worker())
             yield
 
-    def goals_worker(self, *, checks: bool = True) -> Worker:
+    def goals_worker(self, *, checks: bool = True, interceptors: Sequence[Interceptor] = ()) -> Worker:
         check = ClickCheck(self.keys, PolicySource(self.path, environment="live"), cluster=self.cluster)
         return Worker(
             self.client,
             task_queue=TaskQueue.GOALS,
             workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow],
             workflow_runner=sandbox_runner(),
-            interceptors=[DecisionChecks(check)] if checks else [],
+            interceptors=[*([DecisionChecks(check)] if checks else []), *interceptors],
         )
 
     @contextlib.asynccontextmanager
