@@ -20,7 +20,11 @@ from workflows.converter import data_converter
 
 BIN = Path(sys.executable).parent
 
-_UNAVOIDABLE = ("GitHub's published description is not at hand", "only root")
+_UNAVOIDABLE = (
+    "GitHub's published description is not at hand",
+    "only root",
+    "this machine's own Docker engine is used",
+)
 """What a machine may lack under CI; any other skip there means that a set-up step is missing."""
 
 
