@@ -2,6 +2,10 @@
 
 Everything that a stranger wrote passes here on its way to a person: in Slack, in the console, in a terminal, in the
 Temporal UI. What counts is taken from Unicode's own properties, and not from a list of known tricks.
+
+A name as a stranger gave it (an id, a parameter, a path) passes `visible` once, where a sentence is made of it.
+Sentences (a plan's lines, reasons, how something ended) pass `unhidden` wherever they are shown: `visible` would write
+out what was written out before.
 """
 
 import re

@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from activities.step_end import ApprovedAnswer, StepEnd
     from hitl.approvers import Path
-    from hitl.hidden import unhidden
+    from hitl.hidden import unhidden, visible
     from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import RefusalReason
     from workflows.approval import ApprovalWorkflow
@@ -266,10 +266,11 @@ class ApprovingGoal(Goal):
             WorkflowAlreadyStartedError: There is something of that id.
         """
         groups = " or ".join(request.rule.groups)
-        self._waiting_for = f"the approval {approval} by {groups}"
+        seen = visible(approval)
+        self._waiting_for = f"the approval {seen} by {groups}"
         waits = f"**Waiting** for {groups} to approve {plan.action}: {plan.summary[0]}"
         again = f"\n\nAsked again: {self._why_again}" if self._why_again else ""
-        self._show(GoalState.WAITING, f"{waits}{again}\n\n{approval}\n\n{plan_digest(request.plan)}")
+        self._show(GoalState.WAITING, f"{waits}{again}\n\n{seen}\n\n{plan_digest(request.plan)}")
         try:
             return await workflow.execute_child_workflow(
                 ApprovalWorkflow.run,

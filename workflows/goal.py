@@ -101,7 +101,8 @@ class Goal(OneInput):
         Raises:
             ApplicationError: A step failed for good; the type is one of the error table.
         """
-        self._show(GoalState.RUNNING, self._request.summary())
+        summary = visible(self._request.summary())
+        self._show(GoalState.RUNNING, summary)
         workflow.upsert_search_attributes(
             [key.value_set(value) for key, value in self._request.search_attributes().items()]
         )
@@ -115,10 +116,10 @@ class Goal(OneInput):
             cancelled = is_cancelled_exception(error)
             if cancelled or isinstance(error, ApplicationError):
                 state = GoalState.CANCELLED if cancelled else GoalState.FAILED
-                self._show(state, f"{self._request.summary()}: {state}. {'' if cancelled else error}")
+                self._show(state, f"{summary}: {state}. {'' if cancelled else error}")
             raise
         if result.outcome == "completed":
-            self._show(GoalState.COMPLETED, f"{self._request.summary()}: {result.reason or 'done'}")
+            self._show(GoalState.COMPLETED, f"{summary}: {result.reason or 'done'}")
         else:
             words = result.outcome.replace("_", " ").capitalize()
             self._show(GoalState(result.outcome), f"{words}: {result.reason}")
@@ -230,8 +231,8 @@ class Goal(OneInput):
 
     def begin(self, summary: str) -> None:
         """Show what is being done now."""
-        self._step = summary
-        workflow.set_current_details(f"**Now:** {visible(summary)}")
+        self._step = visible(summary)
+        workflow.set_current_details(f"**Now:** {self._step}")
 
     async def park(self, why: str, *, times: int) -> None:
         """Wait until a person sends the update `resume`, or cancels the goal; in between it tries by itself.

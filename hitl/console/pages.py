@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -37,6 +38,7 @@ class Pages:
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_seen,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -46,7 +48,6 @@ class Pages:
             "ago": _ago,
             "money": _money,
             "visible": visible,
-            "unhidden": unhidden,
             "words": _words,
             "person": self._person,
         }
@@ -89,6 +90,14 @@ class Pages:
             return self.message("Not found", f"There is no file {name!r} here.", status=HTTPStatus.NOT_FOUND)
         headers = {"Cache-Control": "no-cache"}
         return FileResponse(_HERE / "static" / name, media_type=_STATIC[name], headers=headers)
+
+
+def _seen(value: object) -> object:
+    """Whatever a template writes, with what hides written out: no template has to think of it.
+
+    Raw names (ids, parameters) pass `visible` before, and what a form keeps passes `e`, which leaves it as it is.
+    """
+    return unhidden(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _moment(value: datetime) -> str:

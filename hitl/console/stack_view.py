@@ -15,7 +15,7 @@ from connectors.pulumi.rendering import cost_line
 from connectors.pulumi.stack_plan import StackPlan
 from hitl.console.stack_plans import FoundStackPlan
 from hitl.console.stack_shown import Changed, Drifted, Finding, Property, Some, StackShown, Value
-from hitl.hidden import visible
+from hitl.hidden import unhidden, visible
 
 PER_PART: Final = 50
 """Changes on one page."""
@@ -41,7 +41,7 @@ def shown_part(found: FoundStackPlan, part: int) -> StackShown | None:
     """One page of it; None where it has no such page."""
     plan = found.plan
     if plan is None:
-        return StackShown(digest=found.digest, problem=visible(found.problem))
+        return StackShown(digest=found.digest, problem=unhidden(found.problem))
     parts = max(-(-len(plan.changes) // PER_PART), 1)
     if not 1 <= part <= parts:
         return None

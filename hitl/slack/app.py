@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from connectors.errors import ConnectorError
 from hitl.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Clicks, Kind, Outcome, PolicyInForce
-from hitl.hidden import visible
+from hitl.hidden import unhidden, visible
 from hitl.policy_file import PolicyError
 from hitl.slack.blocks import escaped, plain
 from hitl.slack.client import mapped
@@ -229,7 +229,7 @@ def _about(body: Json) -> str:
     message: Json = body.get("message") or {}
     blocks: list[Json] = message.get("blocks") or []
     heads = (one["text"]["text"] for one in blocks if one.get("type") == "header")
-    return visible(str(next(heads, "")))[:_LONGEST_LINE]
+    return unhidden(str(next(heads, "")))[:_LONGEST_LINE]
 
 
 def _modal(pressed: _Pressed, about: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from connectors.errors import ConnectorError
 from hitl.gateway.clicks import PolicyInForce
 from hitl.gateway.starts import Starts
+from hitl.hidden import visible
 from hitl.policy_file import PolicyError
 from hitl.slack.blocks import escaped, link
 from hitl.slack.messages import Links
@@ -121,14 +122,14 @@ class Commands:
 
     async def _approvals(self) -> str:
         lines = [
-            f"• {link(self._links.approval(one.id, one.run_id), one.id)} waits for people since "
+            f"• {link(self._links.approval(one.id, one.run_id), visible(one.id))} waits for people since "
             f"{one.start_time:%Y-%m-%d %H:%M} UTC"
             async for one in self._client.list_workflows(_WAITING, page_size=_MOST, limit=_MOST)
         ]
         return "\n".join(lines) or "Nothing waits for people."
 
     def _link(self, workflow_id: str, run_id: str) -> str:
-        return link(self._links.workflow(workflow_id, run_id), workflow_id)
+        return link(self._links.workflow(workflow_id, run_id), visible(workflow_id))
 
 
 def _input(goal: GoalEntry, text: str) -> GoalInput:

@@ -25,7 +25,7 @@ def subject(plan: Plan) -> str:
     branch, project, stack = (plan.parameters.get(name) for name in ("branch", "project", "stack"))
     if plan.action in STACK_ACTIONS and isinstance(project, str) and isinstance(stack, str):
         return visible(f"{project}/{stack}")
-    return visible(branch if isinstance(branch, str) else plan.resources[0].name)
+    return visible(branch) if isinstance(branch, str) else unhidden(plan.resources[0].name)
 
 
 def place(plan: Plan) -> str:

@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.step_end import ApprovedAnswer
     from hitl.decision import Decision, SignedDecision, Surface, Verdict
     from hitl.grant import execution_expiry
+    from hitl.hidden import visible
     from hitl.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
     from hitl.policy import approval_rule
     from hitl.policy_file import load_policy
@@ -131,11 +132,12 @@ class Remover:
 
 
 def make_plan(branch: str = "old") -> Plan:
+    """As `DeleteBranch` does: the parameter as it is, and lines for people with what hides in it made visible."""
     return Plan(
         action=ACTION,
         parameters={"repository": "acme/shop", "branch": branch},
-        resources=(Resource(kind="git branch", name=branch, change=Change.DELETE),),
-        summary=(f"Delete the branch {branch}",),
+        resources=(Resource(kind="git branch", name=visible(branch), change=Change.DELETE),),
+        summary=(f"Delete the branch {visible(branch)}",),
         risk=Risk.LOW,
     )
 

@@ -232,10 +232,11 @@ def lines(view: ApprovalView, plan: Plan, *, link: str) -> Iterator[str]:
         "until": _until(view, view.state),
         "rule": view.rule,
         "cost": f"${cost.usd_cents / 100:.2f} per {cost.per}".replace("per once", "once") if cost else "not known",
-        "ended": view.reason,
         "Temporal": link,
     }
     yield from (f"  {name:<13} {visible(value)}" for name, value in told.items() if value)
+    if view.reason:
+        yield f"  {'ended':<13} {unhidden(view.reason)}"
     yield "The goal says"
     yield from (f"  > {unhidden(line)}" for line in plan.summary)
     yield "It will be told, and nothing else"
@@ -245,6 +246,7 @@ def lines(view: ApprovalView, plan: Plan, *, link: str) -> Iterator[str]:
     if view.decisions:
         yield "Decided"
     for one in view.decisions:
-        because = f": {one.reason}" if one.reason else ""
-        yield "  " + visible(f"{one.decided_at:%Y-%m-%d %H:%M} UTC {one.person} ({one.surface}) {one.verdict}{because}")
+        because = f": {unhidden(one.reason)}" if one.reason else ""
+        who = visible(one.person)
+        yield f"  {one.decided_at:%Y-%m-%d %H:%M} UTC {who} ({one.surface}) {one.verdict}{because}"
     yield f"Digest {view.digest}"

@@ -103,11 +103,11 @@ class Waits:
             case ("people", approval):
                 return await self._people(approval)
             case ("queue", queue):
-                return [f"[yellow]waits:[/] nobody serves the queue {_safe(queue)}: {_safe(why_unserved(queue))}"]
+                return [f"[yellow]waits:[/] nobody serves the queue {_safe(queue)}: {_told(why_unserved(queue))}"]
             case ("retried", step, problem):
-                return [f"[yellow]tries again:[/] {_safe(step)}: {_safe(problem or 'no answer')}"]
+                return [f"[yellow]tries again:[/] {_safe(step)}: {_told(problem or 'no answer')}"]
             case _:
-                return [f"[yellow]waits:[/] {_safe((await self._status()) or 'for people')}"]
+                return [f"[yellow]waits:[/] {_told((await self._status()) or 'for people')}"]
 
     async def _status(self) -> str:
         handle = self._client.get_workflow_handle(self._goal)
@@ -117,7 +117,7 @@ class Waits:
         return ""
 
     def _parked(self, why: str) -> Iterator[str]:
-        yield f"[yellow]parked:[/] {_safe(why or 'a step used up its retries')}"
+        yield f"[yellow]parked:[/] {_told(why or 'a step used up its retries')}"
         yield from _labelled(
             {
                 "mend it": f"then  banksman resume {shlex.quote(shown(self._goal))}",
@@ -136,7 +136,7 @@ class Waits:
         if stack is not None and "slack" in stack.twins:
             links["or in Slack"] = stack.twins["slack"].url
         links |= {"read it": f"banksman approvals show {shlex.quote(shown(approval))}", "all": "banksman approvals"}
-        return [f"[yellow]waits:[/] {_safe(whom(view, stack))}", *_labelled(links)]
+        return [f"[yellow]waits:[/] {_told(whom(view, stack))}", *_labelled(links)]
 
 
 def whom(view: ApprovalView, stack: StackState | None) -> str:
@@ -214,6 +214,11 @@ def sure_to_wait(goal: GoalEntry, stack: StackState | None) -> str | None:
     return f"there is {what} {'here' if part.state is PartState.MISSING else 'yet'}: {part.why}"
 
 
-def _safe(text: str) -> str:
-    """Somebody else's text for a terminal: neither its control characters nor its markup is obeyed."""
-    return escape(shown(visible(text)))
+def _safe(name: str) -> str:
+    """Somebody else's name for a terminal: neither its control characters nor its markup is obeyed."""
+    return _told(visible(name))
+
+
+def _told(text: str) -> str:
+    """The same for a sentence, in which names were made visible before."""
+    return escape(shown(text))

@@ -39,7 +39,7 @@ ONE = POLICY.replace("quorum: 2", "quorum: 1")
 
 PATIENCE = 20.0
 _KEY = "approvals"
-_GOAL = GoalEntry(
+GOAL = GoalEntry(
     name="TestRemove",
     workflow=RemoveWorkflow,
     input=RemoveInput,
@@ -144,7 +144,7 @@ class Place:
 
     async def start(self, gateway: Gateway, *, by: str = "erin", asked_as: str = "", **changes: Any) -> StartedGoal:
         request = RemoveInput.model_validate({"branch": f"b-{secrets.token_hex(4)}"} | changes)
-        return await gateway.starts.start(_GOAL, request, identity=f"slack:{slack_id(by)}", asked_as=asked_as)
+        return await gateway.starts.start(GOAL, request, identity=f"slack:{slack_id(by)}", asked_as=asked_as)
 
     async def asked(self, gateway: Gateway, **changes: Any) -> tuple[WorkflowHandle[Any, RemoveResult], str, Json]:
         """A goal, its approval's id, and the message about it."""

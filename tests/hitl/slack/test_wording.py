@@ -47,6 +47,11 @@ def test_what_hides_is_written_out() -> None:
     assert "\u202e" not in shown
 
 
+def test_what_the_plan_wrote_out_before_is_not_written_out_again() -> None:
+    shown = said(plan("shop\\u202egnp", action="neon.drop_role", parameters={}), 150)
+    assert shown == "Drop role shop\\u202egnp"
+
+
 def test_changes_come_worst_first_with_all_their_counts() -> None:
     found = plan("b", Change.CREATE, Change.REPLACE, Change.CREATE).resources
     assert counted(found) == "It names 4 resources: 1 to replace, 1 to delete, 2 to create."
