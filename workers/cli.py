@@ -4,7 +4,8 @@ Results go to stdout, progress and errors to stderr; `--json` stands on everythi
 are part of the interface: see `workers.commands.exits`.
 """
 
-from collections.abc import Iterator, MutableMapping
+import contextlib
+from collections.abc import Generator, Iterator, MutableMapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Annotated, Any, Final
@@ -108,6 +109,22 @@ class _OnDemand(MutableMapping[str, Any]):
         return name in _PLACES
 
 
+@contextlib.contextmanager
+def _told_safely() -> Generator[None]:
+    """Let an error that quotes an argument, and typer writes, be written by a console that obeys none of it."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception:
+        from typer import rich_utils  # noqa: PLC0415 - only where something went wrong
+
+        from workers.commands.exits import SafeConsole  # noqa: PLC0415
+
+        rich_utils.Console = SafeConsole  # pyright: ignore[reportPrivateImportUsage] - typer makes its own by this name
+        raise
+
+
 class _Commands(TyperGroup):
     """The group of all commands."""
 
@@ -115,6 +132,16 @@ class _Commands(TyperGroup):
         super().__init__(**given)
         self.commands = _OnDemand()
         self._listing = False
+
+    def make_context(self, *given: Any, **options: Any) -> Any:
+        """Read what stands before a command."""
+        with _told_safely():
+            return super().make_context(*given, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the rest, and run the command."""
+        with _told_safely():
+            return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the list, for which no command is imported."""

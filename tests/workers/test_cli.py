@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -249,3 +252,44 @@ def test_status_tells_the_phase_that_the_policy_says_now(text: str | None, phase
         }
     )
     assert _phase(state) == phase
+
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp"
+COMMANDS = {"\x1b", "\x07", "\x9b", "\u202e"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [EVIL],
+        [f"--{EVIL}"],
+        ["goals", f"--{EVIL}"],
+        ["goals", "DeleteBranch", EVIL],
+        ["worker", EVIL],
+        ["policy", EVIL],
+        ["policy", "explain", EVIL],
+        ["policy", "explain", "github.read_file", "--repository", EVIL],
+        ["artifact", "x", f"--{EVIL}=1"],
+        ["resume", "x", f"--note={EVIL}", EVIL],
+    ],
+    ids=lambda line: " ".join(line).replace(EVIL, "EVIL"),
+)
+def test_an_argument_that_is_refused_commands_no_terminal(line: list[str]) -> None:
+    result = RUN.invoke(app, line, env={"COLUMNS": "1000", "FORCE_COLOR": "1", "TERM": "xterm-256color"})
+    assert result.exit_code == Exit.USAGE
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", result.output)  # rich's own colours
+    assert not COMMANDS & {*ours}, ours
+    assert "\\u202egnp" in ours
+
+
+def test_a_command_that_breaks_over_an_argument_commands_no_terminal() -> None:
+    breaks = (
+        "import sys, workers.commands.policy as it\n"
+        "def breaks(path): raise RuntimeError(str(path))\n"
+        f"it.load_policy, sys.argv = breaks, ['banksman', 'policy', 'check', {EVIL!r}]\n"
+        "from workers.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", breaks], capture_output=True, timeout=50, check=False)
+    told = done.stderr.decode()
+    assert (done.returncode, "RuntimeError" in told) == (1, True)
+    assert not COMMANDS & {*told}, told
