@@ -33,6 +33,12 @@ WAYS: Final[Mapping[Ended, Way]] = {
 }
 """How a step ends whose change of a stack ended so; goals end as their step did."""
 
+_AFTER_RESTORING: Final[Mapping[Way, str]] = {
+    "completed": "DetectDrift tells what stands otherwise than Pulumi believes now; PreviewAndUp plans from there.",
+    "refused": "Nothing was changed. Read what Pulumi said, and ask again.",
+}
+_WHICH_STATE: Final = "InspectStack tells which state is there now; ask again, and the new plan begins with that."
+
 
 class _Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -186,7 +192,8 @@ class StackRestored(ApprovedAnswer):
     def end(self) -> StepEnd:
         """By the identity of what is there."""
         why = "" if self.ended is Ended.APPLIED else visible(cause(self.said)) or "Pulumi said nothing"
-        return StepEnd(way=WAYS[self.ended], why=why)
+        way = WAYS[self.ended]
+        return StepEnd(way=way, why=why, next_step=_AFTER_RESTORING.get(way, _WHICH_STATE))
 
 
 class LockSeen(StackRead):
@@ -206,7 +213,7 @@ class StackUnlocked(ApprovedAnswer):
         if self.released:
             return StepEnd(way="completed")
         held = f"{', '.join(map(visible, self.owners))} holds it" if self.owners else "it is not held any more"
-        return StepEnd(way="refused", why=held)
+        return StepEnd(way="refused", why=held, next_step="InspectStack tells who holds it now; ask again with that.")
 
 
 class Deployment(_Contract):

@@ -20,6 +20,7 @@ from hitl.approvers import (
 )
 from hitl.policy_raw import RawApproval, RawEnvironment, RawPolicy, as_duration
 from hitl.policy_yaml import Location
+from hitl.step_up import decoded, known_by
 
 EMBEDDED_ENVIRONMENT: Final = "local"
 """The embedded stack's environment: the only one where nobody has to say who asked."""
@@ -119,13 +120,22 @@ def _identities(raw: RawPolicy) -> Iterator[Found]:
 
 def _keys(raw: RawPolicy) -> Iterator[Found]:
     """One key in two hands would let one of them confirm as the other."""
-    owner: dict[str, str] = {}
+    owner: dict[bytes, str] = {}
     yield from _known(raw.keys, raw.people, ("keys",), what="person")
     for person, keys in raw.keys.items():
         for index, key in enumerate(keys):
-            if key.id in owner:
-                yield ("keys", person, index, "id"), f"is already a key of {owner[key.id]!r}; one key, one person"
-            owner.setdefault(key.id, person)
+            at = ("keys", person, index)
+            try:
+                told = {"id": decoded(key.id), "public_key": known_by(key.public_key)}
+            except ValueError:
+                yield (*at, "public_key"), "is no key that anything could be confirmed with; copy the console's lines"
+                continue
+            for field, known in told.items():
+                if known in owner:
+                    yield (*at, field), f"is already a key of {owner[known]!r}; one key, one person"
+                    break
+            for known in told.values():
+                owner.setdefault(known, person)
 
 
 def _approval(one: RawApproval, raw: RawPolicy, at: Location) -> Iterator[Found]:

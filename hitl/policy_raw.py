@@ -11,6 +11,7 @@ from hitl.approvers import LONGEST_WAIT, Mentions, Requesters, StepUps, folded
 from hitl.decision import UNVERIFIED
 from hitl.hidden import visible
 from hitl.protocol import Phase
+from hitl.step_up import decoded, encoded
 
 _ACTION: Final = re.compile(r"\*|[a-z][a-z0-9_]*\.(?:\*|[a-z][a-z0-9_]*)")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -69,7 +70,7 @@ def _duration(value: str) -> str:
 
 
 def _encoded(value: str) -> str:
-    if not _ENCODED.fullmatch(value):
+    if not _ENCODED.fullmatch(value) or encoded(decoded(value)) != value:
         raise _wrong("a key's text", value, "copy the lines that the console shows under `Your keys`")
     return value
 

@@ -12,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 from webauthn import verify_authentication_response
 from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
 from webauthn.helpers.exceptions import WebAuthnException
 
 from hitl.approvers import Key
@@ -129,6 +132,19 @@ def origin_of(step_up: StepUp) -> str:
         ValueError: It says none.
     """
     return _CLIENT.validate_json(decoded(step_up.client_data)).origin
+
+
+def known_by(public_key: str) -> bytes:
+    """What tells a public key from every other, however it was written down.
+
+    Raises:
+        ValueError: It is none that a confirmation could be checked with.
+    """
+    try:
+        key = decoded_public_key_to_cryptography(decode_credential_public_key(decoded(public_key)))
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (WebAuthnException, UnsupportedAlgorithm, LookupError, TypeError, ValueError) as error:
+        raise ValueError(str(error)[:200] or type(error).__name__) from error
 
 
 def decoded(text: str) -> bytes:

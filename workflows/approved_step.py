@@ -52,6 +52,7 @@ _IDS: Final = 3
 _PROGRESS_AFTER: Final = timedelta(seconds=30)
 """Between two lines about a step's progress."""
 
+_LOOK_FIRST: Final = "Look at what is there now before anybody asks for it again."
 _CONFIRMED_FIRST: Final = "confirm-before-telling"
 """The patch: runs that began without it told people first, and looked then, if at all."""
 
@@ -311,12 +312,13 @@ def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
     """
     cancelled = is_cancelled_exception(error)
     if looks and cancelled:
-        return StepEnd(way="unknown", why="the step says that it was, and it was cancelled before anybody had looked")
+        why = "the step says that it was, and it was cancelled before anybody had looked"
+        return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
     if cancelled:
-        return StepEnd(way="cancelled")
+        return StepEnd(way="cancelled", next_step=_LOOK_FIRST)
     why = unhidden(error.message if isinstance(error, ApplicationError) else str(error))
     if looks or _unknown(error):
-        return StepEnd(way="unknown", why=why)
+        return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
     return StepEnd(way="denied" if isinstance(error, StepDenied) else "failed", why=why)
 
 

@@ -4,6 +4,7 @@ Everything a failure says passes here (message, stack, details, the whole chain 
 stands in a history cannot be taken out again, so that this does not rely on anybody's care for messages.
 """
 
+import contextlib
 import json
 from typing import Final
 
@@ -12,9 +13,11 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DefaultFailureConverter, PayloadConverter
 
-from observability.redaction import redact
+from observability.redaction import MASK, redact
 
-_JSON: Final = b"json/plain"
+_JSON: Final = frozenset({b"json/plain", b"json/protobuf"})
+_OPAQUE: Final = frozenset({b"binary/null", b"binary/encrypted"})
+"""What says nothing, and what only those read who have the key."""
 
 
 class RedactedFailures(DefaultFailureConverter):
@@ -44,11 +47,14 @@ def _clean(failure: Failure) -> None:
 
 
 def _clean_payload(payload: Payload) -> None:
-    if payload.metadata.get("encoding") != _JSON:
+    """Redact JSON; mask whatever else can be read, bytes too, for it is shown as text."""
+    encoding = payload.metadata.get("encoding")
+    if encoding in _OPAQUE:
         return
-    try:
-        said: JsonValue = json.loads(payload.data)
-    except ValueError:
-        return  # no JSON, so nobody can read it either
-    if (clean := redact.value(said)) != said:
+    said: JsonValue = None
+    with contextlib.suppress(ValueError):
+        said = json.loads(payload.data) if encoding in _JSON else None
+    if said is None and payload.data != b"null":
+        payload.CopyFrom(Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(MASK).encode()))
+    elif (clean := redact.value(said)) != said:
         payload.data = json.dumps(clean, separators=(",", ":")).encode()

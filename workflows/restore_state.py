@@ -1,7 +1,5 @@
 """The goal `RestoreState`: what Pulumi believed of a stack once, in the place of what it believes now."""
 
-from typing import Final
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -15,12 +13,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.policies import CHANGE_STACK
     from workflows.stack_change import REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import RestoreStateInput, RestoreStateResult, asked_for
-
-_NEXT: Final = {
-    Ended.APPLIED: "DetectDrift tells what stands otherwise than Pulumi believes now; PreviewAndUp plans from there.",
-    Ended.REFUSED: "Nothing was changed. Read what Pulumi said, and ask again.",
-    Ended.UNKNOWN: "InspectStack tells which state is there now; ask again, and the new plan begins with that.",
-}
 
 
 @workflow.defn(name="RestoreState")
@@ -96,7 +88,8 @@ class RestoreStateWorkflow(StackChange):
         )
 
     def _told(self, restored: StackRestored) -> RestoreStateResult:
-        kind, next_step = restored.end().way, _NEXT[restored.ended]
+        end = restored.end()
+        kind, next_step = end.way, end.next_step
         told = self._known().model_copy(
             update={
                 "outcome": kind,

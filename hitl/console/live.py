@@ -6,6 +6,7 @@ A watcher ends with its last listener.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +24,8 @@ _LASTS_S: Final = 600.0
 """Then the browser asks anew, and is asked who it is."""
 _MOST_THINGS: Final = 100
 _MOST_LISTENERS: Final = 1000
+_MOST_OF_ONE: Final = 20
+"""Listeners of one person: so many pages are open at once, and nobody takes the room of all."""
 _log = structlog.get_logger("banksman.console")
 
 
@@ -53,18 +56,20 @@ class Live:
         self._every = every
         self._lasts = lasts
         self._watchers: dict[str, _Watcher] = {}
+        self._people: Counter[str] = Counter()
 
-    async def follow(self, thing: str, look: Look) -> AsyncGenerator[bytes]:
+    async def follow(self, thing: str, look: Look, *, person: str) -> AsyncGenerator[bytes]:
         """Server-sent events: one at once, so that nothing is missed that changed since the page was made.
 
         Args:
             thing: What is looked at; all who name the same share one watcher.
             look: How it is looked at.
+            person: Who looks.
 
         Raises:
             TooMany: So many are told already.
         """
-        watcher = self._joined(thing, look)
+        watcher = self._joined(thing, look, person)
         try:
             async with asyncio.timeout(self._lasts):
                 await watcher.looked.wait()  # whatever changes from here on is told
@@ -76,24 +81,27 @@ class Live:
         except TimeoutError:
             return
         finally:
-            self._left(thing, watcher)
+            self._left(thing, watcher, person)
 
-    def has_room(self, thing: str) -> bool:
-        """Whether one more can be told."""
-        listeners = sum(one.listeners for one in self._watchers.values())
-        return listeners < _MOST_LISTENERS and (thing in self._watchers or len(self._watchers) < _MOST_THINGS)
+    def has_room(self, thing: str, person: str) -> bool:
+        """Whether this person can be told of one more."""
+        if self._people.total() >= _MOST_LISTENERS or self._people[person] >= _MOST_OF_ONE:
+            return False
+        return thing in self._watchers or len(self._watchers) < _MOST_THINGS
 
-    def _joined(self, thing: str, look: Look) -> _Watcher:
-        if not self.has_room(thing):
+    def _joined(self, thing: str, look: Look, person: str) -> _Watcher:
+        if not self.has_room(thing, person):
             raise TooMany(thing)
         watcher = self._watchers.setdefault(thing, _Watcher())
         watcher.listeners += 1
+        self._people[person] += 1
         if watcher.task is None:
             watcher.task = asyncio.create_task(self._watch(watcher, look), name=f"watch {thing[:80]}")
         return watcher
 
-    def _left(self, thing: str, watcher: _Watcher) -> None:
+    def _left(self, thing: str, watcher: _Watcher, person: str) -> None:
         watcher.listeners -= 1
+        self._people[person] -= 1
         if watcher.listeners == 0 and watcher.task is not None:
             watcher.task.cancel()
             self._watchers.pop(thing, None)

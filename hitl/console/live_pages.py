@@ -31,15 +31,14 @@ class LivePages:
 
     async def _follow(self, request: Request) -> Response:
         try:
-            self._visitors.visitor(request)
+            person = self._visitors.visitor(request).person
         except SignInFirst:  # a stream that is sent to the sign-in would ask for ever
             return PlainTextResponse("Sign in.\n", status_code=HTTPStatus.NO_CONTENT)
         thing, look = self._thing(request)
-        if not self._live.has_room(thing):
+        if not self._live.has_room(thing, person):
             return PlainTextResponse("Reload the page instead.\n", status_code=HTTPStatus.NO_CONTENT)
-        return StreamingResponse(
-            self._live.follow(thing, look), media_type="text/event-stream; charset=utf-8", headers=_HEADERS
-        )
+        stream = self._live.follow(thing, look, person=person)
+        return StreamingResponse(stream, media_type="text/event-stream; charset=utf-8", headers=_HEADERS)
 
     def _thing(self, request: Request) -> tuple[str, Look]:
         """What the page shows, by its own address.

@@ -7,14 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from temporalio.client import (
-    Client,
-    WorkflowExecution,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-)
-from temporalio.exceptions import ApplicationError
+from temporalio.client import Client, WorkflowExecution
+from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from hitl.console.ports import Unavailable
@@ -24,16 +18,7 @@ PATIENCE: Final = timedelta(seconds=3)
 _FOR_VIEWS_S: Final = 2.0
 """For all views of a page together: without workers, a list is shown all the same, and soon."""
 NOT_THERE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
-UNKNOWN: Final = (
-    TimeoutError,
-    RPCError,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-    ApplicationError,
-    RuntimeError,
-    ValueError,
-)
+UNKNOWN: Final = (TimeoutError, TemporalError, RuntimeError, ValueError)
 """How a question to a worker, or reading its answer, fails."""
 
 

@@ -12,6 +12,7 @@ from hitl.hidden import unhidden, visible
 from hitl.plan import Change, Cost, Plan, Resource, Risk
 
 STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
+_ON_STACKS: Final = "pulumi."
 _WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
 
 
@@ -23,7 +24,7 @@ def does(plan: Plan) -> str:
 def subject(plan: Plan) -> str:
     """To what: by the parameters, which are all that the step reads, and only else by the first resource."""
     branch, project, stack = (plan.parameters.get(name) for name in ("branch", "project", "stack"))
-    if plan.action in STACK_ACTIONS and isinstance(project, str) and isinstance(stack, str):
+    if plan.action.startswith(_ON_STACKS) and isinstance(project, str) and isinstance(stack, str):
         return visible(f"{project}/{stack}")
     return visible(branch) if isinstance(branch, str) else unhidden(plan.resources[0].name)
 

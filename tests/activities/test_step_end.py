@@ -66,6 +66,14 @@ def test_only_what_was_applied_is_carried_out(ended: Ended) -> None:
     assert end.next_step
 
 
+@pytest.mark.parametrize("ended", Ended)
+def test_a_state_that_was_not_put_back_comes_with_what_to_do(ended: Ended) -> None:
+    end = StackRestored(ended=ended, replaced=DIGEST, said="error: no").end()
+    expected = {Ended.APPLIED: "DetectDrift", Ended.REFUSED: "Nothing was changed."}.get(ended, "InspectStack")
+    assert end.next_step.startswith(expected)
+    assert "InspectStack" in StackUnlocked(released=False).end().next_step
+
+
 TRACE = """Program failed with an unhandled exception:
     Traceback (most recent call last):
       File "/usr/lib/python3/runpy.py", line 86, in _run_code

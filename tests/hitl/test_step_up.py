@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from hitl.decision import Decision, SignedDecision, StepUp, Verdict, read_decision
@@ -11,7 +12,7 @@ from hitl.grant import Checked, check_decision, check_grant
 from hitl.plan import plan_digest
 from hitl.policy_file import PolicyError, load_policy
 from hitl.protocol import Refusal, RefusalReason
-from hitl.step_up import Confirms
+from hitl.step_up import Confirms, encoded
 from tests.hitl.authenticator import USER_PRESENT, SoftKey
 from tests.hitl.granting import NOW, POLICY, Gateway, make_plan
 
@@ -212,3 +213,22 @@ def test_too_few_keys_and_one_key_in_two_hands_are_refused(house: Marked, tmp_pa
     path.write_text(house.text)
     with pytest.raises(PolicyError, match="is already a key of 'alice'; one key, one person"):
         load_policy(path)
+
+
+def test_one_key_in_two_spellings_is_one_key_and_what_confirms_nothing_is_none(house: Marked, tmp_path: Path) -> None:
+    path, alices = tmp_path / "wrong.yaml", house.hands["alice"]
+    numbers = alices.private.public_key().public_numbers()
+    x, y = (number.to_bytes(32, "big") for number in (numbers.x, numbers.y))
+    another = encoded(cbor2.dumps({-3: y, -2: x, -1: 1, 3: -7, 1: 2}))
+    assert another != alices.public_key
+    bobs = house.hands["bob"]
+    for before, after, problem in (
+        (bobs.public_key, alices.public_key, "is already a key of 'alice'"),
+        (bobs.public_key, another, "is already a key of 'alice'"),
+        (bobs.public_key, encoded(cbor2.dumps({1: 2, 3: -7, -1: 1, -2: x, -3: b"\x01" * 32})), "is no key"),
+        (bobs.public_key, encoded(b"no key at all"), "is no key"),
+        (bobs.id, f"{alices.id[:-1]}{chr(ord(alices.id[-1]) + 1)}", "is not a key's text"),
+    ):
+        path.write_text(house.text.replace(before, after))
+        with pytest.raises(PolicyError, match=problem):
+            load_policy(path)

@@ -13,6 +13,8 @@ from threading import Thread
 
 import pytest
 from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.stack_problems import problem
@@ -28,6 +30,7 @@ from sandbox.engine import Engine
 from sandbox.pulumi.outcome import RunOutcome, StepOutcome
 from tests.activities.test_stack_files import files
 from tests.security.canaries import ALL, AT_THE_CUT, SHAPED, clean, failing, telling
+from workflows.converter import data_converter
 
 
 @pytest.mark.parametrize("secret", SHAPED.values(), ids=SHAPED)
@@ -43,6 +46,36 @@ def test_whatever_is_raised_is_redacted_at_the_border_and_stays_readable(secret:
     assert "below: " in kept
     clean(CancelledError("stopped", secret))
     clean(RuntimeError(secret))
+
+
+@pytest.mark.parametrize("secret", SHAPED.values(), ids=SHAPED)
+@pytest.mark.parametrize("encoding", ["json/plain", "json/protobuf", "binary/plain", "binary/protobuf", "another", ""])
+def test_no_detail_in_another_encoding_brings_a_secret_in(encoding: str, secret: str) -> None:
+    for data in (json.dumps({"said": [secret]}).encode(), secret.encode(), f"{{{secret}".encode()):
+        told = Payload(metadata={"encoding": encoding.encode()}, data=data)
+        brought = Failure(message="elsewhere")
+        brought.application_failure_info.details.payloads.append(told)
+        error = ApplicationError("elsewhere")
+        error._failure = brought  # as the SDK keeps what came from another process
+        failure = Failure()
+        converter = data_converter()
+        converter.failure_converter.to_failure(error, converter.payload_converter, failure)
+        [kept] = failure.application_failure_info.details.payloads
+        assert secret.encode() not in kept.data
+        assert json.loads(kept.data)
+
+
+@pytest.mark.parametrize("encoding", ["binary/null", "binary/encrypted"])
+def test_what_says_nothing_or_is_encrypted_passes_the_border(encoding: str) -> None:
+    told = Payload(metadata={"encoding": encoding.encode()}, data=b"" if encoding == "binary/null" else b"\x00opaque")
+    brought = Failure(message="elsewhere")
+    brought.application_failure_info.details.payloads.append(told)
+    error = ApplicationError("elsewhere")
+    error._failure = brought
+    failure = Failure()
+    converter = data_converter()
+    converter.failure_converter.to_failure(error, converter.payload_converter, failure)
+    assert failure.application_failure_info.details.payloads[0] == told
 
 
 def test_what_is_no_secret_passes_the_border_as_it_is() -> None:

@@ -302,7 +302,10 @@ async def test_a_step_that_is_cancelled_is_told_as_cancelled(house: House) -> No
             await goal.result()
         await eventually(ended)
     assert isinstance(caught.value.cause, CancelledError)
-    assert {one.ended for one in house.messages.updates if one.ended} == {"cancelled while it was carried out"}
+    told = {(one.ended, one.open_next_step()) for one in house.messages.updates if one.ended}
+    assert told == {
+        ("cancelled while it was carried out", "Look at what is there now before anybody asks for it again.")
+    }
 
 
 async def test_a_gateway_that_comes_later_still_tells_the_end(house: House) -> None:

@@ -33,6 +33,8 @@ class PlayedReadFile:
         if request.path == "wait":
             workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set("parked")])
             await workflow.wait_condition(lambda: False)
+        if request.path == "go on":
+            workflow.continue_as_new(request.model_copy(update={"path": "completed"}))
         ended = "failed" if request.path == "fail" else request.path
         workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set(ended)])
         if request.path == "fail":
@@ -66,6 +68,15 @@ async def played(client: Client) -> AsyncGenerator[Played]:
     own = Worker(client, task_queue=queue, workflows=[PlayedReadFile], workflow_runner=UnsandboxedWorkflowRunner())
     async with own:
         yield Played(client, queue)
+
+
+async def test_a_goal_that_went_on_as_another_run_is_a_row_like_any(console: Console) -> None:
+    async with played(console.house.client) as goals, console.visit("alice") as alice:
+        handle = await goals.start("go on")
+        await handle.result()
+        assert len(await found(alice, text=goals.repository)) == 2
+        page = await alice.get(f"/goal?{urlencode({'id': handle.id, 'run': handle.first_execution_run_id or ''})}")
+        assert page.status_code == 200
 
 
 async def found(visit: Visit, **wanted: str) -> list[str]:

@@ -44,7 +44,7 @@ async def heard(stream: AsyncGenerator[bytes]) -> bytes:
 
 async def test_all_who_look_at_one_thing_share_one_look_at_it() -> None:
     thing, live = Thing(), Live(every=0.01)
-    streams = [live.follow("/", thing.look) for _ in range(20)]
+    streams = [live.follow("/", thing.look, person="alice") for _ in range(20)]
     for one in streams:
         assert (await heard(one)).startswith(b"event: look\n")
     await thing.looked()
@@ -63,7 +63,7 @@ async def test_all_who_look_at_one_thing_share_one_look_at_it() -> None:
 
 async def test_what_cannot_be_looked_at_for_a_while_is_watched_on() -> None:
     thing, live = Thing(), Live(every=0.01)
-    stream = live.follow("/", thing.look)
+    stream = live.follow("/", thing.look, person="alice")
     await heard(stream)
     await thing.looked()
     for broken in (Unavailable("not now"), RuntimeError("a bug")):
@@ -77,14 +77,31 @@ async def test_what_cannot_be_looked_at_for_a_while_is_watched_on() -> None:
 
 async def test_a_listener_asks_anew_in_time_and_so_many_are_told_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     thing, live = Thing(), Live(every=0.01, lasts=0.05)
-    assert [one async for one in live.follow("/", thing.look)]
+    assert [one async for one in live.follow("/", thing.look, person="alice")]
     assert live._watchers == {}
     monkeypatch.setattr(module, "_MOST_THINGS", 1)
-    first = live.follow("/", thing.look)
+    first = live.follow("/", thing.look, person="alice")
     await heard(first)
     with pytest.raises(TooMany):
-        await heard(live.follow("/decided", thing.look))
+        await heard(live.follow("/decided", thing.look, person="alice"))
     await first.aclose()
+
+
+async def test_nobody_takes_the_room_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    thing, live = Thing(), Live(every=0.01)
+    monkeypatch.setattr(module, "_MOST_OF_ONE", 3)
+    streams = [live.follow(f"/approval?{number}", thing.look, person="mallory") for number in range(3)]
+    for one in streams:
+        await heard(one)
+    with pytest.raises(TooMany):
+        await heard(live.follow("/", thing.look, person="mallory"))
+    alices = live.follow("/", thing.look, person="alice")
+    assert (await heard(alices)).startswith(b"event: look\n")
+    await streams[0].aclose()
+    assert live.has_room("/", "mallory")
+    for one in (*streams[1:], alices):
+        await one.aclose()
+    assert (live._watchers, live._people.total()) == ({}, 0)
 
 
 async def test_only_what_changes_is_followed(console: Console) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from activities.catalogue import EFFECTS
 from hitl.plan import Change, Cost, Plan, Resource, Risk
+from hitl.protocol import Effect
 from hitl.slack.wording import cost, counted, middle, question, said, subject, worst_first
 
 
@@ -32,6 +34,15 @@ def test_a_stack_is_known_by_its_project() -> None:
     assert said(plan("aws:x", action="pulumi.update_stack", parameters=names), 150) == (
         "Update stack shop/prod of acme/infra"
     )
+
+
+@pytest.mark.parametrize("name", [name for name, effect in EFFECTS.items() if effect is Effect.DESTRUCTIVE])
+def test_no_title_of_a_step_that_destroys_follows_what_no_step_reads(name: str) -> None:
+    stack: dict[str, object] = {"project": "shop", "stack": "production", "branch": "shop/staging"}
+    branch: dict[str, object] = {"branch": "shop/production", "project": "shop", "stack": "staging"}
+    told = {"repository": "acme/infra", **(stack if name.startswith("pulumi.") else branch)}
+    shown = question(plan("shop/staging", action=name, parameters=told), 150)
+    assert shown.endswith(" shop/production of acme/infra?")
 
 
 @pytest.mark.parametrize("most", [100, 150])
