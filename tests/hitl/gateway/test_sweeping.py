@@ -1,13 +1,20 @@
 """Messages of what is gone lose their buttons, whoever ended it and however."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
+from hitl.gateway import sweeping
+from hitl.gateway.lost import last_word
+from hitl.gateway.server import FoundApproval, Server
+from hitl.gateway.sweeping import Sweeper
 from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import Place, buttons, eventually, texts
 from tests.workflows.approving import Ask
@@ -27,6 +34,29 @@ async def until_gone(here: Place, gateway: Gateway, approval: str) -> Json:
     await eventually(gone)
     [message] = await here.about(approval)
     return message
+
+
+class BadDays(Server):
+    """Temporal, of which the first questions about an approval fail."""
+
+    failures = 1
+    looks = 0
+
+    async def approval(self, approval_id: str, run_id: str | None = None) -> FoundApproval:
+        self.looks += 1
+        if self.looks <= self.failures:
+            raise RPCError("not now", RPCStatusCode.UNAVAILABLE, b"")
+        return await super().approval(approval_id, run_id)
+
+
+async def indexed(here: Place, approval: str) -> None:
+    """Once the server's lists know that it was terminated."""
+    query = f"WorkflowId = '{approval}' AND ExecutionStatus = 'Terminated'"
+
+    async def known() -> bool:
+        return (await here.client.count_workflows(query)).count == 1
+
+    await eventually(known)
 
 
 async def reset(here: Place, goal: WorkflowHandle[Any, Any]) -> None:
@@ -90,6 +120,74 @@ async def test_another_gateway_that_starts_later_tells_it_too_and_not_twice(here
     async with here.running() as gateway:
         await gateway.sweeper.sweep()
         lines = await here.thread(message["ts"], lines=1)
+    assert len(lines) == 1
+
+
+async def test_what_could_not_be_looked_at_once_is_told_though_it_ended_long_ago(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an outage, in which it ended."""
+    monkeypatch.setattr(sweeping, "_BACK", timedelta())  # all that has ended, ended long ago
+    async with here.running() as gateway:
+        gateway.sweeper._since = datetime.now(UTC) + timedelta(days=1)  # it looks for nothing by itself
+        goal, approval, _ = await here.asked(gateway)
+        await here.client.get_workflow_handle(approval).terminate()
+        await goal.result()
+        await indexed(here, approval)
+        server = BadDays(here.client, cluster=here.house.cluster)
+        sweeper = Sweeper(server)
+        sweeper._since = here.began
+        await sweeper.sweep()
+        assert server.looks == 1
+        await sweeper.sweep()
+        gone = await here.message(approval, lambda one: buttons(one) == [])
+    assert texts(gone).startswith("Superseded")
+
+
+async def test_what_never_can_be_looked_at_is_left_alone_in_the_end(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "_LONGEST_REST", 1)
+    async with here.running() as gateway:
+        gateway.sweeper._since = datetime.now(UTC) + timedelta(days=1)  # it looks for nothing by itself
+        goal, approval, _ = await here.asked(gateway)
+        await here.client.get_workflow_handle(approval).terminate()
+        await goal.result()
+        await indexed(here, approval)
+        server = BadDays(here.client, cluster=here.house.cluster)
+        server.failures, sweeper = 1000, Sweeper(server)
+        sweeper._since = here.began
+        for _ in range(sweeping._TRIES + 5):
+            await sweeper.sweep()
+    assert server.looks == sweeping._TRIES
+
+
+@pytest.mark.parametrize("by", ["a goal", "a notice of something else", "a notice that waits", "one that has ended"])
+async def test_whoever_takes_the_id_of_the_notice_keeps_no_buttons(here: Place, by: str) -> None:
+    """It can be foreseen, by whoever will terminate the approval."""
+    async with here.running() as gateway:
+        goal, approval, message = await here.asked(gateway)
+        assert buttons(message) != []
+        run = (await here.client.get_workflow_handle(approval).describe()).run_id
+        living = await Server(here.client, cluster=here.house.cluster).approval(approval)
+        own = last_word(replace(living, status=WorkflowExecutionStatus.TERMINATED))
+        other = own.model_copy(update={"view": own.view.model_copy(update={"id": "another"})})
+        name, given, delay = {
+            "a goal": ("TestAsk", Ask(wait=True), timedelta()),
+            "a notice of something else": ("ApprovalNotice", other, timedelta()),
+            "a notice that waits": ("ApprovalNotice", own, timedelta(days=365)),
+            "one that has ended": ("ApprovalNotice", own, timedelta(days=365)),
+        }[by]
+        taken = await here.client.start_workflow(
+            name, given, id=f"{approval}/gone/{run}", task_queue="banksman-goals", start_delay=delay
+        )
+        if by == "one that has ended":
+            await taken.terminate()
+        await here.client.get_workflow_handle(approval).terminate()
+        await goal.result()
+        gone = await until_gone(here, gateway, approval)
+        lines = await here.thread(gone["ts"], lines=1)
+    assert texts(gone).startswith("Superseded")
     assert len(lines) == 1
 
 
