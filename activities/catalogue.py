@@ -22,6 +22,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "github.read_file": Effect.READ,
     "hitl.post_approval": Effect.WRITE,
     "hitl.tell_drift": Effect.WRITE,
+    "hitl.tell_parked": Effect.WRITE,
     "hitl.update_approval": Effect.WRITE,
     "pulumi.destroy_stack": Effect.DESTRUCTIVE,
     "pulumi.detect_drift": Effect.READ,

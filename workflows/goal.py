@@ -7,13 +7,13 @@ step) is set here, once.
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
-from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
@@ -24,6 +24,8 @@ with workflow.unsafe.imports_passed_through():
     from hitl.protocol import RefusalReason
     from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
     from workflows.one_input import OneInput
+    from workflows.parked_contracts import waits_for
+    from workflows.parking import Parking
     from workflows.policies import Preset, pause_of_parked, run_preset
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -33,7 +35,7 @@ Steps = TypeVar("Steps")
 
 _STOPS_FIRST: Final = "a-cancelled-run-stops-first"
 _TRIES_BY_ITSELF: Final = "a-parked-goal-tries-by-itself"
-_WORTH_WAITING_FOR = frozenset({ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED, ErrorType.SANDBOX_UNAVAILABLE})
+_TELLS_PEOPLE: Final = "a-parked-goal-tells-people"
 
 
 class StepDenied(Exception):
@@ -53,7 +55,11 @@ class NotApproved(Exception):
 
 
 class StepWaits(Exception):
-    """A step used up its retries on what waiting, or a person, may mend."""
+    """A step used up its retries on what waiting, or a person, may mend: this sentence."""
+
+    def __init__(self, why: str, *, step: str) -> None:
+        super().__init__(why)
+        self.step = step
 
 
 class Goal(OneInput):
@@ -151,15 +157,14 @@ class Goal(OneInput):
             ApplicationError: It failed for good.
         """
         self.begin(summary)
-        parked = 0
-        while True:
-            try:
-                return await self.attempt(
-                    activity, request, queue=queue, preset=preset, summary=summary, step_id=step_id
-                )
-            except StepWaits as waits:
-                await self.park(str(waits), times=parked)
-                parked += 1
+        with Parking() as parking:
+            while True:
+                try:
+                    return await self.attempt(
+                        activity, request, queue=queue, preset=preset, summary=summary, step_id=step_id
+                    )
+                except StepWaits as waits:
+                    await self.park(waits, parking)
 
     async def attempt(  # noqa: PLR0913 - all but two are named by every caller
         self,
@@ -194,7 +199,7 @@ class Goal(OneInput):
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            raise StepWaits(_worth_waiting_for(error)) from error
+            raise StepWaits(_worth_waiting_for(error), step=error.activity_type) from error
 
     async def run_command(
         self,
@@ -234,27 +239,32 @@ class Goal(OneInput):
         self._step = visible(summary)
         workflow.set_current_details(f"**Now:** {self._step}")
 
-    async def park(self, why: str, *, times: int) -> None:
+    async def park(self, waits: StepWaits, parking: Parking) -> None:
         """Wait until a person sends the update `resume`, or cancels the goal; in between it tries by itself.
 
         Args:
-            why: What it waits for.
-            times: How often it has parked at this step before: each time it waits longer.
+            waits: What it waits for.
+            parking: At this step: each time it waits longer, and people are told once until one of them resumes it.
         """
         tries_by_itself = workflow.patched(_TRIES_BY_ITSELF)
         if tries_by_itself:
             self._end_if_cancelled()
-        self._waiting_for = why
+        self._waiting_for = why = str(waits)
         self._resumed = False
-        pause = pause_of_parked(times) if tries_by_itself else None
+        pause = pause_of_parked(parking.times) if tries_by_itself else None
+        parking.times += 1
         again = f"It tries again at {workflow.now() + pause:%Y-%m-%d %H:%M} UTC by itself. " if pause else ""
+        name = shlex.quote(visible(workflow.info().workflow_id))
         self._show(
             GoalState.PARKED,
-            f"**Parked:** {why}\n\n{again}Mend it, then `banksman resume {workflow.info().workflow_id}`; "
-            "or cancel the workflow.",
+            f"**Parked:** {why}\n\n{again}Mend it, then `banksman resume {name}`; or cancel the workflow.",
         )
+        if workflow.patched(_TELLS_PEOPLE):
+            await parking.tell(waits.step)
         with contextlib.suppress(asyncio.TimeoutError):
             await workflow.wait_condition(lambda: self._resumed, timeout=pause)
+        if self._resumed:
+            parking.over()
         self._waiting_for = None
         self._show(GoalState.RUNNING, f"**Now:** {self._step}")
 
@@ -267,14 +277,11 @@ class Goal(OneInput):
 def _worth_waiting_for(error: ActivityError) -> str:
     """What a step that used up its retries waits for; raises what no waiting can mend."""
     cause = error.cause
-    if isinstance(cause, TimedOut):
-        last = cause.cause
-        return f"{error.activity_type} got no answer in time" + (f": {last}" if last else "")
+    if (why := waits_for(error.activity_type, cause)) is not None:
+        return why
     if not isinstance(cause, ApplicationError):
         raise error
     if cause.type == ErrorType.POLICY_DENIED:
         denial = denial_of(cause)
         raise StepDenied(cause.message, reason=denial.reason if denial else None) from error
-    if cause.type in _WORTH_WAITING_FOR:
-        return cause.message
     raise ApplicationError(cause.message, *cause.details, type=cause.type, non_retryable=True) from error

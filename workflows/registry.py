@@ -28,6 +28,7 @@ from workflows.destroy_stack import DestroyStackWorkflow, UnlockStackWorkflow
 from workflows.detect_drift import DetectDriftWorkflow
 from workflows.inspect_stack import InspectStackWorkflow
 from workflows.open_pull_request import OpenPullRequestWorkflow
+from workflows.parking import ParkedNoticeWorkflow
 from workflows.preview_and_up import PreviewAndUpWorkflow, RollBackStackWorkflow
 from workflows.read_file import ReadFileWorkflow
 from workflows.restore_state import RestoreStateWorkflow
@@ -197,6 +198,7 @@ WORKFLOWS: Final[tuple[type, ...]] = (
     *(goal.workflow for goal in GOALS),
     ApprovalWorkflow,
     ApprovalNoticeWorkflow,
+    ParkedNoticeWorkflow,
     StackLockWorkflow,
     UnknownGoalWorkflow,
 )

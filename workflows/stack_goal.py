@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import unhidden_lines
     from workflows.contracts import GoalInput, GoalState
     from workflows.goal import Goal, StepWaits
+    from workflows.parking import Parking
     from workflows.policies import LOOK_AT_STACK, READ
     from workflows.stack_inputs import StackAsked
     from workflows.stack_lock import STACK_TURN, StackQueueing, StackTurn
@@ -132,35 +133,36 @@ class StackGoal(Goal):
             ApplicationError: It failed for good.
         """
         tries = 0
-        while True:
-            sealed = await self.step(
-                StackCredentials.seal_credentials,
-                SealCredentialsRequest(place=place),
-                queue=TaskQueue.CONNECTORS,
-                preset=READ,
-                summary="Seal what one look needs",
-            )
-            try:
-                self.begin(summary)
-                return await self.attempt(
-                    activity,
-                    request(sealed.secrets),
-                    queue=TaskQueue.SANDBOX,
-                    preset=LOOK_AT_STACK,
-                    summary=summary,
+        with Parking() as parking:
+            while True:
+                sealed = await self.step(
+                    StackCredentials.seal_credentials,
+                    SealCredentialsRequest(place=place),
+                    queue=TaskQueue.CONNECTORS,
+                    preset=READ,
+                    summary="Seal what one look needs",
                 )
-            except (StepWaits, ApplicationError) as error:
-                tries += 1
-                await self._before_another_look(error, tries)
+                try:
+                    self.begin(summary)
+                    return await self.attempt(
+                        activity,
+                        request(sealed.secrets),
+                        queue=TaskQueue.SANDBOX,
+                        preset=LOOK_AT_STACK,
+                        summary=summary,
+                    )
+                except (StepWaits, ApplicationError) as error:
+                    tries += 1
+                    await self._before_another_look(error, tries, parking)
 
-    async def _before_another_look(self, error: StepWaits | ApplicationError, tries: int) -> None:
+    async def _before_another_look(self, error: StepWaits | ApplicationError, tries: int, parking: Parking) -> None:
         """A while of waiting, then parked; raises what another try cannot mend."""
         if isinstance(error, ApplicationError) and (error.type != ErrorType.CONFLICT or tries >= _TRIES):
             raise error
-        if tries % _TRIES:
-            await workflow.sleep(_AGAIN * tries)
+        if isinstance(error, StepWaits) and tries % _TRIES == 0:
+            await self.park(error, parking)
         else:
-            await self.park(str(error), times=tries // _TRIES - 1)
+            await workflow.sleep(_AGAIN * tries)
 
     def _wait_for(self, what: str | None) -> None:
         self._waiting_for = what

@@ -8,6 +8,7 @@ and a goal of its own. All is waited for with an end, and told as it is: who wai
 import asyncio
 import json
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -238,7 +239,8 @@ class Demo:
             case GoalState.WAITING:
                 return f"[yellow]waits for a person's yes[/]: {escape(key)}"
             case GoalState.PARKED:
-                return f"[red]parked[/]: mend what `banksman status` shows, then `banksman resume {escape(key)}`"
+                resume = escape(f"banksman resume {shlex.quote(key)}")
+                return f"[red]parked[/]: mend what `banksman status` shows, then `{resume}`"
             case GoalState.RUNNING if settled:
                 return f"runs, and asks when its plan is there: {escape(key)}"
             case GoalState.RUNNING:

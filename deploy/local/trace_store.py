@@ -47,14 +47,15 @@ SELECT t.trace_id, t.start, t.end, count(*) AS spans, sum(s.error) AS errors,
   (SELECT r.name FROM span r WHERE r.trace_id = t.trace_id ORDER BY r.parent_id != '', r.start LIMIT 1) AS name,
   (SELECT r.service FROM span r WHERE r.trace_id = t.trace_id ORDER BY r.parent_id != '', r.start LIMIT 1) AS service,
   (SELECT a.value FROM attribute a WHERE a.trace_id = t.trace_id AND a.key = :workflow
-   ORDER BY a.value LIKE 'approval%' OR a.value LIKE 'stack/%' LIMIT 1) AS workflow_id
+   ORDER BY a.value LIKE 'approval%' OR a.value LIKE 'parked/%' OR a.value LIKE 'stack/%' LIMIT 1) AS workflow_id
 FROM trace t JOIN span s USING (trace_id)
 WHERE t.start < :before AND {match}
 GROUP BY t.trace_id ORDER BY t.start DESC LIMIT :limit
 """
 _GOAL: Final = """EXISTS (SELECT 1 FROM span g WHERE g.trace_id = t.trace_id AND (
   g.name LIKE 'run %' OR g.name LIKE 'RunWorkflow:%'
-  AND g.name NOT IN ('RunWorkflow:Approval', 'RunWorkflow:ApprovalNotice', 'RunWorkflow:StackLock')))"""
+  AND g.name NOT IN (
+    'RunWorkflow:Approval', 'RunWorkflow:ApprovalNotice', 'RunWorkflow:ParkedNotice', 'RunWorkflow:StackLock')))"""
 _OF_KIND: Final = {"goal": _GOAL, "other": f"NOT {_GOAL}"}
 _CHILD: Final = "StartChildWorkflow:"
 _THERE_ALREADY: Final = "WorkflowAlreadyStartedError"

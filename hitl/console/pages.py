@@ -1,5 +1,6 @@
 """How pages are rendered: everything escaped, whole without scripts, nothing from elsewhere, nothing kept."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -48,6 +49,7 @@ class Pages:
             "ago": _ago,
             "money": _money,
             "visible": visible,
+            "quoted": shlex.quote,
             "words": _words,
             "person": self._person,
         }

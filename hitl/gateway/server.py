@@ -3,6 +3,7 @@
 What is read is each run's first event, and its description. No worker has to answer for that.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -10,7 +11,10 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -18,6 +22,8 @@ from hitl.plan import Plan, read_plan
 from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest
 
 _NOT_THERE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
+_PAGE: Final = 100
+_MOST_PAGES: Final = 10
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -111,6 +117,28 @@ class Server:
             )
         )
         return answer.history.events[0]
+
+    async def newest_first(self, workflow_id: str, run_id: str) -> AsyncIterator[HistoryEvent]:
+        """What happened in a run, the last thing first; of a very long one the last thousand things.
+
+        Raises:
+            RPCError: There is no such run, or the server cannot be reached.
+        """
+        token = b""
+        for _ in range(_MOST_PAGES):
+            answer = await self.client.workflow_service.get_workflow_execution_history_reverse(
+                GetWorkflowExecutionHistoryReverseRequest(
+                    namespace=self.client.namespace,
+                    execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+                    maximum_page_size=_PAGE,
+                    next_page_token=token,
+                )
+            )
+            for event in answer.history.events:
+                yield event
+            token = answer.next_page_token
+            if not token:
+                return
 
     async def plain(self, payloads: list[Payload]) -> list[Payload]:
         """Payloads as they were before they were encrypted."""

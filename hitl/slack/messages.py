@@ -111,6 +111,12 @@ class Links:
         base = f"{self.temporal.rstrip('/')}/namespaces/{quote(self.namespace, safe='')}"
         return f"{base}/workflows/{quote(workflow_id, safe='')}/{quote(run_id, safe='')}/history"
 
+    def goal(self, goal_id: str, run_id: str) -> str | None:
+        """A goal's page in the console; None without a console."""
+        if self.console is None:
+            return None
+        return f"{self.console.rstrip('/')}/goal?{urlencode({'id': goal_id, 'run': run_id})}"
+
     def approval(self, approval_id: str, run_id: str) -> str:
         """An approval with its whole plan: in the console, else as the approval's input in the Temporal UI."""
         if self.console is None:

@@ -1,6 +1,6 @@
-"""The steps that tell people in Slack: of approvals, each in one message with a thread below it, and of drift.
+"""The steps that tell people in Slack: of approvals, of drift, and of goals that are parked.
 
-An approval's message is posted once and changed in its place from then on.
+An approval's message is posted once and changed in its place from then on; a thread below it says what happened.
 
 Whoever reaches Temporal can have a step run with any input, so what a message says of an approval is taken only from
 the approval itself, and from the goal that waited for it: the server says which workflow a step belongs to.
@@ -20,6 +20,7 @@ from connectors.errors import InvalidRequest, Unavailable
 from hitl.gateway.asked import Asked, asked_by
 from hitl.gateway.clicks import PolicyInForce
 from hitl.gateway.lost import is_lost, last_word
+from hitl.gateway.parked import ParkedGoal, parked_goal
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.gateway.starts import Starts
 from hitl.protocol import Effect
@@ -28,6 +29,8 @@ from hitl.slack.client import SlackMessages
 from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
 from hitl.slack.mentions import asked_at_once
 from hitl.slack.messages import EVENT_TYPE, Links, approval_message
+from hitl.slack.parked import PARKED_TYPE, parked_message
+from hitl.slack.parked import message_id as parked_id
 from hitl.slack.posting import doubts, post_once
 from hitl.slack.thread import lines_about
 from workflows.approval_contracts import (
@@ -39,6 +42,7 @@ from workflows.approval_contracts import (
     UpdateApproval,
 )
 from workflows.drift_contracts import DETECT_DRIFT, TELL_DRIFT, TellDrift, ToldDrift
+from workflows.parked_contracts import TELL_PARKED, TellParked, ToldParked
 
 
 class SlackSteps:
@@ -153,6 +157,45 @@ class SlackSteps:
         if goal is None or kind != (DETECT_DRIFT, TaskQueue.GOALS, WorkflowExecutionStatus.RUNNING):
             raise InvalidRequest(f"what drifted, only a running {DETECT_DRIFT} says; start that goal")
         return goal
+
+    @step(name=TELL_PARKED, effect=Effect.WRITE)
+    async def tell_parked(self, request: TellParked) -> ToldParked:
+        """Tell people that a goal is parked, once however often this is tried; or there, that it no longer is.
+
+        Raises:
+            InvalidRequest: It is not said by the notice of a goal, or the policy names no channel.
+            ConnectorError: By Slack's errors.
+        """
+        found = await self._parked(request)
+        about = parked_id(found)
+        async with self._turn(about):
+            if request.posted is not None:
+                await self._say_over(found, request.posted)
+                return request.posted
+            channel, doubt = self._channel(), doubts(first=True, since=found.since)
+            if found.waits:
+                shown = parked_message(found, environment=self._policy.environment, links=self._links, over=False)
+                ts = await post_once(self._messages, channel, shown, about=about, kind=PARKED_TYPE, doubt=doubt)
+                return ToldParked(channel=channel, ts=ts)
+            there = await self._messages.find(channel, about, since=doubt, kind=PARKED_TYPE) if doubt else None
+        return ToldParked(channel=channel, ts=there.ts if there else "")
+
+    async def _say_over(self, found: ParkedGoal, posted: ToldParked) -> None:
+        there = await self._messages.find(
+            posted.channel, parked_id(found), since=found.since, ts=posted.ts, kind=PARKED_TYPE
+        )
+        shown = parked_message(found, environment=self._policy.environment, links=self._links, over=True)
+        if there is not None and there.stage < shown.stage:
+            await self._messages.update(posted.channel, there.ts, shown)
+
+    async def _parked(self, request: TellParked) -> ParkedGoal:
+        """The goal that is spoken of."""
+        info = activity.info()
+        asks = (info.workflow_id, info.workflow_run_id) if info.in_workflow else (None, None)
+        try:
+            return await parked_goal(self._server, workflow_id=asks[0], run_id=asks[1], step=request.step)
+        except RPCError as error:
+            raise Unavailable("Temporal cannot be asked about a goal now; it is tried again") from error
 
     def _turn(self, about: str) -> asyncio.Lock:
         return self._turns.setdefault(about, asyncio.Lock())

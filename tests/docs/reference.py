@@ -43,7 +43,8 @@ _AFTER_ERRORS: Final = """\
 
 A step that uses up its retries on `Unavailable` or `RateLimited` parks its goal: the search attribute `BanksmanState`
 becomes `parked`, and the Temporal UI says what it waits for. It tries again by itself, after a minute, then after
-pauses that grow to four hours; `banksman resume` lets it try at once.
+pauses that grow to four hours; `banksman resume` lets it try at once. People are told once,
+[in Slack](how-to/slack.md#what-people-see).
 
 Where errors come from: `connectors/errors.py` is the tree that clients raise, and `activities/_errors.py` the one place
 that maps it to this table."""

@@ -4,6 +4,7 @@ Run it when a change of a workflow is meant: with a patch for what runs now, and
 """
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sys
@@ -11,18 +12,20 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from temporalio.client import WorkflowHistory
+from temporalio.client import Client, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.temporal import register_search_attributes
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
 from tests.replay.fingerprints import FILE, fingerprints
-from tests.replay.scenarios import SCENARIOS, start
+from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.workflows.approving import House
 from tests.workflows.scripted import workers
 from tests.workflows.stacking import StackHouse
+from tests.workflows.telling import Teller, until_told
 from workflows.converter import data_converter
+from workflows.parked_contracts import PARKED_NOTICE
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -35,11 +38,7 @@ async def record(folder: Path) -> None:
     async with environment:
         await register_search_attributes(environment.client)
         for scenario in SCENARIOS:
-            async with workers(environment.client, scenario.steps()):
-                handle = await start(environment.client, scenario)
-                await scenario.drive(handle)
-                history = await handle.fetch_history()
-            _keep(history, folder, scenario.workflow, scenario.name)
+            await _record_scenario(environment.client, scenario, folder)
         for asking in ASKINGS:
             with tempfile.TemporaryDirectory() as scratch:
                 await _record_asking(House(environment.client, Path(scratch)), asking, folder)
@@ -47,6 +46,19 @@ async def record(folder: Path) -> None:
             with tempfile.TemporaryDirectory() as scratch:
                 house = StackHouse(environment.client, Path(scratch), stacking.stack(), action=stacking.action)
                 await _record_stacking(house, stacking, folder)
+
+
+async def _record_scenario(client: Client, scenario: Scenario, folder: Path) -> None:
+    """One goal, and the notice that it is parked where people are told so."""
+    gateway = Teller().at_work(client) if scenario.told else contextlib.nullcontext()
+    async with workers(client, scenario.steps()), gateway:
+        handle = await start(client, scenario)
+        notice = await until_told(client, handle) if scenario.told else None
+        await scenario.drive(handle)
+        _keep(await handle.fetch_history(), folder, scenario.workflow, scenario.name)
+        if notice is not None:
+            await notice.result()
+            _keep(await notice.fetch_history(), folder, PARKED_NOTICE, scenario.name)
 
 
 async def _record_stacking(house: StackHouse, stacking: Stacking, folder: Path) -> None:

@@ -23,6 +23,7 @@ from workflows.contracts import (
     Resume,
     RunInSandboxInput,
 )
+from workflows.parked_contracts import PARKED_NOTICE
 
 REQUEST = ReadFileInput(repository="acme/shop", path="README.md", ref="main")
 COMMAND = RunInSandboxInput(repository="acme/shop", command=("make", "test"))
@@ -30,13 +31,22 @@ COMMAND = RunInSandboxInput(repository="acme/shop", command=("make", "test"))
 
 @dataclass(frozen=True)
 class Scenario:
-    """One recorded run."""
+    """One recorded run.
+
+    Attributes:
+        told: Whether people are told that it is parked; the notice's history is then kept too.
+    """
 
     workflow: str
     name: str
     steps: Callable[[], Steps]
     drive: Callable[[WorkflowHandle[Any, Any]], Awaitable[object]]
     request: GoalInput = REQUEST
+    told: bool = False
+
+    def recorded(self) -> set[tuple[str, str]]:
+        """The histories that are kept of it, by folder and name."""
+        return {(self.workflow, self.name)} | ({(PARKED_NOTICE, self.name)} if self.told else set[tuple[str, str]]())
 
 
 async def _to_its_end(handle: WorkflowHandle[Any, Any]) -> None:
@@ -85,6 +95,8 @@ READS = (
     Scenario("ReadFile", "cancelled", _failing(ErrorType.UNAVAILABLE, "Vault is sealed"), _cancelled),
     Scenario("ReadFile", "parked-and-resumed", exhausted, _resumed),
     Scenario("ReadFile", "parked-for-a-while-and-resumed", exhausted, _resumed),
+    Scenario("ReadFile", "parked-told-and-resumed", exhausted, _resumed, told=True),
+    Scenario("ReadFile", "parked-told-and-cancelled", exhausted, _cancelled, told=True),
     Scenario(
         "ReadFile",
         "outage-waited-out",

@@ -48,8 +48,7 @@ def test_each_end_of_an_approval_is_recorded_as_what_it_is(asking: Asking) -> No
 
 
 def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
-    recorded = [one.recorded() for one in (*ASKINGS, *STACKINGS)]
-    wanted = {(one.workflow, one.name) for one in SCENARIOS}.union(*recorded)
+    wanted = set[tuple[str, str]]().union(*(one.recorded() for one in (*SCENARIOS, *ASKINGS, *STACKINGS)))
     assert {(path.parent.name, path.stem) for path in RECORDED} == wanted
     assert {one.workflow for one in (*SCENARIOS, *STACKINGS)} == {goal.name for goal in GOALS}
 

@@ -6,7 +6,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows.contracts import GoalInput, GoalResult
-    from workflows.goal import Goal
+    from workflows.goal import Goal, StepWaits
+    from workflows.parking import Parking
 
 
 class ParkInput(GoalInput):
@@ -31,7 +32,8 @@ class ParkWorkflow(Goal):
         return await self.carry_out(self._park(), denied=lambda reason: GoalResult(outcome="denied", reason=reason))
 
     async def _park(self) -> GoalResult:
-        await self.park(self._why, times=0)
+        with Parking() as parking:
+            await self.park(StepWaits(self._why, step="test.nobody"), parking)
         return GoalResult()
 
 

@@ -41,6 +41,7 @@ from connectors.pulumi.outcome import Deed, Ended, UpOutcome
 from hitl.plan import Change, Plan, Resource, Risk
 from tests.workflows.approving import House
 from tests.workflows.scripted import FETCHED, next_answer
+from tests.workflows.telling import Teller
 from workflows.decision_checks import DecisionChecks
 from workflows.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
 from workflows.registry import WORKFLOWS
@@ -230,7 +231,7 @@ class StackHouse(House):
         stack.rules = stack.rules or [self.resolved()]
 
     @contextlib.asynccontextmanager
-    async def at_work(self, *, destructive: bool = True) -> AsyncGenerator[None]:
+    async def at_work(self, *, destructive: bool = True, teller: Teller | None = None) -> AsyncGenerator[None]:
         """A worker on each of the queues, or on all but the one where things are changed."""
         await self.keys.refresh()
         stack, client = self.stack, self.client
@@ -253,8 +254,9 @@ class StackHouse(House):
             if destructive
             else contextlib.nullcontext()
         )
-        gateway = Worker(client, task_queue=TaskQueue.HITL, activities=[stack.tell, self.messages.update])
-        posts = Worker(client, task_queue=TaskQueue.POSTS, activities=[self.messages.post])
+        tell = (teller or Teller()).tell
+        gateway = Worker(client, task_queue=TaskQueue.HITL, activities=[stack.tell, self.messages.update, tell])
+        posts = Worker(client, task_queue=TaskQueue.POSTS, activities=[self.messages.post, tell])
         async with goals, connectors, sandbox, changing, gateway, posts:
             yield
 

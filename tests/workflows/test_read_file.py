@@ -1,7 +1,11 @@
 """The goal `ReadFile` on the real dev server, its step scripted."""
 
+import json
+import shlex
+
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.error_types import ErrorType, application_error
@@ -99,6 +103,19 @@ async def test_a_goal_whose_provider_stays_away_parks_and_goes_on_when_a_person_
     assert after.step == "Read README.md of acme/shop"
     assert (result.outcome, result.content) == ("completed", "hello")
     assert len(steps.calls) == 2
+
+
+async def test_temporal_shows_the_command_that_lets_a_parked_goal_go_on_so_that_it_can_be_pasted(
+    client: Client, goal_id: str
+) -> None:
+    name = f"read $(it)/{goal_id}"
+    async with workers(client, exhausted()):
+        handle = await client.start_workflow("ReadFile", REQUEST, id=name, task_queue=TaskQueue.GOALS)
+        await until_parked(handle)
+        told: RawValue = await handle.query("__temporal_workflow_metadata", result_type=RawValue)
+        await handle.terminate()
+    details = json.loads(told.payload.data)["currentDetails"]
+    assert f"`banksman resume {shlex.quote(name)}`" in details
 
 
 async def test_only_a_parked_goal_is_resumed(client: Client, steps: Steps, goal_id: str) -> None:

@@ -18,10 +18,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.queues import TaskQueue
+from tests.replay.scenarios import exhausted
 from tests.workflows.approving import eventually
 from tests.workflows.holding import HolderWorkflow
+from tests.workflows.scripted import workers
 from tests.workflows.stacking import UP, Stack, StackHouse
+from tests.workflows.telling import Teller, until_told
 from workflows.approval_contracts import NOTICE_WORKFLOW
+from workflows.contracts import ReadFileInput, ReadFileResult, Resume
 from workflows.runner import sandbox_runner
 from workflows.stack_inputs import StackResult
 from workflows.stack_lock import StackLockWorkflow
@@ -121,3 +125,25 @@ async def test_a_goal_whose_approved_step_is_carried_out(client: Client, tmp_pat
     async with house.at_work():
         result = await goal.result()
     assert (result.outcome, house.stack.names().count("update")) == ("completed", 1)
+
+
+async def test_a_goal_that_is_parked_and_the_notice_of_it(client: Client, complaints: list[str]) -> None:
+    teller, steps = Teller(), exhausted()
+    async with workers(client, steps), teller.at_work(client):
+        goal = await client.start_workflow(
+            "ReadFile",
+            ReadFileInput(repository="acme/shop", path="README.md"),
+            id=f"ReadFile-{secrets.token_hex(4)}",
+            task_queue=TaskQueue.GOALS,
+            result_type=ReadFileResult,
+        )
+        notice = await until_told(client, goal)
+    await throw_away()
+    assert complaints == []
+    async with workers(client, steps), teller.at_work(client):
+        await goal.execute_update("resume", Resume(note="unsealed"))
+        assert (await goal.result()).content == "hello"
+        await notice.result()
+    await throw_away()
+    assert complaints == []
+    assert teller.said == ["parked", "over"]

@@ -53,13 +53,13 @@ def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tu
     here waits longer for its turn at Slack than a step may. New messages have a queue of their own, because its rate is
     the one limit that all gateways share. What was put on the other queue before there was this one is still taken.
     """
-    all_steps = [steps.post_approval, steps.update_approval, steps.tell_drift]
+    all_steps = [steps.post_approval, steps.update_approval, steps.tell_drift, steps.tell_parked]
     shows = guarded_worker(client, settings, Role.GATEWAY, all_steps, at_once=_AT_ONCE)
     posts = guarded_worker(
         client,
         settings,
         Role.GATEWAY,
-        [steps.post_approval],
+        [steps.post_approval, steps.tell_parked],
         queue=TaskQueue.POSTS,
         at_once=_POSTS_AT_ONCE,
         a_second=settings.slack_posts_per_second,

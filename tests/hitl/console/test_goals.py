@@ -1,7 +1,9 @@
 """Goals that are looked for: by text, state, kind, person and time, also when they have long ended."""
 
 import contextlib
+import html
 import secrets
+import shlex
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from urllib.parse import quote, urlencode
@@ -13,10 +15,13 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.queues import TaskQueue
 from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.server_lists import fetch_page
 from tests.hitl.console.visiting import Console, Visit
+from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.approving import eventually
+from tests.workflows.scripted import workers
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalResult, ReadFileInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -114,6 +119,21 @@ async def test_goals_are_kept_with_how_they_ended_and_found_by_anything(console:
         await waits.terminate(reason="enough")
         await eventually(lambda: _is(alice, ["wait"], state="terminated", **every))
         assert await found(alice, state="parked", **every) == []
+
+
+async def test_one_that_is_parked_shows_the_command_that_lets_it_go_on_so_that_it_can_be_pasted(
+    console: Console,
+) -> None:
+    client = console.house.client
+    async with workers(client, exhausted()), console.visit("alice") as alice:
+        request = ReadFileInput(repository="acme/shop", path="README.md")
+        name = f"read $(it)/{secrets.token_hex(4)}"
+        goal = await client.start_workflow("ReadFile", request, id=name, task_queue=TaskQueue.GOALS)
+        await until_parked(goal)
+        page = await alice.get(f"/goal?id={quote(name, safe='')}")
+        await goal.terminate()
+    assert "Vault is sealed" in page.text
+    assert f"banksman resume {html.escape(shlex.quote(name))}".replace("&#x27;", "&#39;") in page.text
 
 
 async def _is(visit: Visit, paths: list[str], **wanted: str) -> bool:

@@ -235,7 +235,8 @@ async def place(
 
 
 async def _end_all(client: Client) -> None:
-    query = "WorkflowType IN ('TestRemove', 'TestAsk', 'Approval', 'ApprovalNotice') AND ExecutionStatus = 'Running'"
+    kinds = "'TestRemove', 'TestAsk', 'Approval', 'ApprovalNotice', 'ReadFile', 'ParkedNotice'"
+    query = f"WorkflowType IN ({kinds}) AND ExecutionStatus = 'Running'"
     async for one in client.list_workflows(query):
         with contextlib.suppress(RPCError):
             await client.get_workflow_handle(one.id, run_id=one.run_id).terminate()
