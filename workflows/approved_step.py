@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final, TypeVar, cast
 
 from temporalio import workflow
+from temporalio.common import Priority
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -48,6 +49,9 @@ still."""
 
 _IDS: Final = 3
 """So many are tried for an approval, where somebody has taken one."""
+
+_BEFORE_GOALS: Final = Priority(priority_key=1)
+"""A click is answered in seconds, also where a thousand goals have just been started; those have the middle one, 3."""
 
 _PROGRESS_AFTER: Final = timedelta(seconds=30)
 """Between two lines about a step's progress."""
@@ -279,6 +283,7 @@ class ApprovingGoal(Goal):
                 id=approval,
                 parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
                 static_summary=f"{plan.action}: {plan.summary[0]}",
+                priority=_BEFORE_GOALS,
             )
         except ChildWorkflowError as error:
             if workflow.cancellation_reason() is not None:

@@ -295,12 +295,17 @@ class House:
 
     @contextlib.asynccontextmanager
     async def workers(
-        self, *, destructive: bool = True, gateway: bool = False, interceptors: Sequence[Interceptor] = ()
+        self,
+        *,
+        destructive: bool = True,
+        gateway: bool = False,
+        interceptors: Sequence[Interceptor] = (),
+        few: bool = False,
     ) -> AsyncGenerator[None]:
         """Goals and connectors, and those that are wanted."""
         await self.keys.refresh()
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self.goals_worker(interceptors=interceptors))
+            await stack.enter_async_context(self.goals_worker(interceptors=interceptors, few=few))
             await stack.enter_async_context(self._connectors_worker())
             if destructive:
                 await stack.enter_async_context(self.destructive_worker())
@@ -308,12 +313,17 @@ class House:
                 await stack.enter_async_context(self.gateway_worker())
             yield
 
-    def goals_worker(self, *, checks: bool = True, interceptors: Sequence[Interceptor] = ()) -> Worker:
+    def goals_worker(
+        self, *, checks: bool = True, interceptors: Sequence[Interceptor] = (), few: bool = False
+    ) -> Worker:
+        """With `few`, two workflows at a time, and none in memory between its turns: so it is with very many."""
         check = ClickCheck(self.keys, PolicySource(self.path, environment="live"), cluster=self.cluster)
         return Worker(
             self.client,
             task_queue=TaskQueue.GOALS,
             workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow],
+            max_cached_workflows=0 if few else 1000,
+            max_concurrent_workflow_tasks=2 if few else None,
             workflow_runner=sandbox_runner(),
             interceptors=[*([DecisionChecks(check)] if checks else []), *interceptors],
         )
