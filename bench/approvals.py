@@ -26,6 +26,7 @@ from activities.queues import TaskQueue
 from bench.approvals_played import ENVIRONMENT_RULES, Played, SignedAt, no_keys, vault_signature
 from bench.approvals_report import Parts, Waiting, keep_waiting, show_waiting
 from bench.bare_workflow import QUEUE_UPDATES, BareWait
+from bench.moments import step_asked_for
 from bench.ratios import Ratio, pairwise, spread
 from bench.report import Machine
 from bench.system import Site, bench_environment, embedded, free_port, make_namespace, until
@@ -112,17 +113,8 @@ class Crowd:
         if outcome.kind is not Kind.COUNTED:
             raise RuntimeError(f"a click was not counted: {outcome.words}")
         begun = await self.played.step_of(found.goal)
-        asked = await self._asked(found.goal)
+        asked = await step_asked_for(self.client, found.goal)
         return Parts(signed=self.signed.at - clicked, resumed=asked - self.signed.at, begun=begun - asked)
-
-    async def _asked(self, goal: str) -> float:
-        """When the goal, with the approval's answer, asked for its step: by the server's clock, which is ours."""
-        answered = False
-        async for event in self.client.get_workflow_handle(goal).fetch_history_events():
-            answered = answered or event.HasField("child_workflow_execution_completed_event_attributes")
-            if answered and event.HasField("activity_task_scheduled_event_attributes"):
-                return event.event_time.ToNanoseconds() / 1e9
-        raise RuntimeError(f"the goal {goal!r} asked for no step")
 
     async def updated(self, waiting: "WorkflowHandle[BareWait, str]") -> float:
         """Seconds that a bare Update takes to its answer."""
@@ -177,7 +169,7 @@ async def running() -> AsyncGenerator[Crowd]:
         policy.write_text(ENVIRONMENT_RULES, encoding="utf-8")
         source = PolicySource(policy, environment=site.state.environment)
         played = Played(source)
-        for worker in played.workers(client):
+        for worker in (*played.github(client), *played.messages(client)):
             await stack.enter_async_context(worker)
         busy, idle = (_goals_worker(site, name, str(policy)) for name in (CROWD, IDLE))
         arguments = ["--address", address, "--namespace", BARE]

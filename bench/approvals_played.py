@@ -1,4 +1,4 @@
-"""What `bench.approvals` plays itself: the policy, the steps on GitHub, the messages, and the hand that signs."""
+"""What the benches of approvals play themselves: the policy, the steps on GitHub, the messages, the hand that signs."""
 
 import asyncio
 import base64
@@ -30,6 +30,7 @@ groups:
 environments:
   local:
     phase: production
+    slack_channel: C0DEPLOYS
     actions: [{allow: github.*}]
     approvals:
       - {action: github.delete_branch, groups: [platform], unverified_requester: allow}
@@ -50,12 +51,17 @@ class Played:
         self._shown: dict[str, asyncio.Event] = {}
         self.shown = 0
 
-    def workers(self, client: Client) -> list[Worker]:
-        """Of every queue but the goals'."""
+    def github(self, client: Client) -> list[Worker]:
+        """The steps on GitHub."""
         connectors = [self.look_at_branch, self._rules.resolve_rule]
         return [
             Worker(client, task_queue=TaskQueue.CONNECTORS, activities=connectors),
             Worker(client, task_queue=TaskQueue.DESTRUCTIVE, activities=[self.delete_branch]),
+        ]
+
+    def messages(self, client: Client) -> list[Worker]:
+        """The gateway's steps; with them nobody is shown anything."""
+        return [
             Worker(client, task_queue=TaskQueue.POSTS, activities=[self.post]),
             Worker(client, task_queue=TaskQueue.HITL, activities=[self.update]),
         ]

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import httpx
 from google.protobuf.duration_pb2 import Duration
+from pydantic import BaseModel
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, Plugin
 from temporalio.service import RPCError
@@ -195,27 +196,30 @@ def free_port() -> int:
         return int(bound.getsockname()[1])
 
 
-async def _start_twin(site: Site) -> TwinConfig:
-    """The stack's twin over again, with limits that no run reaches."""
-    told = json.loads((site.folder.twins / "github.json").read_text())
-    port = free_port()
-    config = TwinConfig.model_validate(
-        {**told, "listen": f"127.0.0.1:{port}", "limits": Limits(hourly=_NO_LIMIT, points=_NO_LIMIT)}
-    )
-    path = site.folder.private("twins/bench.json", config.model_dump_json().encode())
-    site.github = f"http://127.0.0.1:{port}"
-    site.start(
-        "twin", ["workers", "twin", "github", str(path)], site.settings("default", OTLP_ENDPOINT=site.state.traces.url)
-    )
+async def start_twin(site: Site, provider: str, config: BaseModel, *, listen: str) -> str:
+    """A twin as a process of its own, until it answers. Its address."""
+    path = site.folder.private(f"twins/bench-{provider}.json", config.model_dump_json().encode())
+    traced = site.settings("default", OTLP_ENDPOINT=site.state.traces.url)
+    site.start(f"twin-{provider}", ["workers", "twin", provider, str(path)], traced)
+    url = f"http://{listen}"
 
     async def answers() -> bool:
         try:
             async with httpx.AsyncClient() as client:
-                return (await client.get(f"{site.github}/_twin/requests")).is_success
+                return (await client.get(f"{url}/_twin/requests")).is_success
         except httpx.TransportError:
             return False
 
-    await until(answers, "the twin")
+    await until(answers, f"{provider}'s twin")
+    return url
+
+
+async def _start_github(site: Site) -> TwinConfig:
+    """The stack's twin over again, with limits that no run reaches."""
+    told = json.loads((site.folder.twins / "github.json").read_text())
+    listen = f"127.0.0.1:{free_port()}"
+    config = TwinConfig.model_validate({**told, "listen": listen, "limits": Limits(hourly=_NO_LIMIT, points=_NO_LIMIT)})
+    site.github = await start_twin(site, "github", config, listen=listen)
     return config
 
 
@@ -251,7 +255,7 @@ async def running(plugins: Callable[[str], list[Plugin]]) -> AsyncGenerator[Syst
         bare = await Client.connect(address, namespace=BARE)
         await asyncio.gather(*map(make_namespace, (loud, quiet, bare)))
         metrics = free_port()
-        _start_workers(site, await _start_twin(site), metrics)
+        _start_workers(site, await _start_github(site), metrics)
         for client in (loud, quiet):
             await promote(client, deployment=DEPLOYMENT_NAME, build_id=build_id())
         yield System(loud=loud, quiet=quiet, bare=bare, metrics=f"http://127.0.0.1:{metrics}/metrics")

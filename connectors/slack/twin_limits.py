@@ -4,11 +4,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Tier = Literal[1, 2, 3, 4]
+_TierGiven = Annotated[int, Field(ge=1, le=4)]
+"""As JSON has it too, whose keys are texts."""
 
 _MINUTE: Final = 60.0
 
@@ -27,7 +29,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enforced: bool = True
-    tiers: Mapping[Tier, int] = Field(default_factory=lambda: dict[Tier, int]({1: 10, 2: 20, 3: 50, 4: 100}))
+    tiers: Mapping[_TierGiven, int] = Field(default_factory=lambda: dict[int, int]({1: 10, 2: 20, 3: 50, 4: 100}))
     posts_per_second: float = Field(default=1.0, gt=0)
     post_burst: int = Field(default=5, ge=1)
     blocks_characters: int = Field(default=13_200, ge=1)
