@@ -40,9 +40,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE
     from workflows.decision_checks import check_here
     from workflows.one_input import OneInput
+    from workflows.rule_in_force import changed, why_another_rule
 
 _GONE: Final = "The goal that asked for it is gone."
 _CANCELLED: Final = "It was cancelled, by hand or with the goal that asked for it."
+_LOOKS_AT_RULE: Final = "a-waiting-approval-looks-at-its-rule"
+"""The patch: approvals that had looked for their goal without it do not look at their rule."""
 _ENDS: Final = {
     Verdict.REJECT: ApprovalState.REJECTED,
     Verdict.REQUEST_CHANGES: ApprovalState.CHANGES_REQUESTED,
@@ -68,6 +71,7 @@ class ApprovalWorkflow(OneInput):
         self._reason = ""
         self._ended_by: str | None = None
         self._rule_changed = False
+        self._look = False
         self._escalated = False
         self._reminders = 0
         self._changes = 0
@@ -86,7 +90,7 @@ class ApprovalWorkflow(OneInput):
             workflow.upsert_search_attributes([REPOSITORY_ATTRIBUTE.value_set(repository)])
         self._show()
         messages = asyncio.create_task(self._keep_people_informed())
-        watch = asyncio.create_task(self._watch_goal())
+        watches = [asyncio.create_task(one) for one in (self._watch_goal(), self._heed_hints())]
         try:
             await self._wait()
         except asyncio.CancelledError:
@@ -94,7 +98,8 @@ class ApprovalWorkflow(OneInput):
             await self._say_how_it_ended(messages)
             raise
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
         if self._state is ApprovalState.APPROVED:
             self._show()  # the goal goes on at once, and tells it with how the step ends
             messages.cancel()
@@ -171,12 +176,14 @@ class ApprovalWorkflow(OneInput):
 
     def _ask_again(self) -> DecisionReceipt:
         """What nobody was asked by is in force, by the word of the gateway and of this worker's own policy."""
-        self._rule_changed = self._state is ApprovalState.WAITING
-        reason = f"The rule changed: {self._request.rule.name} asked for this, and is no longer as it was then."
-        self._end(ApprovalState.SUPERSEDED, f"{reason} The goal asks again.")
+        self._end_for_another_rule(changed(self._request))
+        return DecisionReceipt(state=self._state, approvals=len(self._approvals), needs=self._needs(), counted=False)
+
+    def _end_for_another_rule(self, why: str) -> None:
+        self._rule_changed = self._rule_changed or self._state is ApprovalState.WAITING
+        self._end(ApprovalState.SUPERSEDED, f"{why} The goal asks again.")
         self._changes += 1
         self._show()
-        return DecisionReceipt(state=self._state, approvals=len(self._approvals), needs=self._needs(), counted=False)
 
     @decide.validator
     def _may_decide(self, signed: SignedDecision) -> None:
@@ -196,6 +203,11 @@ class ApprovalWorkflow(OneInput):
     def superseded(self, reason: str) -> None:
         """A newer plan took this one's place. Whoever sends it can only prevent."""
         self._end(ApprovalState.SUPERSEDED, reason[:500] or "A newer plan took its place.")
+
+    @workflow.signal
+    def policy_changed(self) -> None:
+        """From whoever has seen another policy. Whether the rule is another, it looks for itself."""
+        self._look = True
 
     def _refuse(self, signed: SignedDecision) -> Refusal | None:
         """Why this decision does not count, by every rule there is."""
@@ -275,7 +287,10 @@ class ApprovalWorkflow(OneInput):
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _watch_goal(self) -> None:
-        """End when the run that asked is gone: a reset leaves its approvals behind, and asks with new ones."""
+        """End when the run that asked is gone, or the rule is another: a reset leaves its approvals behind.
+
+        How often it looks by itself is a matter of histories: a look is sixteen events, and thousands may wait.
+        """
         run = workflow.get_external_workflow_handle(self._goal.workflow_id, run_id=self._goal.run_id)
         while True:
             await workflow.sleep(self._request.look_after)
@@ -285,6 +300,19 @@ class ApprovalWorkflow(OneInput):
             except ApplicationError:  # the server knows no such run, or it is over
                 self._end(ApprovalState.SUPERSEDED, _GONE)
                 return
+            await self._look_at_rule()
+
+    async def _heed_hints(self) -> None:
+        """Look at once when somebody has seen another policy."""
+        while True:
+            await workflow.wait_condition(lambda: self._look)
+            self._look = False
+            await self._look_at_rule()
+
+    async def _look_at_rule(self) -> None:
+        why = await why_another_rule(self._request) if workflow.patched(_LOOKS_AT_RULE) else None
+        if why and self._state is ApprovalState.WAITING:
+            self._end_for_another_rule(why)
 
     def _deadlines(self) -> Iterator[tuple[datetime, Callable[[], None]]]:
         rule = self._request.rule

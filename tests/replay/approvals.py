@@ -208,6 +208,18 @@ async def _reset(house: House, goal: Run, approval: str) -> None:
     await house.client.get_workflow_handle(goal.id, run_id=made.run_id).terminate()
 
 
+async def _looked_twice(house: House, goal: Run, approval: str) -> None:
+    """At the rule, which is still the same."""
+    waiting = house.client.get_workflow_handle(approval)
+
+    async def looked() -> bool:
+        events = (await waiting.fetch_history()).events
+        return sum(event.HasField("activity_task_completed_event_attributes") for event in events) > 1
+
+    await eventually(looked)
+    await _verdicts(("alice", Verdict.APPROVE), ("bob", Verdict.APPROVE))(house, goal, approval)
+
+
 YES, NO = Verdict.APPROVE, Verdict.REJECT
 ASKINGS: Final = (
     Asking("approved", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
@@ -219,6 +231,8 @@ ASKINGS: Final = (
     Asking("superseded", ApprovalState.SUPERSEDED, _superseded),
     Asking("goal-cancelled", ApprovalState.SUPERSEDED, _cancelled, goal=True),
     Asking("goal-gone", ApprovalState.SUPERSEDED, _reset, look_after=SOON),
+    Asking("rule-stays", ApprovalState.APPROVED, _looked_twice, look_after=SOON),
+    Asking("rule-changed", ApprovalState.SUPERSEDED, _waited, look_after=SOON, rule={"digest": "sha256:another"}),
     Asking(
         "escalated",
         ApprovalState.APPROVED,

@@ -166,7 +166,7 @@ async def test_an_approval_that_was_harassed_expires_all_the_same(client: Client
     async with house.workers():
         asking = await house.ask(Ask(request=request, step_ids=[f"{ACTION}/1"]))
         approval = client.get_workflow_handle(await house.approval_of(asking))
-        assert await harass(approval, ApprovalWorkflow) == 4
+        assert await harass(approval, ApprovalWorkflow) == 5
         asked = await asking.result()
     assert asked.approval is not None
     assert asked.approval.outcome is ApprovalState.EXPIRED
