@@ -36,6 +36,7 @@ class StepEnd(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     way: Way
+    too_late: bool = Field(default=False, description="It was cancelled, and ended so all the same.")
     why: str = ""
     done: tuple[str, ...] = ()
     not_done: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class StepEnd(BaseModel):
         )
         # What was done as planned needs no list; everything else is what a person has to look at.
         counted = [_counted(words, items, named=self.way != "completed") for words, items in lists if items]
-        headline = _HEADLINES[self.way]
+        headline = _HEADLINES[self.way] + (", although it was cancelled meanwhile" if self.too_late else "")
         told = headline + (("; " if ":" in headline else ": ") + "; ".join(counted) if counted else "")
         return f"{told}. Why: {self.why}" if self.why else told
 

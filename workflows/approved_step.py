@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval_contracts import MAX_ENDED, ApprovalRequest, ApprovalResult, ApprovalState, UpdateApproval
     from workflows.approval_messages import tell, update
     from workflows.contracts import DestructiveGoalInput, GoalState, Outcome
-    from workflows.goal import Goal, NotApproved, StepDenied
+    from workflows.goal import CancelledInDoubt, Goal, NotApproved, StepDenied
     from workflows.policies import DESTROY, READ, Preset
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
@@ -59,6 +59,10 @@ _PROGRESS_AFTER: Final = timedelta(seconds=30)
 _LOOK_FIRST: Final = "Look at what is there now before anybody asks for it again."
 _CONFIRMED_FIRST: Final = "confirm-before-telling"
 """The patch: runs that began without it told people first, and looked then, if at all."""
+
+
+ENDS_FIRST: Final = "a-cancelled-approved-step-ends-first"
+"""The patch: runs that began without it were cancelled at once, and did not know what their step still did."""
 
 
 class _RuleChanged(NotApproved):
@@ -167,11 +171,13 @@ class ApprovingGoal(Goal):
         confirm: Callable[[Plan, Answer], Awaitable[None]] | None,
     ) -> Answer:
         """Run the step at once; people hear meanwhile that it was approved, and then how it ended."""
+        ends_first = workflow.patched(ENDS_FIRST)
         told = asyncio.create_task(approved.tell("approved"))
         progress = asyncio.create_task(self._say_progress(approved))
 
         async def tell_end(end: StepEnd) -> None:
             progress.cancel()
+            self.ended_with = f"What was approved: {end.sentence()}"
             await told
             await approved.tell("ended", end)
 
@@ -183,7 +189,7 @@ class ApprovingGoal(Goal):
                     activity,
                     approved.request,
                     queue=TaskQueue.DESTRUCTIVE,
-                    preset=preset,
+                    preset=preset.ending_first() if ends_first else preset,
                     summary=summary,
                     step_id=approved.step_id,
                 )
@@ -191,9 +197,12 @@ class ApprovingGoal(Goal):
                     looks = True
                     await self._confirm(confirm, approved, answer)
         except (StepDenied, FailureError, asyncio.CancelledError) as error:
-            await tell_end(_end_without_an_answer(error, looks=looks))
+            end = _end_without_an_answer(error, looks=looks)
+            await tell_end(end)
+            if ends_first and end.way != "unknown":
+                self.end_if_cancelled()  # rather than that it plans and asks again
             raise
-        await tell_end(answer.end())
+        await tell_end(_end_with(answer))
         return answer
 
     async def _confirm(
@@ -308,6 +317,12 @@ def _lost(plan: Plan, how: str) -> str:
     return f"{plan.action} was not approved: its approval {how}. Nothing was done; ask again."
 
 
+def _end_with(answer: ApprovedAnswer) -> StepEnd:
+    end = answer.end()
+    too_late = end.way == "completed" and workflow.cancellation_reason() is not None
+    return end.model_copy(update={"too_late": True}) if too_late else end
+
+
 def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
     """How a step ended that was stopped, refused, or failed.
 
@@ -318,6 +333,9 @@ def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
     cancelled = is_cancelled_exception(error)
     if looks and cancelled:
         why = "the step says that it was, and it was cancelled before anybody had looked"
+        return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
+    if isinstance(error, CancelledInDoubt):
+        why = f"it was cancelled, and {unhidden(str(error))}"
         return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
     if cancelled:
         return StepEnd(way="cancelled", next_step=_LOOK_FIRST)

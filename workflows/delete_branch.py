@@ -1,5 +1,9 @@
 """The goal `DeleteBranch`: what would be lost is planned, people approve it, the branch goes at that commit."""
 
+import asyncio
+from datetime import timedelta
+from typing import Final
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -16,11 +20,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from hitl.hidden import visible
     from hitl.plan import Change, Plan, Resource, Risk
-    from workflows.approved_step import ApprovingGoal
+    from workflows.approved_step import ENDS_FIRST, ApprovingGoal
     from workflows.contracts import DeleteBranchInput, DeleteBranchResult
     from workflows.policies import READ
 
-_LISTED = 20
+_LISTED: Final = 20
+_LOOK_OF_CANCELLED: Final = timedelta(minutes=5)
+"""So long a goal that was cancelled looks what became of its branch."""
 
 
 @workflow.defn(name="DeleteBranch")
@@ -49,6 +55,8 @@ class DeleteBranchWorkflow(ApprovingGoal):
         await self.approved_step(
             BranchDestruction.delete_branch, self._plan, summary=wanted.summary(), confirm=self._confirm_gone
         )
+        if workflow.patched(ENDS_FIRST):
+            self.end_if_cancelled()
         if not self.confirmed:
             await self._require_gone()
         return DeleteBranchResult(
@@ -61,7 +69,9 @@ class DeleteBranchWorkflow(ApprovingGoal):
 
     async def _confirm_gone(self, plan: Plan, deleted: BranchDeleted) -> None:
         del plan, deleted  # the one is what was seen, and the other is believed in nothing
-        await self._require_gone()
+        cancelled = workflow.patched(ENDS_FIRST) and workflow.cancellation_reason() is not None
+        async with asyncio.timeout(_LOOK_OF_CANCELLED.total_seconds() if cancelled else None):
+            await self._require_gone()
 
     async def _require_gone(self) -> None:
         """Look, by another process with another credential: the one that destroys does not say what it did."""

@@ -62,6 +62,10 @@ class StepWaits(Exception):
         self.step = step
 
 
+class CancelledInDoubt(asyncio.CancelledError):
+    """The goal is cancelled, and so was a step of which nobody knows how it ended."""
+
+
 class Goal(OneInput):
     """The part that all goals share. Not a workflow by itself."""
 
@@ -71,6 +75,8 @@ class Goal(OneInput):
         self._step: str | None = None
         self._waiting_for: str | None = None
         self._resumed = False
+        self.ended_with = ""
+        """How its approved step ended, where a goal has one; said of a goal that was cancelled."""
 
     @workflow.query
     def status(self) -> GoalStatus:
@@ -122,7 +128,7 @@ class Goal(OneInput):
             cancelled = is_cancelled_exception(error)
             if cancelled or isinstance(error, ApplicationError):
                 state = GoalState.CANCELLED if cancelled else GoalState.FAILED
-                self._show(state, f"{summary}: {state}. {'' if cancelled else error}")
+                self._show(state, f"{summary}: {state}. {self.ended_with if cancelled else error}")
             raise
         if result.outcome == "completed":
             self._show(GoalState.COMPLETED, f"{summary}: {result.reason or 'done'}")
@@ -226,11 +232,11 @@ class Goal(OneInput):
         preset = run_preset(command, stops_first=stops_first)
         answer = await self.step(activity, request, queue=TaskQueue.SANDBOX, preset=preset, summary=summary)
         if stops_first:
-            self._end_if_cancelled()
+            self.end_if_cancelled()
         return answer
 
-    def _end_if_cancelled(self) -> None:
-        """A step that was waited for, and that ended by itself just then or lost its worker, took the cancellation."""
+    def end_if_cancelled(self) -> None:
+        """A step that was waited for, and that ended by itself just then, took the cancellation."""
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
 
@@ -247,8 +253,8 @@ class Goal(OneInput):
             parking: At this step: each time it waits longer, and people are told once until one of them resumes it.
         """
         tries_by_itself = workflow.patched(_TRIES_BY_ITSELF)
-        if tries_by_itself:
-            self._end_if_cancelled()
+        if tries_by_itself and workflow.cancellation_reason() is not None:
+            raise CancelledInDoubt(str(waits))
         self._waiting_for = why = str(waits)
         self._resumed = False
         pause = pause_of_parked(parking.times) if tries_by_itself else None

@@ -5,9 +5,9 @@ Steps are retried by Temporal alone; what may be retried at all is decided where
 to another one within seconds and not after the whole start-to-close time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
@@ -30,6 +30,10 @@ class Preset:
     heartbeat: timedelta
     retry: RetryPolicy
     cancellation: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL
+
+    def ending_first(self) -> Self:
+        """The same, for a goal that waits until the step has ended before it is cancelled."""
+        return replace(self, cancellation=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED)
 
 
 _FIRST_PAUSE: Final = timedelta(minutes=1)
@@ -56,8 +60,7 @@ def run_preset(command: timedelta, *, stops_first: bool) -> Preset:
         command: The command's own time.
         stops_first: Whether a cancelled goal waits until the command has stopped.
     """
-    waits, leaves = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED, ActivityCancellationType.TRY_CANCEL
-    return Preset(
+    preset = Preset(
         start_to_close=command + RUN_SLACK,
         schedule_to_close=timedelta(hours=12),
         heartbeat=timedelta(seconds=20),
@@ -67,8 +70,8 @@ def run_preset(command: timedelta, *, stops_first: bool) -> Preset:
             maximum_interval=timedelta(minutes=1),
             maximum_attempts=3,
         ),
-        cancellation=waits if stops_first else leaves,
     )
+    return preset.ending_first() if stops_first else preset
 
 
 READ: Final = Preset(
@@ -109,7 +112,8 @@ DESTROY: Final = Preset(
         initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=20)
     ),
 )
-"""A destructive step reads before it acts again, and the guard ends it when its grant has."""
+"""A destructive step reads before it acts again, and the guard ends it when its grant has. A cancelled goal waits until
+it has ended; one that began before it did so does not."""
 
 _ONE_STACK: Final = timedelta(hours=2)
 

@@ -7,6 +7,7 @@ questions go over smart HTTP and need no checkout; of the answer only commits ar
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,7 +24,7 @@ from dulwich.protocol import ZERO_SHA
 from dulwich.refs import Ref
 
 from connectors.errors import AuthDenied, Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
-from connectors.github.pack import Connections, split_url
+from connectors.github.pack import Abandoned, Connections, split_url
 from observability.redaction import redact
 
 MAX_COMMIT_BYTES: Final = 8 * 1024 * 1024
@@ -102,7 +103,8 @@ class Remote:
     async def delete_branch(self, branch: str, *, expected_head: str, last_look: LastLook) -> bool:
         """Delete a branch that stands at this commit, and no other; whether it was there.
 
-        A second call after a lost answer finds nothing, and says so.
+        A second call after a lost answer finds nothing, and says so. A cancellation waits for what has been sent, so
+        that nothing goes after it; it is raised where nothing was sent, and else this ends with what really happened.
 
         Args:
             branch: Its name.
@@ -115,11 +117,25 @@ class Remote:
             ConnectorError: By the tree.
         """
         loop = asyncio.get_running_loop()
+        abandoned, sends = threading.Event(), threading.Event()
 
         def look() -> None:
             asyncio.run_coroutine_threadsafe(_awaited(last_look), loop).result(_LOOK_SECONDS)
+            if abandoned.is_set():
+                raise Abandoned
+            sends.set()
 
-        return await asyncio.to_thread(self._delete, branch, expected_head, look)
+        deleting = asyncio.create_task(asyncio.to_thread(self._delete, branch, expected_head, look))
+        cancelled: asyncio.CancelledError | None = None
+        while not deleting.done():
+            try:
+                await asyncio.wait({deleting})
+            except asyncio.CancelledError as error:
+                cancelled = error
+                abandoned.set()
+        if cancelled is not None and deleting.exception() is not None and not sends.is_set():
+            raise cancelled
+        return deleting.result()
 
     def _loss(self, branch: str) -> BranchLoss:
         name, received = _ref(branch), bytearray()

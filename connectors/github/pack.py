@@ -44,7 +44,7 @@ class Pack:
 
 
 class Abandoned(Exception):
-    """Nobody waits for the pack any more."""
+    """Nobody waits for it any more."""
 
 
 def fetch_pack(  # noqa: PLR0913 - each is a fact of one request

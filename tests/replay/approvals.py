@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
@@ -35,6 +35,7 @@ SOON: Final = timedelta(seconds=1)
 GONE: Final = BranchSeen(head=None)
 DELETED: Final = BranchDeleted(head=SEEN.head or "")
 LATE: Final = Denial(reason=RefusalReason.EXPIRED, action=ACTION, environment="live", explanation="It came too late.")
+STARTED: Final = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 TASK_COMPLETED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 Run = WorkflowHandle[Any, Any]
 
@@ -50,7 +51,8 @@ class Asking:
         rule: What the rule says otherwise.
         gateway: Whether there is one to tell people.
         goal: Whether the goal's own history is kept too.
-        deleted: What the destructive step answers, in order.
+        deleted: What the destructive step answers, in order; without any it is cancelled when it can be.
+        held: Whether it answers only when it hears that its goal was cancelled, as one does that has acted by then.
         look_after: How often the approval looks for its goal, which is then a workflow of the test's.
     """
 
@@ -61,6 +63,7 @@ class Asking:
     gateway: bool = False
     goal: bool = False
     deleted: tuple[BranchDeleted | Exception, ...] = (DELETED,)
+    held: bool = False
     look_after: timedelta | None = None
 
     def recorded(self) -> set[tuple[str, str]]:
@@ -73,26 +76,36 @@ class Asking:
 class Destruction:
     """The destructive step, with a fixed sequence of answers."""
 
-    def __init__(self, answers: tuple[BranchDeleted | Exception, ...]) -> None:
-        self._answers = list(answers)
+    def __init__(self, answers: tuple[BranchDeleted | Exception, ...], *, held: bool) -> None:
+        self._answers, self._held = list(answers), held
 
     @activity.defn(name=ACTION)
     async def delete(self, request: object) -> BranchDeleted:
         """Whatever the plan says."""
         del request
+        try:
+            while self._held:
+                activity.heartbeat()
+                await asyncio.sleep(0.1)
+        except asyncio.CancelledError:
+            if not self._answers:
+                raise
         return next_answer(self._answers)
 
 
 @contextlib.asynccontextmanager
-async def at_work(house: House, asking: Asking) -> AsyncGenerator[None]:
+async def at_work(house: House, asking: Asking, *, destruction: Worker | None = None) -> AsyncGenerator[None]:
     """Workers of every queue, the goals worker with the check that approvals refuse by."""
     await house.keys.refresh()
     # pydantic's copy checks nothing: the rule's own types are what the scenario gives.
     rule: ResolvedRule = house.resolved(**asking.rule)
     steps = Steps(seen=[SEEN] if len(asking.deleted) > 1 else [SEEN, GONE], rules=[rule])
     check = ClickCheck(house.keys, PolicySource(house.path, environment="live"), cluster=house.cluster)
-    destruction = Worker(
-        house.client, task_queue=TaskQueue.DESTRUCTIVE, activities=[Destruction(asking.deleted).delete]
+    destruction = destruction or Worker(
+        house.client,
+        task_queue=TaskQueue.DESTRUCTIVE,
+        activities=[Destruction(asking.deleted, held=asking.held).delete],
+        max_heartbeat_throttle_interval=SOON / 10,
     )
     async with contextlib.AsyncExitStack() as stack:
         also = workers(house.client, steps, also=[AskWorkflow], interceptors=[DecisionChecks(check)])
@@ -141,6 +154,12 @@ def _verdicts(*clicks: tuple[str, Verdict]) -> Callable[[House, Run, str], Await
     return drive
 
 
+async def _approved(house: House, goal: Run, approval: str) -> None:
+    del goal
+    for person in ("alice", "bob"):
+        await house.decide(approval, person)
+
+
 async def _told(house: House, goal: Run, approval: str) -> None:
     async def posted() -> bool:
         return bool(house.messages.posted)
@@ -175,11 +194,22 @@ async def _cancelled(house: House, goal: Run, approval: str) -> None:
     await ended(goal)
 
 
+async def stopped(house: House, goal: Run, approval: str) -> None:
+    """It is approved, and cancelled when a worker has the step."""
+    await _approved(house, goal, approval)
+
+    async def at_it() -> bool:
+        pending = (await goal.describe()).raw_description.pending_activities
+        return any(one.activity_type.name == ACTION and one.state == STARTED for one in pending)
+
+    await eventually(at_it)
+    await goal.cancel()
+    await ended(goal)
+
+
 async def _asked_again(house: House, goal: Run, approval: str) -> None:
-    for turn in range(2):
-        this = approval if turn == 0 else await house.approval_of(goal, after=1)
-        await house.decide(this, "alice")
-        await house.decide(this, "bob")
+    await _approved(house, goal, approval)
+    await _approved(house, goal, await house.approval_of(goal, after=1))
     await ended(goal)
 
 
@@ -224,6 +254,7 @@ YES, NO = Verdict.APPROVE, Verdict.REJECT
 ASKINGS: Final = (
     Asking("approved", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
     Asking("confirmed", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
+    Asking("deleted-though-cancelled", ApprovalState.APPROVED, stopped, gateway=True, goal=True, held=True),
     Asking("rejected", ApprovalState.REJECTED, _told, gateway=True, goal=True),
     Asking("changes-requested", ApprovalState.CHANGES_REQUESTED, _verdicts(("bob", Verdict.REQUEST_CHANGES))),
     Asking("expired", ApprovalState.EXPIRED, _waited, rule={"approve_within": SOON}, goal=True),

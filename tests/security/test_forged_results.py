@@ -16,7 +16,7 @@ from activities.queues import TaskQueue
 from activities.stack_contracts import DriftSeen, LockSeen, StackOutputs
 from tests.replay.approvals import DELETED, Asking, at_work, start_asking
 from tests.security.stealing import approve
-from tests.workflows.approving import House, eventually
+from tests.workflows.approving import House
 from tests.workflows.stacking import (
     ACTIONS,
     DESTROY,
@@ -59,19 +59,6 @@ async def doubted(goal: Run) -> str:
     return str(cause)
 
 
-async def told(house: House, goal: Run) -> list[str]:
-    """What people were told of how this goal's step ended; what other tests left is told, too."""
-
-    def ends() -> list[str]:
-        return [one.ended for one in house.messages.updates if one.ended and one.view.goal == goal.id]
-
-    async def ended() -> bool:
-        return ends() != []
-
-    await eventually(ended)
-    return ends()
-
-
 @contextlib.asynccontextmanager
 async def approved(house: House, asking: Asking) -> AsyncGenerator[Run]:
     async with at_work(house, asking):
@@ -84,13 +71,13 @@ async def approved(house: House, asking: Asking) -> AsyncGenerator[Run]:
 async def test_a_branch_that_stands_is_not_deleted_whatever_is_said(house: House, said: BranchDeleted) -> None:
     async with approved(house, deletion(said, said)) as goal:
         assert "stands at" in await doubted(goal)
-        assert [one.partition(":")[0] for one in await told(house, goal)] == ["in doubt"]
+        assert [one.partition(":")[0] for one in await house.told(goal)] == ["in doubt"]
 
 
 async def test_people_hear_that_it_is_done_after_somebody_looked(house: House) -> None:
     async with approved(house, deletion(DELETED)) as goal:
         assert (await goal.result())["outcome"] == "completed"
-        assert await told(house, goal) == ["carried out"]
+        assert await house.told(goal) == ["carried out"]
         events = (await goal.fetch_history()).events
         looks = [
             one.event_id
@@ -133,4 +120,4 @@ async def test_a_stack_that_is_as_it_was_is_not_changed_whatever_is_said(
         )
         await house.approved(goal)
         assert "is said to be carried out" in await doubted(goal)
-        assert [one.partition(":")[0] for one in await told(house, goal)] == ["in doubt"]
+        assert [one.partition(":")[0] for one in await house.told(goal)] == ["in doubt"]

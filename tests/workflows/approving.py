@@ -458,6 +458,18 @@ class House:
             raise
         raise AssertionError(f"it was counted: {receipt}")
 
+    async def told(self, goal: WorkflowHandle[Any, Any]) -> list[str]:
+        """What people were told of how this goal's step ended; what other tests left is told, too."""
+
+        def ends() -> list[str]:
+            return [one.ended for one in self.messages.updates if one.ended and one.view.goal == goal.id]
+
+        async def ended() -> bool:
+            return ends() != []
+
+        await eventually(ended)
+        return ends()
+
     async def view(self, approval_id: str) -> ApprovalView:
         return await self.client.get_workflow_handle(approval_id).query("view", result_type=ApprovalView)
 

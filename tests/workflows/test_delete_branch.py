@@ -1,14 +1,31 @@
 """The goal `DeleteBranch` on the real dev server, its steps scripted; with people and the twin in `tests/stack`."""
 
-import pytest
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.exceptions import ApplicationError
+import asyncio
+import dataclasses
+import secrets
+from pathlib import Path
+from typing import Final
 
-from activities.error_types import ErrorType
-from activities.github_branches import BranchSeen
+import pytest
+from temporalio import activity
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.worker import Worker
+
+from activities.error_types import ErrorType, application_error
+from activities.github_branches import BranchDeleted, BranchSeen
 from activities.queues import TaskQueue
+from tests.replay.approvals import DELETED, Asking, at_work, start_asking, stopped
+from tests.workflows.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
+from workflows.approval_contracts import ApprovalState
 from workflows.contracts import DeleteBranchInput, DeleteBranchResult
+
+
+@pytest.fixture
+def house(client: Client, tmp_path: Path) -> House:
+    return House(client, tmp_path)
+
 
 on_the_server = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,3 +55,68 @@ async def test_what_cannot_be_deleted_is_refused_before_anybody_is_asked(
     history = await handle.fetch_history()
     asked = "start_child_workflow_execution_initiated_event_attributes"
     assert not any(event.HasField(asked) for event in history.events)
+
+
+def in_its_step(*answers: BranchDeleted | Exception) -> Asking:
+    """Whose goal is cancelled while a worker is at the step, which ends so."""
+    name = f"stopped-{secrets.token_hex(4)}"
+    return Asking(name, ApprovalState.APPROVED, stopped, deleted=answers, held=True, gateway=True)
+
+
+GONE_BY_THEN: Final = application_error(ErrorType.UNAVAILABLE, "GitHub did not answer")
+MOVED: Final = application_error(ErrorType.CONFLICT, "it moved and is kept")
+
+
+@on_the_server
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ((DELETED,), "carried out, although it was cancelled meanwhile"),
+        ((MOVED,), "not carried out. Why: it moved and is kept"),
+        ((), "cancelled while it was carried out"),
+        (
+            (GONE_BY_THEN,),
+            "in doubt: nobody can say whether it was carried out. Why: it was cancelled, and GitHub did not answer",
+        ),
+    ],
+    ids=["deleted", "refused", "stopped", "in doubt"],
+)
+async def test_a_goal_that_is_cancelled_waits_for_its_step_and_says_what_was_done(
+    house: House, answers: tuple[BranchDeleted | Exception, ...], told: str
+) -> None:
+    asking = in_its_step(*answers)
+    async with at_work(house, asking):
+        goal = await start_asking(house, asking)
+        await asking.drive(house, goal, await house.approval_of(goal))
+        with pytest.raises(WorkflowFailureError) as caught:
+            await goal.result()
+        assert isinstance(caught.value.cause, CancelledError)
+        assert await house.told(goal) == [told]
+        shown = str((await goal.query("__temporal_workflow_metadata")).current_details)
+    assert shown == f"Delete the branch old of acme/shop: cancelled. What was approved: {told}"
+
+
+@on_the_server
+async def test_a_goal_that_is_cancelled_does_not_wait_for_a_worker_that_is_gone(house: House) -> None:
+    """Its heartbeat stays away, and nobody knows what it did."""
+    asking = dataclasses.replace(in_its_step(DELETED), held=False)
+    held = asyncio.Event()
+
+    class Gone:
+        @activity.defn(name=ACTION)
+        async def delete(self, request: object) -> BranchDeleted:
+            del request
+            await held.wait()
+            return DELETED
+
+    gone = Worker(house.client, task_queue=TaskQueue.DESTRUCTIVE, activities=[Gone().delete])
+    async with at_work(house, asking, destruction=gone):
+        goal = await start_asking(house, asking)
+        await asking.drive(house, goal, await house.approval_of(goal))
+        with pytest.raises(WorkflowFailureError) as caught:
+            await goal.result()
+        assert isinstance(caught.value.cause, CancelledError)
+        [told] = await house.told(goal)
+        held.set()
+    assert told.startswith("in doubt: nobody can say whether it was carried out. Why: it was cancelled, and ")
+    assert "got no answer in time" in told

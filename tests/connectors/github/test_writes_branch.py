@@ -42,8 +42,10 @@ async def deleted(
     *,
     permissions: dict[str, str] = WRITE,
     last_look: Callable[[], Awaitable[None]] = still_wanted,
+    patience: int = 10,
 ) -> bool:
-    async with twin.github().session(twin.credentials, repository="acme/shop", permissions=permissions) as session:
+    app = twin.github(timeout=patience)
+    async with app.session(twin.credentials, repository="acme/shop", permissions=permissions) as session:
         return await session.delete_branch(branch, expected_head=head, last_look=last_look)
 
 
@@ -100,14 +102,61 @@ async def test_one_that_moved_before_is_kept(twin: Served, shop: Shop, topic: st
 async def test_one_that_moves_between_look_and_deletion_is_kept(twin: Served, shop: Shop, topic: str) -> None:
     twin.plant(kind="delay", method="POST", path="/git-receive-pack$", seconds=2)
     deleting = asyncio.create_task(deleted(twin, "topic/x", topic))
-    async with asyncio.timeout(20):
-        while not any(str(one["path"]).endswith("/git-receive-pack") for one in twin.requests()):  # noqa: ASYNC110 - another thread
-            await asyncio.sleep(0.01)
+    await on_its_way(twin)
     # The advertisement has been read, and the deletion is on its way: now somebody pushes.
     git("update-ref", "refs/heads/topic/x", shop.feature, at=shop.bare)
     with pytest.raises(Conflict, match=rf"moved from {topic[:12]} to {shop.feature[:12]}"):
         await deleting
     assert head(shop) == shop.feature
+
+
+async def on_its_way(twin: Served) -> None:
+    """Until the request that deletes has arrived."""
+    async with asyncio.timeout(20):
+        while not any(str(one["path"]).endswith("/git-receive-pack") for one in twin.requests()):  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("cancels", [1, 3], ids=["once", "again and again"])
+async def test_a_cancellation_waits_for_the_deletion_that_is_on_its_way(
+    twin: Served, shop: Shop, topic: str, cancels: int
+) -> None:
+    twin.plant(kind="delay", method="POST", path="/git-receive-pack$", seconds=1)
+    deleting = asyncio.create_task(deleted(twin, "topic/x", topic))
+    await on_its_way(twin)
+    for _ in range(cancels):
+        deleting.cancel()
+        await asyncio.sleep(0)
+    assert await deleting, "it says what happened"
+    assert head(shop) == ""
+
+
+async def test_a_cancellation_does_not_hide_that_nobody_knows(twin: Served, topic: str) -> None:
+    twin.plant(kind="delay", method="POST", path="/git-receive-pack$", seconds=60)
+    deleting = asyncio.create_task(deleted(twin, "topic/x", topic, patience=1))
+    await on_its_way(twin)
+    deleting.cancel()
+    with pytest.raises(Unavailable):
+        await deleting
+
+
+async def test_a_cancellation_before_anything_was_sent_is_one(twin: Served, shop: Shop, topic: str) -> None:
+    looks, looked = asyncio.Event(), asyncio.Event()
+
+    async def last_look() -> None:
+        looks.set()
+        await looked.wait()
+
+    deleting = asyncio.create_task(deleted(twin, "topic/x", topic, last_look=last_look))
+    await looks.wait()
+    deleting.cancel()
+    await asyncio.sleep(0)
+    looked.set()
+    with pytest.raises(asyncio.CancelledError):
+        await deleting
+    assert not any(str(one["path"]).endswith("/git-receive-pack") for one in twin.requests())
+    assert head(shop) == topic
+    assert twin.live_tokens == 0
 
 
 async def test_a_lost_answer_is_made_good_by_asking_again(twin: Served, shop: Shop, topic: str) -> None:
