@@ -24,6 +24,11 @@ _HEADLINES: Final[dict[Way, str]] = {
 }
 
 
+def headline(way: Way) -> str:
+    """How every sentence about such an end begins."""
+    return _HEADLINES[way]
+
+
 class StepEnd(BaseModel):
     """The end of one approved step. Every text was made visible before.
 

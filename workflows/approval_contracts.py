@@ -23,6 +23,8 @@ APPROVAL_WORKFLOW: Final = "Approval"
 NOTICE_WORKFLOW: Final = "ApprovalNotice"
 POST_APPROVAL: Final = "hitl.post_approval"
 UPDATE_APPROVAL: Final = "hitl.update_approval"
+ENDED: Final = "ended"
+"""The word in the id of the notice that tells how the approved step ended: APPROVAL/ended/…"""
 MAX_ENDED: Final = 1_000
 """Characters of how a step ended, as people are told."""
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
@@ -19,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         PostedApproval,
         UpdateApproval,
     )
+    from workflows.contracts import STATE_ATTRIBUTE
     from workflows.policies import NOTIFY
 
 _TRY_AGAIN: Final = timedelta(hours=1)
@@ -70,15 +72,18 @@ async def tell(last: UpdateApproval, *, what: str) -> None:
     policy says.
 
     Args:
-        last: How it stands.
+        last: How it stands. How the approved step ended, once it has, is also a search attribute of the notice, so that
+            lists need not read it.
         what: One word for the id.
     """
+    ended = TypedSearchAttributes([SearchAttributePair(STATE_ATTRIBUTE, last.end)]) if last.end else None
     await workflow.start_child_workflow(
         NOTICE_WORKFLOW,
         last,
         # Never a fixed id: a run that was reset would meet the message of the run before.
         id=f"{last.view.id}/{what}/{workflow.uuid4()}",
         parent_close_policy=ParentClosePolicy.ABANDON,
+        search_attributes=ended,
         static_summary=f"Say that it is {in_words(last.view.state)}",
     )
 

@@ -34,7 +34,14 @@ with workflow.unsafe.imports_passed_through():
     from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import RefusalReason
     from workflows.approval import ApprovalWorkflow
-    from workflows.approval_contracts import MAX_ENDED, ApprovalRequest, ApprovalResult, ApprovalState, UpdateApproval
+    from workflows.approval_contracts import (
+        ENDED,
+        MAX_ENDED,
+        ApprovalRequest,
+        ApprovalResult,
+        ApprovalState,
+        UpdateApproval,
+    )
     from workflows.approval_messages import tell, update
     from workflows.contracts import DestructiveGoalInput, GoalState, Outcome
     from workflows.goal import CancelledInDoubt, Goal, NotApproved, StepDenied
@@ -179,7 +186,7 @@ class ApprovingGoal(Goal):
             progress.cancel()
             self.ended_with = f"What was approved: {end.sentence()}"
             await told
-            await approved.tell("ended", end)
+            await approved.tell(ENDED, end)
 
         looks = False
         # No `finally`: where the worker ends, it would await outside of the workflow (temporalio/sdk-python#494).

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, fetch_some, unavailable
+from hitl.console.step_ends import notices_of
 from workflows.approval_contracts import APPROVAL_WORKFLOW
 from workflows.contracts import STATE_ATTRIBUTE
 
@@ -30,11 +31,11 @@ class TemporalMarks:
         return "\n".join(lengths)
 
     async def decided(self) -> str:
-        """Of what was decided, and how the goals ended that were let go on."""
+        """Of what was decided, and what became of the steps that were let go on."""
         found = await self._list(f"{_APPROVALS} AND ExecutionStatus != 'Running'")
-        runs = [quoted(one.parent_run_id) for one in found if one.parent_run_id]
-        goals = await self._list(f"RunId IN ({', '.join(runs)})") if runs else ()
-        return _told([*found, *goals])
+        runs = sorted({one.parent_run_id for one in found if one.parent_run_id})
+        goals = await self._list(f"RunId IN ({', '.join(map(quoted, runs))})") if runs else ()
+        return _told([*found, *goals, *await notices_of(self._client, runs)])
 
     async def goals(self, wanted: GoalFilter) -> str:
         """Of the goals that are looked for, a text left aside."""
@@ -46,7 +47,7 @@ class TemporalMarks:
         return "\n".join((await self._run(goal_id, run_id), _told(asked)))
 
     async def approval(self, approval_id: str) -> str:
-        """Of one approval, with the goal that waits for it."""
+        """Of one approval, with the goal that waits for it, and what that has said of it."""
         try:
             found = await self._client.get_workflow_handle(approval_id).describe(rpc_timeout=PATIENCE)
         except RPCError as error:
@@ -54,7 +55,8 @@ class TemporalMarks:
                 return ""
             raise unavailable(error) from error
         goal = await self._run(found.parent_id, found.parent_run_id) if found.parent_id else ""
-        return f"{_line(found)}\n{goal}"
+        notices = await notices_of(self._client, [found.parent_run_id] if found.parent_run_id else [])
+        return f"{_line(found)}\n{goal}\n{_told(notices)}"
 
     async def _run(self, workflow_id: str, run_id: str | None) -> str:
         try:

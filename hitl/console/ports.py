@@ -35,7 +35,8 @@ class ApprovalRow:
         goal: Workflow id of its parent; None for one that nobody's goal waits for.
         plan: Of the bytes it was started with; None where they are not a plan that this release reads.
         view: How the workflow itself says that it stands; None where no worker answers.
-        then: How the goal stands that was let go on; None where nobody can say.
+        then: What became of the step that was let go on. Its end, a `Way`, once that was told; before, or where its
+            goal was ended from outside, how the goal stands. None where nobody can say.
     """
 
     id: str
@@ -57,7 +58,7 @@ class ShownApproval:
     Attributes:
         text: The bytes of the plan that it was started with, and `digest` theirs.
         problem: Why the row has no plan; empty where it has one.
-        told: How the goal says that it ended; empty where it has nothing to say, or runs.
+        told: What there is to say of that end beside the one word.
     """
 
     row: ApprovalRow

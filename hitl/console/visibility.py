@@ -15,7 +15,8 @@ from temporalio.service import RPCError
 from hitl.console.goal_filter import quoted
 from hitl.console.goals_seen import how_it_ended
 from hitl.console.ports import ApprovalRow, Listed, ShownApproval, Unavailable
-from hitl.console.server_lists import NOT_THERE, PATIENCE, UNKNOWN, fetch_page, soon, unavailable
+from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
+from hitl.console.step_ends import became, notice_about, notices_of, was_let_go_on, words_of
 from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalResult, ApprovalState, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE, GoalState
@@ -53,40 +54,44 @@ class TemporalApprovals:
             raise unavailable(error) from error
         plan, problem = _read(text)
         row = _row(found, plan=plan, view=await self._view(found, until=soon()))
-        then, told = await self._goal_of(row)
+        then, told = await self._became(row)
         return ShownApproval(
             row=replace(row, then=then), text=text, digest=plan_digest(text), problem=problem, told=told
         )
 
-    async def _goal_of(self, row: ApprovalRow) -> tuple[str | None, str]:
-        """How the goal stands that was let go on, and how it says that it ended."""
-        if row.goal is None or row.state != ApprovalState.APPROVED:
+    async def _became(self, row: ApprovalRow) -> tuple[str | None, str]:
+        """What became of the step that was let go on, in one word and in others."""
+        if row.goal is None or row.goal_run_id is None or not was_let_go_on(row):
             return None, ""
         try:
-            found = await self._client.get_workflow_handle(row.goal, run_id=row.goal_run_id).describe(
-                rpc_timeout=PATIENCE
-            )
-        except RPCError:
+            notices = await notices_of(self._client, [row.goal_run_id])
+            goal = self._client.get_workflow_handle(row.goal, run_id=row.goal_run_id)
+            found = await goal.describe(rpc_timeout=PATIENCE)
+        except (RPCError, Unavailable):
             return None, ""
-        return standing_of(found), await how_it_ended(self._client, found, until=soon())
+        then = became(row, notices, {row.goal_run_id: standing_of(found)})
+        if (notice := notice_about(row, notices)) is not None:
+            return then, await words_of(self._client, notice)
+        return then, await how_it_ended(self._client, found, until=soon()) if then else ""
 
     async def _list(self, query: str, page: str | None) -> Listed[ApprovalRow]:
         found, total, more = await fetch_page(self._client, query, page)
         until = soon()
         rows = await asyncio.gather(*(self._listed(one, until=until) for one in found))
-        return Listed(rows=await self._with_their_goals(rows), total=total, next=more)
+        return Listed(rows=await self._with_their_ends(rows), total=total, next=more)
 
-    async def _with_their_goals(self, rows: list[ApprovalRow]) -> list[ApprovalRow]:
-        """The same, with how the goals stand that were let go on; without, where the server does not say now."""
-        runs = [quoted(row.goal_run_id) for row in rows if row.state == ApprovalState.APPROVED and row.goal_run_id]
+    async def _with_their_ends(self, rows: list[ApprovalRow]) -> list[ApprovalRow]:
+        """The same, with what became of the steps that were let go on; without, where the server does not say now."""
+        runs = sorted({row.goal_run_id for row in rows if row.goal_run_id and was_let_go_on(row)})
         if not runs:
             return rows
         try:
-            found, _, _ = await fetch_page(self._client, f"RunId IN ({', '.join(runs)})", None)
+            found, _ = await fetch_some(self._client, f"RunId IN ({', '.join(map(quoted, runs))})", None, size=PAGE)
+            notices = await notices_of(self._client, runs)
         except Unavailable:
             return rows
-        then = {one.run_id: standing_of(one) for one in found}
-        return [replace(row, then=then.get(row.goal_run_id or "")) for row in rows]
+        goals = {one.run_id: standing_of(one) for one in found}
+        return [replace(row, then=became(row, notices, goals)) for row in rows]
 
     async def _listed(self, found: WorkflowExecution, *, until: float) -> ApprovalRow:
         try:

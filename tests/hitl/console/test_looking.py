@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from temporalio import workflow
 from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from hitl.approvers import Path as ApprovalPath
@@ -16,7 +17,14 @@ from hitl.decision import Verdict
 from hitl.plan import Change, Cost, Plan, Resource, Risk
 from tests.hitl.console.visiting import Console, Visit, others_scripts
 from tests.workflows.approving import Ask, eventually
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalState, ApprovalView
+from workflows.approval_contracts import (
+    APPROVAL_WORKFLOW,
+    ApprovalRequest,
+    ApprovalState,
+    ApprovalView,
+    UpdateApproval,
+)
+from workflows.contracts import STATE_ATTRIBUTE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -250,6 +258,67 @@ async def test_how_the_approved_step_ended_is_told_with_its_approval(console: Co
         await eventually(told)
         whole = await alice.get(shown_at(approval))
     assert '<p class="ending ending-completed"><b>Carried out</b>' in whole.text
+
+
+async def test_each_approval_of_a_goal_that_asked_again_tells_its_own_end(console: Console) -> None:
+    """The first grant comes too late, so that nothing is done with it; the second is carried out."""
+    house, approvals = console.house, list[str]()
+    house.ahead = timedelta(hours=2)
+    async with house.workers(), console.visit("alice") as alice:
+
+        async def tells(approval: str, words: str) -> bool:
+            return words in (await alice.get(shown_at(approval))).text
+
+        goal = await house.start(branch="asked-twice")
+        for asked in range(2):
+            approvals.append(await house.approval_of(goal, after=asked))
+            if asked:  # the first one tells its end while the second waits
+                await eventually(lambda: tells(approvals[0], "<b>Not carried out</b>"))
+                house.ahead = timedelta()
+            for person in ("alice", "bob"):
+                await house.decide(approvals[asked], person)
+        assert (await goal.result()).outcome == "completed"
+        first, second = approvals
+
+        async def told() -> bool:
+            return ">carried out</span>" in await listed(alice, "/decided", second)
+
+        await eventually(told)
+        card = await listed(alice, "/decided", first)
+        late, done = [(await alice.get(shown_at(one))).text for one in approvals]
+    assert (">not carried out</span>" in card, ">carried out</span>" in card) == (True, False)
+    assert ("<b>Not carried out</b>" in late, "<b>Carried out</b>" in late) == (True, False)
+    assert "Why: " in late
+    assert ("<b>Carried out</b>" in done, "<b>Not carried out</b>" in done) == (True, False)
+
+
+async def test_nobody_else_says_how_an_approved_step_ended(console: Console) -> None:
+    """Anybody can start what looks like a goal's notice, under its id and with its search attribute."""
+    house = console.house
+    async with house.workers(destructive=False), console.visit("alice") as alice:
+        goal = await house.start(branch="lied-about")
+        approval = await house.approval_of(goal)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+        last = UpdateApproval(view=await house.view(approval), plan="{}", ended="carried out", end="completed")
+        forged = await house.client.start_workflow(
+            "ApprovalNotice",
+            last,
+            id=f"{approval}/ended/forged",
+            task_queue="nobody-polls",
+            search_attributes=TypedSearchAttributes([SearchAttributePair(STATE_ATTRIBUTE, "completed")]),
+        )
+
+        async def indexed() -> bool:
+            return (await house.client.count_workflows(f"WorkflowId = '{forged.id}'")).count == 1
+
+        await eventually(indexed)
+        card = await listed(alice, "/decided", approval)
+        whole = await alice.get(shown_at(approval))
+        for one in (forged, goal):
+            await one.terminate()
+    assert ("carried out" in card.lower(), ">running</span>" in card) == (False, True)
+    assert ("<b>Carried out</b>" in whole.text, "<b>Under way</b>" in whole.text) == (False, True)
 
 
 async def test_what_was_approved_and_did_not_happen_is_no_success(console: Console) -> None:
