@@ -29,6 +29,7 @@ class Pretence(BaseModel):
         step: That it says it is parked at.
         queue: Where that step is asked for; none where it is not.
         notice: Of which type the workflow is that speaks.
+        notice_queue: Where that runs; where the goal does if none is named.
         lies: More of what the request says.
     """
 
@@ -36,6 +37,7 @@ class Pretence(BaseModel):
     step: str = READ_FILE
     queue: str = ""
     notice: str = PARKED_NOTICE
+    notice_queue: str | None = None
     lies: Mapping[str, object] = {}
 
 
@@ -58,7 +60,11 @@ async def pretend(given: Pretence) -> ToldParked:
                 given.step, LIE, task_queue=given.queue, start_to_close_timeout=timedelta(seconds=20)
             )
     return await workflow.execute_child_workflow(
-        given.notice, {"step": given.step, **given.lies}, result_type=ToldParked, id=f"parked/{workflow.uuid4()}"
+        given.notice,
+        {"step": given.step, **given.lies},
+        result_type=ToldParked,
+        id=f"parked/{workflow.uuid4()}",
+        task_queue=given.notice_queue,
     )
 
 

@@ -48,11 +48,14 @@ def failing(name: str, why: str) -> Any:
     return fail
 
 
+def goals_worker(here: Place, queue: str) -> Worker:
+    return Worker(here.client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=sandbox_runner())
+
+
 @contextlib.asynccontextmanager
 async def attacking(here: Place, *, queue: str = TaskQueue.GOALS) -> AsyncGenerator[None]:
     """A gateway, a goals worker of somebody's own, and steps that fail: one of ours, and theirs."""
-    client, runner = here.client, sandbox_runner()
-    goals = Worker(client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=runner)
+    client, goals = here.client, goals_worker(here, queue)
     ours = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[failing(READ_FILE, SEALED), failing(MINE, LIE)])
     theirs = Worker(client, task_queue=MY_STEPS, activities=[failing(READ_FILE, LIE), failing(MINE, LIE)])
     async with here.gateway(), goals, ours, theirs:
@@ -114,6 +117,14 @@ async def test_another_worker_does_not_speak(here: Place) -> None:
     async with attacking(here, queue=MY_QUEUE):
         goal = await pretended(here, Pretence(queue=TaskQueue.CONNECTORS), queue=MY_QUEUE)
         assert "only its ParkedNotice says" in await refusal(goal)
+    assert await told(here) == []
+
+
+async def test_a_worker_of_another_queue_has_ours_speak_of_nothing(here: Place) -> None:
+    async with attacking(here, queue=MY_QUEUE), goals_worker(here, TaskQueue.GOALS):
+        given = Pretence(queue=TaskQueue.CONNECTORS, notice_queue=TaskQueue.GOALS)
+        goal = await pretended(here, given, queue=MY_QUEUE)
+        assert "no goal left this" in await refusal(goal)
     assert await told(here) == []
 
 
