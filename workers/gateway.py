@@ -15,6 +15,7 @@ from activities.policy_source import PolicySource
 from connectors.errors import ConnectorError
 from connectors.vault import VaultSession
 from hitl.gateway.clicks import Clicks
+from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
 from hitl.gateway.starts import Starts
 from hitl.gateway.sweeping import Sweeper
@@ -72,6 +73,7 @@ class Gateway:
             return await vault.sign(_KEY, text)
 
         self.sweeper = Sweeper(server)
+        self.rule_changes = RuleChanges(server, self._policy)
         self.starts = starts = Starts(server, sign, keys.current)
         links = Links(
             temporal=settings.temporal_ui, namespace=settings.temporal_namespace, console=settings.console_url
@@ -99,6 +101,7 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="listen to Slack")
             group.create_task(self.sweeper.run(), name="look for approvals that nobody waits for")
+            group.create_task(self.rule_changes.run(), name="tell approvals of a policy that changed")
             if self._console is not None:
                 group.create_task(serve(self._console, self._console_listening), name="serve the console")
         raise AssertionError("nothing of the gateway ends by itself")

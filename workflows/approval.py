@@ -206,7 +206,7 @@ class ApprovalWorkflow(OneInput):
 
     @workflow.signal
     def policy_changed(self) -> None:
-        """From whoever has seen another policy. Whether the rule is another, it looks for itself."""
+        """From the gateway, when it sees another policy. Whether the rule is another, it looks for itself."""
         self._look = True
 
     def _refuse(self, signed: SignedDecision) -> Refusal | None:
@@ -303,7 +303,7 @@ class ApprovalWorkflow(OneInput):
             await self._look_at_rule()
 
     async def _heed_hints(self) -> None:
-        """Look at once when somebody has seen another policy."""
+        """Look at once when the gateway has seen another policy."""
         while True:
             await workflow.wait_condition(lambda: self._look)
             self._look = False

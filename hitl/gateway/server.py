@@ -83,12 +83,7 @@ class Server:
         if goal is None:
             raise NotAnApproval(f"The goal that asked for {approval_id!r} is gone; it approves nothing any more.")
         first = await self.first_event(approval_id, found.run_id)
-        given = first.workflow_execution_started_event_attributes.input.payloads
-        try:
-            request = await self._decoded(list(given), ApprovalRequest)
-            plan = read_plan(request.plan)
-        except ValueError as error:
-            raise NotAnApproval(f"The plan of {approval_id!r} cannot be read, so nobody can approve it.") from error
+        request, plan = await self._asked(approval_id, first)
         return FoundApproval(
             id=found.id,
             run_id=found.run_id,
@@ -102,6 +97,23 @@ class Server:
             request=request,
             plan=plan,
         )
+
+    async def asked(self, approval_id: str, run_id: str) -> tuple[ApprovalRequest, Plan]:
+        """What an approval was started with, and nothing else of it: one question to the server.
+
+        Raises:
+            NotAnApproval: That cannot be read.
+            RPCError: There is no such run, or the server cannot be reached.
+        """
+        return await self._asked(approval_id, await self.first_event(approval_id, run_id))
+
+    async def _asked(self, approval_id: str, first: HistoryEvent) -> tuple[ApprovalRequest, Plan]:
+        given = first.workflow_execution_started_event_attributes.input.payloads
+        try:
+            request = await self._decoded(list(given), ApprovalRequest)
+            return request, read_plan(request.plan)
+        except ValueError as error:
+            raise NotAnApproval(f"The plan of {approval_id!r} cannot be read, so nobody can approve it.") from error
 
     async def first_event(self, workflow_id: str, run_id: str) -> HistoryEvent:
         """How a run was started.

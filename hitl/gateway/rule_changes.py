@@ -1,0 +1,94 @@
+"""Tells approvals that wait that the policy is another one now: they look for themselves whether their rule is.
+
+Without it they notice at their own next look, hours later. Nothing is decided here, and nothing costs an approval
+whose rule has stayed a single event.
+"""
+
+import asyncio
+from typing import Final, Never
+
+import structlog
+from temporalio.client import WorkflowExecution
+from temporalio.service import RPCError
+
+from hitl.approvers import ApprovalRule
+from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.server import Server
+from hitl.plan import Plan
+from hitl.policy import Deny, Policy, approval_rule, evaluate
+from hitl.policy_file import PolicyError
+from hitl.protocol import Effect
+from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalState
+from workflows.contracts import STATE_ATTRIBUTE
+
+_EVERY_S: Final = 20.0
+_LOOKS: Final = 3
+"""After each change: the processes that say who approves may see the file later than this one."""
+_WAITING: Final = (
+    f"WorkflowType = '{APPROVAL_WORKFLOW}' AND ExecutionStatus = 'Running' "
+    f"AND {STATE_ATTRIBUTE.name} = '{ApprovalState.WAITING}'"
+)
+_log = structlog.get_logger("banksman.gateway")
+
+
+class RuleChanges:
+    """Looks now and then at the policy, and only where it changed at the approvals.
+
+    Args:
+        server: Temporal.
+        policy: In force here.
+        every: Seconds between two looks.
+    """
+
+    def __init__(self, server: Server, policy: PolicyInForce, *, every: float = _EVERY_S) -> None:
+        self._server = server
+        self._policy = policy
+        self._every = every
+        self._seen: Policy | None = None
+        self._looks = 0
+
+    async def run(self) -> Never:
+        """For as long as the process lives."""
+        while True:
+            try:
+                await self.look()
+            except RPCError as error:
+                _log.warning("approvals were not told of the policy", why=error.message)
+            except PolicyError as error:
+                _log.warning("the policy cannot be read now", why=str(error))
+            await asyncio.sleep(self._every)
+
+    async def look(self) -> None:
+        """One look; the first one is at what changed while no gateway ran.
+
+        Raises:
+            PolicyError: The policy cannot be read now.
+            RPCError: The server cannot be reached.
+        """
+        policy = self._policy.current()
+        if policy != self._seen:
+            self._seen, self._looks = policy, _LOOKS
+        if self._looks <= 0:
+            return
+        async for one in self._server.client.list_workflows(_WAITING):
+            try:
+                await self._tell(one, policy)
+            except Exception as error:  # noqa: BLE001 - anybody can start anything: one must not keep it from the others
+                _log.warning("an approval could not be told of the policy", workflow_id=one.id, why=str(error))
+        self._looks -= 1
+
+    async def _tell(self, waiting: WorkflowExecution, policy: Policy) -> None:
+        request, plan = await self._server.asked(waiting.id, waiting.run_id)
+        if self._asks_otherwise(request, plan, policy):
+            handle = self._server.client.get_workflow_handle(waiting.id, run_id=waiting.run_id)
+            await handle.signal("policy_changed")
+            _log.info("an approval was told that the policy changed", approval=waiting.id)
+
+    def _asks_otherwise(self, request: ApprovalRequest, plan: Plan, policy: Policy) -> bool:
+        """Whether people would not be asked like this today."""
+        environment, action, rule = self._policy.environment, plan.action, request.rule
+        context = plan.policy_context()
+        if isinstance(evaluate(policy, environment, action=action, effect=Effect.DESTRUCTIVE, context=context), Deny):
+            return True
+        now = approval_rule(policy, environment, action=action, path=rule.path)
+        return not isinstance(now, ApprovalRule) or now.digest(environment, action) != rule.digest
