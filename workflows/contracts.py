@@ -291,9 +291,6 @@ class DeleteBranchResult(GoalResult):
     branch: str = Field(description="As it was asked for.")
     head: str | None = Field(default=None, description="The commit that it stood at: enough to make it again, soon.")
     lost: int | None = Field(default=None, description="How many commits no other branch and no tag held.")
-    made_again_at: str | None = Field(
-        default=None, description="Where somebody made a branch of that name again meanwhile."
-    )
 
 
 class FileEdit(BaseModel):

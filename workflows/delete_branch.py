@@ -38,7 +38,6 @@ class DeleteBranchWorkflow(ApprovingGoal):
         super().__init__(request)
         self._wanted = request
         self._seen = BranchSeen(head=None)
-        self._made_again_at: str | None = None
 
     @workflow.run
     async def run(self, request: DeleteBranchInput) -> DeleteBranchResult:
@@ -60,11 +59,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
         if not self.confirmed:
             await self._require_gone()
         return DeleteBranchResult(
-            repository=wanted.repository,
-            branch=wanted.branch,
-            head=self._seen.head,
-            lost=self._seen.lost,
-            made_again_at=self._made_again_at,
+            repository=wanted.repository, branch=wanted.branch, head=self._seen.head, lost=self._seen.lost
         )
 
     async def _confirm_gone(self, plan: Plan, deleted: BranchDeleted) -> None:
@@ -74,16 +69,18 @@ class DeleteBranchWorkflow(ApprovingGoal):
             await self._require_gone()
 
     async def _require_gone(self) -> None:
-        """Look, by another process with another credential: the one that destroys does not say what it did."""
-        wanted, head = self._wanted, self._seen.head
+        """Look, by another process with another credential: the one that destroys does not say what it did.
+
+        A branch that stands elsewhere may never have been deleted: anybody's push moves it.
+        """
+        wanted = self._wanted
         after = await self._look(f"Is {wanted.branch} gone?")
-        if after.head == head:
+        if after.head is not None:
             raise application_error(
                 ErrorType.OUTCOME_UNKNOWN,
-                f"{wanted.branch!r} of {wanted.repository!r} is said to be deleted and stands at {head} all the same: "
-                "look at what happened there",
+                f"{wanted.branch!r} of {wanted.repository!r} is said to be deleted and stands at {after.head}: either "
+                "it was never deleted, or somebody made it again. Look at what happened there",
             )
-        self._made_again_at = after.head
 
     async def _plan(self) -> Plan:
         wanted = self._wanted

@@ -53,6 +53,7 @@ class Asking:
         goal: Whether the goal's own history is kept too.
         deleted: What the destructive step answers, in order; without any it is cancelled when it can be.
         held: Whether it answers only when it hears that its goal was cancelled, as one does that has acted by then.
+        seen: What looks at the branch find, in order; the last one stays.
         look_after: How often the approval looks for its goal, which is then a workflow of the test's.
     """
 
@@ -64,6 +65,7 @@ class Asking:
     goal: bool = False
     deleted: tuple[BranchDeleted | Exception, ...] = (DELETED,)
     held: bool = False
+    seen: tuple[BranchSeen, ...] = (SEEN, GONE)
     look_after: timedelta | None = None
 
     def recorded(self) -> set[tuple[str, str]]:
@@ -99,7 +101,7 @@ async def at_work(house: House, asking: Asking, *, destruction: Worker | None = 
     await house.keys.refresh()
     # pydantic's copy checks nothing: the rule's own types are what the scenario gives.
     rule: ResolvedRule = house.resolved(**asking.rule)
-    steps = Steps(seen=[SEEN] if len(asking.deleted) > 1 else [SEEN, GONE], rules=[rule])
+    steps = Steps(seen=list(asking.seen), rules=[rule])
     check = ClickCheck(house.keys, PolicySource(house.path, environment="live"), cluster=house.cluster)
     destruction = destruction or Worker(
         house.client,
@@ -270,5 +272,12 @@ ASKINGS: Final = (
         _escalated,
         rule={"remind_after": SOON, "escalation_group": "leads", "escalation_after": 2 * SOON},
     ),
-    Asking("asked-again", ApprovalState.APPROVED, _asked_again, goal=True, deleted=(policy_denied(LATE), DELETED)),
+    Asking(
+        "asked-again",
+        ApprovalState.APPROVED,
+        _asked_again,
+        goal=True,
+        deleted=(policy_denied(LATE), DELETED),
+        seen=(SEEN, SEEN, GONE),
+    ),
 )
