@@ -20,4 +20,4 @@ class TaskQueue(StrEnum):
     HITL = "banksman-hitl"
     """Messages to people. Signs decisions; no provider's credential."""
     POSTS = "banksman-hitl-posts"
-    """New messages to people, of the same process. The queue itself hands out no more of them than Slack takes."""
+    """New messages to people, of the same process. The queue itself hands out hardly more of them than Slack takes."""

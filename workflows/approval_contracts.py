@@ -1,7 +1,7 @@
 """What goals, approvals and the surfaces of people exchange.
 
 The steps `hitl.post_approval` and `hitl.update_approval` are the gateway's: a new message goes on the queue
-`banksman-hitl-posts`, which hands out no more than Slack takes, all else on `banksman-hitl`. They are given what a
+`banksman-hitl-posts`, which hands out hardly more than Slack takes, all else on `banksman-hitl`. They are given what a
 message shows, and nothing that a decision could rest on: the gateway describes the approval on the server, takes ids
 from there, and renders from the plan's own bytes.
 """

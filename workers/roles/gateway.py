@@ -21,6 +21,9 @@ from workers.temporal import cluster_id
 _SLACK_SECRETS: Final = "slack/app"
 _AT_ONCE: Final = 8
 _POSTS_AT_ONCE: Final = 4
+_HANDED_OUT: Final = 1.25
+"""Of what Slack takes. The server gives each part of a queue its own share of the rate, and one that is empty for a
+while loses its: at exactly Slack's rate, fewer messages would come."""
 
 
 async def run(process: Process) -> int:
@@ -51,7 +54,8 @@ def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tu
 
     Few steps at once in either: the others wait in Temporal, where waiting costs nothing, and none of those that are
     here waits longer for its turn at Slack than a step may. New messages have a queue of their own, because its rate is
-    the one limit that all gateways share. What was put on the other queue before there was this one is still taken.
+    the one limit that all gateways share; within it, each keeps to Slack's own rate. What was put on the other queue
+    before there was this one is still taken.
     """
     all_steps = [steps.post_approval, steps.update_approval, steps.tell_drift, steps.tell_parked]
     shows = guarded_worker(client, settings, Role.GATEWAY, all_steps, at_once=_AT_ONCE)
@@ -62,6 +66,6 @@ def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tu
         [steps.post_approval, steps.tell_parked],
         queue=TaskQueue.POSTS,
         at_once=_POSTS_AT_ONCE,
-        a_second=settings.slack_posts_per_second,
+        a_second=_HANDED_OUT * settings.slack_posts_per_second,
     )
     return shows, posts

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from connectors.slack.twin_limits import Limits
 from connectors.vault import VaultSession
 from tests.hitl.gateway.running import ONE, Place, eventually, place
+from workers.roles.gateway import gateway_workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -67,6 +68,15 @@ async def test_many_at_once_are_each_shown_once_and_a_click_in_between_counts(
     assert lines <= 10, found  # what the click had to say, and what was refused
     assert in_all(found, "conversations.history") <= 10, found
     assert refused <= sum(found.values()) * 0.05, found
+
+
+async def test_the_queue_of_posts_never_hands_out_fewer_than_slack_takes(one: Place) -> None:
+    gateway = await one.made()
+    shows, posts = gateway_workers(one.client, one.settings(slack_posts_per_second=2.0), gateway.steps)
+    async with shows, posts:
+        handed_out = posts.config().get("max_task_queue_activities_per_second")
+    assert handed_out is not None
+    assert 2.0 < handed_out <= 3.0  # its parts share the rate, and an empty one's share is lost
 
 
 # Before a message is looked for, there must be a doubt.
