@@ -2,9 +2,12 @@
 
 The same grant with the same activity id passes every check a second time in the same run, because a workflow may give
 an activity id again once the first has ended. So it is written down who uses the grant, where only the first writing
-succeeds. Whoever finds its own name there is a retry, and reads what it did before it acts again.
+succeeds. Whoever finds its own step there was begun before, and reads what it did before it acts again: also where its
+attempts are counted from one again, as they are after `temporal activity reset`.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Protocol
 
 from temporalio import activity
@@ -38,19 +41,29 @@ async def use_grant(records: GrantRecords, info: activity.Info, request: object)
         text = f"{info.activity_type!r} is destructive and was given no grant that can be used up."
         return Refusal(reason=RefusalReason.NO_GRANT, explanation=text)
     # A retry keeps the time it was first scheduled; the same id scheduled again does not.
-    mine = canonical_json(
-        {
-            "workflow_id": info.workflow_id,
-            "run_id": info.workflow_run_id,
-            "step_id": info.activity_id,
-            "scheduled": info.scheduled_time.isoformat(),
-        }
-    )
+    mine = {
+        "workflow_id": info.workflow_id,
+        "run_id": info.workflow_run_id,
+        "step_id": info.activity_id,
+        "scheduled": info.scheduled_time.isoformat(),
+    }
+    this_try = canonical_json({**mine, "attempt": info.attempt, "started": info.started_time.isoformat()})
     decisions = [read_decision(signed.text) for signed in request.decisions]
-    found = await records.write_once(f"grants/{grant_nonce(decisions)}", mine)
-    if found != mine:
-        return Refusal(
-            reason=RefusalReason.ALREADY_USED,
-            explanation=f"What was approved has been done already, by {found}; plan and ask again.",
-        )
-    return Use.FIRST if info.attempt == 1 else Use.RETRY
+    found = await records.write_once(f"grants/{grant_nonce(decisions)}", this_try)
+    if found == this_try:
+        return Use.FIRST
+    if _is_of(found, mine):
+        return Use.RETRY
+    return Refusal(
+        reason=RefusalReason.ALREADY_USED,
+        explanation=f"What was approved was begun already, and may have been done, by {found}; plan and ask again.",
+    )
+
+
+def _is_of(record: str, execution: Mapping[str, object]) -> bool:
+    """Whether it was written by a try of this execution; an older one does not say by which."""
+    try:
+        written: object = json.loads(record)
+    except ValueError:
+        return False
+    return isinstance(written, dict) and execution.items() <= written.items()

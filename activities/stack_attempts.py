@@ -40,7 +40,9 @@ class Attempts:
             Unavailable: One of them still runs.
             ConnectorError: The state cannot be read.
         """
-        earlier = [run_name(attempt, part=PART) for attempt in range(1, activity.info().attempt)]
+        # This one has changed nothing yet: what has its name was begun before somebody reset the step, so that its
+        # attempts count from one again.
+        earlier = [run_name(attempt, part=PART) for attempt in range(1, activity.info().attempt + 1)]
         for run in earlier:
             if await self._pulumi.lives(run):
                 raise Unavailable(f"an earlier attempt at {self._what} still runs as {run!r}; tried again later")

@@ -1,6 +1,7 @@
 """A grant acts once: its first execution and the retries of that, and nobody else."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,6 +54,35 @@ async def test_the_first_acts_and_its_retries_read_first(request_: GrantedReques
     records = Records()
     assert await use(records, request_) is Use.FIRST
     assert await use(records, request_, attempt=2) is Use.RETRY
+
+
+async def test_a_try_that_counts_from_one_again_reads_first(request_: GrantedRequest) -> None:
+    records = Records()
+    await use(records, request_)
+    assert await use(records, request_, started_time=SCHEDULED + timedelta(minutes=1)) is Use.RETRY
+
+
+async def test_the_try_that_wrote_the_record_is_the_first_whatever_its_number(request_: GrantedRequest) -> None:
+    """Those before it came to an end before they wrote it, and so did nothing."""
+    assert await use(Records(), request_, attempt=3) is Use.FIRST
+
+
+async def test_a_record_of_an_earlier_release_is_known_again(request_: GrantedRequest) -> None:
+    records = Records()
+    await use(records, request_)
+    [(path, text)] = records.kept.items()
+    kept = json.loads(text)
+    records.kept[path] = json.dumps({name: kept[name] for name in kept.keys() - {"attempt", "started"}})
+    assert await use(records, request_) is Use.RETRY
+    assert await refused(records, request_, activity_id="a/2") is RefusalReason.ALREADY_USED
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "{}", "null"])
+async def test_a_record_that_says_nothing_lets_nothing_run(request_: GrantedRequest, text: str) -> None:
+    records = Records()
+    await use(records, request_)
+    records.kept = dict.fromkeys(records.kept, text)
+    assert await refused(records, request_) is RefusalReason.ALREADY_USED
 
 
 async def test_a_lost_answer_leaves_a_retry_that_reads_first(request_: GrantedRequest) -> None:

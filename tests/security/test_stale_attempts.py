@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from activities.audit import AuditRecord
-from activities.current_attempt import AttemptsOnServer, NotCurrent
+from activities.current_attempt import AttemptsOnServer, NotCurrent, Use, current_attempt
 from activities.effects import step
+from activities.error_types import ErrorType, application_error
 from activities.granted import GrantedRequest
 from activities.withheld import DestructiveSecrets
 from hitl.plan import read_plan
@@ -172,6 +175,42 @@ async def test_what_is_not_the_very_attempt_that_is_waited_for_is_told(
         await goal.result()
     with pytest.raises(NotCurrent, match="it is completed"):
         await server.require(mine)
+
+
+class BrokenRemover(Remover):
+    """It acts, and its answer is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries: list[tuple[int, Use]] = []
+
+    @step(name=ACTION, effect=Effect.DESTRUCTIVE)
+    async def remove(self, request: GrantedRequest) -> Removed:
+        self.tries.append((activity.info().attempt, current_attempt().use))
+        branch = read_plan(request.plan).parameters_as(BranchParameters).branch
+        if len(self.tries) == 1:
+            self.removed.append(branch)
+            raise application_error(ErrorType.UNAVAILABLE, "no answer", retry_after=timedelta(minutes=1))
+        return Removed(branch=branch)
+
+
+async def test_a_step_that_somebody_resets_reads_what_it_did_before_it_acts_again(house: House) -> None:
+    house.remover = remover = BrokenRemover()
+    async with house.workers():
+        goal = await house.start()
+        await approve(house, await house.approval_of(goal))
+
+        async def waits() -> bool:
+            pending = (await goal.describe()).raw_description.pending_activities
+            return any(one.activity_id == STEP and one.HasField("last_failure") for one in pending)
+
+        await eventually(waits)
+        run = WorkflowExecution(workflow_id=goal.id, run_id=goal.first_execution_run_id or "")
+        await house.client.workflow_service.reset_activity(
+            ResetActivityRequest(namespace=house.client.namespace, execution=run, id=STEP)
+        )
+        assert (await goal.result()).outcome == "completed"
+    assert remover.tries == [(1, Use.FIRST), (1, Use.RETRY)]
 
 
 def _replaced(info: activity.Info, **changes: object) -> activity.Info:

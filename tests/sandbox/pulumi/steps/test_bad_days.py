@@ -104,7 +104,7 @@ async def test_an_attempt_after_one_that_did_nothing_applies_and_a_grant_applies
     changed = await shop.run(shop.changes.update_stack, granted, attempt=2)
     assert changed.outcome.ended is Ended.APPLIED
     assert shop.databases == ["shop"]
-    with pytest.raises(ApplicationError, match="done already"):
+    with pytest.raises(ApplicationError, match="begun already"):
         await shop.run(shop.changes.update_stack, granted)
 
 
@@ -123,19 +123,20 @@ async def reached(shop: Shop, running: "asyncio.Task[RunOutcome] | asyncio.Task[
     assert shop.database.asked(LOCKS, shop.name) == "1"
 
 
-async def test_a_worker_lost_half_way_does_not_apply_twice(shop: Shop) -> None:
+@pytest.mark.parametrize("next_", [(2, 3), (1, 1)], ids=["tried again", "reset, and counted from one again"])
+async def test_a_worker_lost_half_way_does_not_apply_twice(shop: Shop, next_: tuple[int, int]) -> None:
     """The first attempt's process is gone without a word: its container with it, and its lock is left."""
     await shop.prepare(WAITING)
     granted = shop.grant(await shop.preview())
     mine: dict[str, object] = {"activity_id": uuid.uuid4().hex[:8], "scheduled_time": datetime.now(UTC)}
     run, running = await begun(shop, granted, **mine)
     with pytest.raises(Unavailable, match="still runs"):
-        await shop.run(shop.changes.update_stack, granted, **mine, attempt=2)
+        await shop.run(shop.changes.update_stack, granted, **mine, attempt=next_[0])
     await shop.kill(run)
     assert (await running).ended == "lost"
     assert shop.database.asked(LOCKS, shop.name) == "1"
     history = shop.database.asked(HISTORY, shop.name)
-    told = await shop.run(shop.changes.update_stack, granted, **mine, attempt=3)
+    told = await shop.run(shop.changes.update_stack, granted, **mine, attempt=next_[1])
     assert told.outcome.ended in {Ended.PARTIALLY_APPLIED, Ended.UNKNOWN}
     assert "last" in [one.urn.rpartition("::")[2] for one in told.outcome.not_done]
     assert shop.databases == ["first"]
