@@ -119,10 +119,20 @@ class DriftSeen(StackRead):
 
 
 class SaidDone(_Contract):
-    """A change that somebody says was made: what it was to do, and to which state."""
+    """What somebody says came of a change: what it was to do, and to which state."""
 
     whole_plan: Digest = Field(description="The artifact with a `StackPlan` as JSON.")
     exported: Digest = Field(description="The state before it.")
+    done: tuple[str, ...] | None = Field(
+        default=None, description="URNs of what of it is said to be done, where it was stopped on its way; None: all."
+    )
+    refused: bool = Field(default=False, description="It is said that nothing was changed at all.")
+
+
+class OutputsLook(StackLook):
+    """`pulumi.read_outputs`: nothing but the state is looked at, so that no provider has to answer."""
+
+    said_done: SaidDone | None = Field(default=None, description="Look also whether the state shows it.")
 
 
 class DriftLook(StackLook):
@@ -238,6 +248,9 @@ class StackOutputs(StackRead):
     """`pulumi.read_outputs`: secrets masked."""
 
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
+    otherwise: int | None = Field(
+        default=None, description="So many resources the state shows otherwise than is said; None: no look."
+    )
 
 
 class StackProgress(_Contract):

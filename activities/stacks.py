@@ -17,6 +17,7 @@ from activities.stack_contracts import (
     DriftLook,
     DriftSeen,
     LockSeen,
+    OutputsLook,
     PreparedStack,
     PrepareStackRequest,
     PreviewRequest,
@@ -99,7 +100,7 @@ class StackActivities:
         """Tell what is otherwise than the state says, and what of it is new; nothing is changed."""
         seen, report = await self._looked(request, preview_only=True)
         new = since_last(report, request.known).new
-        missing = await self._missing(request.said_done, seen.exported)
+        missing = await self._otherwise(request.said_done, seen.exported)
         lines = short_drift_lines(DriftReport(items=new), most=MAX_LINES)
         return seen.model_copy(update={"new": lines, "missing": missing})
 
@@ -123,14 +124,17 @@ class StackActivities:
         )
 
     @step(name="pulumi.read_outputs", effect=Effect.READ)
-    async def read_outputs(self, request: StackLook) -> StackOutputs:
+    async def read_outputs(self, request: OutputsLook) -> StackOutputs:
         """The stack's outputs, secrets masked; and its whole state as an artifact, secrets encrypted: a backup."""
         opened = await self._open(request)
         outcome = await opened.place.pulumi.export_state(opened.request(runs.ReadRequest, part="e"), opened.secrets)
         if not _there(outcome, opened, what="the export"):
             return StackOutputs(**_NOT_THERE.model_dump())
         state = await self._house.state(outcome.content or "")
-        return StackOutputs(state=outcome.identity_before, exported=outcome.content, outputs=shown_outputs(state))
+        otherwise = await self._otherwise(request.said_done, outcome.content)
+        return StackOutputs(
+            state=outcome.identity_before, exported=outcome.content, outputs=shown_outputs(state), otherwise=otherwise
+        )
 
     @step(name="pulumi.preview_restore", effect=Effect.READ)
     async def preview_restore(self, request: RestoreLook) -> StackPreviewed:
@@ -164,8 +168,8 @@ class StackActivities:
         fields = await self._secrets.unseal(request.secrets, run=activity.info().workflow_run_id or "")
         return self._house.open(files, fields, place=place)
 
-    async def _missing(self, said: SaidDone | None, exported: str | None) -> int | None:
-        """How much of a change the state does not show; by the state alone, and nobody's word."""
+    async def _otherwise(self, said: SaidDone | None, exported: str | None) -> int | None:
+        """How many resources the state shows otherwise than is said; by the state alone, and nobody's word."""
         if said is None or exported is None:
             return None
         try:
@@ -175,6 +179,10 @@ class StackActivities:
         before, after = await self._house.state(said.exported), await self._house.state(exported)
         # No program's end is looked for: the state does not tell of it.
         found = classify_up(plan.expected, EventLog(), before=before, after=after, destroy=True)
+        if said.refused:
+            return len(before.changes_to(after)) + len(found.in_doubt)
+        if said.done is not None:
+            return len(set(said.done) - {one.urn for one in found.done})
         return len(found.not_done) + len(found.in_doubt)
 
     async def _looked(self, request: StackLook, *, preview_only: bool) -> tuple[DriftSeen, DriftReport]:

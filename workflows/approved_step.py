@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
     from activities.granted import GrantedRequest
     from activities.queues import TaskQueue
-    from activities.step_end import ApprovedAnswer, StepEnd
+    from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approvers import Path
     from hitl.hidden import unhidden, visible
     from hitl.plan import Plan, plan_digest, read_plan
@@ -226,7 +226,8 @@ class ApprovingGoal(Goal):
         except (StepDenied, FailureError) as error:
             if is_cancelled_exception(error) or _unknown(error):
                 raise
-            text = f"{plan.action} is said to be carried out, and nobody could look whether it is so: {error}"
+            said = headline(answer.end().way)
+            text = f"{plan.action} is said to be {said}; nobody could look whether it is so: {error}"
             raise application_error(ErrorType.OUTCOME_UNKNOWN, text) from error
         self.confirmed = True
 
@@ -335,7 +336,7 @@ def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
 
     Args:
         error: What it met.
-        looks: Whether the step had said that it is done, and this came before anybody had seen it.
+        looks: Whether the step had said how it ended, and this came before anybody had seen whether it is so.
     """
     cancelled = is_cancelled_exception(error)
     if looks and cancelled:

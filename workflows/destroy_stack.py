@@ -106,8 +106,13 @@ class UnlockStackWorkflow(StackChange):
         )
 
     async def _confirm_released(self, plan: Plan, unlocked: StackUnlocked) -> None:
-        if unlocked.released and set(self._owners) & set((await self._look(self.prepared)).owners):
+        if not unlocked.released and not self.looks_whatever_is_said():
+            return
+        ours, seen = set(self._owners), set((await self._look(self.prepared)).owners)
+        if unlocked.released and ours & seen:
             raise self.doubted(plan, "its lock is still there")
+        if not unlocked.released and ours & set(unlocked.owners) != ours & seen:
+            raise self.doubted(plan, "its lock is not held as the step says", way="refused")
 
     async def _look(self, prepared: PreparedStack) -> LockSeen:
         place = self._asked_for.place

@@ -6,7 +6,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import PreparedStack, StackLook, StackRead
+    from activities.stack_contracts import OutputsLook, PreparedStack, StackLook, StackRead
     from activities.stacks import StackActivities
     from workflows.stack_goal import StackGoal
     from workflows.stack_inputs import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
@@ -39,7 +39,12 @@ class InspectStackWorkflow(StackGoal):
         prepared = await self.prepare(self._asked)
         found = InspectStackResult(repository=place.repository, stack=place.stack, project=prepared.project)
         async with self.holding(prepared, place):
-            read = await self._read(StackActivities.read_outputs, prepared, "Keep its state, and read its outputs")
+            read = await self.look(
+                StackActivities.read_outputs,
+                lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets),
+                place=place,
+                summary="Keep its state, and read its outputs",
+            )
             if not read.deployed:
                 return found.model_copy(update={"deployed": False})
             history = await self._read(StackActivities.read_history, prepared, "Read its history")

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import RestoreLook, StackLook, StackRestored
+    from activities.stack_contracts import RestoreLook, StackRestored
     from activities.stack_destruction import StackDestruction
     from activities.stacks import StackActivities
     from connectors.pulumi.outcome import Ended
@@ -49,17 +49,11 @@ class RestoreStateWorkflow(StackChange):
         return self._told(restored)
 
     async def _confirm_restored(self, plan: Plan, restored: StackRestored) -> None:
-        if restored.ended is not Ended.APPLIED:
-            return
-        place, prepared = self._asked_for.place, self.prepared
-        seen = await self.look(
-            StackActivities.read_outputs,
-            lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
-            place=place,
-            summary="Look whether it is so",
-        )
-        if seen.state != plan.parameters.get("restored"):
+        if restored.ended is Ended.APPLIED and (await self.state_now()).state != plan.parameters.get("restored"):
             raise self.doubted(plan, "its state is another than the kept one")
+        refused = restored.ended is Ended.REFUSED and self.looks_whatever_is_said()
+        if refused and (await self.state_now()).state != self._previewed.state:
+            raise self.doubted(plan, "its state is another than before", way="refused")
 
     async def _plan(self) -> Plan:
         place, backup = self._asked_for.place, self._wanted.exported

@@ -8,15 +8,27 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import DriftLook, DriftSeen, PreparedStack, SaidDone, StackChanged, StackPreviewed
+    from activities.stack_contracts import (
+        DriftLook,
+        DriftSeen,
+        OutputsLook,
+        PreparedStack,
+        SaidDone,
+        StackChanged,
+        StackOutputs,
+        StackPreviewed,
+    )
     from activities.stacks import StackActivities
-    from activities.step_end import StepEnd
+    from activities.step_end import StepEnd, Way, headline
     from connectors.pulumi.outcome import Ended
     from hitl.plan import Plan, read_plan
     from workflows.approved_step import ApprovingGoal
     from workflows.contracts import DestructiveGoalInput
     from workflows.stack_goal import StackGoal
     from workflows.stack_inputs import StackAsked, StackResult
+
+_LOOKED_WHATEVER_IS_SAID: Final = "look-whatever-is-said"
+"""The patch: runs that began without it looked only where all is said to be done."""
 
 REPLANS: Final = 3
 """How often people are asked anew because the stack, the world or the commit is not what they approved."""
@@ -114,30 +126,64 @@ class StackChange(StackGoal, ApprovingGoal):
         return told.model_copy(update={"drift": _drift_lines(self._drift)})
 
     async def confirm_change(self, plan: Plan, changed: StackChanged) -> None:
-        """Look whether what is said to be applied is in the state, while this goal still has the stack.
+        """Look whether what is said of a change is so, by the state, while this goal still has the stack.
 
         Raises:
             ApplicationError: `OutcomeUnknown`: it is not.
         """
-        if changed.outcome.ended is not Ended.APPLIED:
-            return
-        self._drift = await self._seen_afterwards()
-        if self._drift.missing != 0:
-            raise self.doubted(plan, f"{self._drift.missing or 'all'} of its changes are not in the state")
+        match changed.outcome.ended:
+            case Ended.APPLIED:
+                self._drift = await self._seen_afterwards()
+                if self._drift.missing != 0:
+                    raise self.doubted(plan, f"{self._drift.missing or 'all'} of its changes are not in the state")
+            case Ended.REFUSED if self.looks_whatever_is_said():
+                seen = await self.state_now(self._said(refused=True))
+                if seen.otherwise != 0:
+                    raise self.doubted(plan, "its state is another than before", way="refused")
+            case Ended.PARTIALLY_APPLIED if self.looks_whatever_is_said():
+                seen = await self.state_now(self._said(done=tuple(one.urn for one in changed.outcome.done)))
+                if seen.otherwise != 0:
+                    why = f"{seen.otherwise or 'all'} of the changes that it names as done are not in the state"
+                    raise self.doubted(plan, why, way="partially_applied")
+            case _:
+                pass  # nobody can say, and that is what people are told
 
-    def doubted(self, plan: Plan, why: str) -> ApplicationError:
-        """What a goal ends with whose change is said to be made, and is not seen."""
+    def looks_whatever_is_said(self) -> bool:
+        """Whether to look also where a step says that it did not do all; for that, and in that place, alone."""
+        return workflow.patched(_LOOKED_WHATEVER_IS_SAID)
+
+    def doubted(self, plan: Plan, why: str, *, way: Way = "completed") -> ApplicationError:
+        """What a goal ends with of whose change is said what is not seen.
+
+        Args:
+            plan: What was approved.
+            why: What is seen.
+            way: How the change is said to have ended.
+        """
         return application_error(
             ErrorType.OUTCOME_UNKNOWN,
-            f"{plan.action} is said to be carried out on {self.prepared.project}/{self._asked_for.place.stack}, and "
+            f"{plan.action} is said to be {headline(way)}, on {self.prepared.project}/{self._asked_for.place.stack}; "
             f"{why}: look at what happened there",
         )
 
+    async def state_now(self, said: SaidDone | None = None) -> StackOutputs:
+        """The state, looked at alone: providers, which may be why a change was not made, are not asked."""
+        place, prepared = self._asked_for.place, self.prepared
+        return await self.look(
+            StackActivities.read_outputs,
+            lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
+            place=place,
+            summary="Look whether it is so",
+        )
+
+    def _said(self, *, done: tuple[str, ...] | None = None, refused: bool = False) -> SaidDone | None:
+        whole_plan, exported = self._previewed.whole_plan, self._previewed.exported
+        if whole_plan is None or exported is None:
+            return None
+        return SaidDone(whole_plan=whole_plan, exported=exported, done=done, refused=refused)
+
     async def _seen_afterwards(self) -> DriftSeen:
-        place, prepared, previewed = self._asked_for.place, self.prepared, self._previewed
-        said = None
-        if previewed.whole_plan is not None and previewed.exported is not None:
-            said = SaidDone(whole_plan=previewed.whole_plan, exported=previewed.exported)
+        place, prepared, said = self._asked_for.place, self.prepared, self._said()
         return await self.look(
             StackActivities.detect_drift,
             lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),

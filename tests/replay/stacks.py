@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from activities.error_types import ErrorType, application_error
 from activities.github import RepositoryFetched
 from activities.queues import TaskQueue
-from activities.stack_contracts import LockSeen, StackChanged, StackOutputs
+from activities.stack_contracts import LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from connectors.pulumi.outcome import Ended, UpOutcome
 from tests.workflows.stacking import (
     ACTIONS,
@@ -37,6 +37,9 @@ LOCK: Final = lock_id("infra", "dev")
 MOVED: Final = RepositoryFetched(commit="d" * 40, pack=DIGEST, size=1000)
 BACK: Final = RollBackStackInput(repository="acme/infra", stack="dev", version=1)
 PARTLY: Final = StackChanged(outcome=UpOutcome(ended=Ended.PARTIALLY_APPLIED, errors=("it is in use",)))
+
+REFUSED: Final = StackChanged(outcome=UpOutcome(ended=Ended.REFUSED, errors=("the policy pack refuses it",)))
+NOT_BACK: Final = StackRestored(ended=Ended.REFUSED, replaced=DIGEST, said="error: it is broken")
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,24 @@ STACKINGS: Final = (
         clicks=1,
     ),
     Stacking("UnlockStack", "confirmed", UNLOCK, action=ACTIONS[2], clicks=1),
+    Stacking("PreviewAndUp", "partly-looked-at", UP, lambda: Stack(changed=[PARTLY]), clicks=1),
+    Stacking("PreviewAndUp", "refused-looked-at", UP, lambda: Stack(changed=[REFUSED]), clicks=1),
+    Stacking(
+        "RestoreState",
+        "refused-looked-at",
+        RESTORE,
+        lambda: Stack(previewed=[PREVIEWED.model_copy(update={"plan": plan(ACTIONS[3])})], restored=[NOT_BACK]),
+        action=ACTIONS[3],
+        clicks=1,
+    ),
+    Stacking(
+        "UnlockStack",
+        "held-looked-at",
+        UNLOCK,
+        lambda: Stack(unlocked=[StackUnlocked(released=False, owners=("run-1",))], lock=[LockSeen(owners=("run-1",))]),
+        action=ACTIONS[2],
+        clicks=1,
+    ),
     Stacking("RestoreState", "nothing-to-do", RESTORE, lambda: Stack(previewed=[NOTHING]), action=ACTIONS[3]),
     Stacking("UnlockStack", "completed", UNLOCK, action=ACTIONS[2], clicks=1),
     Stacking("UnlockStack", "no-lock", UNLOCK, lambda: Stack(lock=[LockSeen()]), action=ACTIONS[2]),

@@ -13,7 +13,9 @@ from temporalio.exceptions import ApplicationError
 from activities.error_types import ErrorType, application_error
 from activities.github_branches import BranchDeleted, BranchSeen
 from activities.queues import TaskQueue
-from activities.stack_contracts import DriftSeen, LockSeen, StackOutputs
+from activities.stack_contracts import DriftSeen, LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
+from connectors.pulumi.changes import ChangeKind
+from connectors.pulumi.outcome import Deed, Ended, UpOutcome
 from tests.replay.approvals import DELETED, GONE, Asking, at_work, start_asking
 from tests.security.stealing import approve
 from tests.workflows.approving import House
@@ -21,11 +23,13 @@ from tests.workflows.scripted import SEEN
 from tests.workflows.stacking import (
     ACTIONS,
     DESTROY,
+    DIGEST,
     NO_DRIFT,
     PREVIEWED,
     RESTORE,
     UNLOCK,
     UP,
+    URN,
     Stack,
     StackHouse,
     plan,
@@ -102,6 +106,49 @@ async def test_people_hear_that_it_is_done_after_somebody_looked(house: House) -
 OF_DESTROY = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[1])})
 OF_RESTORE = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[3])})
 HELD = LockSeen(owners=("run-1",))
+OTHERWISE = StackOutputs(state="9" * 64, otherwise=1)
+REFUSED = StackChanged(outcome=UpOutcome(ended=Ended.REFUSED, errors=("the policy pack refuses it",)))
+PARTLY = StackChanged(
+    outcome=UpOutcome(ended=Ended.PARTIALLY_APPLIED, done=(Deed(urn=URN, change=ChangeKind.CREATE),), errors=("no",))
+)
+NOT_BACK = StackRestored(ended=Ended.REFUSED, replaced=DIGEST, said="error: it is broken")
+NOT_TAKEN = StackUnlocked(released=False, owners=("run-1",))
+
+
+@pytest.mark.parametrize(
+    ("workflow", "request_", "action", "stack", "said"),
+    [
+        ("PreviewAndUp", UP, ACTIONS[0], Stack(changed=[REFUSED], outputs=[OTHERWISE]), "refused"),
+        ("PreviewAndUp", UP, ACTIONS[0], Stack(changed=[PARTLY], outputs=[OTHERWISE]), "carried out in part"),
+        (
+            "DestroyStack",
+            DESTROY,
+            ACTIONS[1],
+            Stack(previewed=[OF_DESTROY], changed=[REFUSED], outputs=[StackOutputs(deployed=False)]),
+            "refused",
+        ),
+        (
+            "RestoreState",
+            RESTORE,
+            ACTIONS[3],
+            Stack(previewed=[OF_RESTORE], restored=[NOT_BACK], outputs=[OTHERWISE]),
+            "refused",
+        ),
+        ("UnlockStack", UNLOCK, ACTIONS[2], Stack(unlocked=[NOT_TAKEN], lock=[HELD, LockSeen()]), "refused"),
+    ],
+    ids=["refused", "in part", "a refused destruction", "a refused restoring", "a lock that stands"],
+)
+async def test_what_is_said_to_be_refused_or_done_in_part_is_looked_at_too(
+    client: Client, tmp_path: Path, workflow: str, request_: GoalInput, action: str, stack: Stack, said: str
+) -> None:
+    house = StackHouse(client, tmp_path, stack, action=action)
+    async with house.at_work():
+        goal = await client.start_workflow(
+            workflow, request_, id=f"{workflow}-{secrets.token_hex(4)}", task_queue=TaskQueue.GOALS
+        )
+        await house.approved(goal)
+        assert f"is said to be {said}" in await doubted(goal)
+        assert [one.partition(":")[0] for one in await house.told(goal)] == ["in doubt"]
 
 
 @pytest.mark.parametrize(

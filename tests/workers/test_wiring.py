@@ -22,7 +22,7 @@ from activities.guard import GuardInterceptor
 from activities.key_ring import KeyRing
 from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
-from activities.stack_contracts import PreparedStack, StackLook, StackPlace
+from activities.stack_contracts import OutputsLook, PreparedStack, StackPlace
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.vault import VaultSession
@@ -51,7 +51,7 @@ LOOKS = {
 CHANGES = {"pulumi.update_stack", "pulumi.destroy_stack", "pulumi.restore_state", "pulumi.unlock_stack"}
 
 
-LOOK = StackLook(
+LOOK = OutputsLook(
     place=StackPlace(repository="acme/shop", stack="dev"),
     prepared=PreparedStack(project="shop", commit="0" * 40, prepared=DIGEST),
     secrets="sealed",

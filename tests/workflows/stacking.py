@@ -22,6 +22,7 @@ from activities.stack_contracts import (
     DriftLook,
     DriftSeen,
     LockSeen,
+    OutputsLook,
     PreparedStack,
     PrepareStackRequest,
     PreviewRequest,
@@ -113,11 +114,16 @@ class Stack:
     history: list[StackHistory | Exception] = field(default_factory=lambda: [HISTORY])
     lock: list[LockSeen | Exception] = field(default_factory=lambda: [LockSeen(owners=("run-1",)), LockSeen()])
     changed: list[StackChanged | Exception] = field(default_factory=lambda: [APPLIED])
+    unlocked: list[StackUnlocked | Exception] = field(
+        default_factory=lambda: [StackUnlocked(released=True, owners=("run-1",))]
+    )
     restored: list[StackRestored | Exception] = field(default_factory=lambda: [RESTORED])
     told: list[ToldDrift | Exception] = field(default_factory=lambda: [ToldDrift(channel="C0OPS", ts="1.0")])
     rules: list[ResolvedRule | Exception] = field(default_factory=list[ResolvedRule | Exception])
     outputs: list[StackOutputs | Exception] = field(
-        default_factory=lambda: [StackOutputs(state="0" * 64, exported=DIGEST, outputs={"database": "shop"})]
+        default_factory=lambda: [
+            StackOutputs(state="0" * 64, exported=DIGEST, outputs={"database": "shop"}, otherwise=0)
+        ]
     )
     stopped: StackChanged | None = None
     """What an update says of itself that goes on until it is cancelled."""
@@ -181,7 +187,7 @@ class Stack:
         return next_answer(self.history)
 
     @activity.defn(name="pulumi.read_outputs")
-    async def read_outputs(self, request: StackLook) -> StackOutputs:
+    async def read_outputs(self, request: OutputsLook) -> StackOutputs:
         self.asked.append(("outputs", request))
         return next_answer(self.outputs)
 
@@ -214,7 +220,7 @@ class Stack:
     @activity.defn(name="pulumi.unlock_stack")
     async def unlock(self, request: GrantedRequest) -> StackUnlocked:
         self.asked.append(("unlock", request))
-        return StackUnlocked(released=True, owners=("run-1",))
+        return next_answer(self.unlocked)
 
     @activity.defn(name=TELL_DRIFT)
     async def tell(self, request: TellDrift) -> ToldDrift:

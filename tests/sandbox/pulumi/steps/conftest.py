@@ -23,12 +23,12 @@ from activities.stack_attempts import PART
 from activities.stack_contracts import (
     DriftLook,
     DriftSeen,
+    OutputsLook,
     PreparedStack,
     PrepareStackRequest,
     PreviewRequest,
     SealCredentialsRequest,
     StackChanged,
-    StackLook,
     StackPlace,
     StackPreviewed,
 )
@@ -181,10 +181,10 @@ class Shop:
     async def seal(self) -> str:
         return (await self.run(self.seals.seal_credentials, SealCredentialsRequest(place=self.place))).secrets
 
-    async def look(self) -> StackLook:
+    async def look(self) -> OutputsLook:
         """A request of any step that looks."""
         assert self.prepared is not None
-        return StackLook(place=self.place, prepared=self.prepared, secrets=await self.seal())
+        return OutputsLook(place=self.place, prepared=self.prepared, secrets=await self.seal())
 
     async def preview(self, **more: object) -> StackPreviewed:
         look = await self.look()

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import JsonValue
 
-from activities.stack_contracts import StackPreviewed
+from activities.stack_contracts import SaidDone, StackPreviewed
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.outcome import Ended
 from hitl.plan import read_plan
@@ -73,8 +73,12 @@ async def test_an_up_that_a_pack_refuses_says_so(shop: Shop) -> None:
     """The pack let the preview pass."""
     late = one('import os\nif os.environ["PULUMI_DRY_RUN"] == "false":\n    report("not after all")')
     await shop.prepare(SHOP, **{**FILES, "policies/house/__main__.py": late})
-    changed = await shop.update(await shop.preview())
+    previewed = await shop.preview()
+    changed = await shop.update(previewed)
     assert changed.outcome.ended is Ended.REFUSED, changed
+    said = SaidDone(whole_plan=previewed.whole_plan or "", exported=previewed.exported or "", refused=True)
+    look = (await shop.look()).model_copy(update={"said_done": said})
+    assert (await shop.run(shop.looks.read_outputs, look)).otherwise == 0, "what a look finds"
     assert any("the policy 'only' of 'one' refuses" in error for error in changed.outcome.errors), changed
     assert shop.databases == []
 

@@ -156,6 +156,13 @@ async def test_what_is_said_to_be_done_is_looked_up_in_the_state(shop: Shop) -> 
         asked = DriftLook(place=look.place, prepared=look.prepared, secrets=look.secrets, said_done=said)
         return (await shop.run(shop.looks.detect_drift, asked)).missing
 
-    assert await missing() == 1
-    await shop.update(previewed)
-    assert await missing() == 0
+    async def otherwise(*done: str, refused: bool = False) -> int | None:
+        """The same of a change that was stopped on its way, or refused, by the state alone."""
+        part = said.model_copy(update={"done": done, "refused": refused})
+        look = (await shop.look()).model_copy(update={"said_done": part})
+        return (await shop.run(shop.looks.read_outputs, look)).otherwise
+
+    assert (await missing(), await otherwise("urn:of:none"), await otherwise(refused=True)) == (1, 1, 0)
+    [made] = [one.urn for one in (await shop.update(previewed)).outcome.done]
+    assert (await missing(), await otherwise(made), await otherwise(made, f"{made}-2")) == (0, 0, 1)
+    assert await otherwise(refused=True) == 1
