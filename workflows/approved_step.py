@@ -68,6 +68,9 @@ _CONFIRMED_FIRST: Final = "confirm-before-telling"
 """The patch: runs that began without it told people first, and looked then, if at all."""
 
 
+_BEGUN_ASKS_AGAIN: Final = "what-was-begun-is-asked-again"
+"""The patch: runs that ended without it did so as denied."""
+
 ENDS_FIRST: Final = "a-cancelled-approved-step-ends-first"
 """The patch: runs that began without it were cancelled at once, and did not know what their step still did."""
 
@@ -156,7 +159,7 @@ class ApprovingGoal(Goal):
                     activity, approved, preset=preset, summary=summary, under=under, confirm=confirm
                 )
             except (StepDenied, _RuleChanged) as refusal:
-                if again or refusal.reason not in _WORTH_ASKING_AGAIN:
+                if again or not _worth_asking_again(refusal.reason):
                     raise
                 again = True
                 self._why_again = str(refusal)
@@ -325,6 +328,13 @@ def _lost(plan: Plan, how: str) -> str:
     return f"{plan.action} was not approved: its approval {how}. Nothing was done; ask again."
 
 
+def _worth_asking_again(reason: RefusalReason | None) -> bool:
+    """Of a grant that was begun before: where the goal parked meanwhile. What was done shows when it plans again."""
+    if reason is RefusalReason.ALREADY_USED:
+        return workflow.patched(_BEGUN_ASKS_AGAIN)
+    return reason in _WORTH_ASKING_AGAIN
+
+
 def _end_with(answer: ApprovedAnswer) -> StepEnd:
     end = answer.end()
     too_late = end.way == "completed" and workflow.cancellation_reason() is not None
@@ -348,7 +358,8 @@ def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
     if cancelled:
         return StepEnd(way="cancelled", next_step=_LOOK_FIRST)
     why = unhidden(error.message if isinstance(error, ApplicationError) else str(error))
-    if looks or _unknown(error):
+    begun_before = isinstance(error, StepDenied) and error.reason is RefusalReason.ALREADY_USED
+    if looks or begun_before or _unknown(error):
         return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
     return StepEnd(way="denied" if isinstance(error, StepDenied) else "failed", why=why)
 

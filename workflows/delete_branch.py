@@ -83,11 +83,12 @@ class DeleteBranchWorkflow(ApprovingGoal):
             )
 
     async def _plan(self) -> Plan:
-        wanted = self._wanted
+        wanted, before = self._wanted, self._seen.head
         seen = self._seen = await self._look(f"What would be lost with {wanted.branch}?")
         if seen.head is None:
             raise ApplicationError(
-                f"{wanted.repository!r} has no branch {wanted.branch!r}: nothing is to be deleted",
+                f"{wanted.repository!r} has no branch {wanted.branch!r}"
+                f"{' any more, since people were asked' if before else ''}: nothing is to be deleted",
                 type=ErrorType.NOT_FOUND,
                 non_retryable=True,
             )

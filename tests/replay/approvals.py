@@ -34,6 +34,9 @@ from workflows.decision_checks import DecisionChecks
 SOON: Final = timedelta(seconds=1)
 GONE: Final = BranchSeen(head=None)
 DELETED: Final = BranchDeleted(head=SEEN.head or "")
+BEGUN: Final = Denial(
+    reason=RefusalReason.ALREADY_USED, action=ACTION, environment="live", explanation="It was begun already."
+)
 LATE: Final = Denial(reason=RefusalReason.EXPIRED, action=ACTION, environment="live", explanation="It came too late.")
 STARTED: Final = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 TASK_COMPLETED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
@@ -156,7 +159,7 @@ def _verdicts(*clicks: tuple[str, Verdict]) -> Callable[[House, Run, str], Await
     return drive
 
 
-async def _approved(house: House, goal: Run, approval: str) -> None:
+async def approved(house: House, goal: Run, approval: str) -> None:
     del goal
     for person in ("alice", "bob"):
         await house.decide(approval, person)
@@ -198,7 +201,7 @@ async def _cancelled(house: House, goal: Run, approval: str) -> None:
 
 async def stopped(house: House, goal: Run, approval: str) -> None:
     """It is approved, and cancelled when a worker has the step."""
-    await _approved(house, goal, approval)
+    await approved(house, goal, approval)
 
     async def at_it() -> bool:
         pending = (await goal.describe()).raw_description.pending_activities
@@ -209,9 +212,9 @@ async def stopped(house: House, goal: Run, approval: str) -> None:
     await ended(goal)
 
 
-async def _asked_again(house: House, goal: Run, approval: str) -> None:
-    await _approved(house, goal, approval)
-    await _approved(house, goal, await house.approval_of(goal, after=1))
+async def asked_again(house: House, goal: Run, approval: str) -> None:
+    await approved(house, goal, approval)
+    await approved(house, goal, await house.approval_of(goal, after=1))
     await ended(goal)
 
 
@@ -275,9 +278,17 @@ ASKINGS: Final = (
     Asking(
         "asked-again",
         ApprovalState.APPROVED,
-        _asked_again,
+        asked_again,
         goal=True,
         deleted=(policy_denied(LATE), DELETED),
+        seen=(SEEN, SEEN, GONE),
+    ),
+    Asking(
+        "begun-and-asked-again",
+        ApprovalState.APPROVED,
+        asked_again,
+        goal=True,
+        deleted=(policy_denied(BEGUN), DELETED),
         seen=(SEEN, SEEN, GONE),
     ),
 )

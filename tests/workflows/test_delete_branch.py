@@ -12,10 +12,10 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Worker
 
-from activities.error_types import ErrorType, application_error
+from activities.error_types import ErrorType, application_error, policy_denied
 from activities.github_branches import BranchDeleted, BranchSeen
 from activities.queues import TaskQueue
-from tests.replay.approvals import DELETED, Asking, at_work, start_asking, stopped
+from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
 from tests.workflows.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
 from workflows.approval_contracts import ApprovalState
@@ -120,3 +120,34 @@ async def test_a_goal_that_is_cancelled_does_not_wait_for_a_worker_that_is_gone(
         held.set()
     assert told.startswith("in doubt: nobody can say whether it was carried out. Why: it was cancelled, and ")
     assert "got no answer in time" in told
+
+
+@on_the_server
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_was_begun_before_the_goal_parked_is_planned_and_asked_again_once(house: House, times: int) -> None:
+    name = f"begun-{secrets.token_hex(4)}"
+    answers = (*(policy_denied(BEGUN) for _ in range(times)), DELETED)
+    seen = (SEEN, SEEN, GONE)
+    asking = Asking(name, ApprovalState.APPROVED, asked_again, deleted=answers, seen=seen, gateway=True)
+    async with at_work(house, asking):
+        goal = await start_asking(house, asking)
+        await asking.drive(house, goal, await house.approval_of(goal))
+        result = await goal.result()
+    assert (result["outcome"], result["reason"]) == (
+        ("completed", None) if times == 1 else ("denied", "It was begun already.")
+    )
+    assert (await house.told(goal))[0].startswith(
+        "in doubt: nobody can say whether it was carried out. Why: It was begun"
+    )
+
+
+@on_the_server
+async def test_what_was_begun_and_is_gone_is_not_asked_again(house: House) -> None:
+    name = f"begun-{secrets.token_hex(4)}"
+    asking = Asking(name, ApprovalState.APPROVED, approved, deleted=(policy_denied(BEGUN),), seen=(SEEN, GONE))
+    async with at_work(house, asking):
+        goal = await start_asking(house, asking)
+        await asking.drive(house, goal, await house.approval_of(goal))
+        with pytest.raises(WorkflowFailureError) as caught:
+            await goal.result()
+    assert "has no branch 'old' any more, since people were asked" in str(caught.value.cause)
