@@ -223,7 +223,7 @@ async def test_a_worker_lost_after_it_put_the_state_back_does_so_once(shop: Shop
     assert "A worker was lost" in again.said
     await shop.deployed(SHOP.replace("first", "third"))
     assert shop.prepared is not None
-    with pytest.raises(ApplicationError, match="done already"):
+    with pytest.raises(ApplicationError, match="begun already"):
         await restore(shop, granted)
 
 
