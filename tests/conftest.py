@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
@@ -29,8 +30,13 @@ _UNAVOIDABLE = (
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The Temporal SDK's threads outlive the last test, so this process ends as Banksman's own do."""
+    """The Temporal SDK's threads outlive the last test, so this process ends as Banksman's own do.
+
+    A shell has what it runs in the background ignore Ctrl-C, and so would all that tests start and press it for.
+    """
     leave_before_finalization(lambda: int(session.exitstatus))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
