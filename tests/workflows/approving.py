@@ -9,12 +9,11 @@ import base64
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -47,15 +46,13 @@ with workflow.unsafe.imports_passed_through():
     from hitl.policy_file import load_policy
     from hitl.protocol import Denial, Effect, Refusal
     from tests.activities.attempts import Records
+    from tests.workflows.shown import Messages
     from workflows.approval import ApprovalWorkflow
     from workflows.approval_contracts import (
         ApprovalRequest,
         ApprovalResult,
         ApprovalView,
         DecisionReceipt,
-        PostApproval,
-        PostedApproval,
-        UpdateApproval,
     )
     from workflows.approval_messages import ApprovalNoticeWorkflow
     from workflows.approved_step import ApprovingGoal
@@ -249,23 +246,6 @@ class AskWorkflow:
         except (ActivityError, ApplicationError) as error:  # the server leaves the wrapping out for a local activity
             return denial_of(error.cause if isinstance(error, ActivityError) else error)
         return None
-
-
-@dataclass
-class Messages:
-    """What the gateway was asked to show."""
-
-    posted: list[PostApproval] = field(default_factory=list[PostApproval])
-    updates: list[UpdateApproval] = field(default_factory=list[UpdateApproval])
-
-    @activity.defn(name="hitl.post_approval")
-    async def post(self, request: PostApproval) -> PostedApproval:
-        self.posted.append(request)
-        return PostedApproval(channel="C0OPS", ts=f"{len(self.posted)}.0", requester="slack:U0ERIN")
-
-    @activity.defn(name="hitl.update_approval")
-    async def update(self, request: UpdateApproval) -> None:
-        self.updates.append(request)
 
 
 class House:

@@ -8,9 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.worker import Replayer, StartChildWorkflowInput
+from temporalio.worker import Replayer
 
-from activities.error_types import ErrorType
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import Surface, Verdict
 from hitl.protocol import RefusalReason
@@ -24,14 +23,12 @@ from tests.workflows.approving import (
     eventually,
     make_plan,
 )
-from tests.workflows.other_starts import Change, StartedOtherwise, asking_otherwise
 from workflows.approval import ApprovalWorkflow
 from workflows.approval_contracts import ApprovalRequest, ApprovalState
 from workflows.approval_messages import ApprovalNoticeWorkflow
 from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus
 from workflows.converter import data_converter
 from workflows.runner import sandbox_runner
-from workflows.standing import standing_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -103,78 +100,6 @@ async def test_one_no_ends_it_and_says_so(house: House, person: str, verdict: Ve
     assert f"by {person}: not on a Friday" in (result.reason or "")
     assert house.remover.removed == []
     assert await state_of(house, goal.id) == await state_of(house, approval) == outcome
-
-
-@pytest.mark.parametrize(
-    ("how", "says"), [("terminate", "was terminated by hand"), ("cancel", "was cancelled by hand")]
-)
-async def test_an_approval_that_is_ended_by_hand_is_an_outcome_of_the_goal(house: House, how: str, says: str) -> None:
-    async with house.workers():
-        goal = await house.start()
-        approval = house.client.get_workflow_handle(await house.approval_of(goal))
-        await house.decide(approval.id, "alice")
-        await (approval.terminate() if how == "terminate" else approval.cancel())
-        result = await goal.result()
-        described = await approval.describe()
-    assert result.outcome == "approval_lost"
-    assert says in (result.reason or "")
-    assert "Nothing was done; ask again." in (result.reason or "")
-    assert house.remover.removed == []
-    assert await state_of(house, goal.id) == GoalState.APPROVAL_LOST
-    assert standing_of(described) == ("terminated" if how == "terminate" else "superseded")
-
-
-def in_a_second(start: StartChildWorkflowInput) -> None:
-    start.execution_timeout = timedelta(seconds=1)
-
-
-@pytest.mark.parametrize(
-    ("status", "change", "says"),
-    [
-        (WorkflowExecutionStatus.TIMED_OUT, in_a_second, "ran out of the time that Temporal gave it"),
-        (WorkflowExecutionStatus.FAILED, asking_otherwise(plan="it met its end"), "failed: "),
-    ],
-    ids=["timed out", "failed"],
-)
-async def test_an_approval_that_ends_by_itself_is_an_outcome_of_the_goal(
-    house: House, status: WorkflowExecutionStatus, change: Change, says: str
-) -> None:
-    async with house.workers(interceptors=[StartedOtherwise(change)]):
-        goal = await house.start()
-        result = await goal.result()
-        described = await house.client.get_workflow_handle(await house.approval_of(goal)).describe()
-    assert described.status is status
-    assert result.outcome == "approval_lost"
-    assert (result.reason or "").startswith(f"{ACTION} was not approved: its approval {says}")
-    assert (result.reason or "").endswith(". Nothing was done; ask again.")
-    assert house.remover.removed == []
-    assert await state_of(house, goal.id) == GoalState.APPROVAL_LOST
-    assert standing_of(described) == status.name.lower()
-
-
-@pytest.mark.parametrize(
-    ("name", "absurd"),
-    [
-        ("approve_within", timedelta(days=99_999_999)),
-        ("approve_within", timedelta(seconds=-1)),
-        ("remind_after", timedelta(days=99_999_999)),
-        ("escalation_after", timedelta(days=99_999_999)),
-        ("look_after", timedelta(days=99_999_999)),
-        ("look_after", timedelta(0)),
-    ],
-    ids=str,
-)
-async def test_an_approval_with_absurd_times_ends_at_once(house: House, name: str, absurd: timedelta) -> None:
-    async with house.workers(interceptors=[StartedOtherwise(asking_otherwise(**{name: absurd}))]):
-        goal = await house.start()
-        result = await goal.result()
-        with pytest.raises(WorkflowFailureError) as caught:
-            await house.client.get_workflow_handle(await house.approval_of(goal)).result()
-    assert isinstance(caught.value.cause, ApplicationError)
-    assert caught.value.cause.type == ErrorType.INVALID_REQUEST
-    assert name in caught.value.cause.message
-    assert result.outcome == "approval_lost"
-    assert "its approval failed: ApprovalRequest: field " in (result.reason or "")
 
 
 async def test_a_goal_that_is_cancelled_while_it_waits_is_cancelled_and_nothing_else(house: House) -> None:
