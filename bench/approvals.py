@@ -24,11 +24,11 @@ from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
 from bench.approvals_played import ENVIRONMENT_RULES, Played, SignedAt, no_keys, vault_signature
-from bench.approvals_report import Parts, Waiting, keep_waiting, show_waiting
+from bench.approvals_report import Parts, Waiting, show_waiting
 from bench.bare_workflow import QUEUE_UPDATES, BareWait
 from bench.moments import step_asked_for
 from bench.ratios import Ratio, pairwise, spread
-from bench.report import Machine
+from bench.report import Machine, keep
 from bench.system import Site, bench_environment, embedded, free_port, make_namespace, until
 from deploy.temporal import promote
 from hitl.decision import Surface, Verdict
@@ -215,7 +215,7 @@ def main() -> int:
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # not a line per click
     report = asyncio.run(bench(1000, 60) if given.short else bench(10_000, 300))
-    show_waiting(report, keep_waiting(report))
+    show_waiting(report, keep(report, of="approvals"))
     return 0
 
 

@@ -1,14 +1,13 @@
 """What `bench.approvals` prints, and what it keeps."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from rich.console import Console
 
 from bench.ratios import Ratio, pairwise, percentile, spread
-from bench.report import RESULTS, Machine
+from bench.report import Machine, Measured, where
 
 
 class At(BaseModel):
@@ -45,7 +44,7 @@ class Parts(BaseModel):
         return self.signed + self.resumed + self.begun
 
 
-class Waiting(BaseModel):
+class Waiting(Measured):
     """One run.
 
     Attributes:
@@ -58,8 +57,6 @@ class Waiting(BaseModel):
         whole_p95: From a click to its step.
     """
 
-    taken: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    machine: Machine
     approvals: int
     memory: Ratio
     resumed: Ratio
@@ -90,19 +87,10 @@ class Waiting(BaseModel):
         )  # fmt: skip
 
 
-def keep_waiting(report: Waiting) -> Path:
-    """Write it down; the file's name has the time."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"approvals-{report.taken:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return path
-
-
 def show_waiting(report: Waiting, path: Path) -> None:
     """Print it."""
-    memory, resumed, machine = report.memory, report.resumed, report.machine
+    memory, resumed = report.memory, report.resumed
     megabytes = f"{memory.ours.median:.0f} MiB against {memory.other.median:.0f} MiB without work"
-    place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     parts = report.parts
     split = (
         f"{_ms(parts.signed)} until it is signed, {_ms(parts.resumed)} until the goal asks for its step, "
@@ -115,7 +103,7 @@ def show_waiting(report: Waiting, path: Path) -> None:
         f"  from decision to goal p99  {report.p99}",
         f"  from click to step p95     {_ms(report.whole_p95)}; at the median {split}",
         f"  {resumed.pairs} decisions, each beside a bare Update",
-        f"{machine.cpus} CPUs, load {machine.load_before:.1f} before, {machine.load_after:.1f} after; kept in {place}",
+        where(report, path),
     )
     console = Console(width=None, highlight=False)
     for line in told:

@@ -26,11 +26,16 @@ class Machine(BaseModel):
     load_after: float
 
 
-class Report(BaseModel):
-    """One run of the bench."""
+class Measured(BaseModel):
+    """What one run of any bench found: when, and where."""
 
     taken: datetime = Field(default_factory=lambda: datetime.now(UTC))
     machine: Machine
+
+
+class Report(Measured):
+    """One run of the bench."""
+
     ratios: list[Ratio]
     guard: GuardCost
 
@@ -39,12 +44,19 @@ class Report(BaseModel):
         return all(ratio.held is not False for ratio in self.ratios) and _guard_held(self.guard)
 
 
-def keep(report: Report) -> Path:
-    """Write it down; the file's name is the time."""
+def keep(report: Measured, *, of: str = "") -> Path:
+    """Write it down; the file's name is the time, after what it is of."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{report.taken:%Y%m%dT%H%M%SZ}.json"
+    path = RESULTS / f"{of and f'{of}-'}{report.taken:%Y%m%dT%H%M%SZ}.json"
     path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def where(report: Measured, path: Path) -> str:
+    """The last line: on which machine, and where it is kept, as people type it."""
+    machine, place = report.machine, path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    load = f"load {machine.load_before:.1f} before, {machine.load_after:.1f} after"
+    return f"{machine.cpus} CPUs, {load}; kept in {place}"
 
 
 def show(report: Report, path: Path) -> None:
@@ -69,12 +81,7 @@ def show(report: Report, path: Path) -> None:
         f"with the log lines p50 {guard.busy_p50:.2f} ms, p99 {guard.busy_p99:.2f} ms",
         soft_wrap=True,
     )
-    machine = report.machine
-    console.print(
-        f"{machine.cpus} CPUs, load {machine.load_before:.1f} before and {machine.load_after:.1f} after; "
-        f"kept in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}",
-        soft_wrap=True,
-    )
+    console.print(where(report, path), soft_wrap=True)
 
 
 def _guard_held(guard: GuardCost) -> bool:

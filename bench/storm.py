@@ -25,8 +25,8 @@ from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
 from bench.approvals_played import ENVIRONMENT_RULES, Played
 from bench.moments import counted, step_asked_for
-from bench.report import Machine
-from bench.storm_report import Answers, Clicked, Processor, Storm, keep_storm, show_storm
+from bench.report import Machine, keep
+from bench.storm_report import Answers, Clicked, Processor, Storm, show_storm
 from bench.system import Site, embedded, free_port, make_namespace, start_twin, until
 from connectors.slack.twin_config import TwinConfig
 from connectors.slack.twin_limits import Limits
@@ -264,7 +264,7 @@ def main() -> int:
     given = parser.parse_args()
     asked = Asked(approvals=given.approvals, per_second=given.per_second, clicks=given.clicks)
     report = asyncio.run(bench(asked))
-    show_storm(report, keep_storm(report))
+    show_storm(report, keep(report, of="storm"))
     return 0 if report.held() else 1
 
 

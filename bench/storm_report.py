@@ -1,15 +1,14 @@
 """What `bench.storm` prints, and what it keeps."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from rich.console import Console
 
 from bench.ratios import Hold, percentile
-from bench.report import RESULTS, Machine
+from bench.report import Measured, where
 
 SLACKS_OWN: Final = 1.0
 """Messages a second in one channel, lines in threads among them."""
@@ -72,7 +71,7 @@ class Answers(BaseModel):
         return self.asked - self.refused
 
 
-class Storm(BaseModel):
+class Storm(Measured):
     """One run.
 
     Attributes:
@@ -88,8 +87,6 @@ class Storm(BaseModel):
         not_counted: How many did not.
     """
 
-    taken: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    machine: Machine
     approvals: int
     per_second: float
     asked_after: float
@@ -142,18 +139,9 @@ class Storm(BaseModel):
         return self.not_once == self.not_counted == 0 and all(met)
 
 
-def keep_storm(report: Storm) -> Path:
-    """Write it down; the file's name has the time."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"storm-{report.taken:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return path
-
-
 def show_storm(report: Storm, path: Path) -> None:
     """Print it."""
-    machine, used, share = report.machine, report.gateway, report.gateway.share_at(SLACKS_OWN)
-    place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    used, share = report.gateway, report.gateway.share_at(SLACKS_OWN)
     counted, asked = ("p50 {:.0f} ms, p95 {:.0f} ms".format(*_ms(one)) for one in (report.counted, report.asked))
     once = "each has one message" if report.not_once == 0 else f"{report.not_once} have more than one"
     shown = (
@@ -174,7 +162,7 @@ def show_storm(report: Storm, path: Path) -> None:
         f"  click to decision     {counted} (hold: p95 {CLICK} s) {_verdict(CLICK, report.counted[1])}",
         f"  click to next step    {asked}",
         f"  {len(report.clicks)} clicks in between counted, {report.not_counted} did not",
-        f"{machine.cpus} CPUs, load {machine.load_before:.1f} before, {machine.load_after:.1f} after; kept in {place}",
+        where(report, path),
     )
     console = Console(width=None, highlight=False)
     for line in told:
