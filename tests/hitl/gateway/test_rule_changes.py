@@ -19,8 +19,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def signals(here: Place, approval: str) -> int:
-    """How often it was told."""
-    events = here.client.get_workflow_handle(approval).fetch_history_events()
+    """How often it was told.
+
+    The server adds what arrives during a workflow task to the history only when that task is over.
+    """
+    handle = here.client.get_workflow_handle(approval)
+
+    async def no_task() -> bool:
+        return not (await handle.describe()).raw_description.HasField("pending_workflow_task")
+
+    await eventually(no_task)
+    events = handle.fetch_history_events()
     return sum([one.HasField("workflow_execution_signaled_event_attributes") async for one in events])
 
 
