@@ -1,7 +1,6 @@
 """How a process of ours reaches Temporal, and what it is called there."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,22 +11,20 @@ from temporalio.client import Client, Plugin, TLSConfig
 from temporalio.converter import PayloadCodec
 from temporalio.runtime import Runtime
 
-import activities
-import workflows
+from workers.replayed import SOURCES, replayed_digest
 from workers.settings import Settings
 from workflows.converter import data_converter
 
 DEPLOYMENT_NAME: Final = "banksman-goals"
 
 
-def build_id() -> str:
-    """This release, as worker versioning knows it: the version and a digest of the code that replays."""
-    digest = hashlib.sha256()
-    for package in (workflows, activities):
-        root = Path(str(package.__file__)).parent
-        for source in sorted(root.rglob("*.py")):
-            digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes())
-    return f"{version('banksman')}-{digest.hexdigest()[:12]}"
+def build_id(sources: Path = SOURCES) -> str:
+    """This release, as worker versioning knows it: the version and a digest of the code that replays.
+
+    Args:
+        sources: The folder that our packages lie in.
+    """
+    return f"{version('banksman')}-{replayed_digest(sources)[:12]}"
 
 
 async def connect(

@@ -1,0 +1,84 @@
+"""Which modules of ours workflows run on: code that replays is another version as soon as one of them is another.
+
+It is told from the import statements, without importing anything: whoever starts an environment or prepares a namespace
+names the same version as the worker, and has loaded none of it. Files are searched by a pattern, because parsing them
+takes a second. It reads more than Python does where a docstring looks like an import, which does no harm; a test holds
+it to what Python loads.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import workflows
+
+PACKAGES: Final = frozenset(
+    {"activities", "connectors", "deploy", "hitl", "observability", "sandbox", "workers", "workflows"}
+)
+"""Ours; every other name is somebody else's."""
+
+SOURCES: Final = Path(str(workflows.__file__)).parent.parent
+"""The folder that our packages lie in."""
+
+STARTS: Final = ("workflows.registry", "workflows.runner", "workflows.converter")
+"""The workflows, and what reads their inputs and says their failures before and after their own code."""
+
+_IMPORT: Final = re.compile(
+    rf"\n[ \t]*(?:from[ \t]+((?:{'|'.join(sorted(PACKAGES))})\b[\w.]*)[ \t]+)?import\b"
+    r"[ \t]*(\((?:[^)#]|#[^\n]*)*\)|(?:[^\n\\]|\\\n)+)"
+)
+_WORD: Final = re.compile(r"[\w.]+")
+
+
+def replayed_modules(sources: Path = SOURCES, starts: tuple[str, ...] = STARTS) -> dict[str, Path]:
+    """The modules of ours that these load, themselves included: file by name, in the order of names.
+
+    Args:
+        sources: The folder that our packages lie in.
+        starts: Names of modules.
+
+    Raises:
+        FileNotFoundError: One of `starts` is not there.
+    """
+    found: dict[str, Path] = {}
+    wanted = list(starts)
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        if (path := _source(sources, name)) is not None:
+            found[name] = path
+            wanted += _imported(name, path, sources)
+        elif name in starts:
+            raise FileNotFoundError(f"there is no module {name!r} in {sources}")
+    return dict(sorted(found.items()))
+
+
+def replayed_digest(sources: Path = SOURCES) -> str:
+    """Of the names and the sources of all modules that workflows run on, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, path in replayed_modules(sources).items():
+        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _imported(name: str, path: Path, sources: Path) -> Iterator[str]:
+    """Names that may be modules: those imported, and the packages around them."""
+    yield name.rpartition(".")[0]
+    for package, words in _IMPORT.findall("\n" + path.read_text(encoding="utf-8")):
+        if not package:
+            yield from _WORD.findall(words)
+            continue
+        yield package
+        if sources.joinpath(*package.split(".")).is_dir():
+            yield from (f"{package}.{word}" for word in _WORD.findall(words))
+
+
+def _source(sources: Path, name: str) -> Path | None:
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return None
+    place = sources.joinpath(*parts)
+    return next((one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()), None)
