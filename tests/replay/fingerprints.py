@@ -1,49 +1,34 @@
-"""The order of commands in each workflow file, read from its source: a ratchet that needs no server.
+"""The order of commands in all workflow code, read from its source: a ratchet that needs no server.
 
-Replay covers the recorded paths; this covers the rest. A reviewer sees a changed sequence as a changed line.
+Replay covers the recorded paths; this covers the rest. A reviewer sees a changed sequence as a changed line. A key says
+class and function, and the module only where two of them have the same: code that moves to another folder with the
+commands that it has leaves everything as it is.
 """
 
-import ast
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
-import workflows
+from tests.replay.commands import commands
+from tests.replay.sources import Sources
+from workers.replayed import SOURCES, STARTS, replayed_modules
 
 FILE: Final = Path(__file__).parent / "fingerprints.json"
-_SOURCES: Final = Path(str(workflows.__file__)).parent
-_COMMANDS: Final = frozenset(
-    {
-        "attempt",
-        "continue_as_new",
-        "deprecate_patch",
-        "execute_activity",
-        "execute_activity_method",
-        "execute_child_workflow",
-        "execute_local_activity",
-        "execute_local_activity_method",
-        "look",
-        "patched",
-        "sleep",
-        "start_activity",
-        "start_activity_method",
-        "start_child_workflow",
-        "step",
-        "upsert_memo",
-        "upsert_search_attributes",
-        "wait_condition",
-    }
-)
 
 
-def fingerprints() -> dict[str, list[str]]:
-    """For each function of each workflow file, the commands it calls in source order."""
-    found: dict[str, list[str]] = {}
-    for source in sorted(_SOURCES.glob("*.py")):
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (commands := _commands(node)):
-                found[f"{source.stem}.{node.name}"] = commands
-    return found
+def fingerprints(sources: Path = SOURCES) -> dict[str, list[str]]:
+    """For each function of workflow code, what leads to commands in it, in source order.
+
+    Args:
+        sources: The folder that our packages lie in.
+    """
+    starts = {_name(path.relative_to(sources)) for path in (sources / "workflows").rglob("*.py")}
+    modules = replayed_modules(sources, tuple(sorted({*STARTS, *starts})))
+    found = commands(Sources(modules))
+    short = {full: _inside(full, modules) for full in found}
+    shared = Counter(short.values())
+    return {name if shared[name := short[full]] == 1 else full: found[full] for full in sorted(found)}
 
 
 def recorded() -> dict[str, list[str]]:
@@ -51,21 +36,21 @@ def recorded() -> dict[str, list[str]]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def _commands(function: ast.AST) -> list[str]:
-    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-    named = [(call.lineno, call.col_offset, _described(call)) for call in calls if _name(call) in _COMMANDS]
-    return [text for _, _, text in sorted(named)]
+def record() -> None:
+    """Keep those of now. Alone, where functions have other names or places, and no command has changed."""
+    FILE.write_text(json.dumps(fingerprints(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _name(call: ast.Call) -> str:
-    match call.func:
-        case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name
-        case _:
-            return ""
+def _name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _described(call: ast.Call) -> str:
-    """The command, with what it runs where that is a plain name or a constant."""
-    first = ast.unparse(call.args[0]) if call.args and isinstance(call.args[0], ast.Attribute | ast.Constant) else ""
-    return f"{_name(call)}({first})" if first else _name(call)
+def _inside(full: str, modules: dict[str, Path]) -> str:
+    """A name without its module."""
+    module = max((name for name in modules if full.startswith(f"{name}.")), key=len)
+    return full.removeprefix(f"{module}.")
+
+
+if __name__ == "__main__":
+    record()

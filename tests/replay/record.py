@@ -16,8 +16,8 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.temporal import register_search_attributes
+from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
-from tests.replay.fingerprints import FILE, fingerprints
 from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.workflows.approving import House
@@ -111,7 +111,7 @@ def main() -> None:
     if HISTORIES.exists():
         shutil.rmtree(HISTORIES)
     asyncio.run(record(HISTORIES))
-    FILE.write_text(json.dumps(fingerprints(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    fingerprints.record()
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ async def test_a_command_added_without_a_patch_is_noticed() -> None:
 def test_the_command_sequences_are_those_of_the_last_release() -> None:
     assert fingerprints() == recorded(), (
         "A workflow's commands changed. Runs that are under way replay the old sequence: gate the change with a patch "
-        "(workflow.patched), then `make record-histories`, and say so in CHANGELOG.md."
+        "(workflow.patched), then `make record-histories`, and say so in CHANGELOG.md. Where functions only have other "
+        "names, `python -m tests.replay.fingerprints` records them, and no history changes."
     )
 
 
