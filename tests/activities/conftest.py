@@ -1,0 +1,39 @@
+"""GitHub's twin over real git, once for all tests of steps; each test finds it as if nothing had been asked yet."""
+
+from collections.abc import Iterator
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
+
+from connectors.artifacts import ArtifactStore
+from connectors.github.twin import TwinConfig, create_twin
+from tests.activities.on_github import House
+from tests.connectors.github.recorded import Served, served
+from tests.connectors.github.shop import Shop, build, git
+
+CLIENT_ID = "Iv23liTestsOfTheSteps"
+
+
+@pytest.fixture(scope="session")
+def steps_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return build(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def steps_twin(steps_shop: Shop) -> Iterator[Served]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    config = TwinConfig(repositories=steps_shop.repositories, client_id=CLIENT_ID, public_key=public.decode())
+    with served(create_twin(config), client_id=CLIENT_ID, private_key=SecretStr(pem.decode())) as twin:
+        yield twin
+
+
+@pytest.fixture
+def house(steps_twin: Served, steps_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    steps_twin.forget()
+    yield House(steps_twin, steps_shop, ArtifactStore(str(tmp_path_factory.mktemp("artifacts"))))
+    for name in git("for-each-ref", "--format=%(refname)", "refs/heads/banksman", at=steps_shop.bare).split():
+        git("update-ref", "-d", name, at=steps_shop.bare)
