@@ -6,11 +6,12 @@ digests. No secret is in it either: a step that needs credentials in a container
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from activities.sandbox import Source
+from activities.stack_place import StackPlace
 from activities.step_end import ApprovedAnswer, StepEnd, Way
 from connectors.pulumi.digests import Digest, Identity
 from connectors.pulumi.outcome import Ended, UpOutcome
@@ -21,9 +22,6 @@ from hitl.protocol import PolicyContext
 
 MAX_LINES: Final = 50
 """Lines for people in one answer; the whole is in an artifact."""
-
-StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")]
-
 
 WAYS: Final[Mapping[Ended, Way]] = {
     Ended.APPLIED: "completed",
@@ -42,18 +40,6 @@ _WHICH_STATE: Final = "InspectStack tells which state is there now; ask again, a
 
 class _Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class StackPlace(_Contract):
-    """Which stack, of which project in which repository."""
-
-    repository: str = Field(description="OWNER/NAME.")
-    folder: str = Field(default=".", description="Of the project, from the root of the repository.")
-    stack: StackName
-
-    def policy_context(self) -> PolicyContext:
-        """What the policy may match."""
-        return PolicyContext.of_repository(self.repository)
 
 
 class _OfAStack(_Contract):

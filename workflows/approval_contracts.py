@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.approval_facts import ApprovalFacts, DecidedBy
-from activities.approval_rules import ResolvedRule, Wait
+from activities.resolved_rule import ResolvedRule, Wait
 from activities.step_end import Way
 from hitl.approvers import Path
 from hitl.decision import SignedDecision, Surface, Verdict

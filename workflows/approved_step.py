@@ -24,10 +24,11 @@ from temporalio.exceptions import TimeoutError as TimedOut
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.approval_rules import ApprovalRuleActivities, ResolvedRule, ResolveRule
+    from activities.approval_rules import ApprovalRuleActivities
     from activities.error_types import ErrorType, application_error
     from activities.granted import GrantedRequest
     from activities.queues import TaskQueue
+    from activities.resolved_rule import ResolvedRule, ResolveRule
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approvers import Path
     from hitl.hidden import unhidden, visible

@@ -4,8 +4,9 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import Deployment, PreviewRequest, StackLook, StackPlace, StackPreviewed
+    from activities.stack_contracts import Deployment, PreviewRequest, StackLook, StackPreviewed
     from activities.stack_destruction import StackDestruction
+    from activities.stack_place import StackPlace
     from activities.stacks import StackActivities
     from hitl.plan import Plan
     from workflows.policies import CHANGE_STACK

@@ -1,4 +1,7 @@
-"""Every goal that a person can ask for, in one list: workers, `banksman goals` and the docs read it."""
+"""Every goal that a person can ask for, in one list: `banksman goals`, the surfaces of people and the docs read it.
+
+What carries a goal out is in `workflows.implementations`, by the same name: who only asks for goals loads no step.
+"""
 
 import json
 import shlex
@@ -6,10 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from activities.queues import TaskQueue
-from connectors.pulumi.backup import EMPTY_STATE_REFERENCE
+from connectors.pulumi.empty_state import EMPTY_STATE_REFERENCE
 from hitl.protocol import Effect
-from workflows.approval import ApprovalWorkflow
-from workflows.approval_messages import ApprovalNoticeWorkflow
 from workflows.contracts import (
     DeleteBranchInput,
     DeleteBranchResult,
@@ -23,16 +24,6 @@ from workflows.contracts import (
     RunInSandboxInput,
     RunInSandboxResult,
 )
-from workflows.delete_branch import DeleteBranchWorkflow
-from workflows.destroy_stack import DestroyStackWorkflow, UnlockStackWorkflow
-from workflows.detect_drift import DetectDriftWorkflow
-from workflows.inspect_stack import InspectStackWorkflow
-from workflows.open_pull_request import OpenPullRequestWorkflow
-from workflows.parking import ParkedNoticeWorkflow
-from workflows.preview_and_up import PreviewAndUpWorkflow, RollBackStackWorkflow
-from workflows.read_file import ReadFileWorkflow
-from workflows.restore_state import RestoreStateWorkflow
-from workflows.run_in_sandbox import RunInSandboxWorkflow
 from workflows.stack_inputs import (
     DestroyStackInput,
     DetectDriftInput,
@@ -48,8 +39,6 @@ from workflows.stack_inputs import (
     UnlockStackInput,
     UnlockStackResult,
 )
-from workflows.stack_lock import StackLockWorkflow
-from workflows.unknown_goal import UnknownGoalWorkflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +46,6 @@ class GoalEntry:
     """One goal, as people and programs look it up.
 
     Attributes:
-        workflow: The workflow class.
         input: The model of its one argument.
         result: The model of its result.
         effect: The strongest effect any of its steps has.
@@ -65,7 +53,6 @@ class GoalEntry:
     """
 
     name: str
-    workflow: type
     input: type[GoalInput]
     result: type[GoalResult]
     effect: Effect
@@ -101,7 +88,6 @@ class GoalEntry:
 GOALS: Final = (
     GoalEntry(
         name="ReadFile",
-        workflow=ReadFileWorkflow,
         input=ReadFileInput,
         result=ReadFileResult,
         effect=Effect.READ,
@@ -109,7 +95,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="RunInSandbox",
-        workflow=RunInSandboxWorkflow,
         input=RunInSandboxInput,
         result=RunInSandboxResult,
         effect=Effect.WRITE,
@@ -117,7 +102,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="OpenPullRequest",
-        workflow=OpenPullRequestWorkflow,
         input=OpenPullRequestInput,
         result=OpenPullRequestResult,
         effect=Effect.WRITE,
@@ -129,7 +113,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="DeleteBranch",
-        workflow=DeleteBranchWorkflow,
         input=DeleteBranchInput,
         result=DeleteBranchResult,
         effect=Effect.DESTRUCTIVE,
@@ -137,7 +120,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="PreviewAndUp",
-        workflow=PreviewAndUpWorkflow,
         input=PreviewAndUpInput,
         result=StackResult,
         effect=Effect.DESTRUCTIVE,
@@ -145,7 +127,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="DetectDrift",
-        workflow=DetectDriftWorkflow,
         input=DetectDriftInput,
         result=DetectDriftResult,
         effect=Effect.WRITE,
@@ -153,7 +134,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="InspectStack",
-        workflow=InspectStackWorkflow,
         input=InspectStackInput,
         result=InspectStackResult,
         effect=Effect.READ,
@@ -161,7 +141,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="RollBackStack",
-        workflow=RollBackStackWorkflow,
         input=RollBackStackInput,
         result=StackResult,
         effect=Effect.DESTRUCTIVE,
@@ -169,7 +148,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="RestoreState",
-        workflow=RestoreStateWorkflow,
         input=RestoreStateInput,
         result=RestoreStateResult,
         effect=Effect.DESTRUCTIVE,
@@ -178,7 +156,6 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="DestroyStack",
-        workflow=DestroyStackWorkflow,
         input=DestroyStackInput,
         result=StackResult,
         effect=Effect.DESTRUCTIVE,
@@ -186,21 +163,11 @@ GOALS: Final = (
     ),
     GoalEntry(
         name="UnlockStack",
-        workflow=UnlockStackWorkflow,
         input=UnlockStackInput,
         result=UnlockStackResult,
         effect=Effect.DESTRUCTIVE,
         example=UnlockStackInput(repository="acme/infra", stack="dev"),
     ),
-)
-
-WORKFLOWS: Final[tuple[type, ...]] = (
-    *(goal.workflow for goal in GOALS),
-    ApprovalWorkflow,
-    ApprovalNoticeWorkflow,
-    ParkedNoticeWorkflow,
-    StackLockWorkflow,
-    UnknownGoalWorkflow,
 )
 
 

@@ -8,9 +8,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.approval_rules import ApprovalRuleActivities, ResolveRule
+    from activities.approval_rules import ApprovalRuleActivities
     from activities.error_types import ErrorType
     from activities.queues import TaskQueue
+    from activities.resolved_rule import ResolveRule
     from workflows.approval_contracts import ApprovalRequest
     from workflows.policies import READ
 

@@ -9,7 +9,6 @@ A kept state is a stranger's until it was read here: any artifact may be named a
 and its secrets may be kept by a passphrase, or by whoever keeps this stack's now: else it would say whom the CLI calls.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
@@ -25,11 +24,6 @@ from connectors.pulumi.values import MAX_VALUE, masked, shown
 
 SCHEMAS: Final = (3, 4)
 """The versions of exported states that CLI 3.200 writes and reads."""
-
-EMPTY_STATE: Final = b'{"version":3,"deployment":{}}'
-"""The state of a stack that has nothing, whichever it is."""
-EMPTY_STATE_REFERENCE: Final = f"sha256:{hashlib.sha256(EMPTY_STATE).hexdigest()}"
-"""Under which an artifact store keeps it."""
 
 PUT_BACK: Final = "put back"
 """The operation, in the place of Pulumi's own words."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors.artifacts import ArtifactStore
 from connectors.github.git import GitError, git
-from connectors.pulumi.backup import EMPTY_STATE
+from connectors.pulumi.empty_state import EMPTY_STATE
 from deploy.local.github import RepositoryUnusable
 from deploy.local.state import StackFolder
 

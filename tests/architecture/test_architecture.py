@@ -32,7 +32,7 @@ def test_the_import_contracts_hold() -> None:
 
 
 def test_workflow_code_loads_no_client() -> None:
-    code = f"import sys, workflows.registry; print([n for n in {HEAVY!r} if n in sys.modules])"
+    code = f"import sys, workflows.implementations; print([n for n in {HEAVY!r} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

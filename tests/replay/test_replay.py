@@ -17,7 +17,8 @@ from tests.replay.stacks import STACKINGS
 from tests.replay.tampered import WithOneMoreCommand
 from workflows.contracts import STATE_ATTRIBUTE
 from workflows.converter import data_converter
-from workflows.registry import GOALS, WORKFLOWS
+from workflows.implementations import WORKFLOWS
+from workflows.registry import GOALS
 from workflows.runner import sandbox_runner
 
 RECORDED = sorted(HISTORIES.rglob("*.json"))

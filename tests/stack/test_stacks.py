@@ -16,7 +16,7 @@ import yaml
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from connectors.pulumi.backup import EMPTY_STATE_REFERENCE
+from connectors.pulumi.empty_state import EMPTY_STATE_REFERENCE
 from connectors.pulumi.identity import NO_STATE
 from deploy.images.build import Images
 from deploy.local.control import Ask, ask

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 OURS = {"activities", "connectors", "deploy", "hitl", "observability", "sandbox", "workers", "workflows"}
-LIBRARIES = {"docker", "dulwich", "github", "hvac", "slack_bolt", "starlette", "temporalio"}
+LIBRARIES = {"docker", "dulwich", "github", "hvac", "slack_bolt", "starlette", "temporalio", "webauthn"}
 """Each takes a tenth of a second or more to import."""
 
 
@@ -20,22 +20,39 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     assert not {"pydantic", "importlib.metadata", *LIBRARIES} & {*imported.split()}
 
 
+WORKERS = {"temporalio", "hvac", "webauthn"}
+"""What every worker has: it reads the policy, in which people's keys are."""
+STEPS = "activities.effects"
+"""Declares each step, so whoever loads one loads this."""
+
+
+def loaded(modules: str) -> set[str]:
+    """All that is loaded by who imports these."""
+    code = f"import sys, {modules.replace(' ', ', ')}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
+    return {*done.stdout.split()}
+
+
 @pytest.mark.parametrize(
     ("modules", "needed"),
     [
         ("workers.cli", set[str]()),
-        ("workers.commands.status workers.commands.policy workers.commands.audit workers.commands.up", set[str]()),
+        ("workers.commands.status workers.commands.up", set[str]()),
+        ("workers.commands.policy workers.commands.audit", {"webauthn"}),
         ("workers.commands.goals workers.commands.approvals", {"temporalio"}),
         ("workers.commands.trace_store", {"starlette"}),
         ("workers.commands.twin connectors.slack.twin", {"starlette"}),
-        ("workers.commands.worker workers.roles.goals", {"temporalio", "hvac"}),
-        ("workers.commands.worker workers.roles.connectors", {"temporalio", "hvac", "github", "dulwich"}),
-        ("workers.commands.worker workers.roles.sandbox", {"temporalio", "hvac", "docker"}),
-        ("workers.commands.worker workers.roles.destructive", {"temporalio", "hvac", "docker", "github", "dulwich"}),
-        ("workers.commands.worker workers.roles.gateway", {"temporalio", "hvac", "slack_bolt", "starlette"}),
+        ("workers.commands.worker workers.roles.goals", WORKERS),
+        ("workers.commands.worker workers.roles.connectors", {*WORKERS, "github", "dulwich"}),
+        ("workers.commands.worker workers.roles.sandbox", {*WORKERS, "docker"}),
+        ("workers.commands.worker workers.roles.destructive", {*WORKERS, "docker", "github", "dulwich"}),
+        ("workers.commands.worker workers.roles.gateway", {*WORKERS, "slack_bolt", "starlette"}),
     ],
 )
 def test_only_the_libraries_that_are_needed_are_imported(modules: str, needed: set[str]) -> None:
-    code = f"import sys, {modules.replace(' ', ', ')}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
-    assert LIBRARIES & {*done.stdout.split()} == needed
+    assert LIBRARIES & loaded(modules) == needed
+
+
+def test_who_asks_for_goals_loads_no_step() -> None:
+    assert STEPS not in loaded("workers.commands.goals workers.commands.approvals")
+    assert STEPS in loaded("workflows.implementations")

@@ -22,7 +22,8 @@ from activities.guard import GuardInterceptor
 from activities.key_ring import KeyRing
 from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
-from activities.stack_contracts import OutputsLook, PreparedStack, StackPlace
+from activities.stack_contracts import OutputsLook, PreparedStack
+from activities.stack_place import StackPlace
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.vault import VaultSession

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from pydantic import BaseModel, Field
 
-    from activities.approval_rules import ApprovalRuleActivities, ResolvedRule
+    from activities.approval_rules import ApprovalRuleActivities
     from activities.audit import AuditLog
     from activities.current_attempt import AttemptsOnServer
     from activities.effects import DESTRUCTIVE_EFFECTS, step
@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.key_ring import KeyRing
     from activities.policy_source import PolicySource
     from activities.queues import TaskQueue
+    from activities.resolved_rule import ResolvedRule
     from activities.safeguards import Safeguards
     from activities.step_end import ApprovedAnswer
     from hitl.decision import Decision, SignedDecision, Surface, Verdict

@@ -9,7 +9,6 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
-from activities.approval_rules import ResolvedRule, ResolveRule
 from activities.github import FetchRepositoryRequest, FileRead, ReadFileRequest, RepositoryFetched
 from activities.github_branches import BranchSeen, LookAtBranchRequest, LostCommit
 from activities.github_writes import (
@@ -19,8 +18,9 @@ from activities.github_writes import (
     PullRequestOpened,
 )
 from activities.queues import TaskQueue
+from activities.resolved_rule import ResolvedRule, ResolveRule
 from activities.sandbox import CommandRun, RunCommandRequest
-from workflows.registry import WORKFLOWS
+from workflows.implementations import WORKFLOWS
 from workflows.runner import sandbox_runner
 
 T = TypeVar("T")

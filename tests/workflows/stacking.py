@@ -11,12 +11,12 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from activities.approval_rules import ResolvedRule, ResolveRule
 from activities.github import FetchRepositoryRequest, RepositoryFetched
 from activities.granted import GrantedRequest
 from activities.grants import ClickCheck
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
+from activities.resolved_rule import ResolvedRule, ResolveRule
 from activities.stack_contracts import (
     Deployment,
     DriftLook,
@@ -45,7 +45,7 @@ from tests.workflows.scripted import FETCHED, next_answer
 from tests.workflows.telling import Teller
 from workflows.decision_checks import DecisionChecks
 from workflows.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
-from workflows.registry import WORKFLOWS
+from workflows.implementations import WORKFLOWS
 from workflows.runner import sandbox_runner
 from workflows.stack_inputs import (
     DestroyStackInput,

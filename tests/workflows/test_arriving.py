@@ -39,8 +39,9 @@ from workflows.approval_contracts import ApprovalState
 from workflows.approval_messages import ApprovalNoticeWorkflow
 from workflows.contracts import GoalStatus, ReadFileInput, ReadFileResult
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
+from workflows.implementations import GOAL_WORKFLOWS, WORKFLOWS
 from workflows.parking import ParkedNoticeWorkflow
-from workflows.registry import GOALS, WORKFLOWS
+from workflows.registry import GOALS
 from workflows.runner import sandbox_runner
 from workflows.stack_lock import StackLine, StackLockWorkflow
 from workflows.unknown_goal import UnknownGoalWorkflow
@@ -132,8 +133,14 @@ async def goals_only(client: Client) -> AsyncGenerator[None]:
         yield
 
 
-STARTED_ALONE: Final = [(goal.workflow, goal.example) for goal in GOALS] + [(StackLockWorkflow, StackLine())]
+STARTED_ALONE: Final = [(of, goal.example) for of, goal in zip(GOAL_WORKFLOWS, GOALS, strict=True)] + [
+    (StackLockWorkflow, StackLine())
+]
 """Every workflow with handlers but the approval, which a goal starts."""
+
+
+async def test_every_goal_has_a_workflow_of_its_name() -> None:
+    assert [definition(of).name for of in GOAL_WORKFLOWS] == [goal.name for goal in GOALS]
 
 
 async def test_no_workflow_with_handlers_is_left_out() -> None:

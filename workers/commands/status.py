@@ -17,7 +17,6 @@ from rich.table import Table
 from deploy.local.control import Ask, Reply, ask
 from deploy.local.process import ChildReport, ChildState
 from deploy.local.state import PartState, StackFolder, StackState
-from hitl.policy_file import PolicyError, load_policy
 from hitl.protocol import Phase
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.commands.folder import NO_STACK, stack_folder
@@ -137,6 +136,8 @@ def _print_waiting(reply: Reply) -> None:
 
 def _phase(state: StackState) -> Phase | None:
     """How far the environment trusts the agent, as the policy file says now; None where that cannot be read."""
+    from hitl.policy_file import PolicyError, load_policy  # noqa: PLC0415 - `down` and `up` need none of it
+
     try:
         environment = load_policy(Path(state.policy)).environments.get(state.environment)
     except PolicyError:

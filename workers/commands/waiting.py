@@ -25,7 +25,6 @@ from deploy.local.state import PartState, StackState
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import Verdict
 from hitl.plan import visible
-from hitl.policy_file import PolicyError, load_policy
 from workers.commands.exits import err, shown
 from workers.commands.folder import running_stack
 from workers.settings import Settings
@@ -153,6 +152,8 @@ def whom(view: ApprovalView, stack: StackState | None) -> str:
 
 
 def _members(stack: StackState | None) -> Mapping[str, frozenset[str]]:
+    from hitl.policy_file import PolicyError, load_policy  # noqa: PLC0415 - where people are waited for, and no sooner
+
     if stack is None:
         return {}
     try:

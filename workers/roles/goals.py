@@ -12,7 +12,7 @@ from workers.guarded import GRACE
 from workers.process import APPROVAL_KEYS, Process, serve
 from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
 from workflows.decision_checks import DecisionCheck, DecisionChecks
-from workflows.registry import WORKFLOWS
+from workflows.implementations import WORKFLOWS
 from workflows.runner import sandbox_runner
 
 

@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 
 from connectors.pulumi.approval import RESTORE_ACTION, RestoreStateParameters, approval_plan
-from connectors.pulumi.backup import (
-    EMPTY_STATE,
-    EMPTY_STATE_REFERENCE,
-    BackupRefused,
-    Restoration,
-    restoration,
-)
+from connectors.pulumi.backup import BackupRefused, Restoration, restoration
 from connectors.pulumi.changes import ChangeKind
+from connectors.pulumi.empty_state import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.identity import NO_STATE, state_identity
 from connectors.pulumi.rendering import restoring_lines, whole_text
 from hitl.plan import Risk

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from connectors.artifacts import ArtifactStore
 from connectors.github.git import import_repository
-from connectors.pulumi.backup import EMPTY_STATE, EMPTY_STATE_REFERENCE
+from connectors.pulumi.empty_state import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.files import read_file
 from deploy.local.children import Addresses, Children, Login
 from deploy.local.engine import EngineFound

@@ -25,7 +25,7 @@ from hitl.gateway.starts import StartedGoal
 from hitl.protocol import Effect
 from tests.connectors.slack.workspace import Clock, Json, Twin, serving
 from tests.connectors.vault.server import SLACK
-from tests.workflows.approving import POLICY, House, RemoveInput, RemoveResult, RemoveWorkflow
+from tests.workflows.approving import POLICY, House, RemoveInput, RemoveResult
 from workers.gateway import Gateway
 from workers.roles.gateway import gateway_workers
 from workers.settings import Settings
@@ -41,7 +41,6 @@ PATIENCE = 20.0
 _KEY = "approvals"
 GOAL = GoalEntry(
     name="TestRemove",
-    workflow=RemoveWorkflow,
     input=RemoveInput,
     result=RemoveResult,
     effect=Effect.DESTRUCTIVE,

@@ -14,7 +14,7 @@ from activities.granted import GrantedRequest
 from activities.stack_contracts import RestoreLook, StackOutputs, StackPreviewed, StackRestored
 from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.approval import RESTORE_ACTION, RestoreStateParameters
-from connectors.pulumi.backup import EMPTY_STATE
+from connectors.pulumi.empty_state import EMPTY_STATE
 from connectors.pulumi.outcome import Ended
 from hitl.plan import Risk, read_plan
 from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, Database

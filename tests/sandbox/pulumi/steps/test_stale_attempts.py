@@ -8,7 +8,7 @@ import pytest
 from activities.current_attempt import NotCurrent
 from activities.granted import GrantedRequest
 from activities.stack_contracts import PreviewRequest, RestoreLook
-from connectors.pulumi.backup import EMPTY_STATE
+from connectors.pulumi.empty_state import EMPTY_STATE
 from tests.activities.attempts import Waited
 from tests.sandbox.pulumi.conftest import LOCKS
 from tests.sandbox.pulumi.steps.conftest import Shop
