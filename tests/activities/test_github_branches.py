@@ -84,13 +84,14 @@ class Execution:
         self.scheduled = datetime.now(UTC)
         self.attempts = 0
 
-    async def attempt(self, waited: Waited | None = None, **info: object) -> BranchDeleted:
+    async def attempt(self, waited: Waited | None = None, **info: Any) -> BranchDeleted:
         """The next one."""
         self.attempts += 1
         started = self.scheduled + timedelta(milliseconds=self.attempts)
-        times: dict[str, Any] = {"scheduled_time": self.scheduled, "started_time": started}
+        given: dict[str, Any] = {"scheduled_time": self.scheduled, "started_time": started, "attempt": self.attempts}
+        given |= info
         step = admitted(self.house.destruction.delete_branch, self.records, waited)
-        return await at_work(DELETE, **{**times, "attempt": self.attempts, **info}).run(step, self.request)
+        return await at_work(DELETE, **given).run(step, self.request)
 
 
 @pytest.fixture
