@@ -22,7 +22,7 @@ PACKAGES: Final = frozenset(
 SOURCES: Final = Path(str(workflows.__file__)).parent.parent
 """The folder that our packages lie in."""
 
-STARTS: Final = ("workflows.registry", "workflows.runner", "workflows.converter")
+STARTS: Final = ("workflows.implementations", "workflows.runner", "workflows.converter")
 """The workflows, and what reads their inputs and says their failures before and after their own code."""
 
 _IMPORT: Final = re.compile(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.replay.fingerprints import fingerprints
 from workers.replayed import PACKAGES, SOURCES, replayed_modules
-from workflows.registry import WORKFLOWS
+from workflows.implementations import WORKFLOWS
 from workflows.unknown_goal import UnknownGoalWorkflow
 
 COMMANDS: Final = {
