@@ -4,12 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTEST := $(BIN)/pytest
 # In groups, of which two run beside each other, as they wait as often as they compute. A browser drops its connections when
 # an interface of the machine comes or goes, as each sandbox network makes one: its tests come first, and alone.
 BROWSER_TESTS := tests/connectors/slack/test_twin_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
-TESTS_alone := tests/sandbox/test_killed_engine.py
+TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
 TESTS_browser := $(BROWSER_TESTS)
 TESTS_stack := tests/stack
 TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
@@ -17,7 +16,7 @@ TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) tests/stack tests/connect
 TESTS_pulumi := tests/sandbox/pulumi
 TESTS_contained := $(CONTAINED_TESTS)
 TESTS_sandbox := tests/sandbox $(addprefix --ignore=,tests/sandbox/pulumi $(CONTAINED_TESTS))
-FAILED := $(VENV)/tests-failed
+RESULTS := .ci/groups
 TEST_GROUPS := $(addprefix test-,pulumi stack connectors others contained sandbox)
 APPROVE ?=
 
@@ -56,16 +55,18 @@ prepare: install  ## Get what the tests need and this machine lacks (minutes the
 
 .PHONY: test
 test: prepare  ## Run all tests; what this machine cannot run is skipped with its reason
-	@echo "» two groups of tests at a time; each is shown when it has ended. Watch: tail -f $(VENV)/tests-*.log"
-	@rm -f $(FAILED); $(MAKE) --no-print-directory test-browser || touch $(FAILED)
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TEST_GROUPS) || touch $(FAILED)
-	@echo "» what takes the container engine from all others:"; $(PYTEST) -m alone $(TESTS_alone) tests/stack || touch $(FAILED)
-	@test ! -e $(FAILED)
+	@echo "» two groups of tests at a time; each is shown when it has ended. Watch: tail -f $(RESULTS)/*.log"
+	@rm -rf $(RESULTS); $(MAKE) --no-print-directory test-browser || true
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TEST_GROUPS) || true
+	@echo "» what takes the container engine from all others:"; $(MAKE) --no-print-directory test-alone || true
+	@$(BIN)/python -m tests.suite.report browser $(TEST_GROUPS:test-%=%) alone
 
-.PHONY: test-browser $(TEST_GROUPS)
-test-browser $(TEST_GROUPS): test-%:
-	@$(PYTEST) -m "not alone" $(TESTS_$*) > $(VENV)/tests-$*.log 2>&1; ended=$$?; \
-	  echo; echo "» $*"; cat $(VENV)/tests-$*.log; exit $$ended
+.PHONY: test-browser test-alone $(TEST_GROUPS)
+test-alone: MARKED := alone
+test-browser $(TEST_GROUPS): MARKED := not alone
+test-browser test-alone $(TEST_GROUPS): test-%:
+	@$(BIN)/python -m tests.suite.group $* -m "$(MARKED)" $(TESTS_$*); ended=$$?; \
+	  echo; echo "» $*"; cat $(RESULTS)/$*.log; exit $$ended
 
 .PHONY: check
 check: install  ## Format, lint, types, import contracts, spelling, docs in step
@@ -100,5 +101,5 @@ docs: install  ## Write the generated reference pages anew
 .PHONY: clean
 clean:  ## Remove what was built here: caches and .venv; a stack's data stays
 	@test ! -x $(BIN)/banksman || $(BIN)/banksman down
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache bench/results
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache bench/results $(RESULTS) .ci/*.txt
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
