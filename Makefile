@@ -68,6 +68,10 @@ test-browser test-alone $(TEST_GROUPS): test-%:
 	@$(BIN)/python -m tests.suite.group $* -m "$(MARKED)" $(TESTS_$*); ended=$$?; \
 	  echo; echo "» $*"; cat $(RESULTS)/$*.log; exit $$ended
 
+.PHONY: passed
+passed: install  ## Tell whether HEAD has passed .ci/run on this machine
+	@$(BIN)/python -m tests.suite.passed
+
 .PHONY: check
 check: install  ## Format, lint, types, import contracts, spelling, docs in step
 	$(BIN)/ruff format --check .
