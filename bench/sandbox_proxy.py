@@ -12,11 +12,11 @@ import statistics
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
-from deploy.images.build import Images
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.protocol import ArtifactStore
+from sandbox.provisioning import Images
 from sandbox.purposes import EgressSettings
 from sandbox.spec import Limits, RunSpec
 

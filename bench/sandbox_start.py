@@ -18,13 +18,14 @@ from pydantic import SecretBytes
 
 from bench.sandbox_proxy import print_proxy_overhead
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images, build_images
+from deploy.images.build import build_images
 from deploy.local.docker import DockerSettings, docker_engine
 from deploy.local.tools import CACHE
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.hardening import UNROUTABLE_RESOLVER, Place, container_config
+from sandbox.provisioning import Images
 from sandbox.purposes import EgressSettings
 from sandbox.spec import Limits, RunSpec
 

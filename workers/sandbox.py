@@ -12,11 +12,11 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
+from sandbox.provisioning import Images
 from sandbox.purposes import EgressSettings
 from sandbox.reaper import Reaper
 from sandbox.runtime import has_user_namespace

@@ -12,8 +12,7 @@ from activities.stack_ports import Workplace
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
 from connectors.pulumi import identity
-from deploy.images.build import Images
-from deploy.local.engine import EngineFound
+from sandbox.provisioning import EngineFound, Images
 from sandbox.pulumi.runner import PulumiSandbox
 from workers.process import CannotStart
 from workers.sandbox import NoSandbox, Provision, provisioned

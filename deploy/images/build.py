@@ -15,17 +15,17 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from deploy.images.pulumi_cli import PROGRAMS
 from sandbox.engine import Engine
 from sandbox.errors import ImageMissing, SandboxUnavailable
 from sandbox.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
+from sandbox.provisioning import BuiltImage, Images
 from sandbox.wire import first_process_digest, first_process_files
 
 _HERE: Final = Path(__file__).parent
@@ -38,43 +38,6 @@ _Replaced: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, Aware
 
 class ImageBuildFailed(Exception):
     """An image could not be built; the message ends with what the build said last."""
-
-
-class BuiltImage(BaseModel):
-    """One image as the engine holds it.
-
-    Attributes:
-        digest: `sha256:` and the digest of the image's configuration, by which runs name it.
-        inputs: The digest of everything that went into it; a change builds it again.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    digest: str
-    inputs: str
-
-
-class Images(BaseModel):
-    """The record of a build.
-
-    Attributes:
-        base: Where commands run.
-        proxy: The allow-list proxy, and the mirror of package registries.
-        pulumi: The base with Pulumi's CLI; None where it was never asked for.
-        foundation: What all stand on: the official image or the one that `debootstrap` made, and its digest.
-    """
-
-    model_config = ConfigDict(frozen=True)  # what a newer release adds to the record is nothing to an older one
-
-    base: BuiltImage
-    proxy: BuiltImage
-    pulumi: BuiltImage | None = None
-    foundation: str
-
-    @property
-    def digests(self) -> AbstractSet[str]:
-        """Of the images that were built; the foundation may be others' as well."""
-        return {image.digest for image in (self.base, self.proxy, self.pulumi) if image is not None}
 
 
 async def build_images(engine: Engine, record: Path, *, pulumi: Path | None = None) -> Images:

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
-from deploy.local.engine import EngineFound
 from deploy.local.options import StackOptions
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import ChildSpec, Probe
 from deploy.local.state import StackFolder
+from sandbox.provisioning import EngineFound
 
 WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway")
 _ENGINE_PATIENCE: Final = 1800.0

@@ -9,9 +9,7 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Final
 
 from deploy.images.build import ImageBuildFailed, build_images
 from deploy.images.pulumi_programs import pulumi_programs
@@ -19,27 +17,10 @@ from deploy.local.docker import DockerSettings, docker_engine
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.provisioning import EngineFound
 from sandbox.reaper import remove_all
 
 _WATCH: Final = 2.0
-
-
-class EngineFound(BaseModel):
-    """What the workers are told.
-
-    Attributes:
-        host: `unix://` and the engine's socket.
-        images: The record of the images, as `python -m deploy.images` writes it.
-        pulumi: How far the image with Pulumi is; the record may hold an older one all the while.
-        problem: Why there is none.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    host: str
-    images: str
-    pulumi: Literal["building", "ready", "missing"] = "building"
-    problem: str = ""
 
 
 async def keep_engine(told: Path, *, deployment: str, docker_host: str | None = None, cache: Path = CACHE) -> None:

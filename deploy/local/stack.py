@@ -24,7 +24,6 @@ from deploy.local.children import WORKER_ROLES, Addresses, Children, Login
 from deploy.local.control import Ask, Reply, serve
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.docker import DockerSettings, address_for_containers
-from deploy.local.engine import EngineFound
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
 from deploy.local.github import prepare_github
 from deploy.local.options import StackOptions
@@ -48,6 +47,7 @@ from deploy.local.vault import EmbeddedVault
 from deploy.local.waiting import waiting_goals
 from deploy.temporal import promote, register_search_attributes
 from sandbox.errors import SandboxError
+from sandbox.provisioning import EngineFound
 
 _POLL: Final = 1.0
 _OURS_ALONE: Final = frozenset({"BANKSMAN_METRICS_ADDRESS", "BANKSMAN_CONSOLE_LISTEN", "BANKSMAN_VAULT_ROLE_ID"})

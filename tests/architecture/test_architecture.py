@@ -2,9 +2,12 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -17,7 +20,10 @@ from workflows.registry import GOALS
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("activities", "connectors", "deploy", "hitl", "observability", "sandbox", "workers", "workflows")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
-HEAVY = ("httpx", "requests", "docker", "hvac", "github", "opentelemetry.sdk", "starlette", "uvicorn", "obstore")
+HEAVY = (
+    *("httpx", "requests", "docker", "hvac", "github", "opentelemetry.sdk", "starlette", "uvicorn", "obstore"),
+    *("aiohttp", "slack_bolt", "slack_sdk"),
+)
 
 
 def test_the_import_contracts_hold() -> None:
@@ -29,6 +35,14 @@ def test_the_import_contracts_hold() -> None:
         check=False,
     )
     assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("package", ["deploy", "hitl"])
+def test_the_layers_name_all_of_a_package(package: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [one["layers"] for one in contracts if one["type"] == "layers"]
+    named = {name.strip() for layer in layers for name in re.split("[|:]", layer)}
+    assert {f"{package}.{one.name}" for one in iter_modules([str(ROOT / package)])} <= named
 
 
 def test_workflow_code_loads_no_client() -> None:

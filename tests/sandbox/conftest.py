@@ -10,7 +10,7 @@ import pytest_asyncio
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images, build_images
+from deploy.images.build import build_images
 from deploy.local.docker import DockerSettings, DockerUnavailable, docker_engine
 from deploy.local.tools import CACHE
 from sandbox.container import SandboxOptions
@@ -18,6 +18,7 @@ from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.hardening import LABEL_DEPLOYMENT
 from sandbox.protocol import OnOutput, Sandbox
+from sandbox.provisioning import Images
 from sandbox.result import RunResult
 from sandbox.spec import Limits, RunSpec
 from tests.sandbox.running import Left, Run

@@ -19,13 +19,13 @@ from docker.errors import APIError
 
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
-from deploy.images.build import Images
 from sandbox import docker_provider, first_process
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxUnavailable
 from sandbox.hardening import LABEL_DEPLOYMENT
+from sandbox.provisioning import Images
 from sandbox.reaper import Reaper
 from sandbox.spec import Limits, RunSpec
 from tests.sandbox.running import Left, Run

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.images.build import Images
-from deploy.local.engine import EngineFound
 from deploy.local.state import StackFolder, StackState, TemporalAddress, Url, VaultAddress
 from sandbox.engine import Engine
 from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_OWNER, LABEL_UNTIL
+from sandbox.provisioning import EngineFound, Images
 from sandbox.reaper import remove_all
 from tests.sandbox.conftest import leftovers
 from workers.commands.status import end_leftovers

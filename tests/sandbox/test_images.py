@@ -11,12 +11,13 @@ from typing import cast
 import pytest
 
 from deploy.images import build as build_module
-from deploy.images.build import BuiltImage, ImageBuildFailed, Images, build_images
+from deploy.images.build import ImageBuildFailed, build_images
 from deploy.local.tools import CACHE
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import ImageMissing
 from sandbox.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
+from sandbox.provisioning import BuiltImage, Images
 from sandbox.spec import RunSpec
 from sandbox.wire import first_process_digest
 

@@ -7,13 +7,14 @@ import pytest
 import pytest_asyncio
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images, build_images
+from deploy.images.build import build_images
 from deploy.images.pulumi_cli import CLI_VERSION, PROGRAMS
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
+from sandbox.provisioning import Images
 from sandbox.spec import InputFile, Limits, RunSpec
 
 # The first use on a machine builds Pulumi from source.

@@ -14,12 +14,12 @@ import pytest_asyncio
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images
 from deploy.local.docker import DockerSettings, docker_engine
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import CapacityExhausted, ImageMissing, SandboxUnavailable
+from sandbox.provisioning import Images
 from sandbox.reaper import Reaper
 from sandbox.runtime import has_user_namespace
 from sandbox.spec import InputFile, Limits, RunSpec

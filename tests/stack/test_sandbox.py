@@ -22,12 +22,11 @@ from activities.queues import TaskQueue
 from activities.sandbox import CommandRun, RunCommandRequest
 from connectors.vault.handover import seal
 from connectors.vault.transport import Transport
-from deploy.images.build import Images
 from deploy.local.control import Ask, ask
-from deploy.local.engine import EngineFound
 from deploy.local.state import StackFolder
 from sandbox.engine import Engine
 from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_KIND
+from sandbox.provisioning import EngineFound, Images
 from tests.stack.running import Running, eventually
 from workers.commands.exits import Exit
 from workflows.converter import data_converter

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.docker import DockerSettings, address_for_containers
-from deploy.local.engine import EngineFound, build_pulumi
+from deploy.local.engine import build_pulumi
 from sandbox.engine import Engine
+from sandbox.provisioning import EngineFound
 
 
 async def test_the_address_for_containers_is_known_before_an_engine_of_ours_is_there(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images
 from sandbox import proxy as proxy_module
 from sandbox import purposes
 from sandbox.container import SandboxOptions
@@ -22,6 +21,7 @@ from sandbox.engine import Engine
 from sandbox.errors import CapacityExhausted, IsolationMissing, SpecRefused
 from sandbox.hardening import LABEL_KIND
 from sandbox.metrics import CONNECTIONS
+from sandbox.provisioning import Images
 from sandbox.purposes import EgressSettings
 from sandbox.result import RunResult
 from sandbox.spec import Limits, RunSpec

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
+from sandbox.provisioning import Images
 from sandbox.purposes import EgressSettings
 from sandbox.registries import MirrorSettings
 from sandbox.result import Download, RunResult

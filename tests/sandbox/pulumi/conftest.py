@@ -21,12 +21,13 @@ from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
-from deploy.images.build import Images, build_images
+from deploy.images.build import build_images
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine
+from sandbox.provisioning import Images
 from sandbox.pulumi.outcome import OnProgress, PreviewOutcome, RunOutcome
 from sandbox.pulumi.project import StackSettings, read_project
 from sandbox.pulumi.request import (

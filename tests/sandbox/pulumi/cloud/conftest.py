@@ -15,10 +15,10 @@ import pytest_asyncio
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from deploy.images.build import Images
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine
+from sandbox.provisioning import Images
 from sandbox.pulumi.request import ACCESS_TOKEN, CloudState, Engine, Password
 from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.purposes import EgressSettings, RelayTarget

@@ -24,13 +24,13 @@ from connectors.errors import Conflict, ConnectorError, InvalidRequest, Unavaila
 from connectors.pulumi import identity
 from connectors.pulumi.approval import DestroyStackParameters, UpdateStackParameters
 from connectors.pulumi.outcome import Ended
-from deploy.images.build import Images
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.plan import read_plan
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine
+from sandbox.provisioning import Images
 from sandbox.pulumi.request import ACCESS_TOKEN
 from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.spec import Limits

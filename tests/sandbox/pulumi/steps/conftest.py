@@ -41,13 +41,13 @@ from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from connectors.pulumi.approval import UpdateStackParameters
-from deploy.images.build import Images
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.plan import read_plan
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine
+from sandbox.provisioning import Images
 from sandbox.pulumi.outcome import RunOutcome
 from sandbox.pulumi.request import UpRequest
 from sandbox.pulumi.runner import PulumiSandbox

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import Unavailable
-from deploy.images.build import Images
-from deploy.local.engine import EngineFound
 from deploy.local.tools import CACHE
 from sandbox.engine import Engine as DockerEngine
+from sandbox.provisioning import EngineFound, Images
 from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.conftest import Way
 from tests.sandbox.pulumi.steps.conftest import write_stacks
