@@ -19,6 +19,7 @@ from activities.granted import GrantedRequest
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
 from bench.system import Site
+from connectors.authorities import authorities
 from connectors.errors import Unavailable
 from workflows.approval_contracts import POST_APPROVAL, UPDATE_APPROVAL, PostApproval, PostedApproval, UpdateApproval
 
@@ -110,7 +111,7 @@ async def vault_signature(site: Site) -> AsyncGenerator[Callable[[str], Awaitabl
     """Signs with the stack's own key, by the root token that an embedded stack keeps."""
     kept = json.loads((site.folder.vault / "init.json").read_text(encoding="utf-8"))
     headers = {"X-Vault-Token": str(kept["root_token"])}
-    async with httpx.AsyncClient(base_url=site.state.vault.address, headers=headers) as vault:
+    async with httpx.AsyncClient(verify=authorities(), base_url=site.state.vault.address, headers=headers) as vault:
 
         async def sign(text: str) -> str:
             given = {"input": base64.b64encode(text.encode()).decode()}

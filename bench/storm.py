@@ -28,6 +28,7 @@ from bench.moments import counted, step_asked_for
 from bench.report import Machine, keep
 from bench.storm_report import Answers, Clicked, Processor, Storm, show_storm
 from bench.system import Site, embedded, free_port, make_namespace, start_twin, until
+from connectors.authorities import authorities
 from connectors.slack.twin_config import TwinConfig
 from connectors.slack.twin_limits import Limits
 from deploy.temporal import promote
@@ -191,7 +192,8 @@ async def running(asked: Asked) -> AsyncGenerator[Running]:
         for worker in played.github(client):
             await stack.enter_async_context(worker)
         url = await _start_slack(site, asked)
-        slack = Slack(await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30)))
+        web = httpx.AsyncClient(verify=authorities(), base_url=url, timeout=30)
+        slack = Slack(await stack.enter_async_context(web))
         told = {"POLICY": str(policy), "SLACK_URL": url, "OTLP_ENDPOINT": site.state.traces.url, **asked.settings()}
         started = {role: _worker(site, role, told) for role in ("goals", GATEWAY)}
         processes = {"temporal": site.state.children["temporal"], **started}

@@ -28,6 +28,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, Plugin
 from temporalio.service import RPCError
 
+from connectors.authorities import authorities
 from connectors.github.twin import TwinConfig
 from connectors.github.twin_limits import Limits
 from deploy.local.state import StackFolder, StackState
@@ -205,7 +206,7 @@ async def start_twin(site: Site, provider: str, config: BaseModel, *, listen: st
 
     async def answers() -> bool:
         try:
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(verify=authorities()) as client:
                 return (await client.get(f"{url}/_twin/requests")).is_success
         except httpx.TransportError:
             return False

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
@@ -60,6 +62,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         if name.startswith(("BANKSMAN_", "TEMPORAL_", "VAULT_", "BAO_", "OTEL_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BANKSMAN_HOME", str(tmp_path_factory.mktemp("home") / ".banksman"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities_are_read_once() -> Iterator[None]:
+    """httpx reads all that it trusts for each client that a test makes, which takes longer than what most ask for."""
+    read = functools.cache(httpx.create_ssl_context)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(httpx._transports.default, "create_ssl_context", read)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from connectors.authorities import authorities
 from connectors.slack.twin_envelopes import Answer, Envelope
 from connectors.slack.twin_problems import Json
 
@@ -41,7 +42,7 @@ class Requests:
         """Send a request, or the same one several times; the last answer counts."""
         body, kind = _encoded(envelope)
         answer = Answer("unreachable")
-        async with httpx.AsyncClient(timeout=seconds) as client:
+        async with httpx.AsyncClient(verify=authorities(), timeout=seconds) as client:
             for _ in range(copies):
                 answer = await self._post(client, body, self._headers(envelope, body, kind))
         return answer

@@ -21,6 +21,7 @@ from typing import IO, Final
 
 import httpx
 
+from connectors.authorities import authorities
 from deploy.local.tools import Resolved, Tool, ToolUnavailableError, build_go, resolve, run_program
 
 CLI_VERSION: Final = "v3.200.0"
@@ -105,7 +106,7 @@ async def _from_release(folder: Path, releases: str) -> str:
     name = f"pulumi-{CLI_VERSION}-linux-{machine}.tar.gz"
     place = f"{releases}/{CLI_VERSION}"
     with tempfile.TemporaryFile(dir=folder) as archive:
-        async with httpx.AsyncClient(follow_redirects=True, timeout=_DOWNLOAD) as client:
+        async with httpx.AsyncClient(verify=authorities(), follow_redirects=True, timeout=_DOWNLOAD) as client:
             wanted = await _listed(client, f"{place}/pulumi-{CLI_VERSION.removeprefix('v')}-checksums.txt", name)
             await fetch(client, f"{place}/{name}", sha256=wanted, into=archive)
         await asyncio.to_thread(_unpack, archive, folder)

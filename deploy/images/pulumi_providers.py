@@ -15,6 +15,7 @@ from typing import IO, Annotated, Final
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.authorities import authorities
 from connectors.pulumi.files import FileProblem, read_file
 from deploy.images.pulumi_cli import fetch
 from deploy.local.tools import ToolUnavailableError
@@ -115,7 +116,7 @@ async def _place(provider: Provider, digest: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     try:
         with tempfile.TemporaryFile(dir=folder) as archive:
-            async with httpx.AsyncClient(follow_redirects=True, timeout=_DOWNLOAD) as client:
+            async with httpx.AsyncClient(verify=authorities(), follow_redirects=True, timeout=_DOWNLOAD) as client:
                 await fetch(client, address, sha256=digest, into=archive)
             _unpack(archive, folder / f"pulumi-resource-{provider.name}")
     except (httpx.HTTPError, tarfile.TarError, ToolUnavailableError) as error:

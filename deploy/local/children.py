@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from connectors.authorities import authorities
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.options import StackOptions
 from deploy.local.ports import HOST, Ports
@@ -263,7 +264,7 @@ def find_program(name: str) -> str:
 
 def _answers(url: str, statuses: set[int]) -> Probe:
     async def probe() -> bool:
-        async with httpx.AsyncClient(timeout=2.0) as client:
+        async with httpx.AsyncClient(verify=authorities(), timeout=2.0) as client:
             return (await client.get(url)).status_code in statuses
 
     return probe

@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx
 
+from connectors.authorities import authorities
 from deploy.local.tools import ToolReport
 
 _PATIENCE: Final = 3.0
@@ -42,7 +43,9 @@ async def _report(name: str, socket: Path, how_to_get: str) -> ToolReport:
 async def _version(socket: Path) -> str | None:
     """Of the engine that answers there; both speak Docker's API."""
     try:
-        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(socket)), timeout=_PATIENCE) as client:
+        async with httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), verify=authorities()), timeout=_PATIENCE
+        ) as client:
             answer = await client.get("http://engine/version")
             return str(answer.raise_for_status().json()["Version"])
     except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError):

@@ -11,6 +11,8 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from connectors.authorities import authorities
+
 CHANNEL: Final = "C0DEPLOYS"
 _POLL: Final = 0.2
 
@@ -76,7 +78,7 @@ class SeededPerson:
 
     def messages(self) -> Sequence[Message]:
         """What stands in the channel."""
-        answer = httpx.get(f"{self.slack}/_twin/messages", params={"channel": CHANNEL})
+        answer = httpx.get(f"{self.slack}/_twin/messages", params={"channel": CHANNEL}, verify=authorities())
         return _MESSAGES.validate_json(answer.raise_for_status().content)
 
     def offered(self, goal: str, action: str) -> Iterator[Message]:
@@ -110,4 +112,4 @@ class SeededPerson:
         self._act("submit", {"user": self.user, "values": values})
 
     def _act(self, what: str, asked: Mapping[str, object]) -> None:
-        httpx.post(f"{self.slack}/_twin/{what}", json=asked, timeout=10).raise_for_status()
+        httpx.post(f"{self.slack}/_twin/{what}", json=asked, timeout=10, verify=authorities()).raise_for_status()

@@ -22,6 +22,8 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from connectors.authorities import authorities
+
 Progress = Callable[[str], None]
 
 CACHE: Final = Path.home() / ".cache" / "banksman"
@@ -319,7 +321,7 @@ async def _download_compose(program: Path) -> None:
     if platform.system() != "Linux" or (digest := _COMPOSE_RELEASES.get(machine)) is None:
         raise ToolUnavailableError(f"no release is pinned for {platform.system()} on {machine}")
     url = _COMPOSE_URL.format(version=_COMPOSE_VERSION, machine=machine)
-    async with httpx.AsyncClient(follow_redirects=True, timeout=_DOWNLOAD) as client:
+    async with httpx.AsyncClient(verify=authorities(), follow_redirects=True, timeout=_DOWNLOAD) as client:
         answer = await client.get(url)
         answer.raise_for_status()
     if sha256(answer.content).hexdigest() != digest:

@@ -19,6 +19,7 @@ import hvac
 from hvac.exceptions import VaultError
 from pydantic import SecretStr
 
+from connectors.authorities import authorities
 from connectors.vault import Deliverer
 from deploy.local.ports import HOST
 from deploy.local.process import ChildFailed
@@ -91,7 +92,7 @@ class EmbeddedVault:
     async def _until_active(self) -> None:
         """Wait for its election of itself: until then it answers reads, and refuses writes."""
         deadline = time.monotonic() + _ACTIVE_PATIENCE
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(verify=authorities(), timeout=5) as client:
             while time.monotonic() < deadline:
                 with contextlib.suppress(httpx.HTTPError):
                     if (await client.get(f"{self.address}/v1/sys/health")).is_success:

@@ -12,6 +12,7 @@ import httpx
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors.authorities import authorities
 from hitl.console.settings import OidcSettings, SafeUrl
 from hitl.console.tokens import SignIn
 
@@ -137,7 +138,7 @@ class OpenIdProvider:
             form["client_id"] = client_id
         else:  # RFC 6749, 2.3.1: each part is encoded as in a form before it is joined
             auth = httpx.BasicAuth(quote_plus(client_id), quote_plus(secret.get_secret_value()))
-        async with httpx.AsyncClient(timeout=_PATIENCE_S) as client:
+        async with httpx.AsyncClient(verify=authorities(), timeout=_PATIENCE_S) as client:
             try:
                 answer = await client.post(
                     found.token_endpoint, data=form, auth=auth if auth is not None else httpx.USE_CLIENT_DEFAULT
@@ -192,7 +193,7 @@ class OpenIdProvider:
 
 
 async def _get(url: str) -> bytes:
-    async with httpx.AsyncClient(timeout=_PATIENCE_S) as client:
+    async with httpx.AsyncClient(verify=authorities(), timeout=_PATIENCE_S) as client:
         try:
             answer = await client.get(url)
             answer.raise_for_status()

@@ -11,6 +11,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.client import Client
 from temporalio.converter import PayloadCodec
 
+from connectors.authorities import authorities
 from observability.setup import Telemetry, TelemetrySettings, configure
 from workers.commands.exits import Exit, fail
 from workers.commands.folder import NO_STACK, running_stack, stack_folder
@@ -46,7 +47,7 @@ class RemoteCodec(PayloadCodec):
 
     async def _ask(self, verb: str, payloads: Iterable[Payload]) -> list[Payload]:
         body = json_format.MessageToJson(Payloads(payloads=payloads))
-        async with httpx.AsyncClient(timeout=_CODEC_TIMEOUT, headers=self._headers) as client:
+        async with httpx.AsyncClient(verify=authorities(), timeout=_CODEC_TIMEOUT, headers=self._headers) as client:
             answer = await client.post(
                 f"{self._endpoint}/{verb}", content=body, headers={"Content-Type": "application/json"}
             )
