@@ -1,0 +1,64 @@
+"""Steps that read on GitHub, run as Temporal runs them, against the twin over real git: narrow, and never too large."""
+
+import base64
+import hashlib
+
+import pytest
+
+from activities.effects import declared_effect
+from activities.github import FetchRepositoryRequest, FileRead, ReadFileRequest
+from connectors.errors import NotFound, Unavailable
+from hitl.protocol import Effect
+from tests.activities.on_github import REPOSITORY, House, at_work
+from tests.connectors.github.shop import BINARY, LARGE, git
+
+
+async def read(house: House, path: str, ref: str | None = None) -> FileRead:
+    request = ReadFileRequest(repository=REPOSITORY, path=path, ref=ref)
+    return await at_work("github.read_file").run(house.reads.read_file, request)
+
+
+async def test_text_is_told_as_text_with_the_commit_that_it_is_of(house: House) -> None:
+    found = await read(house, "README.md")
+    assert (found.commit, found.blob) == (house.shop.main, house.shop.blob("README.md"))
+    assert (found.encoding, found.content, found.artifact) == ("utf-8", "# Shop\n", None)
+    assert (house.actions, house.permissions) == (["github-read"], [{"contents": "read"}])
+    assert house.twin.live_tokens == 0
+
+
+async def test_bytes_are_told_as_such_and_a_large_file_by_reference(house: House) -> None:
+    small, large = await read(house, "binary"), await read(house, "large")
+    assert (small.encoding, base64.b64decode(small.content or "")) == ("base64", BINARY)
+    assert (large.size, large.encoding, large.content) == (len(LARGE), None, None)
+    assert await house.artifacts.get(large.artifact or "") == LARGE
+
+
+async def test_an_attempt_after_a_failed_one_reads(house: House) -> None:
+    house.twin.plant(kind="drop", method="GET", path="/contents/")
+    with pytest.raises(Unavailable):
+        await read(house, "README.md")
+    assert (await read(house, "README.md")).content == "# Shop\n"
+    assert house.twin.live_tokens == 0
+
+
+async def test_what_is_not_there_is_named_and_its_token_is_given_back(house: House) -> None:
+    with pytest.raises(NotFound, match="nowhere"):
+        await read(house, "nowhere")
+    assert house.twin.live_tokens == 0
+
+
+@pytest.mark.parametrize("ref", [None, "feature/cart"])
+async def test_a_commit_is_kept_as_gits_own_pack(house: House, ref: str | None) -> None:
+    request = FetchRepositoryRequest(repository=REPOSITORY, ref=ref)
+    step = at_work("github.fetch_repository")
+    found, again = [await step.run(house.reads.fetch_repository, request) for _ in range(2)]
+    assert found.commit == git("rev-parse", ref or "main", at=house.shop.bare)
+    pack = await house.artifacts.get(found.pack)
+    assert (pack[:4], len(pack)) == (b"PACK", found.size)
+    assert pack[-20:] == hashlib.sha1(pack[:-20], usedforsecurity=False).digest()
+    assert again.commit == found.commit
+    assert (set(house.actions), house.twin.live_tokens) == ({"github-read"}, 0)
+
+
+def test_they_say_what_they_do(house: House) -> None:
+    assert {declared_effect(one) for one in (house.reads.read_file, house.reads.fetch_repository)} == {Effect.READ}
