@@ -98,16 +98,7 @@ def unlock(request: StackRequest) -> Sequence[Step]:
     """Of PostgreSQL's locks exactly those of one owner go, without the CLI; Pulumi Cloud is asked by it."""
     if isinstance(request.state, PostgresState):
         return ()
-    return (
-        {
-            "name": "unlock",
-            "argv": ["cancel", "--yes", request.full_name, *_QUIET],
-            "keep": "",
-            "events": False,
-            "program": False,
-            "always": False,
-        },
-    )
+    return (_command("unlock", ["cancel", "--yes", request.full_name, *_QUIET]),)
 
 
 def _message(request: StackRequest) -> Sequence[str]:
@@ -128,7 +119,7 @@ def _create(request: StackRequest) -> Step:
     argv = ["stack", "select", request.full_name, "--create", *_QUIET]
     if isinstance(request.state, PostgresState):
         argv.append("--secrets-provider=passphrase")
-    return {"name": "create", "argv": argv, "keep": "", "events": False, "program": False, "always": False}
+    return _command("create", argv)
 
 
 def _export(request: StackRequest, name: str, *, always: bool = False) -> Step:
@@ -160,4 +151,17 @@ def _step(  # noqa: PLR0913 - what a step is
     quiet: bool = True,
 ) -> Step:
     told = [*argv, f"--stack={request.full_name}", *(_QUIET if quiet else _QUIET[1:])]
-    return {"name": name, "argv": told, "keep": keep, "events": events, "program": program, "always": False}
+    # What works on resources logs events, and has a language host told it which plugins the program needs.
+    return {**_command(name, told), "keep": keep, "events": events, "host": events, "program": program}
+
+
+def _command(name: str, argv: Sequence[str]) -> Step:
+    return {
+        "name": name,
+        "argv": [*argv],
+        "keep": "",
+        "events": False,
+        "host": False,
+        "program": False,
+        "always": False,
+    }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 
 from sandbox.pulumi.inside.command import Command, Events, Stopping
+from sandbox.pulumi.inside.host import Host
 from sandbox.pulumi.inside.locks import locks_of, release
 from sandbox.pulumi.inside.order import EngineOrder, EngineReport, Step
 from sandbox.pulumi.inside.plugins import packages_of, place_plugins
@@ -51,6 +52,7 @@ class Run:
         self._stopping = Stopping()
         self._identity = cast("_IdentityModule", importlib.import_module(_IDENTITY_MODULE))
         self._relay: Relay | None = None
+        self._host: Host | None = None
         self._policies: Policies | None = None
         self._port = 0
         self.report: EngineReport = {
@@ -77,6 +79,9 @@ class Run:
             self._port = await self._relay.start()
             self._policies = Policies(self._order["packs"], self._scrubber, self._relay.interrupted)
             await self._policies.start()
+        elif any(step["host"] for step in self._order["steps"]):
+            self._host = Host()
+            self._port = await self._host.start()
         try:
             await self._steps()
         finally:
@@ -113,7 +118,7 @@ class Run:
     async def _step(self, command: Command, step: Step) -> bool:
         argv = [*step["argv"]]
         events = None
-        if step["program"]:
+        if step["host"]:
             argv.append(f"--client=127.0.0.1:{self._port}")
         if step["events"]:
             fifo = _TMP / f"{step['name']}.events"
@@ -217,6 +222,8 @@ class Run:
             self.report["refused"] = [*self.report["refused"], *self._policies.refused]
             self.report["output"] = self._policies.clean(self.report["output"])
             await self._policies.stop()
+        if self._host is not None:
+            await self._host.stop()
 
 
 def _around() -> Mapping[str, str]:

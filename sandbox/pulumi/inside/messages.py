@@ -5,6 +5,10 @@ The image has Pulumi's library and gRPC, the host has neither: their modules are
 """
 
 import importlib
+import importlib.util
+import itertools
+import sys
+import types
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Final, Protocol, TypeVar, cast
 
@@ -266,9 +270,20 @@ class Failed(Protocol):
     def trailing_metadata(self) -> Sequence[object] | None: ...  # noqa: D102 - the same
 
 
+def _without_what_programs_need(package: str) -> None:
+    """Let modules below a package be loaded without it: Pulumi's own loads all that a program may need, for long."""
+    for name in itertools.accumulate(package.split("."), "{}.{}".format):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.submodule_search_locations is None:
+            raise ModuleNotFoundError(f"the image lacks {name!r}")
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = spec.submodule_search_locations
+
+
 grpc: Final = cast("Grpc", importlib.import_module("grpc"))
 aio: Final = cast("Aio", importlib.import_module("grpc.aio"))
 _PROTO: Final = "pulumi.runtime.proto"
+_without_what_programs_need(_PROTO)
 language: Final = cast("LanguageMessages", importlib.import_module(f"{_PROTO}.language_pb2"))
 resource: Final = cast("ResourceMessages", importlib.import_module(f"{_PROTO}.resource_pb2"))
 engine: Final = cast("EngineMessages", importlib.import_module(f"{_PROTO}.engine_pb2"))

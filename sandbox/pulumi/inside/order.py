@@ -11,6 +11,7 @@ class Step(TypedDict):
         argv: Without the program.
         keep: The file below the workspace that its output goes to; empty: none.
         events: Whether it writes an event log.
+        host: Whether it asks a language host.
         program: Whether it runs the user's program.
         always: Whether it runs also after another has failed or the run was stopped.
     """
@@ -19,6 +20,7 @@ class Step(TypedDict):
     argv: list[str]
     keep: str
     events: bool
+    host: bool
     program: bool
     always: bool
 

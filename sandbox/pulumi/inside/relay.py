@@ -13,12 +13,12 @@ from typing import Final, cast
 
 from sandbox.pulumi.inside import messages
 from sandbox.pulumi.inside.calls import SOCKETS, STOPPED, forward, handler, socket_of, unless
+from sandbox.pulumi.inside.host import LANGUAGE, answers
 from sandbox.pulumi.inside.messages import LIMITS, Channel, Context, Unary, aio, grpc
 from sandbox.pulumi.inside.properties import leaves_of_text
 from sandbox.pulumi.inside.rules import FEATURES_REFUSED, Rules
 from sandbox.pulumi.inside.scrubber import Scrubber
 
-_LANGUAGE: Final = "/pulumirpc.LanguageRuntime/"
 _MONITOR: Final = "/pulumirpc.ResourceMonitor/"
 _ENGINE: Final = "/pulumirpc.Engine/"
 _LOG_BYTES: Final = 4 * 1024 * 1024
@@ -95,18 +95,7 @@ class Relay:
     # The engine's side
 
     def _language_methods(self) -> Mapping[str, Unary]:
-        async def nothing(_request: bytes, _context: Context) -> bytes:
-            return b""  # an empty answer: the program needs no plugin beside those of the image
-
-        async def about(_request: bytes, _context: Context) -> bytes:
-            return messages.plugin.PluginInfo(version="0.0.0").SerializeToString()
-
-        names = ("GetRequiredPlugins", "GetRequiredPackages", "GetProgramDependencies", "About", "Cancel")
-        return {
-            **{_LANGUAGE + name: nothing for name in names},
-            _LANGUAGE + "GetPluginInfo": about,
-            _LANGUAGE + "Run": self._run,
-        }
+        return {**answers(), LANGUAGE + "Run": self._run}
 
     async def _run(self, request: bytes, context: Context) -> bytes:
         """Send the program to its own folder, with the sockets in place of the engine's addresses."""
@@ -132,7 +121,7 @@ class Relay:
         descriptor = await socket_of(SOCKETS / "language.sock")
         try:
             channel = self._connect(f"unix:/proc/self/fd/{descriptor}")
-            return await forward(channel, _LANGUAGE + "Run", request, context)
+            return await forward(channel, LANGUAGE + "Run", request, context)
         finally:
             os.close(descriptor)
 

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import cast
 
 import pytest
 
 from connectors.artifacts import ArtifactStore
 from sandbox.docker_provider import DockerSandbox
-from sandbox.errors import SpecRefused
+from sandbox.errors import SandboxError, SpecRefused
 from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome
 from sandbox.pulumi.request import (
     STATE_PASSWORD,
@@ -76,6 +77,30 @@ async def test_what_was_changed_by_hand_is_seen_and_stops_an_up(stack: Stack, da
     real = await stack.pulumi.refresh(looked.model_copy(update={"preview_only": False}), stack.secrets)
     assert real.ended == "done", said(real)
     assert real.identity_after != real.identity_before
+
+
+async def commands_of(sandbox: DockerSandbox, running: "asyncio.Task[RunOutcome]") -> set[str]:
+    """What is seen to run beside the CLI until the run has ended."""
+    engine = sandbox.containers.engine
+    top = cast("Callable[[str], Mapping[str, list[list[str]] | None]]", engine.api.top)  # pyright: ignore[reportAttributeAccessIssue] - only here
+    seen: set[str] = set()
+    while not running.done():
+        await asyncio.wait([running], timeout=0.05)
+        for name in [name for name in sandbox.containers.live if "-engine-" in name]:
+            with contextlib.suppress(SandboxError):  # it is not there yet, or no more
+                seen |= {row[-1] for row in (await engine.call(top, name))["Processes"] or ()}
+    return seen
+
+
+async def test_beside_the_cli_no_language_host_is_started(stack: Stack, docker_sandbox: DockerSandbox) -> None:
+    planned = await stack.preview("import pulumi")
+    looked = RefreshRequest.model_validate(stack.fields())
+    for run in (lambda: stack.pulumi.refresh(looked, stack.secrets), lambda: stack.up("import pulumi", planned)):
+        running = asyncio.create_task(run())
+        seen = await commands_of(docker_sandbox, running)
+        assert running.result().ended == "done", said(running.result())
+        assert any("pulumi refresh" in one for one in seen), seen
+        assert not any("pulumi-language" in one or " pip " in one for one in seen), seen
 
 
 async def test_a_plan_of_another_state_is_not_applied(stack: Stack, database: Database) -> None:
