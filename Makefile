@@ -19,6 +19,8 @@ TESTS_sandbox := tests/sandbox $(addprefix --ignore=,tests/sandbox/pulumi $(CONT
 RESULTS := .ci/groups
 TEST_GROUPS := $(addprefix test-,pulumi stack connectors others contained sandbox)
 APPROVE ?=
+# Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## Show this list

@@ -7,7 +7,7 @@ once, with one line that names the field or the encoding. The same refusal drops
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -160,7 +160,8 @@ class BanksmanPayloadConverter(CompositePayloadConverter):
         Raises:
             InputRefused: One cannot be read so.
         """
-        return [self._read(payload, hint) for payload, hint in zip_longest(payloads, type_hints or ())]
+        hints = chain(type_hints or (), repeat(None))  # fewer hints than payloads, or more, as the SDK takes them
+        return [self._read(payload, hint) for payload, hint in zip(payloads, hints, strict=False)]
 
     def _read(self, payload: Payload, hint: type | None) -> Any:
         encoding = payload.metadata.get("encoding", b"").decode(errors="replace")

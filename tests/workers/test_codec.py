@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from workers.codec import ENCODING, EncryptionCodec, KeyRing
 from workflows.contracts import ReadFileInput
-from workflows.converter import SEALED_ENCODING, data_converter
+from workflows.converter import SEALED_ENCODING, BanksmanPayloadConverter, data_converter
 
 INPUT = ReadFileInput(repository="acme/shop", path="README.md")
 
@@ -97,3 +97,9 @@ def test_a_bad_key_is_named_and_not_shown(key: str) -> None:
 def test_a_ring_without_its_current_key_is_refused() -> None:
     with pytest.raises(ValueError, match="no key 'b'"):
         EncryptionCodec(KeyRing(current="b", keys=ring("a").keys), "default")
+
+
+def test_of_hints_and_payloads_either_may_be_more() -> None:
+    converter = BanksmanPayloadConverter()
+    assert converter.from_payloads([], [ReadFileInput]) == []
+    assert converter.from_payloads(converter.to_payloads([INPUT, "more"]), [ReadFileInput]) == [INPUT, "more"]
