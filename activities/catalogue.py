@@ -1,48 +1,60 @@
-"""Every step with what it may do, in one list that is quick to read: the policy's command and its checks look here.
+"""Every step, found where it is declared: in the modules called `contracts` of the packages that goals import.
 
-What a step may do it says itself, where it is defined, and the guard goes by that. A test holds this list to it.
+What a step may do its own declaration says, and the guard goes by that; nothing is listed twice.
 """
 
 import difflib
-from collections.abc import Mapping
-from typing import Final
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
 
-from hitl.protocol import Effect
+from activities.step import Step
 
-EFFECTS: Final[Mapping[str, Effect]] = {
-    "approval.resolve_rule": Effect.READ,
-    "github.check_run": Effect.WRITE,
-    "github.comment": Effect.WRITE,
-    "github.commit_files": Effect.WRITE,
-    "github.delete_branch": Effect.DESTRUCTIVE,
-    "github.fetch_repository": Effect.READ,
-    "github.label": Effect.WRITE,
-    "github.look_at_branch": Effect.READ,
-    "github.open_pull_request": Effect.WRITE,
-    "github.read_file": Effect.READ,
-    "hitl.post_approval": Effect.WRITE,
-    "hitl.tell_drift": Effect.WRITE,
-    "hitl.tell_parked": Effect.WRITE,
-    "hitl.update_approval": Effect.WRITE,
-    "pulumi.destroy_stack": Effect.DESTRUCTIVE,
-    "pulumi.detect_drift": Effect.READ,
-    "pulumi.look_at_lock": Effect.READ,
-    "pulumi.prepare_stack": Effect.READ,
-    "pulumi.preview_destroy": Effect.READ,
-    "pulumi.preview_restore": Effect.READ,
-    "pulumi.preview_stack": Effect.WRITE,
-    "pulumi.read_history": Effect.READ,
-    "pulumi.read_outputs": Effect.READ,
-    "pulumi.refresh_stack": Effect.WRITE,
-    "pulumi.restore_state": Effect.DESTRUCTIVE,
-    "pulumi.seal_credentials": Effect.READ,
-    "pulumi.unlock_stack": Effect.DESTRUCTIVE,
-    "pulumi.update_stack": Effect.DESTRUCTIVE,
-    "sandbox.run_command": Effect.WRITE,
-}
+_FLOORS: Final = ("activities", "workflows")
+_CONTRACTS: Final = "contracts"
+
+
+class CatalogueError(Exception):
+    """Declarations contradict each other. The message lists every contradiction."""
+
+
+@cache
+def steps() -> Mapping[str, Step[Any, Any]]:
+    """All steps by their names, in the order of the alphabet.
+
+    Raises:
+        CatalogueError: Two steps have one name.
+    """
+    found: dict[str, Step[Any, Any]] = {}
+    problems: list[str] = []
+    for module in _modules():
+        problems.extend(
+            f"{module.__name__} declares {step.name!r}, which is declared elsewhere too"
+            for step in _declared(module)
+            if found.setdefault(step.name, step) is not step
+        )
+    if problems:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        raise CatalogueError(f"the steps contradict each other:{listed}")
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 def meant(action: str) -> str | None:
     """The step whose name is closest to one that is none."""
-    close = difflib.get_close_matches(action, EFFECTS, n=1)
+    close = difflib.get_close_matches(action, steps(), n=1)
     return close[0] if close else None
+
+
+def _declared(module: ModuleType) -> list[Step[Any, Any]]:
+    return [one for one in vars(module).values() if isinstance(one, Step)]
+
+
+def _modules() -> Iterator[ModuleType]:
+    for floor in _FLOORS:
+        package = importlib.import_module(floor)
+        for found in pkgutil.walk_packages(package.__path__, f"{floor}."):
+            if found.name.endswith(_CONTRACTS):
+                yield importlib.import_module(found.name)

@@ -30,11 +30,11 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from activities._errors import mapped_errors
 from activities.audit import AuditEvent, AuditLog, AuditRecord, Outcome
 from activities.current_attempt import CurrentAttempt, NotCurrent, begin
-from activities.effects import ORDINARY_EFFECTS
 from activities.error_types import ErrorType, application_error, policy_denied
 from activities.guard_rules import Decision, Execution, Judge
 from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
+from activities.step import ORDINARY_EFFECTS
 from hitl.policy_file import PolicyError
 from hitl.protocol import Effect, RefusalReason
 from observability import names

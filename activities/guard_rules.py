@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from temporalio import activity
 
 from activities.approval_facts import ApprovalFacts, HasApprovalFacts
-from activities.effects import declared_effect, fits
+from activities.step import Step, step_of
 from hitl.policy import Deny, Policy, evaluate
 from hitl.protocol import Denial, Effect, HasPolicyContext, Phase, PolicyContext, Refusal, RefusalReason
 
@@ -39,8 +39,13 @@ class Execution:
 
     @property
     def effect(self) -> Effect | None:
-        """What it declared, if anything."""
-        return declared_effect(self.fn)
+        """What its step declares, where it implements one."""
+        return self.step.effect if self.step is not None else None
+
+    @property
+    def step(self) -> Step[Any, Any] | None:
+        """The step that it implements, if any."""
+        return step_of(self.fn)
 
     @property
     def request(self) -> object:
@@ -115,7 +120,12 @@ class Judge:
         phase = policy.environments[self._environment].phase
         effect = execution.effect
         if effect is None:
-            return _refuse(execution, phase, RefusalReason.UNDECLARED, "declares no effect; define it with @step(…)")
+            return _refuse(
+                execution,
+                phase,
+                RefusalReason.UNDECLARED,
+                "implements no step, so that it declares no effect; mark it with @implements(…)",
+            )
         if refused := self._refuse_form(execution, effect, phase):
             return refused
         try:
@@ -136,7 +146,7 @@ class Judge:
         if effect not in self._effects:
             text = f"is {effect}, and the {self._role!r} worker does not run such steps"
             return _refuse(execution, phase, RefusalReason.WRONG_WORKER, text)
-        if not fits(execution.fn, execution.args):
+        if execution.step is None or not execution.step.fits(execution.args):
             text = "was not given the one request it declares; start it from its goal"
             return _refuse(execution, phase, RefusalReason.MALFORMED_REQUEST, text)
         if effect is Effect.DESTRUCTIVE and (found := _unowned(execution.info)):

@@ -10,15 +10,19 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from activities.sandbox import Source
+from activities.granted import GrantedRequest
+from activities.presets import CHANGE_STACK, LOOK_AT_STACK
+from activities.queues import TaskQueue
+from activities.sandbox.contracts import Source
 from activities.stack_place import StackPlace
+from activities.step import Step
 from activities.step_end import ApprovedAnswer, StepEnd, Way
 from connectors.pulumi.digests import Digest, Identity
 from connectors.pulumi.outcome import Ended, UpOutcome
 from connectors.pulumi.urn import told
 from connectors.pulumi.values import cause
 from hitl.hidden import visible
-from hitl.protocol import PolicyContext
+from hitl.protocol import Effect, PolicyContext
 
 MAX_LINES: Final = 50
 """Lines for people in one answer; the whole is in an artifact."""
@@ -245,3 +249,107 @@ class StackProgress(_Contract):
     done: int = 0
     failed: int = 0
     lines: tuple[str, ...] = Field(default=(), description="The newest, for people.")
+
+
+PREPARE_STACK: Final = Step(
+    name="pulumi.prepare_stack",
+    request=PrepareStackRequest,
+    response=PreparedStack,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+)
+PREVIEW_STACK: Final = Step(
+    name="pulumi.preview_stack",
+    request=PreviewRequest,
+    response=StackPreviewed,
+    effect=Effect.WRITE,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+PREVIEW_DESTROY: Final = Step(
+    name="pulumi.preview_destroy",
+    request=PreviewRequest,
+    response=StackPreviewed,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+REFRESH_STACK: Final = Step(
+    name="pulumi.refresh_stack",
+    request=StackLook,
+    response=DriftSeen,
+    effect=Effect.WRITE,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+DETECT_DRIFT: Final = Step(
+    name="pulumi.detect_drift",
+    request=DriftLook,
+    response=DriftSeen,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+READ_HISTORY: Final = Step(
+    name="pulumi.read_history",
+    request=StackLook,
+    response=StackHistory,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+READ_OUTPUTS: Final = Step(
+    name="pulumi.read_outputs",
+    request=OutputsLook,
+    response=StackOutputs,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+PREVIEW_RESTORE: Final = Step(
+    name="pulumi.preview_restore",
+    request=RestoreLook,
+    response=StackPreviewed,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+LOOK_AT_LOCK: Final = Step(
+    name="pulumi.look_at_lock",
+    request=StackLook,
+    response=LockSeen,
+    effect=Effect.READ,
+    on=TaskQueue.SANDBOX,
+    tried=LOOK_AT_STACK,
+)
+SEAL_CREDENTIALS: Final = Step(
+    name="pulumi.seal_credentials", request=SealCredentialsRequest, response=SealedCredentials, effect=Effect.READ
+)
+UPDATE_STACK: Final = Step(
+    name="pulumi.update_stack",
+    request=GrantedRequest,
+    response=StackChanged,
+    effect=Effect.DESTRUCTIVE,
+    tried=CHANGE_STACK,
+)
+DESTROY_STACK: Final = Step(
+    name="pulumi.destroy_stack",
+    request=GrantedRequest,
+    response=StackChanged,
+    effect=Effect.DESTRUCTIVE,
+    tried=CHANGE_STACK,
+)
+RESTORE_STATE: Final = Step(
+    name="pulumi.restore_state",
+    request=GrantedRequest,
+    response=StackRestored,
+    effect=Effect.DESTRUCTIVE,
+    tried=CHANGE_STACK,
+)
+UNLOCK_STACK: Final = Step(
+    name="pulumi.unlock_stack",
+    request=GrantedRequest,
+    response=StackUnlocked,
+    effect=Effect.DESTRUCTIVE,
+    tried=CHANGE_STACK,
+)

@@ -6,10 +6,9 @@ from typing import Final
 from pydantic import SecretStr
 from temporalio import activity
 
-from activities.effects import step
-from activities.stack_contracts import SealCredentialsRequest, SealedCredentials
+from activities.stack_contracts import SEAL_CREDENTIALS, SealCredentialsRequest, SealedCredentials
 from activities.stack_ports import LookTokens
-from hitl.protocol import Effect
+from activities.step import implements
 
 _ACTION, _SECRET = "pulumi-look", "pulumi/look"
 _STEP: Final = timedelta(minutes=2)
@@ -23,7 +22,7 @@ class StackCredentials:
     def __init__(self, vault: LookTokens) -> None:
         self._vault = vault
 
-    @step(name="pulumi.seal_credentials", effect=Effect.READ)
+    @implements(SEAL_CREDENTIALS)
     async def seal_credentials(self, request: SealCredentialsRequest) -> SealedCredentials:
         """Read what looks at stacks, and seal it for this workflow run. It opens once: seal again for each step.
 

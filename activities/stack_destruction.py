@@ -4,15 +4,23 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from activities.effects import step
 from activities.granted import GrantedRequest
 from activities.stack_attempts import PART
 from activities.stack_changing import Approved, Changing
-from activities.stack_contracts import StackChanged, StackRestored, StackUnlocked
+from activities.stack_contracts import (
+    DESTROY_STACK,
+    RESTORE_STATE,
+    UNLOCK_STACK,
+    UPDATE_STACK,
+    StackChanged,
+    StackRestored,
+    StackUnlocked,
+)
 from activities.stack_files import StackFiles
 from activities.stack_house import OpenStack, StackHouse
 from activities.stack_problems import raise_failed
 from activities.stack_restoring import Restoring
+from activities.step import implements
 from activities.withheld import DestructiveSecrets
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.approval import (
@@ -25,7 +33,6 @@ from connectors.pulumi.approval import (
 )
 from connectors.pulumi.stack_plan import StackPlan
 from hitl.plan import PlanError, read_plan
-from hitl.protocol import Effect
 from sandbox.errors import SpecRefused
 from sandbox.pulumi import request as runs
 from sandbox.pulumi.outcome import OnProgress, RunOutcome
@@ -45,7 +52,7 @@ class StackDestruction:
     def __init__(self, house: StackHouse, secrets: DestructiveSecrets) -> None:
         self._house, self._secrets = house, secrets
 
-    @step(name="pulumi.update_stack", effect=Effect.DESTRUCTIVE)
+    @implements(UPDATE_STACK)
     async def update_stack(self, request: GrantedRequest) -> StackChanged:
         """Apply the plan that was approved, to the state and the world that it was made from, or nothing.
 
@@ -74,7 +81,7 @@ class StackDestruction:
         approved = await self._approved(wanted, state=wanted.inputs.state, version=wanted.inputs.update_version)
         return await Changing(self._house, opened, approved).run(change)
 
-    @step(name="pulumi.destroy_stack", effect=Effect.DESTRUCTIVE)
+    @implements(DESTROY_STACK)
     async def destroy_stack(self, request: GrantedRequest) -> StackChanged:
         """Delete what the stack holds, as it was looked at; its history stays.
 
@@ -97,7 +104,7 @@ class StackDestruction:
         approved = await self._approved(wanted, state=wanted.state, version=wanted.update_version)
         return await Changing(self._house, opened, approved).run(change)
 
-    @step(name="pulumi.restore_state", effect=Effect.DESTRUCTIVE)
+    @implements(RESTORE_STATE)
     async def restore_state(self, request: GrantedRequest) -> StackRestored:
         """Put a kept state in the place of the one that was looked at; what stands outside is not touched.
 
@@ -110,7 +117,7 @@ class StackDestruction:
         _require_commit(opened, wanted)
         return await Restoring(self._house, opened, wanted).run()
 
-    @step(name="pulumi.unlock_stack", effect=Effect.DESTRUCTIVE)
+    @implements(UNLOCK_STACK)
     async def unlock_stack(self, request: GrantedRequest) -> StackUnlocked:
         """Take away the lock that a run left which is gone; a lock of anybody else's stays.
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from activities.sandbox import Source
+from activities.sandbox.contracts import Source
 from connectors.pulumi.digests import ConfigValue, Digest, configuration_digest, program_digest
 from sandbox.pulumi.policies import CONFIG, FOLDER, MOST, PACK, PolicyPack
 from sandbox.pulumi.project import Project, StackSettings

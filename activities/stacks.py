@@ -9,10 +9,18 @@ from typing import Final
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.effects import step
-from activities.sandbox import Unsealer
+from activities.sandbox.commands import Unsealer
 from activities.stack_contracts import (
+    DETECT_DRIFT,
+    LOOK_AT_LOCK,
     MAX_LINES,
+    PREPARE_STACK,
+    PREVIEW_DESTROY,
+    PREVIEW_RESTORE,
+    PREVIEW_STACK,
+    READ_HISTORY,
+    READ_OUTPUTS,
+    REFRESH_STACK,
     Deployment,
     DriftLook,
     DriftSeen,
@@ -35,6 +43,7 @@ from activities.stack_preparing import Preparing
 from activities.stack_problems import locked, no_such_stack, problem, raise_failed
 from activities.stack_progress import LiveStack
 from activities.stack_restoring import read_restoration
+from activities.step import implements
 from connectors.errors import InvalidRequest
 from connectors.pulumi.drift import DriftReport, find_drift, since_last
 from connectors.pulumi.events import EventLog
@@ -43,7 +52,6 @@ from connectors.pulumi.outcome import classify_up
 from connectors.pulumi.rendering import short_drift_lines
 from connectors.pulumi.stack_plan import StackPlan
 from connectors.pulumi.state import shown_outputs
-from hitl.protocol import Effect
 from sandbox.pulumi import request as runs
 from sandbox.pulumi.outcome import RunOutcome
 
@@ -61,12 +69,12 @@ class StackActivities:
     def __init__(self, house: StackHouse, secrets: Unsealer) -> None:
         self._house, self._secrets = house, secrets
 
-    @step(name="pulumi.prepare_stack", effect=Effect.READ)
+    @implements(PREPARE_STACK)
     async def prepare_stack(self, request: PrepareStackRequest) -> PreparedStack:
         """Take a commit apart into what the engine and the program are given."""
         return await Preparing(self._house, request).prepare()
 
-    @step(name="pulumi.preview_stack", effect=Effect.WRITE)
+    @implements(PREVIEW_STACK)
     async def preview_stack(self, request: PreviewRequest) -> StackPreviewed:
         """Plan what the program wants; a stack that is not there is made, empty."""
         opened = await self._open(request)
@@ -79,7 +87,7 @@ class StackActivities:
             raise_failed(outcome, opened.files, what="the preview", hidden=opened.hidden)
         return await planning.of_update(outcome)
 
-    @step(name="pulumi.preview_destroy", effect=Effect.READ)
+    @implements(PREVIEW_DESTROY)
     async def preview_destroy(self, request: PreviewRequest) -> StackPreviewed:
         """Plan the destruction of all that the stack holds."""
         opened = await self._open(request)
@@ -89,13 +97,13 @@ class StackActivities:
             return StackPreviewed(**_NOT_THERE.model_dump())
         return await Planning(self._house, opened, request).of_destruction(outcome)
 
-    @step(name="pulumi.refresh_stack", effect=Effect.WRITE)
+    @implements(REFRESH_STACK)
     async def refresh_stack(self, request: StackLook) -> DriftSeen:
         """Write into the state what is really there, and tell what was otherwise."""
         seen, _ = await self._looked(request, preview_only=False)
         return seen
 
-    @step(name="pulumi.detect_drift", effect=Effect.READ)
+    @implements(DETECT_DRIFT)
     async def detect_drift(self, request: DriftLook) -> DriftSeen:
         """Tell what is otherwise than the state says, and what of it is new; nothing is changed."""
         seen, report = await self._looked(request, preview_only=True)
@@ -104,7 +112,7 @@ class StackActivities:
         lines = short_drift_lines(DriftReport(items=new), most=MAX_LINES)
         return seen.model_copy(update={"new": lines, "missing": missing})
 
-    @step(name="pulumi.read_history", effect=Effect.READ)
+    @implements(READ_HISTORY)
     async def read_history(self, request: StackLook) -> StackHistory:
         """The stack's deployments."""
         opened = await self._open(request)
@@ -123,7 +131,7 @@ class StackActivities:
             )
         )
 
-    @step(name="pulumi.read_outputs", effect=Effect.READ)
+    @implements(READ_OUTPUTS)
     async def read_outputs(self, request: OutputsLook) -> StackOutputs:
         """The stack's outputs, secrets masked; and its whole state as an artifact, secrets encrypted: a backup."""
         opened = await self._open(request)
@@ -136,7 +144,7 @@ class StackActivities:
             state=outcome.identity_before, exported=outcome.content, outputs=shown_outputs(state), otherwise=otherwise
         )
 
-    @step(name="pulumi.preview_restore", effect=Effect.READ)
+    @implements(PREVIEW_RESTORE)
     async def preview_restore(self, request: RestoreLook) -> StackPreviewed:
         """Compare a kept state with the one that is there; nothing is changed."""
         opened = await self._open(request)
@@ -147,7 +155,7 @@ class StackActivities:
         asked = PreviewRequest(place=request.place, prepared=request.prepared, secrets=request.secrets)
         return await Planning(self._house, opened, asked).of_restoring(outcome, found, request.backup)
 
-    @step(name="pulumi.look_at_lock", effect=Effect.READ)
+    @implements(LOOK_AT_LOCK)
     async def look_at_lock(self, request: StackLook) -> LockSeen:
         """Who holds Pulumi's own lock of the stack; of Pulumi Cloud nobody can tell."""
         opened = await self._open(request)

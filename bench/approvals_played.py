@@ -13,8 +13,8 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.approval_rules import ApprovalRuleActivities
-from activities.github_branches import BranchDeleted, BranchSeen, LookAtBranchRequest
+from activities.approvals.rules import ApprovalRuleActivities
+from activities.github.contracts import BranchDeleted, BranchSeen, LookAtBranchRequest
 from activities.granted import GrantedRequest
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
@@ -93,7 +93,7 @@ class Played:
         self._moment(activity.info().workflow_id or "").set_result(now)
         return BranchDeleted(head=_HEAD)
 
-    @activity.defn(name=POST_APPROVAL)
+    @activity.defn(name=POST_APPROVAL.name)
     async def post(self, request: PostApproval) -> PostedApproval:
         """Shown."""
         goal = self._shown.setdefault(request.view.goal, asyncio.Event())
@@ -101,7 +101,7 @@ class Played:
         goal.set()
         return PostedApproval(channel="C0BENCH", ts=f"{self.shown}.0")
 
-    @activity.defn(name=UPDATE_APPROVAL)
+    @activity.defn(name=UPDATE_APPROVAL.name)
     async def update(self, request: UpdateApproval) -> None:
         """Shown again."""
 

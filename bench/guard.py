@@ -19,10 +19,10 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.audit import AuditLog
-from activities.effects import step
-from activities.github import ReadFileRequest
+from activities.github.contracts import ReadFileRequest
 from activities.guard import GuardInterceptor
 from activities.policy_source import PolicySource
+from activities.step import Step, implements
 from bench.ratios import percentile
 from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT
 from hitl.protocol import Effect
@@ -44,10 +44,16 @@ class GuardCost(BaseModel):
     busy_p99: float
 
 
-@step(name="bench.do_nothing", effect=Effect.READ)
-async def do_nothing(request: ReadFileRequest) -> None:
+DO_NOTHING = Step(name="bench.do_nothing", request=ReadFileRequest, response=type(None), effect=Effect.READ)
+
+
+class Steps:
     """A step without work."""
-    del request
+
+    @implements(DO_NOTHING)
+    async def do_nothing(self, request: ReadFileRequest) -> None:
+        """Nothing."""
+        del request
 
 
 class _Nothing(ActivityInboundInterceptor):
@@ -94,7 +100,7 @@ async def _timed(
     request = ReadFileRequest(repository="acme/shop", path="README.md")
 
     async def one() -> None:
-        given = ExecuteActivityInput(fn=do_nothing, args=[request], executor=None, headers={})
+        given = ExecuteActivityInput(fn=Steps().do_nothing, args=[request], executor=None, headers={})
         begun = time.perf_counter()
         await execute(given)
         waits.append(time.perf_counter() - begun)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from activities.github import GitHub, GitHubSession
-from activities.github_branches import BranchRemoval, GitHubToDestroy
+from activities.github.ports import BranchRemoval, GitHub, GitHubSession, GitHubToDestroy
 from activities.withheld import LastLook, Withheld
 from connectors.github import AppCredentials, GitHubApp
 from connectors.github.content import GitHubSession as ConnectorSession
@@ -23,7 +22,7 @@ class _GitHub:
     def session(
         self, app: Mapping[str, SecretStr], *, repository: str, permissions: Mapping[str, str]
     ) -> AbstractAsyncContextManager[GitHubSession]:
-        """See `activities.github.GitHub`."""
+        """See `activities.github.ports.GitHub`."""
         return self._app.session(_credentials(app), repository=repository, permissions=permissions)
 
 
@@ -35,7 +34,7 @@ class _Removal:
     last_look: LastLook
 
     async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
-        """See `activities.github_branches.BranchRemoval`."""
+        """See `activities.github.ports.BranchRemoval`."""
         return await self.repository.delete_branch(branch, expected_head=expected_head, last_look=self.last_look)
 
 
@@ -47,7 +46,7 @@ class _GitHubToDestroy:
 
     @asynccontextmanager
     async def session(self, app: Withheld, *, repository: str) -> AsyncGenerator[BranchRemoval]:
-        """See `activities.github_branches.GitHubToDestroy`."""
+        """See `activities.github.ports.GitHubToDestroy`."""
         permissions = {"contents": "write"}
         async with self._app.session(_credentials(app.fields), repository=repository, permissions=permissions) as found:
             yield _Removal(found, app.last_look)

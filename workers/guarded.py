@@ -8,12 +8,12 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.audit import AuditLog
-from activities.effects import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, require_declared
 from activities.guard import GuardInterceptor
 from activities.heartbeat import HeartbeatInterceptor
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
 from activities.safeguards import Safeguards
+from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, require_declared
 from workers.settings import Role, Settings
 
 GRACE: Final = timedelta(seconds=20)
@@ -25,11 +25,12 @@ HEARS_WITHIN: Final = timedelta(seconds=1)
 _MAY_BE_LATE: Final = timedelta(minutes=1)
 _STOPPABLE: Final = frozenset({Role.SANDBOX, Role.DESTRUCTIVE})
 _QUEUES: Final = {
-    Role.CONNECTORS: TaskQueue.CONNECTORS,
-    Role.SANDBOX: TaskQueue.SANDBOX,
-    Role.DESTRUCTIVE: TaskQueue.DESTRUCTIVE,
-    Role.GATEWAY: TaskQueue.HITL,
+    Role.CONNECTORS: (TaskQueue.CONNECTORS,),
+    Role.SANDBOX: (TaskQueue.SANDBOX,),
+    Role.DESTRUCTIVE: (TaskQueue.DESTRUCTIVE,),
+    Role.GATEWAY: (TaskQueue.HITL, TaskQueue.POSTS),
 }
+"""Of each role, its own first."""
 
 
 def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
@@ -56,7 +57,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         safeguards: Of destructive steps.
     """
     effects = ORDINARY_EFFECTS if safeguards is None else DESTRUCTIVE_EFFECTS
-    require_declared(steps, role=role, effects=effects)
+    require_declared(steps, role=role, effects=effects, queues=frozenset(_QUEUES[role]))
     guard = GuardInterceptor(
         PolicySource(settings.policy, environment=settings.environment),
         AuditLog(settings.audit_dir / f"{role}.jsonl"),
@@ -67,7 +68,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     within = HEARS_WITHIN if role in _STOPPABLE else _MAY_BE_LATE
     return Worker(
         client,
-        task_queue=queue or _QUEUES[role],
+        task_queue=queue or _QUEUES[role][0],
         activities=steps,
         interceptors=[guard, HeartbeatInterceptor(at_least_every=within)],
         max_heartbeat_throttle_interval=within,

@@ -13,16 +13,18 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.approval_facts import ApprovalFacts, DecidedBy
-from activities.resolved_rule import ResolvedRule, Wait
+from activities.approvals.contracts import ResolvedRule, Wait
+from activities.presets import NOTIFY
+from activities.queues import TaskQueue
+from activities.step import Step
 from activities.step_end import Way
 from hitl.approvers import Path
 from hitl.decision import SignedDecision, Surface, Verdict
 from hitl.plan import MAX_PLAN_BYTES
+from hitl.protocol import Effect
 
 APPROVAL_WORKFLOW: Final = "Approval"
 NOTICE_WORKFLOW: Final = "ApprovalNotice"
-POST_APPROVAL: Final = "hitl.post_approval"
-UPDATE_APPROVAL: Final = "hitl.update_approval"
 ENDED: Final = "ended"
 """The word in the id of the notice that tells how the approved step ended: APPROVAL/ended/…"""
 MAX_ENDED: Final = 1_000
@@ -183,3 +185,23 @@ class ApprovalResult(_Contract):
     view: ApprovalView | None = Field(default=None, description="As it stood when it ended.")
     posted: PostedApproval | None = Field(default=None, description="Where it is shown.")
     rule_changed: bool = Field(default=False, description="Another rule is in force: it is to be asked again.")
+
+
+POST_APPROVAL: Final = Step(
+    name="hitl.post_approval",
+    request=PostApproval,
+    response=PostedApproval,
+    effect=Effect.WRITE,
+    on=TaskQueue.POSTS,
+    tried=NOTIFY,
+)
+
+
+UPDATE_APPROVAL: Final = Step(
+    name="hitl.update_approval",
+    request=UpdateApproval,
+    response=type(None),
+    effect=Effect.WRITE,
+    on=TaskQueue.HITL,
+    tried=NOTIFY,
+)

@@ -10,7 +10,6 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.queues import TaskQueue
     from workflows.approval_contracts import (
         NOTICE_WORKFLOW,
         POST_APPROVAL,
@@ -21,36 +20,19 @@ with workflow.unsafe.imports_passed_through():
         UpdateApproval,
     )
     from workflows.contracts import STATE_ATTRIBUTE
-    from workflows.policies import NOTIFY
+    from workflows.execute import execute
 
 _TRY_AGAIN: Final = timedelta(hours=1)
 
 
 async def post(request: PostApproval) -> PostedApproval:
     """Show it to people, for the first time."""
-    return await workflow.execute_activity(
-        POST_APPROVAL,
-        request,
-        result_type=PostedApproval,
-        task_queue=TaskQueue.POSTS,
-        start_to_close_timeout=NOTIFY.start_to_close,
-        schedule_to_close_timeout=NOTIFY.schedule_to_close,
-        retry_policy=NOTIFY.retry,
-        summary="Show it to people",
-    )
+    return await execute(POST_APPROVAL, request, summary="Show it to people")
 
 
 async def update(request: UpdateApproval) -> None:
     """Show how it stands now."""
-    await workflow.execute_activity(
-        UPDATE_APPROVAL,
-        request,
-        task_queue=TaskQueue.HITL,
-        start_to_close_timeout=NOTIFY.start_to_close,
-        schedule_to_close_timeout=NOTIFY.schedule_to_close,
-        retry_policy=NOTIFY.retry,
-        summary=f"Show that it is {in_words(request.view.state)}",
-    )
+    await execute(UPDATE_APPROVAL, request, summary=f"Show that it is {in_words(request.view.state)}")
 
 
 async def try_again_later(error: ActivityError) -> None:

@@ -24,11 +24,10 @@ from temporalio.exceptions import TimeoutError as TimedOut
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.approval_rules import ApprovalRuleActivities
+    from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRule
     from activities.error_types import ErrorType, application_error
     from activities.granted import GrantedRequest
-    from activities.queues import TaskQueue
-    from activities.resolved_rule import ResolvedRule, ResolveRule
+    from activities.step import Step
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approvers import Path
     from hitl.hidden import unhidden, visible
@@ -46,10 +45,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval_messages import tell, update
     from workflows.contracts import DestructiveGoalInput, GoalState, Outcome
     from workflows.goal import CancelledInDoubt, Goal, NotApproved, StepDenied
-    from workflows.policies import DESTROY, READ, Preset
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
-Steps = TypeVar("Steps")
 
 _WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
 """The grant is of a run that was reset, came too late, or is of another rule: what people decided on may well be wanted
@@ -125,11 +122,10 @@ class ApprovingGoal(Goal):
 
     async def approved_step(  # noqa: PLR0913 - all but two are named by every caller
         self,
-        activity: Callable[[Steps, GrantedRequest], Awaitable[Answer]],
+        step: Step[GrantedRequest, Answer],
         make_plan: Callable[[], Awaitable[Plan]],
         *,
         summary: str,
-        preset: Preset = DESTROY,
         under: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
         confirm: Callable[[Plan, Answer], Awaitable[None]] | None = None,
         replans: int = 0,
@@ -137,10 +133,9 @@ class ApprovingGoal(Goal):
         """Run one destructive step on a plan that people approved.
 
         Args:
-            activity: The step; it reads everything from the plan.
+            step: Which one; it reads everything from the plan.
             make_plan: Reads what is there and plans; called again when it has to be asked again.
             summary: What people see of it.
-            preset: How often and how long the step is tried.
             under: What is held while the step runs. It may look again first, and raise `Conflict`.
             confirm: Looks, by another process with other credentials, whether what the step says is so, and raises
                 where it is not. Whoever takes the queue can say anything: people hear how it ended after this.
@@ -156,9 +151,7 @@ class ApprovingGoal(Goal):
             plan = await make_plan()
             try:
                 approved = await self._ask(plan)
-                return await self._carry_out_approved(
-                    activity, approved, preset=preset, summary=summary, under=under, confirm=confirm
-                )
+                return await self._carry_out_approved(step, approved, summary=summary, under=under, confirm=confirm)
             except (StepDenied, _RuleChanged) as refusal:
                 if again or not _worth_asking_again(refusal.reason):
                     raise
@@ -171,12 +164,11 @@ class ApprovingGoal(Goal):
                 replans -= 1
                 workflow.logger.info("plans again", extra={"reason": error.message})
 
-    async def _carry_out_approved(  # noqa: PLR0913 - as `approved_step`
+    async def _carry_out_approved(
         self,
-        activity: Callable[[Steps, GrantedRequest], Awaitable[Answer]],
+        step: Step[GrantedRequest, Answer],
         approved: _Approved,
         *,
-        preset: Preset,
         summary: str,
         under: Callable[[], AbstractAsyncContextManager[None]],
         confirm: Callable[[Plan, Answer], Awaitable[None]] | None,
@@ -197,10 +189,9 @@ class ApprovingGoal(Goal):
         try:
             async with under():
                 answer = await self.step(
-                    activity,
+                    step,
                     approved.request,
-                    queue=TaskQueue.DESTRUCTIVE,
-                    preset=preset.ending_first() if ends_first else preset,
+                    preset=step.preset.ending_first() if ends_first else step.preset,
                     summary=summary,
                     step_id=approved.step_id,
                 )
@@ -253,10 +244,8 @@ class ApprovingGoal(Goal):
         """
         text = plan.text()
         rule = await self.step(
-            ApprovalRuleActivities.resolve_rule,
+            RESOLVE_RULE,
             ResolveRule(plan=text, path=self._path),
-            queue=TaskQueue.CONNECTORS,
-            preset=READ,
             summary=f"Who approves {plan.action}?",
         )
         self._asked += 1

@@ -9,20 +9,18 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
-    from activities.github_branches import (
-        BranchActivities,
+    from activities.github.contracts import (
+        DELETE_BRANCH,
+        LOOK_AT_BRANCH,
         BranchDeleted,
-        BranchDestruction,
         BranchSeen,
         DeleteBranchParameters,
         LookAtBranchRequest,
     )
-    from activities.queues import TaskQueue
     from hitl.hidden import visible
     from hitl.plan import Change, Plan, Resource, Risk
     from workflows.approved_step import ENDS_FIRST, ApprovingGoal
     from workflows.contracts import DeleteBranchInput, DeleteBranchResult
-    from workflows.policies import READ
 
 _LISTED: Final = 20
 _LOOK_OF_CANCELLED: Final = timedelta(minutes=5)
@@ -51,9 +49,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
 
     async def _delete(self) -> DeleteBranchResult:
         wanted = self._wanted
-        await self.approved_step(
-            BranchDestruction.delete_branch, self._plan, summary=wanted.summary(), confirm=self._confirm_gone
-        )
+        await self.approved_step(DELETE_BRANCH, self._plan, summary=wanted.summary(), confirm=self._confirm_gone)
         if workflow.patched(ENDS_FIRST):
             self.end_if_cancelled()
         if not self.confirmed:
@@ -109,10 +105,8 @@ class DeleteBranchWorkflow(ApprovingGoal):
 
     async def _look(self, summary: str) -> BranchSeen:
         return await self.step(
-            BranchActivities.look_at_branch,
+            LOOK_AT_BRANCH,
             LookAtBranchRequest(repository=self._wanted.repository, branch=self._wanted.branch),
-            queue=TaskQueue.CONNECTORS,
-            preset=READ,
             summary=summary,
         )
 

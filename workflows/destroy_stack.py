@@ -4,12 +4,19 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import LockSeen, PreparedStack, PreviewRequest, StackLook, StackUnlocked
-    from activities.stack_destruction import StackDestruction
-    from activities.stacks import StackActivities
+    from activities.stack_contracts import (
+        DESTROY_STACK,
+        LOOK_AT_LOCK,
+        PREVIEW_DESTROY,
+        UNLOCK_STACK,
+        LockSeen,
+        PreparedStack,
+        PreviewRequest,
+        StackLook,
+        StackUnlocked,
+    )
     from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters
     from hitl.plan import Change, Plan, Resource, Risk
-    from workflows.policies import CHANGE_STACK
     from workflows.stack_change import REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import (
         DestroyStackInput,
@@ -38,10 +45,9 @@ class DestroyStackWorkflow(StackChange):
     async def _destroy(self) -> StackResult:
         try:
             changed = await self.approved_step(
-                StackDestruction.destroy_stack,
+                DESTROY_STACK,
                 self._plan,
                 summary=self._wanted.summary(),
-                preset=CHANGE_STACK,
                 under=lambda: self.holding(self.prepared, self._asked_for.place),
                 confirm=self.confirm_change,
                 replans=REPLANS,
@@ -55,7 +61,7 @@ class DestroyStackWorkflow(StackChange):
         prepared = self._prepared = await self.prepare(self._asked_for)
         async with self.holding(prepared, place):
             previewed = await self.look(
-                StackActivities.preview_destroy,
+                PREVIEW_DESTROY,
                 lambda secrets: PreviewRequest(place=place, prepared=prepared, secrets=secrets),
                 place=place,
                 summary=f"List what {prepared.project}/{place.stack} holds",
@@ -91,10 +97,9 @@ class UnlockStackWorkflow(StackChange):
         released = False
         try:
             unlocked = await self.approved_step(
-                StackDestruction.unlock_stack,
+                UNLOCK_STACK,
                 self._plan,
                 summary=self._wanted.summary(),
-                preset=CHANGE_STACK,
                 under=lambda: self.holding(self.prepared, self._asked_for.place),
                 confirm=self._confirm_released,
             )
@@ -117,7 +122,7 @@ class UnlockStackWorkflow(StackChange):
     async def _look(self, prepared: PreparedStack) -> LockSeen:
         place = self._asked_for.place
         return await self.look(
-            StackActivities.look_at_lock,
+            LOOK_AT_LOCK,
             lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
             place=place,
             summary=f"Look who holds {prepared.project}/{place.stack}",

@@ -7,11 +7,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.queues import TaskQueue
-    from activities.stack_contracts import DriftLook, DriftSeen
-    from activities.stacks import StackActivities
-    from workflows.drift_contracts import DETECT_DRIFT, MAX_DRIFT_LINES, TELL_DRIFT, TellDrift, ToldDrift
-    from workflows.policies import NOTIFY
+    from activities.stack_contracts import DETECT_DRIFT, DriftLook, DriftSeen
+    from workflows.drift_contracts import DRIFT_WORKFLOW, MAX_DRIFT_LINES, TELL_DRIFT, TellDrift
+    from workflows.execute import execute
     from workflows.stack_goal import StackGoal
     from workflows.stack_inputs import DetectDriftInput, DetectDriftResult, asked_for
 
@@ -19,7 +17,7 @@ _TELLING: Final = timedelta(hours=1)
 """Then the look ends without it: what people were not told is new again in the next one."""
 
 
-@workflow.defn(name=DETECT_DRIFT)
+@workflow.defn(name=DRIFT_WORKFLOW)
 class DetectDriftWorkflow(StackGoal):
     """Look, and tell people of what the look before did not see. As a schedule, each look goes on from the last."""
 
@@ -44,7 +42,7 @@ class DetectDriftWorkflow(StackGoal):
         prepared = await self.prepare(self._asked)
         async with self.holding(prepared, place):
             seen = await self.look(
-                StackActivities.detect_drift,
+                DETECT_DRIFT,
                 lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, known=known),
                 place=place,
                 summary=f"Compare {prepared.project}/{place.stack} with what is really there",
@@ -71,14 +69,10 @@ class DetectDriftWorkflow(StackGoal):
         new = tuple(line for line in seen.new if not line.startswith(" "))
         lines = new[:MAX_DRIFT_LINES]
         try:
-            await workflow.execute_activity(
+            await execute(
                 TELL_DRIFT,
                 TellDrift(place=place, lines=lines, more=len(new) - len(lines), key="new"),
-                result_type=ToldDrift,
-                task_queue=TaskQueue.HITL,
-                start_to_close_timeout=NOTIFY.start_to_close,
-                schedule_to_close_timeout=_TELLING,
-                retry_policy=NOTIFY.retry,
+                preset=TELL_DRIFT.preset.within(_TELLING),
                 summary="Tell people what is new",
             )
         except ActivityError as error:

@@ -8,10 +8,14 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-DETECT_DRIFT: Final = "DetectDrift"
+from activities.presets import NOTIFY
+from activities.queues import TaskQueue
+from activities.step import Step
+from hitl.protocol import Effect
+
+DRIFT_WORKFLOW: Final = "DetectDrift"
 """The only workflow that the step speaks for."""
 
-TELL_DRIFT: Final = "hitl.tell_drift"
 
 MAX_DRIFT_LINES: Final = 50
 """In one message; the whole is in the goal's result."""
@@ -41,3 +45,8 @@ class ToldDrift(BaseModel):
 
     channel: str
     ts: str
+
+
+TELL_DRIFT: Final = Step(
+    name="hitl.tell_drift", request=TellDrift, response=ToldDrift, effect=Effect.WRITE, on=TaskQueue.HITL, tried=NOTIFY
+)

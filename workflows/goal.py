@@ -19,19 +19,19 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
     from activities.error_types import ErrorType, application_error, denial_of
-    from activities.queues import TaskQueue
+    from activities.presets import Preset, pause_of_parked, run_preset
+    from activities.step import Step
     from hitl.hidden import unhidden_lines, visible
     from hitl.protocol import RefusalReason
     from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
+    from workflows.execute import execute
     from workflows.one_input import OneInput
     from workflows.parked_contracts import waits_for
     from workflows.parking import Parking
-    from workflows.policies import Preset, pause_of_parked, run_preset
 
 Request = TypeVar("Request", bound=BaseModel)
-Answer = TypeVar("Answer", bound=BaseModel)
+Response = TypeVar("Response")
 Result = TypeVar("Result", bound=GoalResult)
-Steps = TypeVar("Steps")
 
 _STOPS_FIRST: Final = "a-cancelled-run-stops-first"
 _TRIES_BY_ITSELF: Final = "a-parked-goal-tries-by-itself"
@@ -138,24 +138,22 @@ class Goal(OneInput):
         await workflow.wait_condition(workflow.all_handlers_finished)
         return result
 
-    async def step(  # noqa: PLR0913 - all but two are named by every caller
+    async def step(
         self,
-        activity: Callable[[Steps, Request], Awaitable[Answer]],
+        step: Step[Request, Response],
         request: Request,
         *,
-        queue: TaskQueue,
-        preset: Preset,
         summary: str,
+        preset: Preset | None = None,
         step_id: str | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Take one step, and park when its provider stays away for longer than the preset allows.
 
         Args:
-            activity: The step.
+            step: Which one.
             request: What it is asked.
-            queue: Whose work it is.
-            preset: How often and how long it is tried.
             summary: What people see of it.
+            preset: How often and how long it is tried, where that is not the step's own.
             step_id: Its activity id, where a grant names it; else one is made.
 
         Raises:
@@ -166,22 +164,19 @@ class Goal(OneInput):
         with Parking() as parking:
             while True:
                 try:
-                    return await self.attempt(
-                        activity, request, queue=queue, preset=preset, summary=summary, step_id=step_id
-                    )
+                    return await self.attempt(step, request, summary=summary, preset=preset, step_id=step_id)
                 except StepWaits as waits:
                     await self.park(waits, parking)
 
-    async def attempt(  # noqa: PLR0913 - all but two are named by every caller
+    async def attempt(
         self,
-        activity: Callable[[Steps, Request], Awaitable[Answer]],
+        step: Step[Request, Response],
         request: Request,
         *,
-        queue: TaskQueue,
-        preset: Preset,
         summary: str,
+        preset: Preset | None = None,
         step_id: str | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Take one step, as `step` does, and leave it to the caller what is done about an outage.
 
         Raises:
@@ -190,18 +185,7 @@ class Goal(OneInput):
             ApplicationError: It failed for good.
         """
         try:
-            return await workflow.execute_activity_method(
-                activity,
-                request,
-                task_queue=queue,
-                start_to_close_timeout=preset.start_to_close,
-                schedule_to_close_timeout=preset.schedule_to_close,
-                heartbeat_timeout=preset.heartbeat,
-                retry_policy=preset.retry,
-                cancellation_type=preset.cancellation,
-                summary=visible(summary),
-                activity_id=step_id,
-            )
+            return await execute(step, request, summary=visible(summary), preset=preset or step.preset, step_id=step_id)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -209,16 +193,16 @@ class Goal(OneInput):
 
     async def run_command(
         self,
-        activity: Callable[[Steps, Request], Awaitable[Answer]],
+        step: Step[Request, Response],
         request: Request,
         *,
         command: timedelta,
         summary: str,
-    ) -> Answer:
+    ) -> Response:
         """Take one step that runs a command in the sandbox; a cancelled goal ends when the command has stopped.
 
         Args:
-            activity: The step.
+            step: Which one.
             request: What it is asked.
             command: How long the command may take.
             summary: What people see of it.
@@ -230,7 +214,7 @@ class Goal(OneInput):
         """
         stops_first = workflow.patched(_STOPS_FIRST)
         preset = run_preset(command, stops_first=stops_first)
-        answer = await self.step(activity, request, queue=TaskQueue.SANDBOX, preset=preset, summary=summary)
+        answer = await self.step(step, request, preset=preset, summary=summary)
         if stops_first:
             self.end_if_cancelled()
         return answer

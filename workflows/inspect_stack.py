@@ -1,18 +1,24 @@
 """The goal `InspectStack`: what a stack is, for people who are about to decide something about it."""
 
-from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import OutputsLook, PreparedStack, StackLook, StackRead
-    from activities.stacks import StackActivities
+    from activities.stack_contracts import (
+        LOOK_AT_LOCK,
+        READ_HISTORY,
+        READ_OUTPUTS,
+        OutputsLook,
+        PreparedStack,
+        StackLook,
+        StackRead,
+    )
+    from activities.step import Step
     from workflows.stack_goal import StackGoal
     from workflows.stack_inputs import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
 
 Read = TypeVar("Read", bound=StackRead)
-Steps = TypeVar("Steps")
 
 
 @workflow.defn(name="InspectStack")
@@ -40,15 +46,15 @@ class InspectStackWorkflow(StackGoal):
         found = InspectStackResult(repository=place.repository, stack=place.stack, project=prepared.project)
         async with self.holding(prepared, place):
             read = await self.look(
-                StackActivities.read_outputs,
+                READ_OUTPUTS,
                 lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
                 summary="Keep its state, and read its outputs",
             )
             if not read.deployed:
                 return found.model_copy(update={"deployed": False})
-            history = await self._read(StackActivities.read_history, prepared, "Read its history")
-            lock = await self._read(StackActivities.look_at_lock, prepared, "Look who holds its lock")
+            history = await self._read(READ_HISTORY, prepared, "Read its history")
+            lock = await self._read(LOOK_AT_LOCK, prepared, "Look who holds its lock")
         deployments = tuple(DeploymentTold.model_validate(dict(one)) for one in history.deployments)
         return found.model_copy(
             update={
@@ -60,12 +66,10 @@ class InspectStackWorkflow(StackGoal):
             }
         )
 
-    async def _read(
-        self, activity: Callable[[Steps, StackLook], Awaitable[Read]], prepared: PreparedStack, summary: str
-    ) -> Read:
+    async def _read(self, step: Step[StackLook, Read], prepared: PreparedStack, summary: str) -> Read:
         place = self._asked.place
         return await self.look(
-            activity,
+            step,
             lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
             place=place,
             summary=summary,

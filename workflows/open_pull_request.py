@@ -3,17 +3,16 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.github_writes import (
+    from activities.github.contracts import (
+        COMMIT_FILES,
+        OPEN_PULL_REQUEST,
         CommitFilesRequest,
         FilesCommitted,
         FileToCommit,
-        GitHubWriteActivities,
         OpenPullRequestRequest,
     )
-    from activities.queues import TaskQueue
     from workflows.contracts import OpenPullRequestInput, OpenPullRequestResult
     from workflows.goal import Goal
-    from workflows.policies import WRITE
 
 
 @workflow.defn(name="OpenPullRequest")
@@ -40,12 +39,10 @@ class OpenPullRequestWorkflow(Goal):
         committed = await self._commit(branch)
         self._made = self._made.model_copy(update={"branch": branch, "commit": committed.commit})
         pull = await self.step(
-            GitHubWriteActivities.open_pull_request,
+            OPEN_PULL_REQUEST,
             OpenPullRequestRequest(
                 repository=wanted.repository, head=branch, base=committed.base, title=wanted.title, body=wanted.body
             ),
-            queue=TaskQueue.CONNECTORS,
-            preset=WRITE,
             summary=wanted.summary(),
         )
         return self._made.model_copy(update={"number": pull.number, "url": pull.url})
@@ -57,11 +54,9 @@ class OpenPullRequestWorkflow(Goal):
             for file in wanted.files
         )
         return await self.step(
-            GitHubWriteActivities.commit_files,
+            COMMIT_FILES,
             CommitFilesRequest(
                 repository=wanted.repository, branch=branch, files=files, base=wanted.base, message=wanted.title
             ),
-            queue=TaskQueue.CONNECTORS,
-            preset=WRITE,
             summary=f"Commit to {branch}",
         )

@@ -12,11 +12,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.exceptions import TimeoutError as TimedOut
 
 from activities.error_types import ErrorType
+from activities.presets import NOTIFY
+from activities.queues import TaskQueue
+from activities.step import Step
+from hitl.protocol import Effect
 
 PARKED_NOTICE: Final = "ParkedNotice"
 """The only workflow that the step speaks for: of the goal that is its parent."""
 
-TELL_PARKED: Final = "hitl.tell_parked"
 
 _WORTH_WAITING_FOR: Final = frozenset({ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED, ErrorType.SANDBOX_UNAVAILABLE})
 
@@ -56,3 +59,13 @@ def waits_for(step: str, cause: BaseException | None) -> str | None:
     if isinstance(cause, ApplicationError) and cause.type in _WORTH_WAITING_FOR:
         return cause.message
     return None
+
+
+TELL_PARKED: Final = Step(
+    name="hitl.tell_parked",
+    request=TellParked,
+    response=ToldParked,
+    effect=Effect.WRITE,
+    on=TaskQueue.HITL,
+    tried=NOTIFY,
+)

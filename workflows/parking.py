@@ -17,9 +17,10 @@ from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.presets import NOTIFY
     from activities.queues import TaskQueue
+    from workflows.execute import execute
     from workflows.parked_contracts import PARKED_NOTICE, TELL_PARKED, TellParked, ToldParked
-    from workflows.policies import NOTIFY
 
 _TELLING: Final = timedelta(days=1)
 """Then it is left: a goal that is still parked has people told the next time that it parks."""
@@ -101,14 +102,11 @@ class ParkedNoticeWorkflow:
 async def _tell(request: TellParked, *, queue: TaskQueue, within: timedelta) -> ToldParked | None:
     """Where people were told; None where they were not."""
     try:
-        told = await workflow.execute_activity(
+        told = await execute(
             TELL_PARKED,
             request,
-            result_type=ToldParked,
-            task_queue=queue,
-            start_to_close_timeout=NOTIFY.start_to_close,
-            schedule_to_close_timeout=within,
-            retry_policy=NOTIFY.retry,
+            queue=queue,
+            preset=TELL_PARKED.preset.within(within),
             priority=_AFTER_APPROVALS,
             summary="Say that it is parked" if request.posted is None else "Say that it is parked no more",
         )

@@ -4,12 +4,18 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import Deployment, PreviewRequest, StackLook, StackPreviewed
-    from activities.stack_destruction import StackDestruction
+    from activities.stack_contracts import (
+        PREVIEW_STACK,
+        READ_HISTORY,
+        REFRESH_STACK,
+        UPDATE_STACK,
+        Deployment,
+        PreviewRequest,
+        StackLook,
+        StackPreviewed,
+    )
     from activities.stack_place import StackPlace
-    from activities.stacks import StackActivities
     from hitl.plan import Plan
-    from workflows.policies import CHANGE_STACK
     from workflows.stack_change import REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import PreviewAndUpInput, RollBackStackInput, StackAsked, StackResult, asked_for
 
@@ -27,10 +33,9 @@ class UpdatingGoal(StackChange):
         """Bring the stack to what the program says, with people's consent."""
         try:
             changed = await self.approved_step(
-                StackDestruction.update_stack,
+                UPDATE_STACK,
                 self._plan,
                 summary=self._wanted.summary(),
-                preset=CHANGE_STACK,
                 under=self.unchanged,
                 confirm=self.confirm_change,
                 replans=REPLANS,
@@ -50,14 +55,14 @@ class UpdatingGoal(StackChange):
         drift = None
         if self._refresh:
             seen = await self.look(
-                StackActivities.refresh_stack,
+                REFRESH_STACK,
                 lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
                 summary="Write into the state what is really there",
             )
             drift = seen.report
         return await self.look(
-            StackActivities.preview_stack,
+            PREVIEW_STACK,
             lambda secrets: PreviewRequest(place=place, prepared=prepared, secrets=secrets, drift=drift, why=self._why),
             place=place,
             summary=f"Preview {prepared.project}/{place.stack} at {prepared.commit[:12]}",
@@ -107,7 +112,7 @@ class RollBackStackWorkflow(UpdatingGoal):
         prepared = self.prepared
         async with self.holding(prepared, place):
             history = await self.look(
-                StackActivities.read_history,
+                READ_HISTORY,
                 lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
                 summary=f"Look deployment {self._version} up",

@@ -3,11 +3,9 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.github import GitHubActivities, ReadFileRequest
-    from activities.queues import TaskQueue
+    from activities.github.contracts import READ_FILE, ReadFileRequest
     from workflows.contracts import ReadFileInput, ReadFileResult
     from workflows.goal import Goal
-    from workflows.policies import READ
 
 
 @workflow.defn(name="ReadFile")
@@ -32,10 +30,8 @@ class ReadFileWorkflow(Goal):
     async def _read(self) -> ReadFileResult:
         wanted = self._file
         found = await self.step(
-            GitHubActivities.read_file,
+            READ_FILE,
             ReadFileRequest(repository=wanted.repository, path=wanted.path, ref=wanted.ref),
-            queue=TaskQueue.CONNECTORS,
-            preset=READ,
             summary=wanted.summary(),
         )
         return ReadFileResult(

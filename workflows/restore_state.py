@@ -3,14 +3,11 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import RestoreLook, StackRestored
-    from activities.stack_destruction import StackDestruction
-    from activities.stacks import StackActivities
+    from activities.stack_contracts import PREVIEW_RESTORE, RESTORE_STATE, RestoreLook, StackRestored
     from connectors.pulumi.outcome import Ended
     from connectors.pulumi.values import gist
     from hitl.hidden import visible
     from hitl.plan import Plan
-    from workflows.policies import CHANGE_STACK
     from workflows.stack_change import REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import RestoreStateInput, RestoreStateResult, asked_for
 
@@ -36,10 +33,9 @@ class RestoreStateWorkflow(StackChange):
     async def _restore(self) -> RestoreStateResult:
         try:
             restored = await self.approved_step(
-                StackDestruction.restore_state,
+                RESTORE_STATE,
                 self._plan,
                 summary=self._wanted.summary(),
-                preset=CHANGE_STACK,
                 under=lambda: self.holding(self.prepared, self._asked_for.place),
                 confirm=self._confirm_restored,
                 replans=REPLANS,
@@ -60,7 +56,7 @@ class RestoreStateWorkflow(StackChange):
         prepared = self._prepared = await self.prepare(self._asked_for)
         async with self.holding(prepared, place):
             previewed = await self.look(
-                StackActivities.preview_restore,
+                PREVIEW_RESTORE,
                 lambda secrets: RestoreLook(place=place, prepared=prepared, secrets=secrets, backup=backup),
                 place=place,
                 summary=f"Compare the kept state with that of {prepared.project}/{place.stack}",

@@ -8,12 +8,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.approval_rules import ApprovalRuleActivities
+    from activities.approvals.contracts import RESOLVE_RULE, ResolveRule
     from activities.error_types import ErrorType
-    from activities.queues import TaskQueue
-    from activities.resolved_rule import ResolveRule
     from workflows.approval_contracts import ApprovalRequest
-    from workflows.policies import READ
+    from workflows.execute import execute
 
 _PATIENCE: Final = timedelta(hours=1)
 
@@ -25,14 +23,10 @@ async def why_another_rule(request: ApprovalRequest) -> str | None:
         asyncio.CancelledError: The approval has ended meanwhile.
     """
     try:
-        found = await workflow.execute_activity_method(
-            ApprovalRuleActivities.resolve_rule,
+        found = await execute(
+            RESOLVE_RULE,
             ResolveRule(plan=request.plan, path=request.rule.path),
-            task_queue=TaskQueue.CONNECTORS,
-            start_to_close_timeout=READ.start_to_close,
-            schedule_to_close_timeout=_PATIENCE,
-            heartbeat_timeout=READ.heartbeat,
-            retry_policy=READ.retry,
+            preset=RESOLVE_RULE.preset.within(_PATIENCE),
             summary="Is it still the same rule?",
         )
     except FailureError as error:

@@ -5,12 +5,10 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.github import FetchRepositoryRequest, GitHubActivities
-    from activities.queues import TaskQueue
-    from activities.sandbox import RunCommandRequest, SandboxActivities, Source
+    from activities.github.contracts import FETCH_REPOSITORY, FetchRepositoryRequest
+    from activities.sandbox.contracts import RUN_COMMAND, RunCommandRequest, Source
     from workflows.contracts import LONGEST_COMMAND, Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
     from workflows.goal import Goal
-    from workflows.policies import READ
 
 
 @workflow.defn(name="RunInSandbox")
@@ -33,14 +31,12 @@ class RunInSandboxWorkflow(Goal):
     async def _run(self) -> RunInSandboxResult:
         wanted = self._wanted
         fetched = await self.step(
-            GitHubActivities.fetch_repository,
+            FETCH_REPOSITORY,
             FetchRepositoryRequest(repository=wanted.repository, ref=wanted.ref),
-            queue=TaskQueue.CONNECTORS,
-            preset=READ,
             summary=f"Fetch {wanted.place()}",
         )
         ran = await self.run_command(
-            SandboxActivities.run_command,
+            RUN_COMMAND,
             RunCommandRequest(
                 command=wanted.command,
                 source=Source(repository=wanted.repository, commit=fetched.commit, pack=fetched.pack),

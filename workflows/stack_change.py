@@ -9,6 +9,8 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error
     from activities.stack_contracts import (
+        DETECT_DRIFT,
+        READ_OUTPUTS,
         DriftLook,
         DriftSeen,
         OutputsLook,
@@ -18,7 +20,6 @@ with workflow.unsafe.imports_passed_through():
         StackOutputs,
         StackPreviewed,
     )
-    from activities.stacks import StackActivities
     from activities.step_end import StepEnd, Way, headline
     from connectors.pulumi.outcome import Ended
     from hitl.plan import Plan, read_plan
@@ -170,7 +171,7 @@ class StackChange(StackGoal, ApprovingGoal):
         """The state, looked at alone: providers, which may be why a change was not made, are not asked."""
         place, prepared = self._asked_for.place, self.prepared
         return await self.look(
-            StackActivities.read_outputs,
+            READ_OUTPUTS,
             lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
             place=place,
             summary="Look whether it is so",
@@ -185,7 +186,7 @@ class StackChange(StackGoal, ApprovingGoal):
     async def _seen_afterwards(self) -> DriftSeen:
         place, prepared, said = self._asked_for.place, self.prepared, self._said()
         return await self.look(
-            StackActivities.detect_drift,
+            DETECT_DRIFT,
             lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
             place=place,
             summary="Look whether it is so",

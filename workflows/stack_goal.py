@@ -9,32 +9,28 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import BaseModel
-
     from activities.error_types import ErrorType, application_error
-    from activities.github import FetchRepositoryRequest, GitHubActivities, RepositoryFetched
-    from activities.queues import TaskQueue
-    from activities.sandbox import Source
+    from activities.github.contracts import FETCH_REPOSITORY, FetchRepositoryRequest, RepositoryFetched
+    from activities.sandbox.contracts import Source
     from activities.stack_contracts import (
+        PREPARE_STACK,
+        SEAL_CREDENTIALS,
         PreparedStack,
         PrepareStackRequest,
         SealCredentialsRequest,
         StackLook,
-        StackPlace,
         StackProgress,
     )
-    from activities.stack_credentials import StackCredentials
-    from activities.stacks import StackActivities
+    from activities.stack_place import StackPlace
+    from activities.step import Step
     from hitl.hidden import unhidden_lines
     from workflows.contracts import GoalInput, GoalState
     from workflows.goal import Goal, StepWaits
     from workflows.parking import Parking
-    from workflows.policies import LOOK_AT_STACK, READ
     from workflows.stack_inputs import StackAsked
     from workflows.stack_lock import STACK_TURN, StackQueueing, StackTurn
 
-Answer = TypeVar("Answer", bound=BaseModel)
-Steps = TypeVar("Steps")
+Response = TypeVar("Response")
 Look = TypeVar("Look", bound=StackLook)
 
 _TRIES: Final = 3
@@ -83,7 +79,7 @@ class StackGoal(Goal):
         fetched = await self.fetch(asked)
         source = Source(repository=asked.place.repository, commit=fetched.commit, pack=fetched.pack)
         return await self.run_command(
-            StackActivities.prepare_stack,
+            PREPARE_STACK,
             PrepareStackRequest(place=asked.place, source=source),
             command=_PREPARING,
             summary=f"Take {asked.place.folder} of {fetched.commit[:12]} apart, and fetch its packages",
@@ -92,10 +88,8 @@ class StackGoal(Goal):
     async def fetch(self, asked: StackAsked) -> RepositoryFetched:
         """The commit, in the artifact store."""
         return await self.step(
-            GitHubActivities.fetch_repository,
+            FETCH_REPOSITORY,
             FetchRepositoryRequest(repository=asked.place.repository, ref=asked.ref),
-            queue=TaskQueue.CONNECTORS,
-            preset=READ,
             summary=f"Fetch {asked.place.repository}" + (f" at {asked.ref}" if asked.ref else ""),
         )
 
@@ -114,16 +108,16 @@ class StackGoal(Goal):
 
     async def look(
         self,
-        activity: Callable[[Steps, Look], Awaitable[Answer]],
+        step: Step[Look, Response],
         request: Callable[[str], Look],
         *,
         place: StackPlace,
         summary: str,
-    ) -> Answer:
+    ) -> Response:
         """Look at the stack, in the sandbox. Another try has other credentials: they open once.
 
         Args:
-            activity: The step.
+            step: Which one.
             request: Makes what it is asked, with the sealed credentials.
             place: The stack.
             summary: What people see of it.
@@ -136,19 +130,15 @@ class StackGoal(Goal):
         with Parking() as parking:
             while True:
                 sealed = await self.step(
-                    StackCredentials.seal_credentials,
+                    SEAL_CREDENTIALS,
                     SealCredentialsRequest(place=place),
-                    queue=TaskQueue.CONNECTORS,
-                    preset=READ,
                     summary="Seal what one look needs",
                 )
                 try:
                     self.begin(summary)
                     return await self.attempt(
-                        activity,
+                        step,
                         request(sealed.secrets),
-                        queue=TaskQueue.SANDBOX,
-                        preset=LOOK_AT_STACK,
                         summary=summary,
                     )
                 except (StepWaits, ApplicationError) as error:

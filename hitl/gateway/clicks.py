@@ -23,8 +23,8 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.approvals.contracts import ResolvedRule
 from activities.error_types import denial_of
-from activities.resolved_rule import ResolvedRule
 from connectors.errors import ConnectorError
 from hitl.approvers import ApprovalRule
 from hitl.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict

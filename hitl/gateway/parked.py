@@ -13,7 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 
-from activities.catalogue import EFFECTS
+from activities.catalogue import steps
 from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest
 from hitl.gateway.server import Server
@@ -96,7 +96,7 @@ async def _said(server: Server, goal: WorkflowExecutionDescription, step: str, *
         asked = event.activity_task_scheduled_event_attributes
         if asked.activity_type.name != step or event.event_id not in ends:
             continue
-        if step not in EFFECTS or asked.task_queue.name not in _OUR_STEPS:
+        if step not in steps() or asked.task_queue.name not in _OUR_STEPS:
             return None
         return await _sentence(server, step, ends[event.event_id])
     return None

@@ -14,8 +14,8 @@ from temporalio import activity
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from activities.effects import step
 from activities.queues import TaskQueue
+from activities.step import implements
 from connectors.errors import InvalidRequest, Unavailable
 from hitl.gateway.asked import Asked, asked_by
 from hitl.gateway.clicks import PolicyInForce
@@ -23,7 +23,6 @@ from hitl.gateway.lost import is_lost, last_word
 from hitl.gateway.parked import ParkedGoal, parked_goal
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.gateway.starts import Starts
-from hitl.protocol import Effect
 from hitl.slack.blocks import Shown
 from hitl.slack.client import SlackMessages
 from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
@@ -41,7 +40,7 @@ from workflows.approval_contracts import (
     PostedApproval,
     UpdateApproval,
 )
-from workflows.drift_contracts import DETECT_DRIFT, TELL_DRIFT, TellDrift, ToldDrift
+from workflows.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
 from workflows.parked_contracts import TELL_PARKED, TellParked, ToldParked
 
 
@@ -59,7 +58,7 @@ class SlackSteps:
         # Two steps about one message in this process: the later one must see what the earlier one wrote.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    @step(name=POST_APPROVAL, effect=Effect.WRITE)
+    @implements(POST_APPROVAL)
     async def post_approval(self, request: PostApproval) -> PostedApproval:
         """Show an approval to people, once however often this is tried.
 
@@ -77,7 +76,7 @@ class SlackSteps:
             ts = await post_once(self._messages, channel, shown, about=found.id, kind=EVENT_TYPE, doubt=doubt)
         return PostedApproval(channel=channel, ts=ts, requester=asked.requester)
 
-    @step(name=UPDATE_APPROVAL, effect=Effect.WRITE)
+    @implements(UPDATE_APPROVAL)
     async def update_approval(self, request: UpdateApproval) -> None:
         """Show how it stands now, where it is shown; never something older than what is shown.
 
@@ -127,7 +126,7 @@ class SlackSteps:
             if line.worth_saying(said, now=time.time()):
                 await self._messages.say_in_thread(channel, ts, line)
 
-    @step(name=TELL_DRIFT, effect=Effect.WRITE)
+    @implements(TELL_DRIFT)
     async def tell_drift(self, request: TellDrift) -> ToldDrift:
         """Tell people what drifted, once however often this is tried.
 
@@ -154,11 +153,11 @@ class SlackSteps:
                 raise Unavailable("Temporal cannot be asked about a goal now; it is tried again") from error
         # On another queue than the goals', whoever polls it would speak as this goal.
         kind = (goal.workflow_type, goal.task_queue, goal.status) if goal else None
-        if goal is None or kind != (DETECT_DRIFT, TaskQueue.GOALS, WorkflowExecutionStatus.RUNNING):
-            raise InvalidRequest(f"what drifted, only a running {DETECT_DRIFT} says; start that goal")
+        if goal is None or kind != (DRIFT_WORKFLOW, TaskQueue.GOALS, WorkflowExecutionStatus.RUNNING):
+            raise InvalidRequest(f"what drifted, only a running {DRIFT_WORKFLOW} says; start that goal")
         return goal
 
-    @step(name=TELL_PARKED, effect=Effect.WRITE)
+    @implements(TELL_PARKED)
     async def tell_parked(self, request: TellParked) -> ToldParked:
         """Tell people that a goal is parked, once however often this is tried; or there, that it no longer is.
 

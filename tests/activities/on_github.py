@@ -10,9 +10,10 @@ from datetime import timedelta
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.github import GitHubActivities, GitHubSession
-from activities.github_branches import BranchActivities, BranchDestruction
-from activities.github_writes import GitHubWriteActivities
+from activities.github.branches import BranchActivities, BranchDestruction
+from activities.github.ports import GitHubSession
+from activities.github.reading import GitHubActivities
+from activities.github.writing import GitHubWriteActivities
 from activities.secrets import StepToken
 from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore

@@ -9,12 +9,11 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.audit import AuditLog, AuditRecord
-from activities.effects import step
 from activities.guard import GuardInterceptor
 from activities.policy_source import PolicySource
+from activities.step import implements
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import Surface, Verdict
-from hitl.protocol import Effect
 from workflows.approval_contracts import (
     UPDATE_APPROVAL,
     ApprovalState,
@@ -54,7 +53,7 @@ VIEW = ApprovalView(
 class Messages:
     """The step, without Slack behind it."""
 
-    @step(name=UPDATE_APPROVAL, effect=Effect.WRITE)
+    @implements(UPDATE_APPROVAL)
     async def update_approval(self, request: UpdateApproval) -> None:
         """Nothing to show."""
 
@@ -73,7 +72,7 @@ def recorded(folder: Path, request: UpdateApproval) -> list[AuditRecord]:
     audit = AuditLog(log)
     guard = GuardInterceptor(PolicySource(policy, environment="live"), audit, role="gateway")
     environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, activity_type=UPDATE_APPROVAL, workflow_id=VIEW.id)
+    environment.info = dataclasses.replace(environment.info, activity_type=UPDATE_APPROVAL.name, workflow_id=VIEW.id)
     call = ExecuteActivityInput(fn=Messages().update_approval, args=(request,), executor=None, headers={})
     asyncio.run(_run(environment, guard, call))
     audit.close()

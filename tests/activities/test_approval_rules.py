@@ -6,10 +6,10 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.approval_rules import ApprovalRuleActivities
+from activities.approvals.contracts import ResolvedRule, ResolveRule
+from activities.approvals.rules import ApprovalRuleActivities
 from activities.error_types import denial_of
 from activities.policy_source import PolicySource
-from activities.resolved_rule import ResolvedRule, ResolveRule
 from hitl.approvers import Path as ApprovalPath
 from hitl.plan import Cost, Plan
 from hitl.protocol import PolicyContext, RefusalReason

@@ -1,17 +1,19 @@
-"""The list of steps says of each what it says of itself, and has all of them."""
+"""The catalogue has every step that is declared, each once, and every one of them is implemented."""
 
 import importlib
 import inspect
 import pkgutil
 from types import ModuleType
-from typing import Any
 
-from temporalio.activity import _Definition
+import pytest
 
 import activities
 import hitl.slack
-from activities.catalogue import EFFECTS, meant
-from activities.effects import declared_effect
+from activities import catalogue
+from activities.catalogue import CatalogueError, meant, steps
+from activities.step import Step, step_of
+from hitl.protocol import Effect
+from tests.activities.test_step import Request
 
 
 def modules(package: ModuleType) -> list[ModuleType]:
@@ -20,14 +22,25 @@ def modules(package: ModuleType) -> list[ModuleType]:
     ]
 
 
-def test_it_is_what_the_steps_declare() -> None:
-    declared: dict[str | None, Any] = {}
+def test_it_is_what_is_implemented() -> None:
+    found: set[str] = set()
     for module in [*modules(activities), *modules(hitl.slack)]:
-        for found in list(vars(module).values()):
-            for function in [found, *(vars(found).values() if inspect.isclass(found) else ())]:
-                if inspect.isfunction(function) and (effect := declared_effect(function)):
-                    declared[_Definition.must_from_callable(function).name] = effect
-    assert declared == EFFECTS
+        for owner in [one for one in vars(module).values() if inspect.isclass(one)]:
+            found |= {step.name for fn in vars(owner).values() if callable(fn) and (step := step_of(fn))}
+    assert found == set(steps())
+    assert list(steps()) == sorted(found)
+
+
+def test_two_steps_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = ModuleType("one.contracts"), ModuleType("other.contracts")
+    first, second = (Step(name="x.read", request=Request, response=int, effect=Effect.READ) for _ in range(2))
+    vars(one)["READ"] = vars(other)["SAME"] = first
+    vars(other)["READ"] = second
+    monkeypatch.setattr(catalogue, "_modules", lambda: iter((one, other)))
+    with pytest.raises(CatalogueError, match=r"other\.contracts declares 'x\.read', which is declared elsewhere too"):
+        steps.__wrapped__()
+    del vars(other)["READ"]
+    assert list(steps.__wrapped__()) == ["x.read"]
 
 
 def test_a_name_that_is_none_is_guessed() -> None:

@@ -21,13 +21,13 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.audit import AuditLog, AuditRecord
 from activities.audit_verify import verify
-from activities.effects import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, step
 from activities.error_types import denial_of
 from activities.granted import GrantedRequest
 from activities.guard import GuardInterceptor
 from activities.guard_rules import GrantVerifier
 from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
+from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
 from connectors.errors import RateLimited, Unavailable
 from hitl.policy import Policy
 from hitl.policy_file import PolicyError
@@ -65,15 +65,15 @@ class Steps:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
-    @step(name="github.read_file", effect=Effect.READ)
+    @implements(Step(name="github.read_file", request=Request, response=str, effect=Effect.READ))
     async def read(self, request: Request) -> str:
         return await self._provider.touch("read")
 
-    @step(name="github.open_pull_request", effect=Effect.WRITE)
+    @implements(Step(name="github.open_pull_request", request=Request, response=str, effect=Effect.WRITE))
     async def write(self, request: Request) -> str:
         return await self._provider.touch("write")
 
-    @step(name="github.delete_branch", effect=Effect.DESTRUCTIVE)
+    @implements(Step(name="github.delete_branch", request=GrantedRequest, response=str, effect=Effect.DESTRUCTIVE))
     async def delete(self, request: GrantedRequest) -> str:
         return await self._provider.touch("delete")
 
@@ -354,7 +354,7 @@ async def test_a_step_that_had_its_effect_does_not_fail_for_its_log(
     before = _sample("banksman_audit_events_total", event="finished", written="no")
 
     class Closes(Steps):
-        @step(name="github.open_pull_request", effect=Effect.WRITE)
+        @implements(Step(name="github.open_pull_request", request=Request, response=str, effect=Effect.WRITE))
         async def write(self, request: Request) -> str:
             house.audit.close()
             return "written"

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from activities.effects import declared_effect
-from activities.github import FetchRepositoryRequest, FileRead, ReadFileRequest
+from activities.github.contracts import FetchRepositoryRequest, FileRead, ReadFileRequest
+from activities.step import implemented, step_of
 from connectors.errors import NotFound, Unavailable
 from hitl.protocol import Effect
 from tests.activities.on_github import REPOSITORY, House, at_work
@@ -61,4 +61,8 @@ async def test_a_commit_is_kept_as_gits_own_pack(house: House, ref: str | None) 
 
 
 def test_they_say_what_they_do(house: House) -> None:
-    assert {declared_effect(one) for one in (house.reads.read_file, house.reads.fetch_repository)} == {Effect.READ}
+    found = [step for one in implemented(house.reads) if (step := step_of(one))]
+    assert [(step.name, step.effect) for step in found] == [
+        ("github.fetch_repository", Effect.READ),
+        ("github.read_file", Effect.READ),
+    ]

@@ -13,10 +13,17 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
 from activities.current_attempt import NotCurrent
-from activities.effects import declared_effect
 from activities.error_types import ErrorType
-from activities.github_branches import BranchDeleted, BranchSeen, DeleteBranchParameters, LookAtBranchRequest
+from activities.github.contracts import (
+    DELETE_BRANCH,
+    LOOK_AT_BRANCH,
+    BranchDeleted,
+    BranchSeen,
+    DeleteBranchParameters,
+    LookAtBranchRequest,
+)
 from activities.granted import GrantedRequest
+from activities.step import step_of
 from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from hitl.plan import PlanError
 from hitl.protocol import Effect
@@ -216,5 +223,6 @@ async def test_it_runs_behind_its_guard_alone(house: House, deletion: Execution,
 
 
 def test_they_say_what_they_do(house: House) -> None:
-    assert declared_effect(house.branches.look_at_branch) is Effect.READ
-    assert declared_effect(house.destruction.delete_branch) is Effect.DESTRUCTIVE
+    assert step_of(house.branches.look_at_branch) is LOOK_AT_BRANCH
+    assert step_of(house.destruction.delete_branch) is DELETE_BRANCH
+    assert (LOOK_AT_BRANCH.effect, DELETE_BRANCH.effect) == (Effect.READ, Effect.DESTRUCTIVE)

@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from activities.effects import declared_effect
-from activities.github_writes import (
+from activities.github.contracts import (
     CheckRunRequest,
     CommentRequest,
     CommitFilesRequest,
@@ -14,6 +13,7 @@ from activities.github_writes import (
     LabelRequest,
     OpenPullRequestRequest,
 )
+from activities.step import implemented, step_of
 from connectors.errors import Conflict, InvalidRequest, Unavailable
 from hitl.protocol import Effect
 from tests.activities.on_github import House, at_work
@@ -128,6 +128,6 @@ async def test_each_token_may_do_its_one_thing(house: House) -> None:
 
 
 def test_they_say_what_they_do(house: House) -> None:
-    steps = house.writes
-    every = (steps.commit_files, steps.open_pull_request, steps.comment, steps.label, steps.check_run)
-    assert {declared_effect(one) for one in every} == {Effect.WRITE}
+    found = [step for one in implemented(house.writes) if (step := step_of(one))]
+    assert {step.effect for step in found} == {Effect.WRITE}
+    assert len(found) == 5

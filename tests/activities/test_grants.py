@@ -17,7 +17,6 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from activities.audit import AuditLog, AuditRecord
 from activities.audit_verify import verify
 from activities.current_attempt import current_attempt
-from activities.effects import DESTRUCTIVE_EFFECTS, step
 from activities.error_types import denial_of
 from activities.granted import GrantedRequest
 from activities.grants import ClickCheck, SignedGrants
@@ -25,6 +24,7 @@ from activities.guard import GuardInterceptor
 from activities.key_ring import KeyRing
 from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
+from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import SignedDecision
 from hitl.grant import Checked, Heard
@@ -41,7 +41,7 @@ class Deleter:
         self.calls: list[str] = []
         self.looks = False
 
-    @step(name=ACTION, effect=Effect.DESTRUCTIVE)
+    @implements(Step(name=ACTION, request=GrantedRequest, response=type(None), effect=Effect.DESTRUCTIVE))
     async def delete_branch(self, request: GrantedRequest) -> None:
         if self.looks:
             await current_attempt().require()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
-from activities.sandbox import Source
+from activities.sandbox.contracts import Source
 from activities.stack_files import StackFiles, check_out_spec, packages_of
 from sandbox.pulumi.project import Project, StackSettings
 from sandbox.spec import Limits

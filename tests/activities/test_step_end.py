@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from activities.github_branches import BranchDeleted
+from activities.github.contracts import BranchDeleted
 from activities.stack_contracts import StackChanged, StackRestored, StackUnlocked
 from activities.step_end import StepEnd
 from connectors.pulumi.changes import ChangeKind

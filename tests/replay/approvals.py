@@ -17,12 +17,12 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
+from activities.approvals.contracts import ResolvedRule
 from activities.error_types import policy_denied
-from activities.github_branches import BranchDeleted, BranchSeen
+from activities.github.contracts import BranchDeleted, BranchSeen
 from activities.grants import ClickCheck
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
-from activities.resolved_rule import ResolvedRule
 from hitl.decision import Verdict
 from hitl.protocol import Denial, RefusalReason
 from tests.workflows.approving import ACTION, Ask, AskWorkflow, House, eventually

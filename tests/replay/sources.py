@@ -12,7 +12,7 @@ from typing import Final
 from workers.replayed import PACKAGES
 
 SDK: Final = "temporalio.workflow."
-_STEPS: Final = frozenset({"activities.effects.step", "temporalio.activity.defn"})
+_STEPS: Final = frozenset({"activities.step.implements", "temporalio.activity.defn"})
 """What makes a function a step: it runs in another process, and is no workflow code."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -8,7 +8,7 @@ from typing import Any, Final
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from activities.error_types import ErrorType, application_error
-from activities.github import RepositoryFetched
+from activities.github.contracts import RepositoryFetched
 from activities.queues import TaskQueue
 from activities.stack_contracts import LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from connectors.pulumi.outcome import Ended, UpOutcome

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.sandbox import RunCommandRequest, Source
+from activities.sandbox.contracts import RunCommandRequest, Source
 from sandbox.container import Containers, SandboxOptions
 from sandbox.egress import Egress
 from sandbox.engine import Engine

@@ -43,7 +43,7 @@ class Pretence(BaseModel):
 
 async def tell(request: object) -> ToldParked:
     return await workflow.execute_activity(
-        TELL_PARKED,
+        TELL_PARKED.name,
         request,
         result_type=ToldParked,
         task_queue=TaskQueue.HITL,

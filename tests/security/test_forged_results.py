@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.error_types import ErrorType, application_error
-from activities.github_branches import BranchDeleted, BranchSeen
+from activities.github.contracts import BranchDeleted, BranchSeen
 from activities.queues import TaskQueue
 from activities.stack_contracts import DriftSeen, LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from connectors.pulumi.changes import ChangeKind

@@ -12,7 +12,7 @@ from temporalio.client import WorkflowFailureError
 from activities.queues import TaskQueue
 from tests.hitl.gateway.drifting import PRETENDER, DriftingWorkflow, PretendingWorkflow, goals_worker
 from tests.hitl.gateway.running import Place
-from workflows.drift_contracts import DETECT_DRIFT, TELL_DRIFT, TellDrift
+from workflows.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,7 +26,7 @@ async def said(here: Place) -> list[object]:
 
 @pytest.mark.parametrize(
     ("name", "queue"),
-    [(PRETENDER, TaskQueue.GOALS), (DETECT_DRIFT, "a-queue-of-my-own")],
+    [(PRETENDER, TaskQueue.GOALS), (DRIFT_WORKFLOW, "a-queue-of-my-own")],
     ids=["another workflow", "another worker"],
 )
 async def test_another_workflow_or_worker_does_not_speak(here: Place, name: str, queue: str) -> None:
@@ -43,7 +43,7 @@ async def test_another_workflow_or_worker_does_not_speak(here: Place, name: str,
 async def test_a_step_by_itself_does_not_speak(here: Place) -> None:
     async with here.gateway():
         alone = await here.client.start_activity(
-            TELL_DRIFT,
+            TELL_DRIFT.name,
             LIE,
             id=f"alone-{secrets.token_hex(4)}",
             task_queue=TaskQueue.HITL,

@@ -135,7 +135,7 @@ async def test_a_notice_that_no_goal_left_and_a_step_by_itself_do_not_speak(here
         )
         assert "no goal left this" in await refusal(notice)
         alone = await here.client.start_activity(
-            TELL_PARKED,
+            TELL_PARKED.name,
             TellParked(step=READ_FILE),
             id=f"alone-{secrets.token_hex(4)}",
             task_queue=TaskQueue.HITL,

@@ -24,11 +24,11 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.audit import AuditLog, AuditRecord
     from activities.audit_verify import verify
-    from activities.effects import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, step
     from activities.error_types import denial_of
     from activities.guard import GuardInterceptor
     from activities.heartbeat import HeartbeatInterceptor
     from activities.policy_source import PolicySource
+    from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
     from connectors.errors import RateLimited
     from hitl.protocol import Effect, RefusalReason
 
@@ -95,22 +95,22 @@ class Steps:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
-    @step(name="test.read", effect=Effect.READ)
+    @implements(Step(name="test.read", request=Request, response=str, effect=Effect.READ))
     async def read(self, request: Request) -> str:
         self._provider.calls.append("read")
         return "read"
 
-    @step(name="test.write", effect=Effect.WRITE)
+    @implements(Step(name="test.write", request=Request, response=str, effect=Effect.WRITE))
     async def write(self, request: Request) -> str:
         self._provider.calls.append("write")
         return "write"
 
-    @step(name="test.destroy", effect=Effect.DESTRUCTIVE)
+    @implements(Step(name="test.destroy", request=Request, response=str, effect=Effect.DESTRUCTIVE))
     async def destroy(self, request: Request) -> str:
         self._provider.calls.append("destroy")
         return "destroy"
 
-    @step(name="test.limited", effect=Effect.READ)
+    @implements(Step(name="test.limited", request=Request, response=str, effect=Effect.READ))
     async def limited(self, request: Request) -> str:
         info = activity.info()
         if info.attempt == 1:
@@ -119,7 +119,7 @@ class Steps:
         self._provider.calls.append("limited")
         return "limited"
 
-    @step(name="test.wait", effect=Effect.READ)
+    @implements(Step(name="test.wait", request=Request, response=str, effect=Effect.READ))
     async def wait(self, request: Request) -> str:
         info = activity.info()
         self._provider.details.append(info.heartbeat_details)

@@ -16,15 +16,15 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from activities.audit import AuditRecord
 from activities.current_attempt import AttemptsOnServer, NotCurrent, Use, current_attempt
-from activities.effects import step
 from activities.error_types import ErrorType, application_error
 from activities.granted import GrantedRequest
+from activities.step import implements
 from activities.withheld import DestructiveSecrets
 from hitl.plan import read_plan
-from hitl.protocol import Effect, RefusalReason
+from hitl.protocol import RefusalReason
 from tests.activities.attempts import Records
 from tests.security.stealing import STEP, approve
-from tests.workflows.approving import ACTION, BranchParameters, House, Removed, Remover, eventually
+from tests.workflows.approving import REMOVE, BranchParameters, House, Removed, Remover, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,7 +71,7 @@ class CarefulRemover(Remover):
         self.gate = Gate()
         self.infos: list[activity.Info] = []
 
-    @step(name=ACTION, effect=Effect.DESTRUCTIVE)
+    @implements(REMOVE)
     async def remove(self, request: GrantedRequest) -> Removed:
         self.infos.append(activity.info())
         secret = await DestructiveSecrets(self.vault).read("delete", "key")
@@ -184,7 +184,7 @@ class BrokenRemover(Remover):
         super().__init__()
         self.tries: list[tuple[int, Use]] = []
 
-    @step(name=ACTION, effect=Effect.DESTRUCTIVE)
+    @implements(REMOVE)
     async def remove(self, request: GrantedRequest) -> Removed:
         self.tries.append((activity.info().attempt, current_attempt().use))
         branch = read_plan(request.plan).parameters_as(BranchParameters).branch

@@ -19,7 +19,7 @@ from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.queues import TaskQueue
-from activities.sandbox import CommandRun, RunCommandRequest
+from activities.sandbox.contracts import CommandRun, RunCommandRequest
 from connectors.vault.handover import seal
 from connectors.vault.transport import Transport
 from deploy.local.control import Ask, ask

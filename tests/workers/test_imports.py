@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,8 +23,8 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
 
 WORKERS = {"temporalio", "hvac", "webauthn"}
 """What every worker has: it reads the policy, in which people's keys are."""
-STEPS = "activities.effects"
-"""Declares each step, so whoever loads one loads this."""
+ROOT = Path(__file__).parents[2]
+DECLARES = "activities.step"
 
 
 def loaded(modules: str) -> set[str]:
@@ -53,6 +54,15 @@ def test_only_the_libraries_that_are_needed_are_imported(modules: str, needed: s
     assert LIBRARIES & loaded(modules) == needed
 
 
-def test_who_asks_for_goals_loads_no_step() -> None:
-    assert STEPS not in loaded("workers.commands.goals workers.commands.approvals")
-    assert STEPS in loaded("workflows.implementations")
+def implementing() -> set[str]:
+    """Every module with the implementation of a step."""
+    found = (one.relative_to(ROOT) for floor in ("activities", "hitl") for one in (ROOT / floor).rglob("*.py"))
+    modules = {".".join(one.with_suffix("").parts): one for one in found}
+    return {name for name, path in modules.items() if "@implements(" in (ROOT / path).read_text() and name != DECLARES}
+
+
+def test_who_asks_for_goals_and_who_runs_them_loads_no_implementation_of_a_step() -> None:
+    assert "activities.github.branches" in implementing()
+    assert not implementing() & loaded("workers.commands.goals workers.commands.approvals")
+    assert not implementing() & loaded("workflows.implementations")
+    assert implementing() & loaded("workers.roles.connectors")

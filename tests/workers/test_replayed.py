@@ -42,7 +42,7 @@ def _write(sources: Path, files: dict[str, str]) -> None:
         "hitl/decision.py",
         "hitl/plan.py",
         "observability/redaction.py",
-        "sandbox/pulumi/request.py",
+        "sandbox/result.py",
         "workflows/arriving.py",
         "workflows/delete_branch.py",
         "workflows/failures.py",

@@ -15,7 +15,6 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from activities.audit import AuditLog
-from activities.effects import DESTRUCTIVE_EFFECTS
 from activities.granted import GrantedRequest
 from activities.grants import SignedGrants
 from activities.guard import GuardInterceptor
@@ -24,6 +23,7 @@ from activities.policy_source import PolicySource
 from activities.safeguards import Safeguards
 from activities.stack_contracts import OutputsLook, PreparedStack
 from activities.stack_place import StackPlace
+from activities.step import DESTRUCTIVE_EFFECTS
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.vault import VaultSession

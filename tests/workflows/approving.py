@@ -25,10 +25,10 @@ with workflow.unsafe.imports_passed_through():
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from pydantic import BaseModel, Field
 
-    from activities.approval_rules import ApprovalRuleActivities
+    from activities.approvals.contracts import ResolvedRule
+    from activities.approvals.rules import ApprovalRuleActivities
     from activities.audit import AuditLog
     from activities.current_attempt import AttemptsOnServer
-    from activities.effects import DESTRUCTIVE_EFFECTS, step
     from activities.error_types import denial_of
     from activities.granted import GrantedRequest
     from activities.grants import ClickCheck, SignedGrants
@@ -36,8 +36,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.key_ring import KeyRing
     from activities.policy_source import PolicySource
     from activities.queues import TaskQueue
-    from activities.resolved_rule import ResolvedRule
     from activities.safeguards import Safeguards
+    from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
     from activities.step_end import ApprovedAnswer
     from hitl.decision import Decision, SignedDecision, Surface, Verdict
     from hitl.grant import execution_expiry
@@ -116,13 +116,16 @@ class RemoveResult(GoalResult):
     branch: str | None = None
 
 
+REMOVE = Step(name=ACTION, request=GrantedRequest, response=Removed, effect=Effect.DESTRUCTIVE)
+
+
 class Remover:
     """The destructive step, over something that only counts."""
 
     def __init__(self) -> None:
         self.removed: list[str] = []
 
-    @step(name=ACTION, effect=Effect.DESTRUCTIVE)
+    @implements(REMOVE)
     async def remove(self, request: GrantedRequest) -> Removed:
         branch = read_plan(request.plan).parameters_as(BranchParameters).branch
         self.removed.append(branch)
@@ -156,7 +159,7 @@ class RemoveWorkflow(ApprovingGoal):
         return await self.carry_out(self._remove(), denied=lambda reason: RemoveResult(outcome="denied", reason=reason))
 
     async def _remove(self) -> RemoveResult:
-        found = await self.approved_step(Remover.remove, self._make, summary="Remove it")
+        found = await self.approved_step(REMOVE, self._make, summary="Remove it")
         return RemoveResult(branch=found.branch)
 
     async def _make(self) -> Plan:

@@ -9,17 +9,22 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
-from activities.github import FetchRepositoryRequest, FileRead, ReadFileRequest, RepositoryFetched
-from activities.github_branches import BranchSeen, LookAtBranchRequest, LostCommit
-from activities.github_writes import (
+from activities.approvals.contracts import ResolvedRule, ResolveRule
+from activities.github.contracts import (
+    BranchSeen,
     CommitFilesRequest,
+    FetchRepositoryRequest,
+    FileRead,
     FilesCommitted,
+    LookAtBranchRequest,
+    LostCommit,
     OpenPullRequestRequest,
     PullRequestOpened,
+    ReadFileRequest,
+    RepositoryFetched,
 )
 from activities.queues import TaskQueue
-from activities.resolved_rule import ResolvedRule, ResolveRule
-from activities.sandbox import CommandRun, RunCommandRequest
+from activities.sandbox.contracts import CommandRun, RunCommandRequest
 from workflows.implementations import WORKFLOWS
 from workflows.runner import sandbox_runner
 

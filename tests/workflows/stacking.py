@@ -11,12 +11,12 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from activities.github import FetchRepositoryRequest, RepositoryFetched
+from activities.approvals.contracts import ResolvedRule, ResolveRule
+from activities.github.contracts import FetchRepositoryRequest, RepositoryFetched
 from activities.granted import GrantedRequest
 from activities.grants import ClickCheck
 from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
-from activities.resolved_rule import ResolvedRule, ResolveRule
 from activities.stack_contracts import (
     Deployment,
     DriftLook,
@@ -222,7 +222,7 @@ class Stack:
         self.asked.append(("unlock", request))
         return next_answer(self.unlocked)
 
-    @activity.defn(name=TELL_DRIFT)
+    @activity.defn(name=TELL_DRIFT.name)
     async def tell(self, request: TellDrift) -> ToldDrift:
         self.asked.append(("tell", request))
         return next_answer(self.told)

@@ -29,7 +29,7 @@ class Teller:
         """What people were told, in order."""
         return ["parked" if one.posted is None else "over" for one in self.asked]
 
-    @activity.defn(name=TELL_PARKED)
+    @activity.defn(name=TELL_PARKED.name)
     async def tell(self, request: TellParked) -> ToldParked:
         self.asked.append(request)
         return next_answer(self.answers)

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Worker
 
 from activities.error_types import ErrorType, application_error, policy_denied
-from activities.github_branches import BranchDeleted, BranchSeen
+from activities.github.contracts import BranchDeleted, BranchSeen
 from activities.queues import TaskQueue
 from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
 from tests.workflows.approving import ACTION, House

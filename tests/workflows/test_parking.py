@@ -12,6 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 from activities.error_types import ErrorType, application_error
+from activities.presets import pause_of_parked
 from activities.queues import TaskQueue
 from tests.conftest import BIN
 from tests.replay.scenarios import until_parked
@@ -27,7 +28,6 @@ from workflows.contracts import (
     RunInSandboxResult,
 )
 from workflows.converter import data_converter
-from workflows.policies import pause_of_parked
 
 REQUEST = RunInSandboxInput(repository="acme/shop", command=("make", "test"), timeout_seconds=60)
 GONE = application_error(ErrorType.SANDBOX_UNAVAILABLE, "the engine is gone")

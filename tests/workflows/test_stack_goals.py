@@ -18,7 +18,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 
 from activities.error_types import ErrorType, application_error
-from activities.github import RepositoryFetched
+from activities.github.contracts import RepositoryFetched
 from activities.queues import TaskQueue
 from activities.stack_contracts import LockSeen, StackChanged, StackOutputs, StackProgress
 from connectors.pulumi.changes import ChangeKind

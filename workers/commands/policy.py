@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from activities.catalogue import EFFECTS, meant
 from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT
 from hitl.policy import Policy
 from hitl.policy_explain import explain
@@ -31,7 +30,9 @@ def check(path: PolicyFile = DEFAULT_POLICY) -> None:
 
 def complete_action(incomplete: str) -> list[str]:
     """Names of steps for tab completion."""
-    return [name for name in EFFECTS if name.startswith(incomplete)]
+    from activities.catalogue import steps  # noqa: PLC0415 - `check` asks for no step
+
+    return [name for name in steps() if name.startswith(incomplete)]
 
 
 @policy.command("explain")
@@ -52,18 +53,22 @@ def explain_action(
     ] = DEFAULT_POLICY,
 ) -> None:
     """Say whether a step would be allowed, which rule decides and why, and who would have to approve it."""
-    effect = EFFECTS.get(action)
-    if effect is None:
+    from activities.catalogue import meant, steps  # noqa: PLC0415 - `check` asks for no step
+
+    step = steps().get(action)
+    if step is None:
         close = meant(action)
         guess = f"did you mean {close!r}? There are" if close else "there are"
-        fail(f"no step is called {action!r}; {guess}: {', '.join(EFFECTS)}", Exit.USAGE)
+        fail(f"no step is called {action!r}; {guess}: {', '.join(steps())}", Exit.USAGE)
     try:
         context = PolicyContext.of_repository(repository) if repository else PolicyContext()
     except ValueError as error:
         fail(str(error), Exit.USAGE)
     context = context.model_copy(update={"purpose": purpose})
     out.print(
-        explain(_load(path), environment, action=action, effect=effect, context=context), markup=False, soft_wrap=True
+        explain(_load(path), environment, action=action, effect=step.effect, context=context),
+        markup=False,
+        soft_wrap=True,
     )
 
 

@@ -3,12 +3,13 @@
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.approval_rules import ApprovalRuleActivities
-from activities.github import GitHubActivities
-from activities.github_branches import BranchActivities
-from activities.github_writes import GitHubWriteActivities
+from activities.approvals.rules import ApprovalRuleActivities
+from activities.github.branches import BranchActivities
+from activities.github.reading import GitHubActivities
+from activities.github.writing import GitHubWriteActivities
 from activities.policy_source import PolicySource
 from activities.stack_credentials import StackCredentials
+from activities.step import implemented
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
 from workers.github import github
@@ -29,9 +30,4 @@ def connectors_worker(client: Client, settings: Settings, vault: VaultSession) -
     branches = BranchActivities(github(settings), vault)
     writes = GitHubWriteActivities(github(settings), vault)
     stacks = StackCredentials(vault)
-    steps = [
-        *(files.read_file, files.fetch_repository, branches.look_at_branch, rules.resolve_rule),
-        *(writes.commit_files, writes.open_pull_request, writes.comment, writes.label, writes.check_run),
-        stacks.seal_credentials,
-    ]
-    return guarded_worker(client, settings, Role.CONNECTORS, steps)
+    return guarded_worker(client, settings, Role.CONNECTORS, implemented(files, rules, branches, writes, stacks))

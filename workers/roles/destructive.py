@@ -7,13 +7,14 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.current_attempt import AttemptsOnServer
-from activities.github_branches import BranchDestruction
+from activities.github.branches import BranchDestruction
 from activities.grants import SignedGrants
 from activities.guard_rules import GrantVerifier
 from activities.key_ring import KeyRing
 from activities.safeguards import Safeguards
 from activities.stack_destruction import StackDestruction
 from activities.stack_house import StackHouse
+from activities.step import implemented
 from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
@@ -65,8 +66,6 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
     branches = BranchDestruction(github_to_destroy(settings), secrets)
     house = StackHouse(means.stacks, means.engine, ArtifactStore(settings.artifacts))
     stacks = StackDestruction(house, secrets)
-    steps = [
-        *(branches.delete_branch, stacks.update_stack, stacks.destroy_stack, stacks.restore_state, stacks.unlock_stack),
-    ]
+    steps = implemented(branches, stacks)
     safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))
     return guarded_worker(client, settings, Role.DESTRUCTIVE, steps, safeguards=safeguards)

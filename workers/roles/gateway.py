@@ -9,6 +9,7 @@ from temporalio.worker import Worker
 
 from activities.key_ring import KeyRing
 from activities.queues import TaskQueue
+from activities.step import implemented
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -57,8 +58,7 @@ def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tu
     the one limit that all gateways share; within it, each keeps to Slack's own rate. What was put on the other queue
     before there was this one is still taken.
     """
-    all_steps = [steps.post_approval, steps.update_approval, steps.tell_drift, steps.tell_parked]
-    shows = guarded_worker(client, settings, Role.GATEWAY, all_steps, at_once=_AT_ONCE)
+    shows = guarded_worker(client, settings, Role.GATEWAY, implemented(steps), at_once=_AT_ONCE)
     posts = guarded_worker(
         client,
         settings,

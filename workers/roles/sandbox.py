@@ -3,9 +3,10 @@
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.sandbox import SandboxActivities
+from activities.sandbox.commands import SandboxActivities
 from activities.stack_house import StackHouse
 from activities.stacks import StackActivities
+from activities.step import implemented
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
 from workers.guarded import guarded_worker
@@ -34,8 +35,6 @@ def sandbox_worker(
     sandbox = SandboxActivities(provision.sandbox, image=provision.image, limits=provision.limits, secrets=vault)
     house = StackHouse(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
     looks = StackActivities(house, vault)
-    steps = [
-        *(sandbox.run_command, looks.prepare_stack, looks.preview_stack, looks.preview_destroy, looks.refresh_stack),
-        *(looks.detect_drift, looks.read_history, looks.read_outputs, looks.preview_restore, looks.look_at_lock),
-    ]
-    return guarded_worker(client, settings, Role.SANDBOX, steps, at_once=settings.sandbox_concurrency)
+    return guarded_worker(
+        client, settings, Role.SANDBOX, implemented(sandbox, looks), at_once=settings.sandbox_concurrency
+    )

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.current_attempt import NotCurrent
-from activities.github_branches import BranchDeleted, BranchDestruction
+from activities.github.branches import BranchDestruction
+from activities.github.contracts import BranchDeleted
 from activities.granted import GrantedRequest
 from activities.withheld import DestructiveSecrets
 from connectors.errors import NotFound

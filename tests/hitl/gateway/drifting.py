@@ -8,9 +8,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
+    from activities.presets import NOTIFY
     from activities.queues import TaskQueue
-    from workflows.drift_contracts import DETECT_DRIFT, TELL_DRIFT, TellDrift, ToldDrift
-    from workflows.policies import NOTIFY
+    from workflows.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
     from workflows.runner import sandbox_runner
 
 PRETENDER = "TestPretendDrift"
@@ -18,7 +18,7 @@ PRETENDER = "TestPretendDrift"
 
 async def tell(request: TellDrift) -> ToldDrift:
     return await workflow.execute_activity(
-        TELL_DRIFT,
+        TELL_DRIFT.name,
         request,
         result_type=ToldDrift,
         task_queue=TaskQueue.HITL,
@@ -27,7 +27,7 @@ async def tell(request: TellDrift) -> ToldDrift:
     )
 
 
-@workflow.defn(name=DETECT_DRIFT)
+@workflow.defn(name=DRIFT_WORKFLOW)
 class DriftingWorkflow:
     """The end of a look: what was found is given."""
 

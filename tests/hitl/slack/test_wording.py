@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.catalogue import EFFECTS
+from activities.catalogue import steps
 from hitl.plan import Change, Cost, Plan, Resource, Risk
 from hitl.protocol import Effect
 from hitl.slack.wording import cost, counted, middle, question, said, subject, worst_first
@@ -36,7 +36,7 @@ def test_a_stack_is_known_by_its_project() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name, effect in EFFECTS.items() if effect is Effect.DESTRUCTIVE])
+@pytest.mark.parametrize("name", [step.name for step in steps().values() if step.effect is Effect.DESTRUCTIVE])
 def test_no_title_of_a_step_that_destroys_follows_what_no_step_reads(name: str) -> None:
     stack: dict[str, object] = {"project": "shop", "stack": "production", "branch": "shop/staging"}
     branch: dict[str, object] = {"branch": "shop/production", "project": "shop", "stack": "staging"}

@@ -18,7 +18,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.current_attempt import Attempts
 from activities.grant_use import GrantRecords
 from activities.granted import GrantedRequest
-from activities.sandbox import Source
+from activities.sandbox.contracts import Source
 from activities.stack_attempts import PART
 from activities.stack_contracts import (
     DriftLook,
@@ -29,12 +29,12 @@ from activities.stack_contracts import (
     PreviewRequest,
     SealCredentialsRequest,
     StackChanged,
-    StackPlace,
     StackPreviewed,
 )
 from activities.stack_credentials import StackCredentials
 from activities.stack_destruction import StackDestruction
 from activities.stack_house import StackHouse
+from activities.stack_place import StackPlace
 from activities.stack_ports import Secrets
 from activities.stacks import StackActivities
 from activities.withheld import DestructiveSecrets

@@ -2,10 +2,10 @@
 
 import secrets
 
-from activities.effects import step
+from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRule
 from activities.error_types import policy_denied
 from activities.policy_source import PolicySource
-from activities.resolved_rule import ResolvedRule, ResolveRule
+from activities.step import implements
 from hitl.approvers import ApprovalRule
 from hitl.plan import read_plan
 from hitl.policy import Deny, approval_rule, evaluate
@@ -18,7 +18,7 @@ class ApprovalRuleActivities:
     def __init__(self, policy: PolicySource) -> None:
         self._policy = policy
 
-    @step(name="approval.resolve_rule", effect=Effect.READ)
+    @implements(RESOLVE_RULE)
     async def resolve_rule(self, request: ResolveRule) -> ResolvedRule:
         """Who may approve this plan, and how.
 

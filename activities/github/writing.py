@@ -10,17 +10,33 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
 from temporalio import activity
 
-from activities.effects import step
-from activities.github import GitHub, GitHubSession, session_for_step
-from activities.github_ports import Change
+from activities.github.contracts import (
+    CHECK_RUN,
+    COMMENT,
+    COMMIT_FILES,
+    LABEL,
+    OPEN_PULL_REQUEST,
+    CheckRunRequest,
+    CommentRequest,
+    CommitFilesRequest,
+    FilesCommitted,
+    FileToCommit,
+    Labelled,
+    LabelRequest,
+    OpenPullRequestRequest,
+    PullRequestOpened,
+    ThingMade,
+    WriteRequest,
+)
+from activities.github.ports import Change, GitHub, GitHubSession
+from activities.github.session import session_for_step
 from activities.secrets import StepTokens
+from activities.step import implements
 from connectors.errors import InvalidRequest
-from hitl.protocol import Effect, PolicyContext
 
 _ACTION, _SECRET = "github-write", "github/app"
 _COMMITS: Final = {"contents": "write"}
@@ -30,120 +46,6 @@ _TALKS: Final = {"pull_requests": "write"}
 _CHECKS: Final = {"checks": "write"}
 
 
-class _WriteRequest(BaseModel):
-    """What every one of these steps is told."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    repository: str
-
-    def policy_context(self) -> PolicyContext:
-        """What the policy may match."""
-        return PolicyContext.of_repository(self.repository)
-
-
-class FileToCommit(BaseModel):
-    """What one path shall be."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    path: str
-    content_base64: str | None = Field(description="All of it; None to delete the file.")
-    executable: bool = False
-
-    def change(self) -> Change:
-        """The same for the connector.
-
-        Raises:
-            InvalidRequest: The content is not base64.
-        """
-        if self.content_base64 is None:
-            return Change(path=self.path, content=None)
-        try:
-            content = base64.b64decode(self.content_base64, validate=True)
-        except binascii.Error as error:
-            raise InvalidRequest(f"the content of {self.path!r} is not base64: write it anew") from error
-        return Change(path=self.path, content=content, mode="100755" if self.executable else "100644")
-
-
-class CommitFilesRequest(_WriteRequest):
-    """One commit on a new branch."""
-
-    branch: str
-    files: tuple[FileToCommit, ...]
-    base: str | None = Field(default=None, description="What it is made on top of; the default branch when None.")
-    message: str
-
-
-class FilesCommitted(BaseModel):
-    """The commit."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    commit: str
-    base: str = Field(description="The branch that it is made on top of.")
-
-
-class OpenPullRequestRequest(_WriteRequest):
-    """Which pull request to open. There is one at most from one branch to another."""
-
-    head: str
-    base: str
-    title: str
-    body: str = ""
-
-
-class PullRequestOpened(BaseModel):
-    """The pull request."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    number: int
-    url: str
-    state: str
-
-
-class CommentRequest(_WriteRequest):
-    """What to say on a pull request."""
-
-    number: int
-    text: str
-
-
-class LabelRequest(_WriteRequest):
-    """Which labels to put on a pull request."""
-
-    number: int
-    labels: tuple[str, ...]
-
-
-class CheckRunRequest(_WriteRequest):
-    """What to report on a commit."""
-
-    commit: str
-    name: str
-    conclusion: Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"]
-    title: str
-    summary: str
-
-
-class ThingMade(BaseModel):
-    """A comment or a check run."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: int
-    url: str | None = None
-
-
-class Labelled(BaseModel):
-    """That the labels are there."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    number: int
-
-
 class GitHubWriteActivities:
     """The steps, with the ports they need. All raise by the tree in `connectors/errors.py`; the guard maps it."""
 
@@ -151,7 +53,7 @@ class GitHubWriteActivities:
         self._github = github
         self._vault = vault
 
-    @step(name="github.commit_files", effect=Effect.WRITE)
+    @implements(COMMIT_FILES)
     async def commit_files(self, request: CommitFilesRequest) -> FilesCommitted:
         """Make one commit of several files on a new branch.
 
@@ -159,7 +61,7 @@ class GitHubWriteActivities:
             Conflict: The branch is there and is another request's.
             InvalidRequest: A file cannot be, or the workflow's id cannot be written into a commit.
         """
-        key, changes = _key(request), [file.change() for file in request.files]
+        key, changes = _key(request), [_change(file) for file in request.files]
         async with self._writing(request, _COMMITS) as repository:
             base = request.base or await repository.writes.default_branch()
             commit = await repository.writes.commit_files(
@@ -167,7 +69,7 @@ class GitHubWriteActivities:
             )
         return FilesCommitted(commit=commit, base=base)
 
-    @step(name="github.open_pull_request", effect=Effect.WRITE)
+    @implements(OPEN_PULL_REQUEST)
     async def open_pull_request(self, request: OpenPullRequestRequest) -> PullRequestOpened:
         """Open a pull request, or find the one that there is between these branches, even a closed one."""
         async with self._writing(request, _PULLS) as repository:
@@ -176,7 +78,7 @@ class GitHubWriteActivities:
             )
         return PullRequestOpened(number=pull.number, url=pull.html_url, state=pull.state)
 
-    @step(name="github.comment", effect=Effect.WRITE)
+    @implements(COMMENT)
     async def comment(self, request: CommentRequest) -> ThingMade:
         """Say something on a pull request, once for each text."""
         key = _key(request)
@@ -184,14 +86,14 @@ class GitHubWriteActivities:
             made = await repository.writes.comment(request.number, request.text, key=key)
         return ThingMade(id=made.id, url=made.html_url)
 
-    @step(name="github.label", effect=Effect.WRITE)
+    @implements(LABEL)
     async def label(self, request: LabelRequest) -> Labelled:
         """Put labels on a pull request; GitHub itself adds each once."""
         async with self._writing(request, _TALKS) as repository:
             await repository.writes.label(request.number, request.labels)
         return Labelled(number=request.number)
 
-    @step(name="github.check_run", effect=Effect.WRITE)
+    @implements(CHECK_RUN)
     async def check_run(self, request: CheckRunRequest) -> ThingMade:
         """Report a completed check on a commit."""
         key = _key(request)
@@ -207,7 +109,7 @@ class GitHubWriteActivities:
         return ThingMade(id=made.id, url=made.html_url)
 
     def _writing(
-        self, request: _WriteRequest, permissions: Mapping[str, str]
+        self, request: WriteRequest, permissions: Mapping[str, str]
     ) -> AbstractAsyncContextManager[GitHubSession]:
         """A session whose token does this one thing to this one repository, and ends with the block."""
         return session_for_step(
@@ -220,7 +122,7 @@ class GitHubWriteActivities:
         )
 
 
-def _key(request: _WriteRequest) -> str:
+def _key(request: WriteRequest) -> str:
     """What tells this piece of work from every other, on one line that a commit or a comment can carry.
 
     Raises:
@@ -236,3 +138,18 @@ def _key(request: _WriteRequest) -> str:
     # Defaults are left out, so that a field added by a later release leaves the keys of today's requests alone.
     asked = request.model_dump_json(exclude_defaults=True).encode()
     return f"{workflow}/{info.activity_type}/{hashlib.sha256(asked).hexdigest()[:12]}"
+
+
+def _change(file: FileToCommit) -> Change:
+    """The same for the connector.
+
+    Raises:
+        InvalidRequest: The content is not base64.
+    """
+    if file.content_base64 is None:
+        return Change(path=file.path, content=None)
+    try:
+        content = base64.b64decode(file.content_base64, validate=True)
+    except binascii.Error as error:
+        raise InvalidRequest(f"the content of {file.path!r} is not base64: write it anew") from error
+    return Change(path=file.path, content=content, mode="100755" if file.executable else "100644")

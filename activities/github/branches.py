@@ -1,71 +1,29 @@
 """Steps on branches: looking at one, on the connectors worker; and its deletion, on the destructive one, by a grant."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Final
 
 from activities.current_attempt import Use, current_attempt
-from activities.effects import step
-from activities.github import GitHub, session_for_step
+from activities.github.contracts import (
+    DELETE_BRANCH,
+    LOOK_AT_BRANCH,
+    BranchDeleted,
+    BranchSeen,
+    DeleteBranchParameters,
+    LookAtBranchRequest,
+    LostCommit,
+)
+from activities.github.ports import GitHub, GitHubToDestroy
+from activities.github.session import session_for_step
 from activities.granted import GrantedRequest
 from activities.secrets import StepTokens
-from activities.step_end import ApprovedAnswer
-from activities.withheld import DestructiveSecrets, Withheld
+from activities.step import implements
+from activities.withheld import DestructiveSecrets
 from connectors.errors import NotFound
-from hitl.plan import PlanParameters, read_plan
-from hitl.protocol import Effect, PolicyContext
+from hitl.plan import read_plan
 
 _MOST_LISTED: Final = 100
 _READ, _READS_WITH = "github-read", "github/app"
 _DELETE, _DELETES_WITH = "github-delete-branch", "github/destructive-app"
-
-
-class LookAtBranchRequest(BaseModel):
-    """Which branch to look at."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    repository: str
-    branch: str
-
-    def policy_context(self) -> PolicyContext:
-        """What the policy may match."""
-        return PolicyContext.of_repository(self.repository)
-
-
-class LostCommit(BaseModel):
-    """A commit that goes with the branch."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    sha: str
-    subject: str = Field(description="Of its message: a stranger's words.")
-
-
-class BranchSeen(BaseModel):
-    """A branch, and what only it holds."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    head: str | None = Field(description="The commit that it stands at; None where there is no such branch.")
-    lost: int = Field(default=0, description="How many commits no other branch and no tag holds.")
-    commits: tuple[LostCommit, ...] = Field(default=(), description="The newest of them, 100 at most.")
-    default: bool = Field(default=False, description="Whether it is the default branch, which GitHub keeps.")
-
-
-class DeleteBranchParameters(PlanParameters):
-    """What people approve."""
-
-    repository: str
-    branch: str
-    expected_head: str
-
-
-class BranchDeleted(ApprovedAnswer):
-    """What was done."""
-
-    head: str = Field(description="Where it stood.")
 
 
 class BranchActivities:
@@ -75,7 +33,7 @@ class BranchActivities:
         self._github = github
         self._vault = vault
 
-    @step(name="github.look_at_branch", effect=Effect.READ)
+    @implements(LOOK_AT_BRANCH)
     async def look_at_branch(self, request: LookAtBranchRequest) -> BranchSeen:
         """Where a branch stands and what would be lost with it.
 
@@ -99,22 +57,6 @@ class BranchActivities:
         return BranchSeen(head=found.head, lost=len(found.commits), commits=listed, default=found.default)
 
 
-class BranchRemoval(Protocol):
-    """One repository, with a token that may delete and lives as long as the session."""
-
-    async def delete_branch(self, branch: str, *, expected_head: str) -> bool:
-        """Delete a branch that stands at this commit; whether it was there."""
-        ...
-
-
-class GitHubToDestroy(Protocol):
-    """Opens sessions in which each effect comes after a last look; the token is revoked when the session ends."""
-
-    def session(self, app: Withheld, *, repository: str) -> AbstractAsyncContextManager[BranchRemoval]:
-        """A session on one repository."""
-        ...
-
-
 class BranchDestruction:
     """Deleting; for the destructive worker. Its App's key is out of every other process's reach."""
 
@@ -122,7 +64,7 @@ class BranchDestruction:
         self._github = github
         self._secrets = secrets
 
-    @step(name="github.delete_branch", effect=Effect.DESTRUCTIVE)
+    @implements(DELETE_BRANCH)
     async def delete_branch(self, request: GrantedRequest) -> BranchDeleted:
         """Delete the branch at the commit that was approved, and at no other.
 

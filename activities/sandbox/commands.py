@@ -8,16 +8,16 @@ word: bounded, with known secrets masked, and never taken for the step's own err
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
+from pydantic import SecretBytes, SecretStr
 from temporalio import activity
 
-from activities.effects import step
 from activities.run_output import LiveOutput, masked
+from activities.sandbox.contracts import RUN_COMMAND, CommandRun, RunCommandRequest
+from activities.step import implements
 from connectors.errors import InvalidRequest
-from hitl.protocol import Effect, PolicyContext
 from observability.redaction import redact
 from sandbox.protocol import Sandbox
-from sandbox.result import Connection, Download, Ended, RunResult
+from sandbox.result import RunResult
 from sandbox.spec import InputArtifact, Limits, RunSpec
 
 _MOST_TOLD: Final = 200  # of the network: a history is no place for thousands of lines
@@ -49,49 +49,6 @@ class Unsealer(Protocol):
         ...
 
 
-class Source(BaseModel):
-    """A commit to work on."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    repository: str = Field(description="OWNER/NAME.")
-    commit: str = Field(description="Its id.")
-    pack: str = Field(description="The artifact that holds it, as git's own pack.")
-
-
-class RunCommandRequest(BaseModel):
-    """One command."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    command: tuple[str, ...]
-    source: Source | None = Field(default=None, description="What lies in the folder where it starts.")
-    purpose: str | None = Field(default=None, description="Why it needs a network; nothing is open without.")
-    timeout_seconds: float = Field(description="Then everything in the container ends.")
-    secrets: str | None = Field(default=None, description="Sealed for this workflow run; files in /run/secrets.")
-
-    def policy_context(self) -> PolicyContext:
-        """What the policy may match."""
-        touched = PolicyContext.of_repository(self.source.repository) if self.source else PolicyContext()
-        return touched.model_copy(update={"purpose": self.purpose})
-
-
-class CommandRun(BaseModel):
-    """How a command ended. One that failed is a result."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    exit_code: int | None = Field(description="128 and the signal's number for a signal; None when the container died.")
-    ended: Ended
-    oom_seen: bool
-    stdout: str
-    stderr: str
-    truncated: bool = Field(description="Whether the middle of an output was left out.")
-    connections: tuple[Connection, ...] = ()
-    downloads: tuple[Download, ...] = ()
-    seconds: float = Field(description="From the start of the command.")
-
-
 class SandboxActivities:
     """The steps of one worker, on one engine.
 
@@ -108,7 +65,7 @@ class SandboxActivities:
         self._limits = limits
         self._secrets = secrets
 
-    @step(name="sandbox.run_command", effect=Effect.WRITE)
+    @implements(RUN_COMMAND)
     async def run_command(self, request: RunCommandRequest) -> CommandRun:
         """Run one command; it is tried again only where the sandbox failed, never where the command did.
 

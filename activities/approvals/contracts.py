@@ -1,13 +1,14 @@
-"""Who approves a plan, as goals, approvals and surfaces are told it; `activities.approval_rules` has the step."""
+"""The step that says who approves a plan, as goals call it: what it is asked, what it answers."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from activities.step import Step
 from hitl.approvers import LONGEST_WAIT, ApprovalRule, Path, Requesters
 from hitl.plan import MAX_PLAN_BYTES, read_plan
-from hitl.protocol import PolicyContext
+from hitl.protocol import Effect, PolicyContext
 
 Wait = Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_WAIT)]
 """What an approval waits for. Whoever reaches Temporal can ask for one with rules of their own."""
@@ -66,3 +67,6 @@ class ResolvedRule(BaseModel):
             escalation_group=rule.escalation.group if rule.escalation else None,
             escalation_after=rule.escalation.after if rule.escalation else None,
         )
+
+
+RESOLVE_RULE: Final = Step(name="approval.resolve_rule", request=ResolveRule, response=ResolvedRule, effect=Effect.READ)

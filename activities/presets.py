@@ -35,6 +35,10 @@ class Preset:
         """The same, for a goal that waits until the step has ended before it is cancelled."""
         return replace(self, cancellation=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED)
 
+    def within(self, time: timedelta) -> Self:
+        """The same, where all attempts together may take no longer than this."""
+        return replace(self, schedule_to_close=time)
+
 
 _FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=4)

@@ -1,0 +1,73 @@
+"""Steps that read on GitHub. Each leases its own installation token, narrowed to one repository, and gives it back."""
+
+import base64
+from contextlib import AbstractAsyncContextManager
+
+from activities.github.contracts import (
+    FETCH_REPOSITORY,
+    READ_FILE,
+    FetchRepositoryRequest,
+    FileRead,
+    ReadFileRequest,
+    RepositoryFetched,
+)
+from activities.github.ports import Artifacts, File, GitHub, GitHubSession
+from activities.github.session import session_for_step
+from activities.secrets import StepTokens
+from activities.step import implements
+
+_INLINE_LIMIT = 256 * 1024
+_APP_SECRET = "github/app"  # noqa: S105 - where the secret lies, not what it is
+
+
+class GitHubActivities:
+    """The steps, with the ports they need."""
+
+    def __init__(self, github: GitHub, vault: StepTokens, *, artifacts: Artifacts) -> None:
+        self._github = github
+        self._vault = vault
+        self._artifacts = artifacts
+
+    @implements(READ_FILE)
+    async def read_file(self, request: ReadFileRequest) -> FileRead:
+        """Read one file of one repository.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        async with self._reading(request.repository) as repository:
+            file = await repository.read_file(request.path, ref=request.ref)
+        return await self._as_result(file)
+
+    @implements(FETCH_REPOSITORY)
+    async def fetch_repository(self, request: FetchRepositoryRequest) -> RepositoryFetched:
+        """Fetch one commit into the artifact store. It is not unpacked here, where credentials are.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        async with self._reading(request.repository) as repository:
+            found = await repository.fetch_pack(ref=request.ref)
+        reference = await self._artifacts.put(found.content)
+        return RepositoryFetched(commit=found.commit, pack=reference, size=len(found.content))
+
+    def _reading(self, repository: str) -> AbstractAsyncContextManager[GitHubSession]:
+        """A session whose token reads this one repository, and ends with the block."""
+        return session_for_step(
+            self._github,
+            self._vault,
+            action="github-read",
+            secret=_APP_SECRET,
+            repository=repository,
+            permissions={"contents": "read"},
+        )
+
+    async def _as_result(self, file: File) -> FileRead:
+        found = FileRead(commit=file.commit, blob=file.sha, size=file.size)
+        if file.size > _INLINE_LIMIT:
+            return found.model_copy(update={"artifact": await self._artifacts.put(file.content)})
+        try:
+            return found.model_copy(update={"encoding": "utf-8", "content": file.content.decode()})
+        except UnicodeDecodeError:
+            content = base64.b64encode(file.content).decode()
+            return found.model_copy(update={"encoding": "base64", "content": content})
