@@ -50,11 +50,13 @@ class Recorder:
             sent.extend(message.get("body", b""))
             await send(message)
 
-        await self.app(scope, taking, giving)
-        if start:
-            exchange = _exchange(scope, start[0], request=bytes(received), response=bytes(sent))
-            self.exchanges.append(exchange)
-            self.everything.append(exchange)
+        try:
+            await self.app(scope, taking, giving)
+        finally:
+            if start:
+                exchange = _exchange(scope, start[0], request=bytes(received), response=bytes(sent))
+                self.exchanges.append(exchange)
+                self.everything.append(exchange)
 
     def judged(self) -> list[Exchange]:
         """What the description speaks of: the API, not git's own protocol."""
