@@ -137,9 +137,13 @@ def step_of(fn: Callable[..., object]) -> Step[Any, Any] | None:
 
 
 def implemented(*owners: object) -> list[Callable[..., Any]]:
-    """All steps that these objects implement, by the names of their methods."""
-    methods = (one for owner in owners for _, one in inspect.getmembers(owner, callable))
-    return [one for one in methods if step_of(one) is not None]
+    """All steps that these objects implement, by the names of their methods. Nothing else of them is looked at."""
+    return [
+        getattr(owner, name)
+        for owner in owners
+        for name, found in inspect.getmembers_static(type(owner), callable)
+        if step_of(found) is not None
+    ]
 
 
 def require_declared(

@@ -64,6 +64,15 @@ def test_the_step_is_read_from_functions_and_bound_methods() -> None:
     assert step_of(plain) is None
 
 
+def test_nothing_else_of_an_object_is_looked_at() -> None:
+    class Guarded(Steps):
+        @property
+        def secret(self) -> str:
+            raise AssertionError("somebody looked")
+
+    assert [step_of(one) for one in implemented(Guarded())] == [DELETE, READ_FILE, OPEN]
+
+
 def test_what_an_object_implements_is_found() -> None:
     steps = Steps()
     assert implemented(steps) == [steps.delete, steps.read, steps.write]
