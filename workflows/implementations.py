@@ -17,7 +17,7 @@ from workflows.run_in_sandbox import RunInSandboxWorkflow
 from workflows.stack_lock import StackLockWorkflow
 from workflows.unknown_goal import UnknownGoalWorkflow
 
-GOAL_WORKFLOWS: Final[tuple[type, ...]] = (
+WORKFLOWS: Final[tuple[type, ...]] = (
     ReadFileWorkflow,
     RunInSandboxWorkflow,
     OpenPullRequestWorkflow,
@@ -29,11 +29,6 @@ GOAL_WORKFLOWS: Final[tuple[type, ...]] = (
     RestoreStateWorkflow,
     DestroyStackWorkflow,
     UnlockStackWorkflow,
-)
-"""One for each of `workflows.registry.GOALS`, in the same order."""
-
-WORKFLOWS: Final[tuple[type, ...]] = (
-    *GOAL_WORKFLOWS,
     ApprovalWorkflow,
     ApprovalNoticeWorkflow,
     ParkedNoticeWorkflow,

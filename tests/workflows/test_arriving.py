@@ -39,7 +39,8 @@ from workflows.approval_contracts import ApprovalState
 from workflows.approval_messages import ApprovalNoticeWorkflow
 from workflows.contracts import GoalStatus, ReadFileInput, ReadFileResult
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
-from workflows.implementations import GOAL_WORKFLOWS, WORKFLOWS
+from workflows.goal import Goal
+from workflows.implementations import WORKFLOWS
 from workflows.parking import ParkedNoticeWorkflow
 from workflows.registry import GOALS
 from workflows.runner import sandbox_runner
@@ -133,14 +134,13 @@ async def goals_only(client: Client) -> AsyncGenerator[None]:
         yield
 
 
-STARTED_ALONE: Final = [(of, goal.example) for of, goal in zip(GOAL_WORKFLOWS, GOALS, strict=True)] + [
-    (StackLockWorkflow, StackLine())
-]
+BY_NAME: Final = {definition(of).name: of for of in WORKFLOWS}
+STARTED_ALONE: Final = [(BY_NAME[goal.name], goal.example) for goal in GOALS] + [(StackLockWorkflow, StackLine())]
 """Every workflow with handlers but the approval, which a goal starts."""
 
 
 async def test_every_goal_has_a_workflow_of_its_name() -> None:
-    assert [definition(of).name for of in GOAL_WORKFLOWS] == [goal.name for goal in GOALS]
+    assert {goal.name for goal in GOALS} == {name for name, of in BY_NAME.items() if issubclass(of, Goal)}
 
 
 async def test_no_workflow_with_handlers_is_left_out() -> None:
