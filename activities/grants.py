@@ -16,7 +16,8 @@ from activities.policy_source import PolicySource
 from connectors.errors import Unavailable
 from hitl.approvers import Path
 from hitl.decision import SignedDecision
-from hitl.grant import Checked, Heard, Occasion, Standing, check_click, check_grant
+from hitl.decision_scope import DecisionScope, Heard
+from hitl.grant import Checked, Standing, check_click, check_grant
 from hitl.policy import Policy
 from hitl.policy_file import PolicyError
 from hitl.protocol import Refusal, RefusalReason
@@ -59,7 +60,7 @@ class SignedGrants:
         if not isinstance(request, GrantedRequest):
             text = f"{info.activity_type!r} is destructive and takes a plan with its decisions; ask for an approval."
             return Refusal(reason=RefusalReason.NO_GRANT, explanation=text)
-        occasion = Occasion(
+        scope = DecisionScope(
             environment=environment,
             cluster=self._cluster,
             namespace=info.namespace,
@@ -70,7 +71,7 @@ class SignedGrants:
             plan_text=request.plan,
         )
         standing = Standing(policy=policy, keys=self._keys.current(), now=self._clock())
-        found = check_grant(request.decisions, occasion, standing=standing)
+        found = check_grant(request.decisions, scope, standing=standing)
         if isinstance(found, Refusal):
             return found
         if found.rule.path is Path.BREAK_GLASS:
@@ -91,9 +92,9 @@ class ClickCheck:
         self._clock = clock
         self._lock = threading.Lock()  # workflows run in threads, and the policy's source in one at a time
 
-    def __call__(self, signed: SignedDecision, occasion: Occasion) -> Heard | Refusal:
-        """Whether it counts. Environment and cluster are this worker's, whatever the occasion says."""
-        here = dataclasses.replace(occasion, environment=self._policy.environment, cluster=self._cluster)
+    def __call__(self, signed: SignedDecision, scope: DecisionScope) -> Heard | Refusal:
+        """Whether it counts. Environment and cluster are this worker's, whatever the scope says."""
+        here = dataclasses.replace(scope, environment=self._policy.environment, cluster=self._cluster)
         try:
             with self._lock:
                 policy = self._policy.current()

@@ -20,6 +20,7 @@ from hitl.decision import (
     Verdict,
     read_decision,
 )
+from hitl.decision_scope import AskedUnder, DecisionScope, Heard
 from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from hitl.policy import Policy, approval_rule
 from hitl.protocol import Refusal, RefusalReason
@@ -31,60 +32,12 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedUnder:
-    """The rule that an approval asked by: whom it named may still say no, whatever the policy says by now.
-
-    Attributes:
-        path: Which of an action's rules it is.
-        groups: All that were asked by now, those of an escalation with them.
-    """
-
-    path: Path
-    groups: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Occasion:
-    """What a decision must have been signed for, as the server and the plan's own text say it.
-
-    Attributes:
-        workflow_id: Of the goal that runs the step.
-        run_id: Of that goal.
-        step_id: The step's activity id.
-        action: The step's name.
-        plan_text: What the step will read its parameters from.
-        escalated: Whether those whom the rule asks later may decide by now.
-        asked: Where an approval asks, what it asked by. Under a grant nobody says no any more.
-    """
-
-    environment: str
-    cluster: str
-    namespace: str
-    workflow_id: str
-    run_id: str
-    step_id: str
-    action: str
-    plan_text: str
-    escalated: bool = True
-    asked: AskedUnder | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Standing:
     """What is in force where the question is asked."""
 
     policy: Policy
     keys: PublicKeys
     now: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heard:
-    """A decision that counts."""
-
-    decision: Decision
-    requester: str
-    """The person who asked, or `unverified`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,60 +52,60 @@ class Checked(Heard):
         return self.rule.needs(self.requester)
 
 
-def check_grant(decisions: Sequence[SignedDecision], occasion: Occasion, *, standing: Standing) -> Checked | Refusal:
+def check_grant(decisions: Sequence[SignedDecision], scope: DecisionScope, *, standing: Standing) -> Checked | Refusal:
     """Whether these decisions together let the step run: the first of them and its rule, or why not."""
     if not decisions:
         return _refuse(
-            RefusalReason.NO_GRANT, f"{occasion.action!r} is destructive and nobody approved it; ask for an approval."
+            RefusalReason.NO_GRANT, f"{scope.action!r} is destructive and nobody approved it; ask for an approval."
         )
     if len(decisions) > MAX_DECISIONS:
         return _refuse(RefusalReason.MALFORMED_GRANT, f"A grant holds {MAX_DECISIONS} decisions at most.")
     checked: list[Checked] = []
     for signed in decisions:
-        found = check_decision(signed, occasion, standing=standing)
+        found = check_decision(signed, scope, standing=standing)
         if isinstance(found, Refusal):
             return found
         checked.append(found)
     return _refuse_together(checked, standing.now) or checked[0]
 
 
-def check_click(signed: SignedDecision, occasion: Occasion, *, standing: Standing) -> Heard | Refusal:
+def check_click(signed: SignedDecision, scope: DecisionScope, *, standing: Standing) -> Heard | Refusal:
     """Whether an approval counts one decision. A no counts whatever became of the rule: it can only prevent."""
-    decision = _genuine(signed, occasion, standing.keys)
-    if isinstance(decision, Decision) and decision.verdict is not Verdict.APPROVE and occasion.asked is not None:
-        return _check_no(decision, occasion, occasion.asked, standing=standing)
-    return check_decision(signed, occasion, standing=standing)
+    decision = _genuine(signed, scope, standing.keys)
+    if isinstance(decision, Decision) and decision.verdict is not Verdict.APPROVE and scope.asked is not None:
+        return _check_no(decision, scope, scope.asked, standing=standing)
+    return check_decision(signed, scope, standing=standing)
 
 
-def _check_no(decision: Decision, occasion: Occasion, asked: AskedUnder, *, standing: Standing) -> Heard | Refusal:
+def _check_no(decision: Decision, scope: DecisionScope, asked: AskedUnder, *, standing: Standing) -> Heard | Refusal:
     policy, person = standing.policy, decision.person
     requester = policy.people.requester(decision.requester)
     rule = approval_rule(policy, decision.environment, action=decision.action, path=asked.path)
     groups = asked.groups
     if isinstance(rule, ApprovalRule):
-        groups = (*groups, *(rule.all_groups if occasion.escalated else rule.groups))
+        groups = (*groups, *(rule.all_groups if scope.escalated else rule.groups))
     refusal = (
         _refuse_identity(decision, policy)
         or _refuse_who_asked(decision, requester)
         or _refuse_clock(decision, standing.now)
     )
     if refusal is None and decision.verdict is not Verdict.WITHDRAW and person not in policy.people.members(groups):
-        text = f"{person!r} is not in {_groups(tuple(dict.fromkeys(groups)))}, who decide on {occasion.action!r}."
+        text = f"{person!r} is not in {_groups(tuple(dict.fromkeys(groups)))}, who decide on {scope.action!r}."
         refusal = _refuse(RefusalReason.NOT_A_MEMBER, text)
     return refusal or Heard(decision=decision, requester=requester)
 
 
-def check_decision(signed: SignedDecision, occasion: Occasion, *, standing: Standing) -> Checked | Refusal:
-    """Whether one decision counts on this occasion under the rule in force; it need not be a yes."""
-    decision = _genuine(signed, occasion, standing.keys)
+def check_decision(signed: SignedDecision, scope: DecisionScope, *, standing: Standing) -> Checked | Refusal:
+    """Whether one decision counts in this scope under the rule in force; it need not be a yes."""
+    decision = _genuine(signed, scope, standing.keys)
     if isinstance(decision, Refusal):
         return decision
     rule = _rule_of(decision, standing.policy)
     if isinstance(rule, Refusal):
         return rule
     refusal = (
-        rule.refuse_cost(read_plan(occasion.plan_text).cost)
-        or _refuse_person(decision, rule, occasion, standing.policy)
+        rule.refuse_cost(read_plan(scope.plan_text).cost)
+        or _refuse_person(decision, rule, scope, standing.policy)
         or _refuse_step_up(decision, rule, standing.policy)
         or _refuse_time(decision, rule, standing.now)
     )
@@ -161,18 +114,18 @@ def check_decision(signed: SignedDecision, occasion: Occasion, *, standing: Stan
     )
 
 
-def _genuine(signed: SignedDecision, occasion: Occasion, keys: PublicKeys) -> Decision | Refusal:
-    """What was decided, if it was signed by the gateway, and for this occasion."""
+def _genuine(signed: SignedDecision, scope: DecisionScope, keys: PublicKeys) -> Decision | Refusal:
+    """What was decided, if it was signed by the gateway, and for this scope."""
     if refusal := refuse_signature(signed, keys):
         return refusal
     try:
         decision = read_decision(signed.text)
-        plan = read_plan(occasion.plan_text)
+        plan = read_plan(scope.plan_text)
     except DecisionError as error:
         return _refuse(RefusalReason.MALFORMED_GRANT, f"{error}; decide again.")
     except PlanError as error:
         return _refuse(RefusalReason.MALFORMED_PLAN, f"{error}.")
-    return _refuse_occasion(decision, occasion, plan) or decision
+    return _refuse_scope(decision, scope, plan) or decision
 
 
 class TimeLimits(Protocol):
@@ -199,20 +152,20 @@ def execution_expiry(opened: datetime, rule: TimeLimits) -> datetime:
     return opened + rule.approve_within + rule.execute_within
 
 
-def _refuse_occasion(decision: Decision, occasion: Occasion, plan: Plan) -> Refusal | None:
+def _refuse_scope(decision: Decision, scope: DecisionScope, plan: Plan) -> Refusal | None:
     """The first way in which it was signed for something else."""
-    digest = plan_digest(occasion.plan_text)
+    digest = plan_digest(scope.plan_text)
     again = "the goal has to ask again"
     comparisons = (
-        (RefusalReason.OTHER_ENVIRONMENT, "environment", decision.environment, occasion.environment, again),
-        (RefusalReason.OTHER_NAMESPACE, "Temporal cluster", decision.cluster, occasion.cluster, again),
-        (RefusalReason.OTHER_NAMESPACE, "Temporal namespace", decision.namespace, occasion.namespace, again),
-        (RefusalReason.OTHER_ACTION, "action", decision.action, occasion.action, again),
-        (RefusalReason.OTHER_ACTION, "action", plan.action, occasion.action, "plan for this action"),
+        (RefusalReason.OTHER_ENVIRONMENT, "environment", decision.environment, scope.environment, again),
+        (RefusalReason.OTHER_NAMESPACE, "Temporal cluster", decision.cluster, scope.cluster, again),
+        (RefusalReason.OTHER_NAMESPACE, "Temporal namespace", decision.namespace, scope.namespace, again),
+        (RefusalReason.OTHER_ACTION, "action", decision.action, scope.action, again),
+        (RefusalReason.OTHER_ACTION, "action", plan.action, scope.action, "plan for this action"),
         (RefusalReason.OTHER_PLAN, "plan", decision.plan_digest, digest, "look at this one and decide again"),
-        (RefusalReason.OTHER_RUN, "workflow", decision.workflow_id, occasion.workflow_id, again),
-        (RefusalReason.OTHER_RUN, "run", decision.run_id, occasion.run_id, again),
-        (RefusalReason.OTHER_STEP, "step", decision.step_id, occasion.step_id, again),
+        (RefusalReason.OTHER_RUN, "workflow", decision.workflow_id, scope.workflow_id, again),
+        (RefusalReason.OTHER_RUN, "run", decision.run_id, scope.run_id, again),
+        (RefusalReason.OTHER_STEP, "step", decision.step_id, scope.step_id, again),
     )
     for reason, what, signed, found, way_out in comparisons:
         if signed != found:
@@ -240,7 +193,7 @@ def _rule_of(decision: Decision, policy: Policy) -> ApprovalRule | Refusal:
     )
 
 
-def _refuse_person(decision: Decision, rule: ApprovalRule, occasion: Occasion, policy: Policy) -> Refusal | None:
+def _refuse_person(decision: Decision, rule: ApprovalRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
     requester = policy.people.requester(decision.requester)
     if refusal := _refuse_identity(decision, policy) or _refuse_who_asked(decision, requester):
         return refusal
@@ -249,7 +202,7 @@ def _refuse_person(decision: Decision, rule: ApprovalRule, occasion: Occasion, p
     if requester == UNVERIFIED and rule.unverified_requester is Requesters.DENY:
         text = f"Nobody knows who asked for this, and {rule} wants to know; start the goal from Slack or the console."
         return _refuse(RefusalReason.UNVERIFIED_REQUESTER, text)
-    return _refuse_membership(decision.person, rule, occasion, policy)
+    return _refuse_membership(decision.person, rule, scope, policy)
 
 
 def _refuse_identity(decision: Decision, policy: Policy) -> Refusal | None:
@@ -272,15 +225,15 @@ def _refuse_who_asked(decision: Decision, requester: str) -> Refusal | None:
     return _refuse(RefusalReason.NOT_A_MEMBER, text)
 
 
-def _refuse_membership(person: str, rule: ApprovalRule, occasion: Occasion, policy: Policy) -> Refusal | None:
-    if person in policy.people.members(rule.all_groups if occasion.escalated else rule.groups):
+def _refuse_membership(person: str, rule: ApprovalRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
+    if person in policy.people.members(rule.all_groups if scope.escalated else rule.groups):
         return None
     if person in policy.people.members(rule.all_groups):
         text = (
             f"{person!r} is asked only when {_groups(rule.groups)} has not answered in time; wait for the escalation."
         )
     else:
-        text = f"{person!r} is not in {_groups(rule.all_groups)}, who approve {occasion.action!r} by {rule}."
+        text = f"{person!r} is not in {_groups(rule.all_groups)}, who approve {scope.action!r} by {rule}."
     return _refuse(RefusalReason.NOT_A_MEMBER, text)
 
 

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.error_types import ErrorType, application_error, policy_denied
     from hitl.approvers import Path
     from hitl.decision import UNVERIFIED, Decision, SignedDecision, Verdict, read_decision
-    from hitl.grant import AskedUnder, Occasion
+    from hitl.decision_scope import AskedUnder, DecisionScope
     from hitl.hidden import unhidden_lines
     from hitl.plan import Plan, plan_digest, read_plan
     from hitl.protocol import Denial, Effect, Refusal, RefusalReason
@@ -37,8 +37,8 @@ with workflow.unsafe.imports_passed_through():
         UpdateApproval,
     )
     from workflows.approval_messages import in_words, post, tell, try_again_later, update
+    from workflows.check_decision import check_here
     from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE
-    from workflows.decision_checks import check_here
     from workflows.one_input import OneInput
     from workflows.rule_in_force import changed, why_another_rule
 
@@ -223,9 +223,9 @@ class ApprovalWorkflow(OneInput):
         late = workflow.now() >= self._opened + self._request.rule.approve_within
         return ApprovalState.EXPIRED if late and self._state is ApprovalState.WAITING else self._state
 
-    def _occasion(self) -> Occasion:
+    def _occasion(self) -> DecisionScope:
         """What a decision must have been signed for: the goal by the server's word, never by the input's."""
-        return Occasion(
+        return DecisionScope(
             environment=self._request.rule.environment,
             cluster="",  # the worker knows its own
             namespace=self._goal.namespace,

@@ -27,7 +27,8 @@ from activities.safeguards import Safeguards
 from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import SignedDecision
-from hitl.grant import Checked, Heard
+from hitl.decision_scope import Heard
+from hitl.grant import Checked
 from hitl.plan import plan_digest
 from hitl.protocol import Effect, Refusal, RefusalReason
 from tests.activities.attempts import Records, Waited, times
@@ -291,7 +292,7 @@ def test_a_worker_that_does_not_know_its_cluster_verifies_nothing(house: House) 
 
 def click(house: House, signed: SignedDecision) -> Heard | Refusal:
     check = ClickCheck(house.keys, house.source, cluster="cluster-1", clock=lambda: house.now)
-    return check(signed, house.gateway.occasion(environment="elsewhere", cluster="elsewhere"))
+    return check(signed, house.gateway.scope(environment="elsewhere", cluster="elsewhere"))
 
 
 async def test_a_click_is_checked_by_the_workers_own_place_and_policy(house: House) -> None:

@@ -14,7 +14,8 @@ from hitl.approvers import ApprovalRule
 from hitl.approvers import Path as ApprovalPath
 from hitl.canonical import canonical_json
 from hitl.decision import DECISION_TAG, Decision, SignedDecision
-from hitl.grant import Occasion, Standing, execution_expiry
+from hitl.decision_scope import DecisionScope
+from hitl.grant import Standing, execution_expiry
 from hitl.plan import Change, Plan, Resource, Risk, plan_digest
 from hitl.policy import Policy, approval_rule
 from hitl.policy_file import load_policy
@@ -99,7 +100,7 @@ class Gateway:
         fields: dict[str, object] = {"policy": self.policy, "keys": self.keys, "now": NOW}
         return Standing(**(fields | changes))  # pyright: ignore[reportArgumentType] - any field
 
-    def occasion(self, **changes: object) -> Occasion:
+    def scope(self, **changes: object) -> DecisionScope:
         """The step that is about to run."""
         fields: dict[str, object] = {
             "environment": self.environment,
@@ -111,21 +112,18 @@ class Gateway:
             "action": ACTION,
             "plan_text": make_plan().text(),
         }
-        return Occasion(**(fields | changes))  # pyright: ignore[reportArgumentType] - any field
+        return DecisionScope(**(fields | changes))  # pyright: ignore[reportArgumentType] - any field
 
     def decision(
         self, person: str = "alice", /, *, path: ApprovalPath = ApprovalPath.ORDINARY, **changes: object
     ) -> Decision:
         """What somebody decided, as the gateway would say it."""
-        occasion, rule = self.occasion(), self.rule(path)
+        scope, rule = self.scope(), self.rule(path)
         fields: dict[str, object] = {
-            **{
-                name: getattr(occasion, name)
-                for name in ("environment", "cluster", "namespace", "workflow_id", "run_id")
-            },
+            **{name: getattr(scope, name) for name in ("environment", "cluster", "namespace", "workflow_id", "run_id")},
             "action": ACTION,
-            "step_id": occasion.step_id,
-            "plan_digest": plan_digest(occasion.plan_text),
+            "step_id": scope.step_id,
+            "plan_digest": plan_digest(scope.plan_text),
             "rule_digest": rule.digest(self.environment, ACTION),
             "requester": "slack:U0ERIN",
             "person": person,

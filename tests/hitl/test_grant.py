@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import MAX_DECISIONS, SignedDecision, Surface, Verdict
-from hitl.grant import CLOCK_SKEW, Checked, Occasion, Standing, check_decision, check_grant
+from hitl.decision_scope import DecisionScope
+from hitl.grant import CLOCK_SKEW, Checked, Standing, check_decision, check_grant
 from hitl.plan import Cost, plan_digest
 from hitl.protocol import Refusal, RefusalReason
 from tests.hitl.granting import NOW, POLICY, Gateway, make_plan, rewritten
@@ -25,11 +26,11 @@ def gateway(tmp_path: Path) -> Gateway:
 def refused(
     gateway: Gateway,
     grant: list[SignedDecision],
-    occasion: Occasion | None = None,
+    scope: DecisionScope | None = None,
     *,
     standing: Standing | None = None,
 ) -> RefusalReason:
-    found = check_grant(grant, occasion or gateway.occasion(), standing=standing or gateway.standing())
+    found = check_grant(grant, scope or gateway.scope(), standing=standing or gateway.standing())
     assert isinstance(found, Refusal), found
     assert found.explanation.endswith(".")
     assert found.explanation.isprintable()
@@ -37,7 +38,7 @@ def refused(
 
 
 def passes(gateway: Gateway, grant: list[SignedDecision], *, standing: Standing | None = None) -> Checked:
-    found = check_grant(grant, gateway.occasion(), standing=standing or gateway.standing())
+    found = check_grant(grant, gateway.scope(), standing=standing or gateway.standing())
     assert isinstance(found, Checked), found
     return found
 
@@ -78,7 +79,7 @@ def test_one_of_two_is_not_enough(gateway: Gateway) -> None:
     ],
 )
 def test_on_another_occasion_it_is_refused(gateway: Gateway, changed: dict[str, object], reason: RefusalReason) -> None:
-    assert refused(gateway, gateway.grant(), gateway.occasion(**changed)) is reason
+    assert refused(gateway, gateway.grant(), gateway.scope(**changed)) is reason
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_nobody_approves_more_than_the_limit(
     gateway.text = POLICY.replace("quorum: 2", f"quorum: 2\n        cost_limits: {limits}")
     text = make_plan(cost=cost).text()
     grant = gateway.grant(plan_digest=plan_digest(text))
-    found = check_grant(grant, gateway.occasion(plan_text=text), standing=gateway.standing())
+    found = check_grant(grant, gateway.scope(plan_text=text), standing=gateway.standing())
     assert (found.reason if isinstance(found, Refusal) else None) is reason
 
 
@@ -297,11 +298,11 @@ def test_clocks_may_differ_by_minutes(gateway: Gateway) -> None:
 
 def test_those_asked_later_decide_later(gateway: Gateway) -> None:
     dave = gateway.signed("dave")
-    early = check_decision(dave, gateway.occasion(escalated=False), standing=gateway.standing())
+    early = check_decision(dave, gateway.scope(escalated=False), standing=gateway.standing())
     assert isinstance(early, Refusal)
     assert early.reason is RefusalReason.NOT_A_MEMBER
     assert "wait for the escalation" in early.explanation
-    assert isinstance(check_decision(dave, gateway.occasion(), standing=gateway.standing()), Checked)
+    assert isinstance(check_decision(dave, gateway.scope(), standing=gateway.standing()), Checked)
     passes(gateway, [gateway.signed("alice"), dave])
 
 
@@ -324,5 +325,5 @@ def test_the_two_paths_do_not_mix(gateway: Gateway) -> None:
 def test_only_who_asked_withdraws(gateway: Gateway) -> None:
     for person, fine in (("erin", True), ("alice", False)):
         signed = gateway.signed(person, verdict=Verdict.WITHDRAW)
-        found = check_decision(signed, gateway.occasion(), standing=gateway.standing())
+        found = check_decision(signed, gateway.scope(), standing=gateway.standing())
         assert isinstance(found, Checked) is fine

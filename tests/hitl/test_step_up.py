@@ -52,7 +52,7 @@ def house(tmp_path: Path) -> Marked:
 
 
 def refused(house: Marked, *grant: SignedDecision) -> RefusalReason:
-    found = check_grant(list(grant), house.occasion(), standing=house.standing())
+    found = check_grant(list(grant), house.scope(), standing=house.standing())
     assert isinstance(found, Refusal), found
     assert found.explanation.isprintable()
     return found.reason
@@ -60,7 +60,7 @@ def refused(house: Marked, *grant: SignedDecision) -> RefusalReason:
 
 def test_with_their_keys_two_people_let_it_run(house: Marked) -> None:
     grant = [house.confirmed("alice"), house.confirmed("bob")]
-    assert isinstance(check_grant(grant, house.occasion(), standing=house.standing()), Checked)
+    assert isinstance(check_grant(grant, house.scope(), standing=house.standing()), Checked)
 
 
 def test_a_signed_yes_without_a_key_lets_nothing_run(house: Marked) -> None:
@@ -71,7 +71,7 @@ def test_a_signed_yes_without_a_key_lets_nothing_run(house: Marked) -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.REJECT, Verdict.REQUEST_CHANGES])
 def test_a_no_takes_no_key(house: Marked, verdict: Verdict) -> None:
-    found = check_decision(house.signed("bob", verdict=verdict), house.occasion(), standing=house.standing())
+    found = check_decision(house.signed("bob", verdict=verdict), house.scope(), standing=house.standing())
     assert isinstance(found, Checked)
 
 
@@ -153,7 +153,7 @@ def test_a_field_that_was_added_after_signing_is_no_signature(house: Marked) -> 
 def test_a_rule_that_was_marked_after_the_click_asks_again(house: Marked) -> None:
     marked, house.text = house.text, POLICY
     grant = house.grant("alice", "bob")
-    assert isinstance(check_grant(grant, house.occasion(), standing=house.standing()), Checked)
+    assert isinstance(check_grant(grant, house.scope(), standing=house.standing()), Checked)
     house.text = marked
     assert refused(house, *grant) is RefusalReason.RULE_CHANGED
 
