@@ -23,7 +23,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from activities.current_attempt import found_attempt
+from activities.guard.current_attempt import found_attempt
 
 _BEATS_PER_TIMEOUT: Final = 3
 

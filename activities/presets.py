@@ -1,7 +1,7 @@
 """How often and how long a step is tried. Every call of an activity names one of these presets.
 
 Steps are retried by Temporal alone; what may be retried at all is decided where the error is mapped
-(`activities/_errors.py`). The heartbeat is sent by an interceptor, so that a step whose worker was killed is given
+(`activities/guard/errors.py`). The heartbeat is sent by an interceptor, so that a step whose worker was killed is given
 to another one within seconds and not after the whole start-to-close time.
 """
 

@@ -1,7 +1,7 @@
 """A step, declared once: its name, request and response, what it may do, where it runs and how often it is tried.
 
 Light enough for workflow code, which calls steps by these declarations and imports no implementation. What enforces
-them at every execution is `activities.guard`.
+them at every execution is `activities.guard.interceptor`.
 
     READ_FILE = Step(name="github.read_file", request=ReadFileRequest, response=FileRead, effect=Effect.READ)
 

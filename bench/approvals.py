@@ -21,7 +21,7 @@ import psutil
 import structlog
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 
-from activities.policy_source import PolicySource
+from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
 from bench.approvals_played import ENVIRONMENT_RULES, Played, SignedAt, no_keys, vault_signature
 from bench.approvals_report import Parts, Waiting, show_waiting

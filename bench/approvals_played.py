@@ -15,8 +15,8 @@ from temporalio.worker import Worker
 
 from activities.approvals.rules import ApprovalRuleActivities
 from activities.github.contracts import BranchDeleted, BranchSeen, LookAtBranchRequest
-from activities.granted import GrantedRequest
-from activities.policy_source import PolicySource
+from activities.guard.granted import GrantedRequest
+from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
 from bench.system import Site
 from connectors.authorities import authorities

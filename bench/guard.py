@@ -18,10 +18,10 @@ from pydantic import BaseModel
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.audit import AuditLog
 from activities.github.contracts import ReadFileRequest
-from activities.guard import GuardInterceptor
-from activities.policy_source import PolicySource
+from activities.guard.audit import AuditLog
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.policy_source import PolicySource
 from activities.step import Step, implements
 from bench.ratios import percentile
 from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT

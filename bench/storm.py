@@ -21,7 +21,7 @@ import httpx
 import psutil
 from temporalio.client import Client
 
-from activities.policy_source import PolicySource
+from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
 from bench.approvals_played import ENVIRONMENT_RULES, Played
 from bench.moments import counted, step_asked_for

@@ -13,7 +13,7 @@
     └── QuotaExhausted     credits or budget are used up: no retry helps
 
 A client maps foreign exceptions to this tree in one place and chains them with `from`. Only
-`activities/_errors.py` turns the tree into retries. Messages name the object with `!r`, say what to do next,
+`activities/guard/errors.py` turns the tree into retries. Messages name the object with `!r`, say what to do next,
 and hold neither payloads nor secrets.
 """
 

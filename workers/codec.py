@@ -17,7 +17,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING
 
 ENCODING: Final = b"binary/encrypted"

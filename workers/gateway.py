@@ -10,8 +10,8 @@ from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
 from temporalio.client import Client
 
-from activities.key_ring import KeyRing
-from activities.policy_source import PolicySource
+from activities.guard.key_ring import KeyRing
+from activities.guard.policy_source import PolicySource
 from connectors.errors import ConnectorError
 from connectors.vault import VaultSession
 from hitl.gateway.clicks import Clicks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from activities.github.ports import BranchRemoval, GitHub, GitHubSession, GitHubToDestroy
-from activities.withheld import LastLook, Withheld
+from activities.guard.withheld import LastLook, Withheld
 from connectors.github import AppCredentials, GitHubApp
 from connectors.github.content import GitHubSession as ConnectorSession
 from workers.settings import Settings

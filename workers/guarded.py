@@ -7,12 +7,12 @@ from typing import Any, Final
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.audit import AuditLog
-from activities.guard import GuardInterceptor
+from activities.guard.audit import AuditLog
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.policy_source import PolicySource
+from activities.guard.safeguards import Safeguards
 from activities.heartbeat import HeartbeatInterceptor
-from activities.policy_source import PolicySource
 from activities.queues import TaskQueue
-from activities.safeguards import Safeguards
 from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, require_declared
 from workers.settings import Role, Settings
 

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from activities.stack_ports import Workplace
+from activities.pulumi.ports import Workplace
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
 from connectors.pulumi import identity

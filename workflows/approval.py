@@ -17,7 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ParentInfo
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error, policy_denied
+    from activities.guard.error_types import ErrorType, application_error, policy_denied
     from hitl.approvers import Path
     from hitl.decision import UNVERIFIED, Decision, SignedDecision, Verdict, read_decision
     from hitl.decision_scope import AskedUnder, DecisionScope

@@ -12,8 +12,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from activities.approval_facts import ApprovalFacts, DecidedBy
 from activities.approvals.contracts import ResolvedRule, Wait
+from activities.guard.approval_facts import ApprovalFacts, DecidedBy
 from activities.presets import NOTIFY
 from activities.queues import TaskQueue
 from activities.step import Step

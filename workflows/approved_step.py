@@ -25,8 +25,8 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRule
-    from activities.error_types import ErrorType, application_error
-    from activities.granted import GrantedRequest
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.guard.granted import GrantedRequest
     from activities.step import Step
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approvers import Path

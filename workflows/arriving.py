@@ -21,7 +21,7 @@ from temporalio.worker import (
     WorkflowInboundInterceptor,
 )
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 
 _TRACE: Final = "_tracer-data"
 _CARRIER: Final = TypeAdapter(dict[str, str])

@@ -1,6 +1,6 @@
 """How an approval asks its worker whether a decision counts: by a function that lives outside the workflow sandbox.
 
-Only the validator of an update calls it, and validators do not run in replay: what it answers needs no place in history.
+Only the validator of an update calls it, and validators do not run in replay: its answer needs no place in history.
 """
 
 from collections.abc import Callable

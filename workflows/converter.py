@@ -26,7 +26,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, bounded
+from activities.guard.error_types import ErrorType, bounded
 from workflows.failures import RedactedFailures
 
 PLAIN_ENCODING: Final = "binary/banksman-plain"

@@ -8,7 +8,6 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
     from activities.github.contracts import (
         DELETE_BRANCH,
         LOOK_AT_BRANCH,
@@ -17,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
         DeleteBranchParameters,
         LookAtBranchRequest,
     )
+    from activities.guard.error_types import ErrorType, application_error
     from hitl.hidden import visible
     from hitl.plan import Change, Plan, Resource, Risk
     from workflows.approved_step import ENDS_FIRST, ApprovingGoal

@@ -3,8 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import (
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.pulumi.contracts import (
         DESTROY_STACK,
         LOOK_AT_LOCK,
         PREVIEW_DESTROY,

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import DETECT_DRIFT, DriftLook, DriftSeen
+    from activities.pulumi.contracts import DETECT_DRIFT, DriftLook, DriftSeen
     from workflows.drift_contracts import DRIFT_WORKFLOW, MAX_DRIFT_LINES, TELL_DRIFT, TellDrift
     from workflows.execute import execute
     from workflows.stack_goal import StackGoal

@@ -18,7 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
-    from activities.error_types import ErrorType, application_error, denial_of
+    from activities.guard.error_types import ErrorType, application_error, denial_of
     from activities.presets import Preset, pause_of_parked, run_preset
     from activities.step import Step
     from hitl.hidden import unhidden_lines, visible

@@ -5,7 +5,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import (
+    from activities.pulumi.contracts import (
         LOOK_AT_LOCK,
         READ_HISTORY,
         READ_OUTPUTS,

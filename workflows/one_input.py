@@ -5,7 +5,7 @@ from typing import Self
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
+    from activities.guard.error_types import ErrorType, application_error
 
 
 class OneInput:

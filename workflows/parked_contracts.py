@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from temporalio.exceptions import ApplicationError
 from temporalio.exceptions import TimeoutError as TimedOut
 
-from activities.error_types import ErrorType
+from activities.guard.error_types import ErrorType
 from activities.presets import NOTIFY
 from activities.queues import TaskQueue
 from activities.step import Step

@@ -3,8 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import (
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.pulumi.contracts import (
         PREVIEW_STACK,
         READ_HISTORY,
         REFRESH_STACK,
@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
         StackLook,
         StackPreviewed,
     )
-    from activities.stack_place import StackPlace
+    from activities.pulumi.place import StackPlace
     from hitl.plan import Plan
     from workflows.stack_change import REPLANS, NothingToDo, StackChange
     from workflows.stack_inputs import PreviewAndUpInput, RollBackStackInput, StackAsked, StackResult, asked_for

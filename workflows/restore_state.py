@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import PREVIEW_RESTORE, RESTORE_STATE, RestoreLook, StackRestored
+    from activities.pulumi.contracts import PREVIEW_RESTORE, RESTORE_STATE, RestoreLook, StackRestored
     from connectors.pulumi.outcome import Ended
     from connectors.pulumi.values import gist
     from hitl.hidden import visible

@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.contracts import RESOLVE_RULE, ResolveRule
-    from activities.error_types import ErrorType
+    from activities.guard.error_types import ErrorType
     from workflows.approval_contracts import ApprovalRequest
     from workflows.execute import execute
 

@@ -7,8 +7,8 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
-    from activities.stack_contracts import (
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.pulumi.contracts import (
         DETECT_DRIFT,
         READ_OUTPUTS,
         DriftLook,

@@ -9,10 +9,9 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
     from activities.github.contracts import FETCH_REPOSITORY, FetchRepositoryRequest, RepositoryFetched
-    from activities.sandbox.contracts import Source
-    from activities.stack_contracts import (
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.pulumi.contracts import (
         PREPARE_STACK,
         SEAL_CREDENTIALS,
         PreparedStack,
@@ -21,7 +20,8 @@ with workflow.unsafe.imports_passed_through():
         StackLook,
         StackProgress,
     )
-    from activities.stack_place import StackPlace
+    from activities.pulumi.place import StackPlace
+    from activities.sandbox.contracts import Source
     from activities.step import Step
     from hitl.hidden import unhidden_lines
     from workflows.contracts import GoalInput, GoalState

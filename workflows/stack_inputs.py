@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from temporalio.common import SearchAttributeKey
 
-from activities.stack_place import StackPlace
+from activities.pulumi.place import StackPlace
 from workflows.contracts import (
     REPOSITORY_ATTRIBUTE,
     DestructiveGoalInput,

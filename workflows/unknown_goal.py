@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
-    from activities.error_types import ErrorType, application_error
+    from activities.guard.error_types import ErrorType, application_error
 
 
 @workflow.defn(dynamic=True)

@@ -3,8 +3,8 @@
 import secrets
 
 from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRule
-from activities.error_types import policy_denied
-from activities.policy_source import PolicySource
+from activities.guard.error_types import policy_denied
+from activities.guard.policy_source import PolicySource
 from activities.step import implements
 from hitl.approvers import ApprovalRule
 from hitl.plan import read_plan

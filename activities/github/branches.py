@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from activities.current_attempt import Use, current_attempt
 from activities.github.contracts import (
     DELETE_BRANCH,
     LOOK_AT_BRANCH,
@@ -14,10 +13,11 @@ from activities.github.contracts import (
 )
 from activities.github.ports import GitHub, GitHubToDestroy
 from activities.github.session import session_for_step
-from activities.granted import GrantedRequest
+from activities.guard.current_attempt import Use, current_attempt
+from activities.guard.granted import GrantedRequest
+from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepTokens
 from activities.step import implements
-from activities.withheld import DestructiveSecrets
 from connectors.errors import NotFound
 from hitl.plan import read_plan
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from pydantic import SecretStr
 
-from activities.withheld import Withheld
+from activities.guard.withheld import Withheld
 
 
 @dataclass(frozen=True, kw_only=True)

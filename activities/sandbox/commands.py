@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from pydantic import SecretBytes, SecretStr
 from temporalio import activity
 
-from activities.run_output import LiveOutput, masked
 from activities.sandbox.contracts import RUN_COMMAND, CommandRun, RunCommandRequest
+from activities.sandbox.output import LiveOutput, masked
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from observability.redaction import redact

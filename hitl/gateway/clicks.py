@@ -24,7 +24,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.approvals.contracts import ResolvedRule
-from activities.error_types import denial_of
+from activities.guard.error_types import denial_of
 from connectors.errors import ConnectorError
 from hitl.approvers import ApprovalRule
 from hitl.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
@@ -58,7 +58,7 @@ _log = structlog.get_logger("banksman.gateway")
 
 
 class PolicyInForce(Protocol):
-    """The policy, as `activities.policy_source.PolicySource` reads it."""
+    """The policy, as `activities.guard.policy_source.PolicySource` reads it."""
 
     environment: str
 

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
-from activities.current_attempt import Attempts, CurrentAttempt, NotCurrent, begin
-from activities.error_types import policy_denied
-from activities.grant_use import GrantRecords, use_grant
-from activities.granted import GrantedRequest
+from activities.guard.current_attempt import Attempts, CurrentAttempt, NotCurrent, begin
+from activities.guard.error_types import policy_denied
+from activities.guard.grant_use import GrantRecords, use_grant
+from activities.guard.granted import GrantedRequest
 from hitl.protocol import Denial, Effect, Refusal
 
 Answer = TypeVar("Answer")

@@ -14,8 +14,8 @@ from activities.github.branches import BranchActivities, BranchDestruction
 from activities.github.ports import GitHubSession
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
+from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepToken
-from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from tests.activities.attempts import times
 from tests.connectors.github.recorded import Served

@@ -8,9 +8,9 @@ from pathlib import Path
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.audit import AuditLog, AuditRecord
-from activities.guard import GuardInterceptor
-from activities.policy_source import PolicySource
+from activities.guard.audit import AuditLog, AuditRecord
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.policy_source import PolicySource
 from activities.step import implements
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import Surface, Verdict

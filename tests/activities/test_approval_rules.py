@@ -8,8 +8,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.approvals.contracts import ResolvedRule, ResolveRule
 from activities.approvals.rules import ApprovalRuleActivities
-from activities.error_types import denial_of
-from activities.policy_source import PolicySource
+from activities.guard.error_types import denial_of
+from activities.guard.policy_source import PolicySource
 from hitl.approvers import Path as ApprovalPath
 from hitl.plan import Cost, Plan
 from hitl.protocol import PolicyContext, RefusalReason

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from activities.approval_facts import ApprovalFacts, DecidedBy
-from activities.audit import GENESIS, AuditEvent, AuditLog, AuditRecord, Head
-from activities.audit_verify import verify
+from activities.guard.approval_facts import ApprovalFacts, DecidedBy
+from activities.guard.audit import GENESIS, AuditEvent, AuditLog, AuditRecord, Head
+from activities.guard.audit_verify import verify
 from hitl.protocol import Effect, Phase
 
 EARLIER = (

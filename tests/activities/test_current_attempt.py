@@ -9,7 +9,7 @@ import pytest
 from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
-from activities.current_attempt import CurrentAttempt, Moment, NotCurrent, current_attempt
+from activities.guard.current_attempt import CurrentAttempt, Moment, NotCurrent, current_attempt
 from connectors.errors import Unavailable
 from tests.activities.attempts import Waited
 

@@ -19,14 +19,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.audit import AuditLog, AuditRecord
-from activities.audit_verify import verify
-from activities.error_types import denial_of
-from activities.granted import GrantedRequest
-from activities.guard import GuardInterceptor
-from activities.guard_rules import GrantVerifier
-from activities.policy_source import PolicySource
-from activities.safeguards import Safeguards
+from activities.guard.audit import AuditLog, AuditRecord
+from activities.guard.audit_verify import verify
+from activities.guard.error_types import denial_of
+from activities.guard.granted import GrantedRequest
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.policy_source import PolicySource
+from activities.guard.rules import GrantVerifier
+from activities.guard.safeguards import Safeguards
 from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
 from connectors.errors import RateLimited, Unavailable
 from hitl.policy import Policy

@@ -9,8 +9,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DefaultFailureConverter, DefaultPayloadConverter
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
-from activities._errors import error_type_of, mapped_errors
-from activities.error_types import (
+from activities.guard.error_types import (
     MAX_MESSAGE_BYTES,
     MAX_RETRY_AFTER,
     ErrorType,
@@ -20,6 +19,7 @@ from activities.error_types import (
     error_catalogue,
     policy_denied,
 )
+from activities.guard.errors import error_type_of, mapped_errors
 from connectors import errors
 from hitl.protocol import Denial, RefusalReason
 

@@ -12,8 +12,6 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.current_attempt import NotCurrent
-from activities.error_types import ErrorType
 from activities.github.contracts import (
     DELETE_BRANCH,
     LOOK_AT_BRANCH,
@@ -22,7 +20,9 @@ from activities.github.contracts import (
     DeleteBranchParameters,
     LookAtBranchRequest,
 )
-from activities.granted import GrantedRequest
+from activities.guard.current_attempt import NotCurrent
+from activities.guard.error_types import ErrorType
+from activities.guard.granted import GrantedRequest
 from activities.step import step_of
 from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from hitl.plan import PlanError

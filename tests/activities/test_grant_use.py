@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.current_attempt import Use
-from activities.grant_use import use_grant
-from activities.granted import GrantedRequest
+from activities.guard.current_attempt import Use
+from activities.guard.grant_use import use_grant
+from activities.guard.granted import GrantedRequest
 from connectors.errors import Unavailable
 from hitl.protocol import Refusal, RefusalReason
 from tests.hitl.granting import Gateway, make_plan

@@ -14,16 +14,16 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.audit import AuditLog, AuditRecord
-from activities.audit_verify import verify
-from activities.current_attempt import current_attempt
-from activities.error_types import denial_of
-from activities.granted import GrantedRequest
-from activities.grants import ClickCheck, SignedGrants
-from activities.guard import GuardInterceptor
-from activities.key_ring import KeyRing
-from activities.policy_source import PolicySource
-from activities.safeguards import Safeguards
+from activities.guard.audit import AuditLog, AuditRecord
+from activities.guard.audit_verify import verify
+from activities.guard.current_attempt import current_attempt
+from activities.guard.error_types import denial_of
+from activities.guard.granted import GrantedRequest
+from activities.guard.grants import ClickCheck, SignedGrants
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.key_ring import KeyRing
+from activities.guard.policy_source import PolicySource
+from activities.guard.safeguards import Safeguards
 from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
 from hitl.approvers import Path as ApprovalPath
 from hitl.decision import SignedDecision

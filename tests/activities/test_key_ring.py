@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from activities.key_ring import TOO_OLD_SECONDS, KeyRing
+from activities.guard.key_ring import TOO_OLD_SECONDS, KeyRing
 from connectors.errors import AuthDenied, Unavailable
 from connectors.vault.session import VaultSession
 from connectors.vault.transport import Transport
@@ -88,7 +88,7 @@ async def test_a_key_that_is_none_is_a_fault_and_the_old_ones_stay() -> None:
 
 
 async def test_it_goes_on_asking_through_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.key_ring._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("activities.guard.key_ring._RETRY_SECONDS", 0.0)
     source = Source()
     source.answer = AuthDenied("Vault refuses")
     ring = source.ring()

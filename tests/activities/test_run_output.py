@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from activities.run_output import LiveOutput, masked
+from activities.sandbox.output import LiveOutput, masked
 
 SECRET = b"line one of it\nline two\n"
 

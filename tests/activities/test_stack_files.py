@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
+from activities.pulumi.files import StackFiles, check_out_spec, packages_of
 from activities.sandbox.contracts import Source
-from activities.stack_files import StackFiles, check_out_spec, packages_of
 from sandbox.pulumi.project import Project, StackSettings
 from sandbox.spec import Limits
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.stack_problems import no_such_stack, problem, said
+from activities.pulumi.problems import no_such_stack, problem, said
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from sandbox.pulumi.outcome import Ended, PreviewOutcome, RunOutcome, StepOutcome
 from tests.activities.test_stack_files import files

@@ -6,7 +6,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.stack_progress import LiveStack
+from activities.pulumi.progress import LiveStack
 from sandbox.pulumi.outcome import ResourceProgress
 from tests.activities.watched import Watched, apply, told
 from workflows.runner import sandbox_runner

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from activities.github.contracts import BranchDeleted
-from activities.stack_contracts import StackChanged, StackRestored, StackUnlocked
+from activities.pulumi.contracts import StackChanged, StackRestored, StackUnlocked
 from activities.step_end import StepEnd
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.event_reader import read_events

@@ -6,8 +6,8 @@ from datetime import timedelta
 from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stack_contracts import StackProgress
-    from activities.stack_progress import LiveStack
+    from activities.pulumi.contracts import StackProgress
+    from activities.pulumi.progress import LiveStack
     from sandbox.pulumi.outcome import ResourceProgress
 
 URN = "urn:pulumi:dev::shop::banksman:postgres:Database::shop-{}"

@@ -15,7 +15,7 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from activities.error_types import MAX_MESSAGE_BYTES, error_catalogue
+from activities.guard.error_types import MAX_MESSAGE_BYTES, error_catalogue
 from activities.queues import TaskQueue
 from tests.docs.command_tree import commands
 from workers.commands.exits import Exit
@@ -46,8 +46,8 @@ becomes `parked`, and the Temporal UI says what it waits for. It tries again by 
 pauses that grow to four hours; `banksman resume` lets it try at once. People are told once,
 [in Slack](how-to/slack.md#what-people-see).
 
-Where errors come from: `connectors/errors.py` is the tree that clients raise, and `activities/_errors.py` the one place
-that maps it to this table."""
+Where errors come from: `connectors/errors.py` is the tree that clients raise, and `activities/guard/errors.py` the one
+place that maps it to this table."""
 _GOALS: Final = f"""\
 A goal is one workflow type on the task queue `{TaskQueue.GOALS}`. Inputs refuse unknown fields; results ignore them.
 `banksman goals --json` gives the same as JSON, with the whole JSON schema of each input."""
@@ -124,7 +124,7 @@ def errors_page() -> str:
     )
     return _page(
         [
-            _head("Errors", "activities/error_types.py"),
+            _head("Errors", "activities/guard/error_types.py"),
             _ERRORS,
             _table(("type", "comes from", "tried again", "the goal"), rows),
             _AFTER_ERRORS,

@@ -58,7 +58,7 @@ def test_a_denial_survives_the_way_through_a_history() -> None:
 
 def test_workflow_code_may_import_effects_errors_and_protocol_without_loading_anything_heavy() -> None:
     script = (
-        "import sys, activities.step, activities.error_types, hitl.protocol;"
+        "import sys, activities.step, activities.guard.error_types, hitl.protocol;"
         "heavy = {'prometheus_client', 'structlog', 'yaml', 'httpx', 'hvac', 'github', 'opentelemetry.sdk'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -18,10 +18,10 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.approvals.contracts import ResolvedRule
-from activities.error_types import policy_denied
 from activities.github.contracts import BranchDeleted, BranchSeen
-from activities.grants import ClickCheck
-from activities.policy_source import PolicySource
+from activities.guard.error_types import policy_denied
+from activities.guard.grants import ClickCheck
+from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
 from hitl.decision import Verdict
 from hitl.protocol import Denial, RefusalReason

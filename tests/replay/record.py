@@ -22,7 +22,7 @@ from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.workflows.approving import House
 from tests.workflows.scripted import workers
-from tests.workflows.stacking import StackHouse
+from tests.workflows.stacking import StackSessions
 from tests.workflows.telling import Teller, until_told
 from workflows.converter import data_converter
 from workflows.parked_contracts import PARKED_NOTICE
@@ -44,7 +44,7 @@ async def record(folder: Path) -> None:
                 await _record_asking(House(environment.client, Path(scratch)), asking, folder)
         for stacking in STACKINGS:
             with tempfile.TemporaryDirectory() as scratch:
-                house = StackHouse(environment.client, Path(scratch), stacking.stack(), action=stacking.action)
+                house = StackSessions(environment.client, Path(scratch), stacking.stack(), action=stacking.action)
                 await _record_stacking(house, stacking, folder)
 
 
@@ -61,7 +61,7 @@ async def _record_scenario(client: Client, scenario: Scenario, folder: Path) -> 
             _keep(await notice.fetch_history(), folder, PARKED_NOTICE, scenario.name)
 
 
-async def _record_stacking(house: StackHouse, stacking: Stacking, folder: Path) -> None:
+async def _record_stacking(house: StackSessions, stacking: Stacking, folder: Path) -> None:
     """One goal on a stack, and its lock where that is wanted."""
     async with house.at_work():
         goal = await stacking.run(house)

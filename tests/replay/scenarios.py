@@ -8,8 +8,8 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from activities.error_types import ErrorType, application_error
 from activities.github.contracts import BranchSeen
+from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.workflows.scripted import CONTENT, OPENED, RAN, Steps
 from workflows.contracts import (

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from activities.error_types import ErrorType, application_error
 from activities.github.contracts import RepositoryFetched
+from activities.guard.error_types import ErrorType, application_error
+from activities.pulumi.contracts import LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from activities.queues import TaskQueue
-from activities.stack_contracts import LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from connectors.pulumi.outcome import Ended, UpOutcome
 from tests.workflows.stacking import (
     ACTIONS,
@@ -26,7 +26,7 @@ from tests.workflows.stacking import (
     UNLOCK,
     UP,
     Stack,
-    StackHouse,
+    StackSessions,
     plan,
 )
 from workflows.contracts import GoalInput
@@ -63,7 +63,7 @@ class Stacking:
         """The histories that are kept of it, by folder and name."""
         return {(self.workflow, self.name)} | ({("StackLock", self.name)} if self.lock else set[tuple[str, str]]())
 
-    async def run(self, house: StackHouse) -> WorkflowHandle[Any, Any]:
+    async def run(self, house: StackSessions) -> WorkflowHandle[Any, Any]:
         """To its end."""
         goal = await house.client.start_workflow(
             self.workflow,

@@ -74,7 +74,7 @@ QUIET: Final = {
 }
 _IMPORTS: Final = (
     "import asyncio\nfrom typing import Protocol\n\nfrom temporalio import workflow\n\n"
-    "from activities.stacks import StackActivities\nfrom workflows.goal import StepWaits\n"
+    "from activities.pulumi.looking import StackActivities\nfrom workflows.goal import StepWaits\n"
     "from workflows.parking import Parking\n\n"
 )
 

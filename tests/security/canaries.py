@@ -17,7 +17,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 
-from activities._errors import mapped_errors
+from activities.guard.errors import mapped_errors
 from observability.logs import redact_event
 from observability.redaction import redact
 from workflows.converter import data_converter

@@ -22,7 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.error_types import denial_of
+from activities.guard.error_types import denial_of
 from activities.queues import TaskQueue
 from hitl.decision import SignedDecision, Surface, Verdict
 from hitl.protocol import RefusalReason

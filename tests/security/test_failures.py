@@ -17,7 +17,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from activities.stack_problems import problem
+from activities.pulumi.problems import problem
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Conflict
 from connectors.pulumi.event_reader import read_events

@@ -10,10 +10,10 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
 from activities.github.contracts import BranchDeleted, BranchSeen
+from activities.guard.error_types import ErrorType, application_error
+from activities.pulumi.contracts import DriftSeen, LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from activities.queues import TaskQueue
-from activities.stack_contracts import DriftSeen, LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, UpOutcome
 from tests.replay.approvals import DELETED, GONE, Asking, at_work, start_asking
@@ -31,7 +31,7 @@ from tests.workflows.stacking import (
     UP,
     URN,
     Stack,
-    StackHouse,
+    StackSessions,
     plan,
 )
 from workflows.approval_contracts import ApprovalState
@@ -141,7 +141,7 @@ NOT_TAKEN = StackUnlocked(released=False, owners=("run-1",))
 async def test_what_is_said_to_be_refused_or_done_in_part_is_looked_at_too(
     client: Client, tmp_path: Path, workflow: str, request_: GoalInput, action: str, stack: Stack, said: str
 ) -> None:
-    house = StackHouse(client, tmp_path, stack, action=action)
+    house = StackSessions(client, tmp_path, stack, action=action)
     async with house.at_work():
         goal = await client.start_workflow(
             workflow, request_, id=f"{workflow}-{secrets.token_hex(4)}", task_queue=TaskQueue.GOALS
@@ -166,7 +166,7 @@ async def test_what_is_said_to_be_refused_or_done_in_part_is_looked_at_too(
 async def test_a_stack_that_is_as_it_was_is_not_changed_whatever_is_said(
     client: Client, tmp_path: Path, workflow: str, request_: GoalInput, action: str, stack: Stack
 ) -> None:
-    house = StackHouse(client, tmp_path, stack, action=action)
+    house = StackSessions(client, tmp_path, stack, action=action)
     async with house.at_work():
         goal = await client.start_workflow(
             workflow, request_, id=f"{workflow}-{secrets.token_hex(4)}", task_queue=TaskQueue.GOALS

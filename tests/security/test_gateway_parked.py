@@ -16,7 +16,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.error_types import ErrorType
+from activities.guard.error_types import ErrorType
 from activities.queues import TaskQueue
 from tests.hitl.gateway.parking import READ_FILE, SEALED, told
 from tests.hitl.gateway.running import CHANNEL, Place, buttons, texts

@@ -17,9 +17,9 @@ from temporalio.client import ActivityFailureError
 from temporalio.common import RawValue
 from temporalio.worker import Worker
 
-from activities.audit import AuditRecord
-from activities.error_types import denial_of
-from activities.granted import GrantedRequest
+from activities.guard.audit import AuditRecord
+from activities.guard.error_types import denial_of
+from activities.guard.granted import GrantedRequest
 from activities.queues import TaskQueue
 from hitl.decision import Decision, Verdict
 from hitl.plan import plan_digest

@@ -22,12 +22,12 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.contrib.pydantic import pydantic_data_converter
     from temporalio.testing import WorkflowEnvironment
 
-    from activities.audit import AuditLog, AuditRecord
-    from activities.audit_verify import verify
-    from activities.error_types import denial_of
-    from activities.guard import GuardInterceptor
+    from activities.guard.audit import AuditLog, AuditRecord
+    from activities.guard.audit_verify import verify
+    from activities.guard.error_types import denial_of
+    from activities.guard.interceptor import GuardInterceptor
+    from activities.guard.policy_source import PolicySource
     from activities.heartbeat import HeartbeatInterceptor
-    from activities.policy_source import PolicySource
     from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
     from connectors.errors import RateLimited
     from hitl.protocol import Effect, RefusalReason

@@ -14,12 +14,12 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from activities.audit import AuditRecord
-from activities.current_attempt import AttemptsOnServer, NotCurrent, Use, current_attempt
-from activities.error_types import ErrorType, application_error
-from activities.granted import GrantedRequest
+from activities.guard.audit import AuditRecord
+from activities.guard.current_attempt import AttemptsOnServer, NotCurrent, Use, current_attempt
+from activities.guard.error_types import ErrorType, application_error
+from activities.guard.granted import GrantedRequest
+from activities.guard.withheld import DestructiveSecrets
 from activities.step import implements
-from activities.withheld import DestructiveSecrets
 from hitl.plan import read_plan
 from hitl.protocol import RefusalReason
 from tests.activities.attempts import Records

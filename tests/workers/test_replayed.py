@@ -36,7 +36,7 @@ def _write(sources: Path, files: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "activities/stack_contracts.py",
+        "activities/pulumi/contracts.py",
         "connectors/__init__.py",
         "connectors/pulumi/outcome.py",
         "hitl/decision.py",
@@ -57,7 +57,7 @@ def test_a_changed_module_that_workflows_load_is_another_version(sources: Path, 
 @pytest.mark.parametrize(
     "file",
     [
-        "activities/guard.py",
+        "activities/guard/interceptor.py",
         "connectors/github/twin.py",
         "docs/errors.md",
         "hitl/slack/app.py",

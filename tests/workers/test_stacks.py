@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from activities.stack_house import StackHouse
+from activities.pulumi.sessions import StackSessions
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest, Unavailable
 from connectors.pulumi.files import FileProblem
@@ -105,6 +105,6 @@ async def test_an_engine_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> 
 def test_without_the_file_a_step_names_the_setting(tmp_path: Path) -> None:
 
     settings = Settings(artifacts=str(tmp_path))
-    house = StackHouse(None, FoundEngine(settings, None), ArtifactStore(settings.artifacts))
+    house = StackSessions(None, FoundEngine(settings, None), ArtifactStore(settings.artifacts))
     with pytest.raises(InvalidRequest, match="BANKSMAN_STACKS"):
         _ = house.platform

@@ -14,15 +14,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
-from activities.audit import AuditLog
-from activities.granted import GrantedRequest
-from activities.grants import SignedGrants
-from activities.guard import GuardInterceptor
-from activities.key_ring import KeyRing
-from activities.policy_source import PolicySource
-from activities.safeguards import Safeguards
-from activities.stack_contracts import OutputsLook, PreparedStack
-from activities.stack_place import StackPlace
+from activities.guard.audit import AuditLog
+from activities.guard.granted import GrantedRequest
+from activities.guard.grants import SignedGrants
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.key_ring import KeyRing
+from activities.guard.policy_source import PolicySource
+from activities.guard.safeguards import Safeguards
+from activities.pulumi.contracts import OutputsLook, PreparedStack
+from activities.pulumi.place import StackPlace
 from activities.step import DESTRUCTIVE_EFFECTS
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest

@@ -27,16 +27,16 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.approvals.contracts import ResolvedRule
     from activities.approvals.rules import ApprovalRuleActivities
-    from activities.audit import AuditLog
-    from activities.current_attempt import AttemptsOnServer
-    from activities.error_types import denial_of
-    from activities.granted import GrantedRequest
-    from activities.grants import ClickCheck, SignedGrants
-    from activities.guard import GuardInterceptor
-    from activities.key_ring import KeyRing
-    from activities.policy_source import PolicySource
+    from activities.guard.audit import AuditLog
+    from activities.guard.current_attempt import AttemptsOnServer
+    from activities.guard.error_types import denial_of
+    from activities.guard.granted import GrantedRequest
+    from activities.guard.grants import ClickCheck, SignedGrants
+    from activities.guard.interceptor import GuardInterceptor
+    from activities.guard.key_ring import KeyRing
+    from activities.guard.policy_source import PolicySource
+    from activities.guard.safeguards import Safeguards
     from activities.queues import TaskQueue
-    from activities.safeguards import Safeguards
     from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
     from activities.step_end import ApprovedAnswer
     from hitl.decision import Decision, SignedDecision, Surface, Verdict

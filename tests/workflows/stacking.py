@@ -13,11 +13,10 @@ from temporalio.worker import Worker
 
 from activities.approvals.contracts import ResolvedRule, ResolveRule
 from activities.github.contracts import FetchRepositoryRequest, RepositoryFetched
-from activities.granted import GrantedRequest
-from activities.grants import ClickCheck
-from activities.policy_source import PolicySource
-from activities.queues import TaskQueue
-from activities.stack_contracts import (
+from activities.guard.granted import GrantedRequest
+from activities.guard.grants import ClickCheck
+from activities.guard.policy_source import PolicySource
+from activities.pulumi.contracts import (
     Deployment,
     DriftLook,
     DriftSeen,
@@ -37,6 +36,7 @@ from activities.stack_contracts import (
     StackRestored,
     StackUnlocked,
 )
+from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, UpOutcome
 from hitl.plan import Change, Plan, Resource, Risk
@@ -228,7 +228,7 @@ class Stack:
         return next_answer(self.told)
 
 
-class StackHouse(House):
+class StackSessions(House):
     """Goals on stacks: each click counts, and what was clicked on is carried out by a script."""
 
     def __init__(self, client: Client, folder: Path, stack: Stack, *, action: str = ACTIONS[0]) -> None:

@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import StartChildWorkflowInput
 
-from activities.error_types import ErrorType
+from activities.guard.error_types import ErrorType
 from tests.workflows.approving import ACTION, House
 from tests.workflows.other_starts import Change, StartedOtherwise, asking_otherwise
 from workflows.contracts import STATE_ATTRIBUTE, GoalState

@@ -26,7 +26,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.error_types import ErrorType
+from activities.guard.error_types import ErrorType
 from activities.queues import TaskQueue
 from hitl.decision import Verdict
 from tests.workers.test_codec import ring

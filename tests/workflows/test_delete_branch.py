@@ -12,8 +12,8 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Worker
 
-from activities.error_types import ErrorType, application_error, policy_denied
 from activities.github.contracts import BranchDeleted, BranchSeen
+from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.queues import TaskQueue
 from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
 from tests.workflows.approving import ACTION, House

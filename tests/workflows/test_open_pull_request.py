@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.workflows.scripted import COMMITTED, OPENED, Steps, workers
 from workflows.contracts import FileEdit, OpenPullRequestInput, OpenPullRequestResult

@@ -11,13 +11,13 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 from activities.presets import pause_of_parked
 from activities.queues import TaskQueue
 from tests.conftest import BIN
 from tests.replay.scenarios import until_parked
 from tests.workflows.scripted import CONTENT, RAN, Steps, workers
-from tests.workflows.stacking import INSPECT, Stack, StackHouse
+from tests.workflows.stacking import INSPECT, Stack, StackSessions
 from tests.workflows.telling import TOLD, Teller, ends, notices
 from workflows.contracts import (
     SEARCH_ATTRIBUTES,
@@ -86,7 +86,7 @@ async def test_a_look_at_a_stack_that_parks_again_and_again_is_told_once(
     """Each of its tries has a step before it that succeeds."""
     client, teller = skipping.client, Teller()
     stack = Stack(outputs=[*[GONE] * 7, *Stack().outputs])
-    async with StackHouse(client, tmp_path, stack).at_work(teller=teller):
+    async with StackSessions(client, tmp_path, stack).at_work(teller=teller):
         goal = await client.start_workflow("InspectStack", INSPECT, id=goal_id, task_queue=TaskQueue.GOALS)
         await goal.result()
         assert await ends(client, goal) == [COMPLETED]

@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.scripted import CONTENT, Steps, workers

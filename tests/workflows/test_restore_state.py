@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
+from activities.pulumi.contracts import StackRestored
 from activities.queues import TaskQueue
-from activities.stack_contracts import StackRestored
 from connectors.pulumi.outcome import Ended
 from hitl.decision import Verdict
 from tests.workflows.stacking import (
@@ -23,23 +23,23 @@ from tests.workflows.stacking import (
     PUT_BACK,
     RESTORE,
     Stack,
-    StackHouse,
+    StackSessions,
     plan,
 )
 from workflows.restore_state import RestoreStateWorkflow
 from workflows.stack_inputs import RestoreStateInput, RestoreStateResult
 
 COMPARED = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[3]), "exported": DIGEST})
-Make = Callable[[Stack], StackHouse]
+Make = Callable[[Stack], StackSessions]
 Goal = WorkflowHandle[RestoreStateWorkflow, RestoreStateResult]
 
 
 @pytest.fixture
 def house(client: Client, tmp_path: Path) -> Make:
-    return lambda stack: StackHouse(client, tmp_path, stack, action=ACTIONS[3])
+    return lambda stack: StackSessions(client, tmp_path, stack, action=ACTIONS[3])
 
 
-async def start(house: StackHouse) -> Goal:
+async def start(house: StackSessions) -> Goal:
     return await house.client.start_workflow(
         RestoreStateWorkflow.run,
         RESTORE,

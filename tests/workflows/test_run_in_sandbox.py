@@ -4,7 +4,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.replay.scenarios import until_parked
 from tests.workflows.scripted import FETCHED, RAN, Steps, workers

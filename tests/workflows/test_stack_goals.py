@@ -17,10 +17,10 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.error_types import ErrorType, application_error
 from activities.github.contracts import RepositoryFetched
+from activities.guard.error_types import ErrorType, application_error
+from activities.pulumi.contracts import LockSeen, StackChanged, StackOutputs, StackProgress
 from activities.queues import TaskQueue
-from activities.stack_contracts import LockSeen, StackChanged, StackOutputs, StackProgress
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, Failure, UpOutcome
 from hitl.decision import Verdict
@@ -39,7 +39,7 @@ from tests.workflows.stacking import (
     UP,
     URN,
     Stack,
-    StackHouse,
+    StackSessions,
     plan,
 )
 from workflows.contracts import GoalInput, GoalResult, GoalStatus
@@ -56,18 +56,18 @@ from workflows.stack_lock import StackLine, lock_id
 MOVED = RepositoryFetched(commit="d" * 40, pack=DIGEST, size=1000)
 CONFLICT = application_error(ErrorType.CONFLICT, "the state is another one")
 Result = TypeVar("Result", bound=GoalResult)
-Make = Callable[..., StackHouse]
+Make = Callable[..., StackSessions]
 
 
 @pytest.fixture
 def house(client: Client, tmp_path: Path) -> Make:
-    def make(stack: Stack, action: str = ACTIONS[0]) -> StackHouse:
-        return StackHouse(client, tmp_path, stack, action=action)
+    def make(stack: Stack, action: str = ACTIONS[0]) -> StackSessions:
+        return StackSessions(client, tmp_path, stack, action=action)
 
     return make
 
 
-async def start(house: StackHouse, request: GoalInput, result: type[Result]) -> WorkflowHandle[Any, Result]:
+async def start(house: StackSessions, request: GoalInput, result: type[Result]) -> WorkflowHandle[Any, Result]:
     name = next(goal.name for goal in [find_goal(one) for one in NAMES] if goal and goal.input is type(request))
     return await house.client.start_workflow(
         name,

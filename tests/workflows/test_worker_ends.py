@@ -22,7 +22,7 @@ from tests.replay.scenarios import exhausted
 from tests.workflows.approving import eventually
 from tests.workflows.holding import HolderWorkflow
 from tests.workflows.scripted import workers
-from tests.workflows.stacking import UP, Stack, StackHouse
+from tests.workflows.stacking import UP, Stack, StackSessions
 from tests.workflows.telling import Teller, until_told
 from workflows.approval_contracts import NOTICE_WORKFLOW
 from workflows.contracts import ReadFileInput, ReadFileResult, Resume
@@ -109,7 +109,7 @@ async def test_a_goal_that_has_a_stack_and_one_that_waits_for_it(client: Client,
 
 
 async def test_a_goal_whose_approved_step_is_carried_out(client: Client, tmp_path: Path, complaints: list[str]) -> None:
-    house = StackHouse(client, tmp_path, Stack())
+    house = StackSessions(client, tmp_path, Stack())
     async with house.at_work(destructive=False):
         goal = await client.start_workflow(
             "PreviewAndUp",

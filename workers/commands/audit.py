@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from activities.audit_verify import verify
+from activities.guard.audit_verify import verify
 from workers.commands.exits import Exit, fail, out
 from workers.commands.folder import stack_folder
 

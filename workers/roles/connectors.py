@@ -7,8 +7,8 @@ from activities.approvals.rules import ApprovalRuleActivities
 from activities.github.branches import BranchActivities
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
-from activities.policy_source import PolicySource
-from activities.stack_credentials import StackCredentials
+from activities.guard.policy_source import PolicySource
+from activities.pulumi.credentials import StackCredentials
 from activities.step import implemented
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession

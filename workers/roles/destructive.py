@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.current_attempt import AttemptsOnServer
 from activities.github.branches import BranchDestruction
-from activities.grants import SignedGrants
-from activities.guard_rules import GrantVerifier
-from activities.key_ring import KeyRing
-from activities.safeguards import Safeguards
-from activities.stack_destruction import StackDestruction
-from activities.stack_house import StackHouse
+from activities.guard.current_attempt import AttemptsOnServer
+from activities.guard.grants import SignedGrants
+from activities.guard.key_ring import KeyRing
+from activities.guard.rules import GrantVerifier
+from activities.guard.safeguards import Safeguards
+from activities.guard.withheld import DestructiveSecrets
+from activities.pulumi.destruction import StackDestruction
+from activities.pulumi.sessions import StackSessions
 from activities.step import implemented
-from activities.withheld import DestructiveSecrets
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
 from workers.github import github_to_destroy
@@ -64,7 +64,7 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
     """
     secrets = DestructiveSecrets(vault)
     branches = BranchDestruction(github_to_destroy(settings), secrets)
-    house = StackHouse(means.stacks, means.engine, ArtifactStore(settings.artifacts))
+    house = StackSessions(means.stacks, means.engine, ArtifactStore(settings.artifacts))
     stacks = StackDestruction(house, secrets)
     steps = implemented(branches, stacks)
     safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))

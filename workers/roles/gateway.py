@@ -7,7 +7,7 @@ from typing import Any, Final, Never
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.key_ring import KeyRing
+from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
 from activities.step import implemented
 from hitl.slack.steps import SlackSteps

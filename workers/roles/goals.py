@@ -4,9 +4,9 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from activities.grants import ClickCheck
-from activities.key_ring import KeyRing
-from activities.policy_source import PolicySource
+from activities.guard.grants import ClickCheck
+from activities.guard.key_ring import KeyRing
+from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
 from workers.guarded import GRACE
 from workers.process import APPROVAL_KEYS, Process, serve

@@ -3,9 +3,9 @@
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.pulumi.looking import StackActivities
+from activities.pulumi.sessions import StackSessions
 from activities.sandbox.commands import SandboxActivities
-from activities.stack_house import StackHouse
-from activities.stacks import StackActivities
 from activities.step import implemented
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
@@ -33,7 +33,7 @@ def sandbox_worker(
 ) -> Worker:
     """Runs other people's code; takes no more steps than it has room for, so that the others wait in Temporal."""
     sandbox = SandboxActivities(provision.sandbox, image=provision.image, limits=provision.limits, secrets=vault)
-    house = StackHouse(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
+    house = StackSessions(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
     looks = StackActivities(house, vault)
     return guarded_worker(
         client, settings, Role.SANDBOX, implemented(sandbox, looks), at_once=settings.sandbox_concurrency

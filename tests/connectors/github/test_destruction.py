@@ -11,11 +11,11 @@ import pytest
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.current_attempt import NotCurrent
 from activities.github.branches import BranchDestruction
 from activities.github.contracts import BranchDeleted
-from activities.granted import GrantedRequest
-from activities.withheld import DestructiveSecrets
+from activities.guard.current_attempt import NotCurrent
+from activities.guard.granted import GrantedRequest
+from activities.guard.withheld import DestructiveSecrets
 from connectors.errors import NotFound
 from tests.activities.attempts import Records, Waited, admitted, times
 from tests.connectors.github.recorded import Served

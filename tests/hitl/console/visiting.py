@@ -30,8 +30,8 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from activities.error_types import denial_of
-from activities.policy_source import PolicySource
+from activities.guard.error_types import denial_of
+from activities.guard.policy_source import PolicySource
 from connectors.artifacts import ArtifactStore
 from hitl.approvers import People
 from hitl.console.app import create_console

@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from activities.error_types import ErrorType, application_error
+from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.hitl.gateway.running import PATIENCE, Place, eventually
 from tests.replay.scenarios import until_parked

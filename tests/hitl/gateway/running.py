@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from activities.key_ring import KeyRing
+from activities.guard.key_ring import KeyRing
 from connectors.slack.twin_config import Channel, InstalledApp, Person
 from connectors.slack.twin_limits import Limits
 from connectors.vault import VaultSession

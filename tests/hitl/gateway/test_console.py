@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.key_ring import KeyRing
+from activities.guard.key_ring import KeyRing
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable as Sealed
 from hitl.console.ports import Unavailable

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.policy_source import PolicySource
+from activities.guard.policy_source import PolicySource
 from hitl.gateway.rule_changes import RuleChanges
 from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import ONE, Place, eventually

@@ -13,12 +13,12 @@ import yaml
 from pydantic import SecretStr
 from temporalio import activity
 
-from activities.stack_contracts import PreviewRequest
-from activities.stack_credentials import StackCredentials
-from activities.stack_destruction import StackDestruction
-from activities.stack_house import StackHouse
-from activities.stacks import StackActivities
-from activities.withheld import DestructiveSecrets
+from activities.guard.withheld import DestructiveSecrets
+from activities.pulumi.contracts import PreviewRequest
+from activities.pulumi.credentials import StackCredentials
+from activities.pulumi.destruction import StackDestruction
+from activities.pulumi.looking import StackActivities
+from activities.pulumi.sessions import StackSessions
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, Unavailable
 from connectors.pulumi import identity
@@ -122,7 +122,7 @@ async def shop(
     settings = Settings(sandbox_images=CACHE / "images.json", artifacts=store.location)
     own = OwnEngine(Provision(sandbox, images.base.digest, limits), settings)
     assert (await own.place()).image == pulumi_image
-    parts = StackHouse(stacks, own, store)
+    parts = StackSessions(stacks, own, store)
     destructive = await house.login("destructive")
     before = len(cloud.twin.seen)
     yield Shop(

@@ -15,12 +15,12 @@ import yaml
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.current_attempt import Attempts
-from activities.grant_use import GrantRecords
-from activities.granted import GrantedRequest
-from activities.sandbox.contracts import Source
-from activities.stack_attempts import PART
-from activities.stack_contracts import (
+from activities.guard.current_attempt import Attempts
+from activities.guard.grant_use import GrantRecords
+from activities.guard.granted import GrantedRequest
+from activities.guard.withheld import DestructiveSecrets
+from activities.pulumi.attempts import PART
+from activities.pulumi.contracts import (
     DriftLook,
     DriftSeen,
     OutputsLook,
@@ -31,13 +31,13 @@ from activities.stack_contracts import (
     StackChanged,
     StackPreviewed,
 )
-from activities.stack_credentials import StackCredentials
-from activities.stack_destruction import StackDestruction
-from activities.stack_house import StackHouse
-from activities.stack_place import StackPlace
-from activities.stack_ports import Secrets
-from activities.stacks import StackActivities
-from activities.withheld import DestructiveSecrets
+from activities.pulumi.credentials import StackCredentials
+from activities.pulumi.destruction import StackDestruction
+from activities.pulumi.looking import StackActivities
+from activities.pulumi.place import StackPlace
+from activities.pulumi.ports import Secrets
+from activities.pulumi.sessions import StackSessions
+from activities.sandbox.contracts import Source
 from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from connectors.pulumi.approval import UpdateStackParameters
@@ -338,7 +338,7 @@ async def shop(
     settings = Settings(sandbox_images=CACHE / "images.json", artifacts=store.location)
     own = OwnEngine(Provision(sandbox, images.base.digest, _MEMORY), settings)
     assert (await own.place()).image == pulumi_image
-    parts = StackHouse(stacks, own, store)
+    parts = StackSessions(stacks, own, store)
     destructive = await house.login("destructive")
     yield Shop(
         name=name,

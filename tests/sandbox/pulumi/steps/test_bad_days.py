@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.granted import GrantedRequest
-from activities.stack_contracts import PreviewRequest, StackChanged, StackPreviewed
+from activities.guard.granted import GrantedRequest
+from activities.pulumi.contracts import PreviewRequest, StackChanged, StackPreviewed
 from connectors.errors import Conflict, InvalidRequest, Unavailable
 from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters, UpdateStackParameters
 from connectors.pulumi.outcome import Ended

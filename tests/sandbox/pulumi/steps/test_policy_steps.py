@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import JsonValue
 
-from activities.stack_contracts import SaidDone, StackPreviewed
+from activities.pulumi.contracts import SaidDone, StackPreviewed
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.outcome import Ended
 from hitl.plan import read_plan

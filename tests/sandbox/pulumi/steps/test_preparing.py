@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
-from activities.stack_contracts import PrepareStackRequest
-from activities.stack_place import StackPlace
+from activities.pulumi.contracts import PrepareStackRequest
+from activities.pulumi.place import StackPlace
 from connectors.errors import InvalidRequest
 from sandbox.errors import SpecRefused
 from tests.sandbox.attacks.registry import WHEEL, wheel

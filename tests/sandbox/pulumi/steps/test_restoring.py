@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.granted import GrantedRequest
-from activities.stack_contracts import RestoreLook, StackOutputs, StackPreviewed, StackRestored
+from activities.guard.granted import GrantedRequest
+from activities.pulumi.contracts import RestoreLook, StackOutputs, StackPreviewed, StackRestored
 from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.approval import RESTORE_ACTION, RestoreStateParameters
 from connectors.pulumi.empty_state import EMPTY_STATE

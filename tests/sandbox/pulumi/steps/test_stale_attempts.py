@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from activities.current_attempt import NotCurrent
-from activities.granted import GrantedRequest
-from activities.stack_contracts import PreviewRequest, RestoreLook
+from activities.guard.current_attempt import NotCurrent
+from activities.guard.granted import GrantedRequest
+from activities.pulumi.contracts import PreviewRequest, RestoreLook
 from connectors.pulumi.empty_state import EMPTY_STATE
 from tests.activities.attempts import Waited
 from tests.sandbox.pulumi.conftest import LOCKS

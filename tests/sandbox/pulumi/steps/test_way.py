@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from activities.stack_contracts import DriftLook, PrepareStackRequest, PreviewRequest, SaidDone
+from activities.pulumi.contracts import DriftLook, PrepareStackRequest, PreviewRequest, SaidDone
 from connectors.pulumi.approval import UpdateStackParameters
 from connectors.pulumi.outcome import Ended
 from hitl.plan import read_plan

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.current_attempt import Use, current_attempt
-from activities.stack_attempts import Attempts
-from activities.stack_contracts import StackChanged
-from activities.stack_house import OpenStack, StackHouse
-from activities.stack_problems import locked, no_such_stack, problem, raise_failed, said
-from activities.stack_progress import LiveStack
+from activities.guard.current_attempt import Use, current_attempt
+from activities.pulumi.attempts import Attempts
+from activities.pulumi.contracts import StackChanged
+from activities.pulumi.problems import locked, no_such_stack, problem, raise_failed, said
+from activities.pulumi.progress import LiveStack
+from activities.pulumi.sessions import OpenStack, StackSessions
 from connectors.errors import Conflict
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.digests import Identity
@@ -59,7 +59,7 @@ class Changing:
         approved: What may be done.
     """
 
-    def __init__(self, house: StackHouse, opened: OpenStack, approved: Approved) -> None:
+    def __init__(self, house: StackSessions, opened: OpenStack, approved: Approved) -> None:
         self._house, self._opened, self._approved = house, opened, approved
         self._pulumi = opened.place.pulumi
         self._what = "the destruction" if approved.destroy else "the update"

@@ -6,9 +6,9 @@ its credentials.
 
 from dataclasses import dataclass
 
-from activities.current_attempt import Attempts, CurrentAttempt, NotCurrent
-from activities.grant_use import GrantRecords, use_grant
-from activities.guard_rules import Execution, GrantVerifier
+from activities.guard.current_attempt import Attempts, CurrentAttempt, NotCurrent
+from activities.guard.grant_use import GrantRecords, use_grant
+from activities.guard.rules import Execution, GrantVerifier
 from hitl.protocol import Refusal, RefusalReason
 
 

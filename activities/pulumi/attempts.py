@@ -6,8 +6,8 @@ from typing import Final
 import structlog
 from temporalio import activity
 
-from activities.stack_house import OpenStack, run_name
-from activities.stack_problems import no_such_stack, raise_failed
+from activities.pulumi.problems import no_such_stack, raise_failed
+from activities.pulumi.sessions import OpenStack, run_name
 from connectors.errors import ConnectorError, Unavailable
 from sandbox.errors import SandboxError
 from sandbox.pulumi import request as runs

@@ -6,8 +6,8 @@ from typing import Final
 from pydantic import SecretStr
 from temporalio import activity
 
-from activities.stack_contracts import SEAL_CREDENTIALS, SealCredentialsRequest, SealedCredentials
-from activities.stack_ports import LookTokens
+from activities.pulumi.contracts import SEAL_CREDENTIALS, SealCredentialsRequest, SealedCredentials
+from activities.pulumi.ports import LookTokens
 from activities.step import implements
 
 _ACTION, _SECRET = "pulumi-look", "pulumi/look"

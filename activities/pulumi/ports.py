@@ -8,8 +8,8 @@ from typing import Protocol
 
 from pydantic import SecretBytes, SecretStr
 
+from activities.guard.withheld import LastLook
 from activities.secrets import StepToken
-from activities.withheld import LastLook
 from connectors.pulumi.stack_plan import Knowledge
 from sandbox.protocol import Sandbox
 from sandbox.pulumi.outcome import OnProgress, PreviewOutcome, ReadOutcome, RunOutcome, UnlockOutcome

@@ -4,10 +4,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from activities.granted import GrantedRequest
-from activities.stack_attempts import PART
-from activities.stack_changing import Approved, Changing
-from activities.stack_contracts import (
+from activities.guard.granted import GrantedRequest
+from activities.guard.withheld import DestructiveSecrets
+from activities.pulumi.attempts import PART
+from activities.pulumi.changing import Approved, Changing
+from activities.pulumi.contracts import (
     DESTROY_STACK,
     RESTORE_STATE,
     UNLOCK_STACK,
@@ -16,12 +17,11 @@ from activities.stack_contracts import (
     StackRestored,
     StackUnlocked,
 )
-from activities.stack_files import StackFiles
-from activities.stack_house import OpenStack, StackHouse
-from activities.stack_problems import raise_failed
-from activities.stack_restoring import Restoring
+from activities.pulumi.files import StackFiles
+from activities.pulumi.problems import raise_failed
+from activities.pulumi.restoring import Restoring
+from activities.pulumi.sessions import OpenStack, StackSessions
 from activities.step import implements
-from activities.withheld import DestructiveSecrets
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.approval import (
     ChangeParameters,
@@ -49,7 +49,7 @@ class StackDestruction:
         secrets: What changes stacks.
     """
 
-    def __init__(self, house: StackHouse, secrets: DestructiveSecrets) -> None:
+    def __init__(self, house: StackSessions, secrets: DestructiveSecrets) -> None:
         self._house, self._secrets = house, secrets
 
     @implements(UPDATE_STACK)

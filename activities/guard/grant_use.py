@@ -12,8 +12,8 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.current_attempt import Use
-from activities.granted import GrantedRequest
+from activities.guard.current_attempt import Use
+from activities.guard.granted import GrantedRequest
 from hitl.canonical import canonical_json
 from hitl.decision import grant_nonce, read_decision
 from hitl.protocol import Refusal, RefusalReason

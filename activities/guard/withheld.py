@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import SecretStr
 from temporalio import activity
 
-from activities.current_attempt import current_attempt
+from activities.guard.current_attempt import current_attempt
 from activities.secrets import StepTokens
 
 LastLook = Callable[[], Awaitable[None]]

@@ -10,9 +10,9 @@ import structlog
 from prometheus_client import Counter
 from temporalio import activity
 
-from activities.granted import GrantedRequest
-from activities.key_ring import KeyRing
-from activities.policy_source import PolicySource
+from activities.guard.granted import GrantedRequest
+from activities.guard.key_ring import KeyRing
+from activities.guard.policy_source import PolicySource
 from connectors.errors import Unavailable
 from hitl.approvers import Path
 from hitl.decision import SignedDecision

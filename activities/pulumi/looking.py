@@ -1,6 +1,6 @@
 """Steps on Pulumi stacks that look: each in containers of its own, with credentials that were sealed for its run.
 
-What changes a stack is `activities.stack_destruction`. The one thing that is changed here is the state, which
+What changes a stack is `activities.pulumi.destruction`. The one thing that is changed here is the state, which
 `refresh_stack` brings up to what is really there.
 """
 
@@ -9,8 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.sandbox.commands import Unsealer
-from activities.stack_contracts import (
+from activities.pulumi.contracts import (
     DETECT_DRIFT,
     LOOK_AT_LOCK,
     MAX_LINES,
@@ -37,12 +36,13 @@ from activities.stack_contracts import (
     StackPreviewed,
     StackRead,
 )
-from activities.stack_house import OpenStack, StackHouse
-from activities.stack_planning import Planning
-from activities.stack_preparing import Preparing
-from activities.stack_problems import locked, no_such_stack, problem, raise_failed
-from activities.stack_progress import LiveStack
-from activities.stack_restoring import read_restoration
+from activities.pulumi.planning import Planning
+from activities.pulumi.preparing import Preparing
+from activities.pulumi.problems import locked, no_such_stack, problem, raise_failed
+from activities.pulumi.progress import LiveStack
+from activities.pulumi.restoring import read_restoration
+from activities.pulumi.sessions import OpenStack, StackSessions
+from activities.sandbox.commands import Unsealer
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from connectors.pulumi.drift import DriftReport, find_drift, since_last
@@ -66,7 +66,7 @@ class StackActivities:
         secrets: Opens what was sealed.
     """
 
-    def __init__(self, house: StackHouse, secrets: Unsealer) -> None:
+    def __init__(self, house: StackSessions, secrets: Unsealer) -> None:
         self._house, self._secrets = house, secrets
 
     @implements(PREPARE_STACK)

@@ -1,4 +1,4 @@
-"""What the guard decides about one execution of a step. The order of its checks: see `activities.guard`."""
+"""What the guard decides about one execution of a step. The order of its checks: see `activities.guard.interceptor`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from temporalio import activity
 
-from activities.approval_facts import ApprovalFacts, HasApprovalFacts
+from activities.guard.approval_facts import ApprovalFacts, HasApprovalFacts
 from activities.step import Step, step_of
 from hitl.policy import Deny, Policy, evaluate
 from hitl.protocol import Denial, Effect, HasPolicyContext, Phase, PolicyContext, Refusal, RefusalReason

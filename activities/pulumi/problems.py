@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from activities.run_output import masked
-from activities.stack_files import StackFiles
-from activities.stack_house import SETTING
+from activities.pulumi.files import StackFiles
+from activities.pulumi.sessions import SETTING
+from activities.sandbox.output import masked
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.event_reader import without_values
 from connectors.pulumi.values import TRACEBACK, cause

@@ -11,7 +11,7 @@ import structlog
 from temporalio import activity
 from temporalio.service import RPCError
 
-from activities.stack_contracts import StackProgress
+from activities.pulumi.contracts import StackProgress
 from connectors.pulumi.events import Metadata, ResourceEvent, Stage
 from connectors.pulumi.progress import progress_line
 from sandbox.pulumi.outcome import ResourceProgress

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError, FailureError
 
-from activities.error_types import MAX_RETRY_AFTER, ErrorType, application_error, bounded
+from activities.guard.error_types import MAX_RETRY_AFTER, ErrorType, application_error, bounded
 from connectors.errors import (
     AuthDenied,
     Conflict,

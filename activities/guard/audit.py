@@ -30,7 +30,7 @@ from pydantic import (
     model_serializer,
 )
 
-from activities.approval_facts import ApprovalFacts
+from activities.guard.approval_facts import ApprovalFacts
 from hitl.protocol import Effect, Phase, RefusalReason
 from observability.names import LOGGER_AUDIT
 

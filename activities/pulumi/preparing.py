@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
-from activities.run_output import LiveOutput
-from activities.stack_contracts import PreparedStack, PrepareStackRequest
-from activities.stack_files import (
+from activities.pulumi.contracts import PreparedStack, PrepareStackRequest
+from activities.pulumi.files import (
     LONGEST,
     MARK,
     NO_FOLDER,
@@ -19,9 +18,10 @@ from activities.stack_files import (
     packages_of,
     settings_name,
 )
-from activities.stack_house import SETTING, StackHouse, run_name
-from activities.stack_policies import packs_of
-from activities.stack_ports import Workplace
+from activities.pulumi.policies import packs_of
+from activities.pulumi.ports import Workplace
+from activities.pulumi.sessions import SETTING, StackSessions, run_name
+from activities.sandbox.output import LiveOutput
 from connectors.errors import InvalidRequest
 from observability.redaction import redact
 from sandbox.pulumi.libraries import ARCHIVE, libraries_spec
@@ -41,7 +41,7 @@ class Preparing:
         request: Which commit of which stack.
     """
 
-    def __init__(self, house: StackHouse, request: PrepareStackRequest) -> None:
+    def __init__(self, house: StackSessions, request: PrepareStackRequest) -> None:
         self._house, self._request, self._source = house, request, request.source
         self._about = f"{request.place.folder!r} of {request.source.repository!r} at {request.source.commit[:12]}"
 

@@ -2,9 +2,9 @@
 
 Before a step it checks, in this order: the step declares its effect and this worker's role runs such steps; it was
 given the one request it declares; a destructive step belongs to a workflow, is no local activity and has its ids; the
-environment's phase and the policy; for a destructive step, what `activities.safeguards` says. A refusal is
+environment's phase and the policy; for a destructive step, what `activities.guard.safeguards` says. A refusal is
 `PolicyDenied` with a `Denial` in its details, an audit event and a metric. After it, errors are mapped by
-`activities._errors`.
+`activities.guard.errors`.
 
 What is broken is not denied: an unreadable policy file or an audit log that cannot be written is `Unavailable`, so
 that the step waits until it is mended. No step runs without its `allowed` event written. An event that cannot be
@@ -13,7 +13,7 @@ written after the step is logged and counted instead: failing a step that had it
 It all runs on the event loop: one `stat` and two short appends to a local file without `fsync` take a fifth of a
 millisecond, and handing them to a thread took four times that. Nothing is awaited between a check and an ordinary step.
 A destructive one costs a question to Temporal and a record in Vault, and looks once more right before its effect: see
-`activities.withheld`.
+`activities.guard.withheld`.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities._errors import mapped_errors
-from activities.audit import AuditEvent, AuditLog, AuditRecord, Outcome
-from activities.current_attempt import CurrentAttempt, NotCurrent, begin
-from activities.error_types import ErrorType, application_error, policy_denied
-from activities.guard_rules import Decision, Execution, Judge
-from activities.policy_source import PolicySource
-from activities.safeguards import Safeguards
+from activities.guard.audit import AuditEvent, AuditLog, AuditRecord, Outcome
+from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
+from activities.guard.error_types import ErrorType, application_error, policy_denied
+from activities.guard.errors import mapped_errors
+from activities.guard.policy_source import PolicySource
+from activities.guard.rules import Decision, Execution, Judge
+from activities.guard.safeguards import Safeguards
 from activities.step import ORDINARY_EFFECTS
 from hitl.policy_file import PolicyError
 from hitl.protocol import Effect, RefusalReason

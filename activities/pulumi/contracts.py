@@ -10,11 +10,11 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from activities.granted import GrantedRequest
+from activities.guard.granted import GrantedRequest
 from activities.presets import CHANGE_STACK, LOOK_AT_STACK
+from activities.pulumi.place import StackPlace
 from activities.queues import TaskQueue
 from activities.sandbox.contracts import Source
-from activities.stack_place import StackPlace
 from activities.step import Step
 from activities.step_end import ApprovedAnswer, StepEnd, Way
 from connectors.pulumi.digests import Digest, Identity

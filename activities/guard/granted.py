@@ -1,8 +1,8 @@
-"""What a destructive step is given. Light enough for workflow code; what verifies it is `activities.grants`."""
+"""What a destructive step is given. Light enough for workflow code; what verifies it is `activities.guard.grants`."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from activities.approval_facts import ApprovalFacts, DecidedBy
+from activities.guard.approval_facts import ApprovalFacts, DecidedBy
 from hitl.decision import MAX_DECISIONS, SignedDecision, read_decision
 from hitl.plan import MAX_PLAN_BYTES, plan_digest, read_plan
 from hitl.protocol import PolicyContext

@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 from pydantic import SecretBytes, SecretStr, ValidationError
 from temporalio import activity
 
-from activities.stack_files import StackFiles
-from activities.stack_ports import Artifacts, Secrets, StackEngine, StackPlatform, Workplace
-from activities.withheld import LastLook, Withheld
+from activities.guard.withheld import LastLook, Withheld
+from activities.pulumi.files import StackFiles
+from activities.pulumi.ports import Artifacts, Secrets, StackEngine, StackPlatform, Workplace
 from connectors.errors import InvalidRequest
 from connectors.pulumi.event_reader import read_events
 from connectors.pulumi.events import EventLog
@@ -92,7 +92,7 @@ def run_name(attempt: int, *, part: str) -> str:
     return f"r{run[1:]}-{which}{part}" if run[:1] == "-" else f"{run}-{which}{part}"
 
 
-class StackHouse:
+class StackSessions:
     """What the deployment gives to the steps of one worker.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
-from activities.stack_files import LONGEST, packages_of
+from activities.pulumi.files import LONGEST, packages_of
 from connectors.errors import InvalidRequest
 from sandbox.pulumi.policies import CONFIG, MOST, PACK, PolicyPack, read_pack
 

@@ -1,10 +1,10 @@
-"""Reads an audit log again and says whether its chain is whole. What it can and cannot find: see `activities.audit`."""
+"""Reads an audit log again and says whether its chain is whole. What it can find: see `activities.guard.audit`."""
 
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from activities.audit import GENESIS, AuditRecord, Head, parse_record
+from activities.guard.audit import GENESIS, AuditRecord, Head, parse_record
 
 
 @dataclass(kw_only=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
-from activities.stack_contracts import MAX_LINES, PreviewRequest, StackPreviewed
-from activities.stack_house import OpenStack, StackHouse
+from activities.pulumi.contracts import MAX_LINES, PreviewRequest, StackPreviewed
+from activities.pulumi.sessions import OpenStack, StackSessions
 from connectors.errors import InvalidRequest
 from connectors.pulumi.approval import (
     DESTROY_ACTION,
@@ -35,7 +35,7 @@ class Planning:
         request: What was asked for.
     """
 
-    def __init__(self, house: StackHouse, opened: OpenStack, request: PreviewRequest) -> None:
+    def __init__(self, house: StackSessions, opened: OpenStack, request: PreviewRequest) -> None:
         self._house, self._opened, self._request = house, opened, request
 
     async def of_update(self, outcome: PreviewOutcome) -> StackPreviewed:

@@ -8,12 +8,12 @@ import asyncio
 
 from temporalio import activity
 
-from activities.current_attempt import Use, current_attempt
-from activities.stack_attempts import PART, Attempts
-from activities.stack_contracts import StackRestored
-from activities.stack_files import StackFiles
-from activities.stack_house import OpenStack, StackHouse
-from activities.stack_problems import locked, problem, raise_failed, said
+from activities.guard.current_attempt import Use, current_attempt
+from activities.pulumi.attempts import PART, Attempts
+from activities.pulumi.contracts import StackRestored
+from activities.pulumi.files import StackFiles
+from activities.pulumi.problems import locked, problem, raise_failed, said
+from activities.pulumi.sessions import OpenStack, StackSessions
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.approval import RestoreStateParameters
 from connectors.pulumi.backup import BackupRefused, Restoration, restoration
@@ -24,7 +24,7 @@ from sandbox.pulumi.outcome import RunOutcome
 _WHAT = "the restoring"
 
 
-async def read_restoration(house: StackHouse, files: StackFiles, *, present: str, kept: str) -> Restoration:
+async def read_restoration(house: StackSessions, files: StackFiles, *, present: str, kept: str) -> Restoration:
     """What putting one kept state in the place of another comes to.
 
     Args:
@@ -61,7 +61,7 @@ class Restoring:
         wanted: What was approved.
     """
 
-    def __init__(self, house: StackHouse, opened: OpenStack, wanted: RestoreStateParameters) -> None:
+    def __init__(self, house: StackSessions, opened: OpenStack, wanted: RestoreStateParameters) -> None:
         self._house, self._opened, self._wanted = house, opened, wanted
         self._attempts = Attempts(opened, _WHAT)
 
