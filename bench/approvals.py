@@ -31,11 +31,11 @@ from bench.ratios import Ratio, pairwise, spread
 from bench.report import Machine, keep
 from bench.system import Site, bench_environment, embedded, free_port, make_namespace, until
 from deploy.temporal import promote
-from hitl.decision import Surface, Verdict
+from hitl.approval.decision import Surface, Verdict
+from hitl.approval.plan import plan_digest
 from hitl.gateway.clicks import Click, Clicks, Kind
 from hitl.gateway.server import Server
 from hitl.gateway.starts import Starts
-from hitl.plan import plan_digest
 from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
 from workflows.contracts import DeleteBranchInput
 from workflows.converter import data_converter

@@ -21,7 +21,7 @@ from activities.queues import TaskQueue
 from bench.system import Site
 from connectors.authorities import authorities
 from connectors.errors import Unavailable
-from workflows.approval_contracts import POST_APPROVAL, UPDATE_APPROVAL, PostApproval, PostedApproval, UpdateApproval
+from workflows.approval.contracts import POST_APPROVAL, UPDATE_APPROVAL, PostApproval, PostedApproval, UpdateApproval
 
 ENVIRONMENT_RULES: Final = """\
 people:

@@ -29,8 +29,8 @@ from bench.report import Machine, keep
 from bench.storm_report import Answers, Clicked, Processor, Storm, show_storm
 from bench.system import Site, embedded, free_port, make_namespace, start_twin, until
 from connectors.authorities import authorities
-from connectors.slack.twin_config import TwinConfig
-from connectors.slack.twin_limits import Limits
+from connectors.slack.twin.config import TwinConfig
+from connectors.slack.twin.limits import Limits
 from deploy.temporal import promote
 from workers.temporal import DEPLOYMENT_NAME, build_id
 from workflows.contracts import DeleteBranchInput

@@ -29,8 +29,8 @@ from temporalio.client import Client, Plugin
 from temporalio.service import RPCError
 
 from connectors.authorities import authorities
-from connectors.github.twin import TwinConfig
-from connectors.github.twin_limits import Limits
+from connectors.github.twin.app import TwinConfig
+from connectors.github.twin.limits import Limits
 from deploy.local.state import StackFolder, StackState
 from deploy.temporal import promote, register_search_attributes
 from workers.temporal import DEPLOYMENT_NAME, build_id

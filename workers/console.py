@@ -14,7 +14,7 @@ from connectors.artifacts import ArtifactStore
 from connectors.errors import ConnectorError
 from connectors.errors import Unavailable as NoStore
 from connectors.vault import VaultSession
-from hitl.approvers import People
+from hitl.approval.approvers import People
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
 from hitl.console.key_uses import used_once_more

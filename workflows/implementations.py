@@ -2,19 +2,19 @@
 
 from typing import Final
 
-from workflows.approval import ApprovalWorkflow
-from workflows.approval_messages import ApprovalNoticeWorkflow
-from workflows.delete_branch import DeleteBranchWorkflow
-from workflows.destroy_stack import DestroyStackWorkflow, UnlockStackWorkflow
-from workflows.detect_drift import DetectDriftWorkflow
-from workflows.inspect_stack import InspectStackWorkflow
-from workflows.open_pull_request import OpenPullRequestWorkflow
+from workflows.approval.messages import ApprovalNoticeWorkflow
+from workflows.approval.workflow import ApprovalWorkflow
 from workflows.parking import ParkedNoticeWorkflow
-from workflows.preview_and_up import PreviewAndUpWorkflow, RollBackStackWorkflow
-from workflows.read_file import ReadFileWorkflow
-from workflows.restore_state import RestoreStateWorkflow
-from workflows.run_in_sandbox import RunInSandboxWorkflow
-from workflows.stack_lock import StackLockWorkflow
+from workflows.pulumi.destroy_stack import DestroyStackWorkflow, UnlockStackWorkflow
+from workflows.pulumi.detect_drift import DetectDriftWorkflow
+from workflows.pulumi.inspect_stack import InspectStackWorkflow
+from workflows.pulumi.lock import StackLockWorkflow
+from workflows.pulumi.preview_and_up import PreviewAndUpWorkflow, RollBackStackWorkflow
+from workflows.pulumi.restore_state import RestoreStateWorkflow
+from workflows.repository.delete_branch import DeleteBranchWorkflow
+from workflows.repository.open_pull_request import OpenPullRequestWorkflow
+from workflows.repository.read_file import ReadFileWorkflow
+from workflows.repository.run_in_sandbox import RunInSandboxWorkflow
 from workflows.unknown_goal import UnknownGoalWorkflow
 
 WORKFLOWS: Final[tuple[type, ...]] = (

@@ -24,7 +24,7 @@ from workflows.contracts import (
     RunInSandboxInput,
     RunInSandboxResult,
 )
-from workflows.stack_inputs import (
+from workflows.pulumi.contracts import (
     DestroyStackInput,
     DetectDriftInput,
     DetectDriftResult,

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.step import Step
-from hitl.approvers import LONGEST_WAIT, ApprovalRule, Path, Requesters
-from hitl.plan import MAX_PLAN_BYTES, read_plan
+from hitl.approval.approvers import LONGEST_WAIT, ApprovalRule, Path, Requesters
+from hitl.approval.plan import MAX_PLAN_BYTES, read_plan
 from hitl.protocol import Effect, PolicyContext
 
 Wait = Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_WAIT)]

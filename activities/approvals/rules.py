@@ -6,9 +6,9 @@ from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRu
 from activities.guard.error_types import policy_denied
 from activities.guard.policy_source import PolicySource
 from activities.step import implements
-from hitl.approvers import ApprovalRule
-from hitl.plan import read_plan
-from hitl.policy import Deny, approval_rule, evaluate
+from hitl.approval.approvers import ApprovalRule
+from hitl.approval.plan import read_plan
+from hitl.policy.rules import Deny, approval_rule, evaluate
 from hitl.protocol import Denial, Effect, Phase, Refusal, RefusalReason
 
 

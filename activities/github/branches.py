@@ -19,7 +19,7 @@ from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.errors import NotFound
-from hitl.plan import read_plan
+from hitl.approval.plan import read_plan
 
 _MOST_LISTED: Final = 100
 _READ, _READS_WITH = "github-read", "github/app"

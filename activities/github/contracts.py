@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from activities.guard.granted import GrantedRequest
 from activities.step import Step
 from activities.step_end import ApprovedAnswer
-from hitl.plan import PlanParameters
+from hitl.approval.plan import PlanParameters
 from hitl.protocol import Effect, PolicyContext
 
 

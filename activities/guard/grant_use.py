@@ -14,8 +14,8 @@ from temporalio import activity
 
 from activities.guard.current_attempt import Use
 from activities.guard.granted import GrantedRequest
+from hitl.approval.decision import grant_nonce, read_decision
 from hitl.canonical import canonical_json
-from hitl.decision import grant_nonce, read_decision
 from hitl.protocol import Refusal, RefusalReason
 
 

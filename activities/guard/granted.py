@@ -3,8 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.guard.approval_facts import ApprovalFacts, DecidedBy
-from hitl.decision import MAX_DECISIONS, SignedDecision, read_decision
-from hitl.plan import MAX_PLAN_BYTES, plan_digest, read_plan
+from hitl.approval.decision import MAX_DECISIONS, SignedDecision, read_decision
+from hitl.approval.plan import MAX_PLAN_BYTES, plan_digest, read_plan
 from hitl.protocol import PolicyContext
 
 

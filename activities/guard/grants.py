@@ -1,4 +1,4 @@
-"""Verifies grants for the guard, and decisions for approvals: the rules of `hitl.grant`, with what is in force here."""
+"""Verifies grants for the guard, and decisions for approvals, by the rules of `hitl.approval.grant`."""
 
 import dataclasses
 import threading
@@ -14,12 +14,12 @@ from activities.guard.granted import GrantedRequest
 from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from connectors.errors import Unavailable
-from hitl.approvers import Path
-from hitl.decision import SignedDecision
-from hitl.decision_scope import DecisionScope, Heard
-from hitl.grant import Checked, Standing, check_click, check_grant
-from hitl.policy import Policy
-from hitl.policy_file import PolicyError
+from hitl.approval.approvers import Path
+from hitl.approval.decision import SignedDecision
+from hitl.approval.grant import Checked, Standing, check_click, check_grant
+from hitl.approval.scope import DecisionScope, Heard
+from hitl.policy.file import PolicyError
+from hitl.policy.rules import Policy
 from hitl.protocol import Refusal, RefusalReason
 from observability import names
 

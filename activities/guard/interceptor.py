@@ -35,7 +35,7 @@ from activities.guard.policy_source import PolicySource
 from activities.guard.rules import Decision, Execution, Judge
 from activities.guard.safeguards import Safeguards
 from activities.step import ORDINARY_EFFECTS
-from hitl.policy_file import PolicyError
+from hitl.policy.file import PolicyError
 from hitl.protocol import Effect, RefusalReason
 from observability import names
 

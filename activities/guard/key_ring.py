@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Gauge
 
 from connectors.errors import ConnectorError, Unavailable
-from hitl.signing import PublicKeys, public_key
+from hitl.approval.signing import PublicKeys, public_key
 from observability import names
 
 REFRESH_SECONDS: Final = 60.0

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from hitl.policy import Environment, Policy
-from hitl.policy_file import PolicyError, Problem, load_policy
+from hitl.policy.file import PolicyError, Problem, load_policy
+from hitl.policy.rules import Environment, Policy
 
 _SETTLED_NS: Final = 100_000_000
 """A file younger than this when it was read may change again without a new time stamp; it is read once more."""

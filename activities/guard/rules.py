@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.guard.approval_facts import ApprovalFacts, HasApprovalFacts
 from activities.step import Step, step_of
-from hitl.policy import Deny, Policy, evaluate
+from hitl.policy.rules import Deny, Policy, evaluate
 from hitl.protocol import Denial, Effect, HasPolicyContext, Phase, PolicyContext, Refusal, RefusalReason
 
 

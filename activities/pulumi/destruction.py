@@ -32,7 +32,7 @@ from connectors.pulumi.approval import (
     UpdateStackParameters,
 )
 from connectors.pulumi.stack_plan import StackPlan
-from hitl.plan import PlanError, read_plan
+from hitl.approval.plan import PlanError, read_plan
 from sandbox.errors import SpecRefused
 from sandbox.pulumi import request as runs
 from sandbox.pulumi.outcome import OnProgress, RunOutcome

@@ -22,7 +22,7 @@ from connectors.pulumi.digests import ApprovedInputs
 from connectors.pulumi.drift import DriftReport
 from connectors.pulumi.rendering import headline, restoring_lines, short_lines
 from connectors.pulumi.stack_plan import PlanImpossible, StackPlan, refusal, stack_plan
-from hitl.plan import PlanError
+from hitl.approval.plan import PlanError
 from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome
 
 

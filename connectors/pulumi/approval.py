@@ -1,4 +1,4 @@
-"""A stack's plan as the plan that people approve and that the guard checks (`hitl/plan.py`).
+"""A stack's plan as the plan that people approve and that the guard checks (`hitl/approval/plan.py`).
 
 That one is at most 128 KiB and has one text. So what is bulky is in it by digest only: the plan file, the program, and
 the whole of what would change, which the console shows. What a person is asked to sign says how many changes there
@@ -11,8 +11,8 @@ from connectors.pulumi.changes import ChangeKind, ResourceChange
 from connectors.pulumi.digests import ApprovedInputs, Digest, Identity
 from connectors.pulumi.rendering import MAX_LINES, short_lines
 from connectors.pulumi.stack_plan import StackPlan
+from hitl.approval.plan import Change, Cost, Plan, PlanError, PlanParameters, Resource, Risk
 from hitl.hidden import visible
-from hitl.plan import Change, Cost, Plan, PlanError, PlanParameters, Resource, Risk
 
 UP_ACTION: Final = "pulumi.update_stack"
 DESTROY_ACTION: Final = "pulumi.destroy_stack"

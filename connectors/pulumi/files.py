@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hitl.policy_yaml import Document, YamlError, read_document
+from hitl.policy.yaml import Document, YamlError, read_document
 
 _MAX_BYTES: Final = 1024 * 1024
 _Model = TypeVar("_Model", bound=BaseModel)

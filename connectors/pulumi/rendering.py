@@ -16,7 +16,7 @@ from hitl.hidden import visible
 
 MAX_LINE: Final = 500
 MAX_LINES: Final = 50
-"""What a plan for approval takes (`hitl/plan.py`)."""
+"""What a plan for approval takes (`hitl/approval/plan.py`)."""
 
 _SIGNS: Final = {
     ChangeKind.REPLACE: "+-",

@@ -32,7 +32,7 @@ from deploy.local.process import ChildReport, ChildState
 from deploy.local.seeded_person import SeededPerson
 from deploy.local.state import Part, PartState, StackFolder, StackState
 from workflows.contracts import STATE_ATTRIBUTE, DeleteBranchInput, GoalInput, GoalState, ReadFileInput
-from workflows.stack_inputs import PreviewAndUpInput
+from workflows.pulumi.contracts import PreviewAndUpInput
 
 _BANKSMAN: Final = Path(sys.executable).parent / "banksman"
 _SHOWN: Final = 3

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from connectors.github.git import GitError, git, import_repository
-from connectors.github.twin import TwinConfig
+from connectors.github.twin.app import TwinConfig
 from deploy.local.state import StackFolder
 
 OLD_BRANCH: Final = "banksman/old-idea"

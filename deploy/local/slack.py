@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from connectors.slack.twin import TwinConfig
-from connectors.slack.twin_config import InstalledApp
+from connectors.slack.twin.app import TwinConfig
+from connectors.slack.twin.config import InstalledApp
 from deploy.local.state import StackFolder
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hitl.approvers import ApprovalRule, Requesters
+from hitl.approval.approvers import ApprovalRule, Requesters
+from hitl.approval.decision import UNVERIFIED, Verdict
 from hitl.console.ports import ApprovalRow
 from hitl.console.visitors import Visitor
-from hitl.decision import UNVERIFIED, Verdict
-from hitl.policy import Policy, approval_rule
-from workflows.approval_contracts import ApprovalState, ApprovalView
+from hitl.policy.rules import Policy, approval_rule
+from workflows.approval.contracts import ApprovalState, ApprovalView
 
 
 @dataclass(frozen=True, kw_only=True)

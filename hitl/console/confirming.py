@@ -8,16 +8,16 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hitl.approvers import ApprovalRule
+from hitl.approval.approvers import ApprovalRule
+from hitl.approval.decision import StepUp
+from hitl.approval.step_up import Confirms, NotConfirmed, confirmed, encoded, origin_of
 from hitl.console.key_uses import KeyUses, UsedBefore
 from hitl.console.ports import ApprovalRow, ShownApproval
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Form
 from hitl.console.visitors import Visitor
-from hitl.decision import StepUp
 from hitl.gateway.clicks import PolicyInForce
-from hitl.policy import approval_rule
-from hitl.step_up import Confirms, NotConfirmed, confirmed, encoded, origin_of
+from hitl.policy.rules import approval_rule
 
 FIELD: Final = "confirmation"
 

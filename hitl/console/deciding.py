@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hitl.approval.decision import Surface, Verdict
+from hitl.approval.step_up import NotConfirmed
 from hitl.console.awaited import Awaited, awaited
 from hitl.console.confirming import Confirming
 from hitl.console.looking import find_approval
@@ -22,11 +24,9 @@ from hitl.console.ports import ApprovalRow, Approvals, Decide, ShownApproval
 from hitl.console.stack_pages import StackPages
 from hitl.console.tokens import Form
 from hitl.console.visitors import Filled, Refused, Visitor, Visitors
-from hitl.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Kind, PolicyInForce
 from hitl.hidden import nothing_hidden
-from hitl.step_up import NotConfirmed
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 DECIDE: Final = "/approval/decide"
 MAX_REASON: Final = 500

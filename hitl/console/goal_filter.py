@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from hitl.approvers import People
+from hitl.approval.approvers import People
 from hitl.console.visitors import Refused
 from hitl.gateway.server import quoted
 from workflows.contracts import REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalState

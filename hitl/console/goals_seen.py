@@ -15,12 +15,12 @@ from temporalio.exceptions import FailureError
 from temporalio.service import RPCError
 
 from connectors.errors import ConnectorError
-from hitl.approvers import People
+from hitl.approval.approvers import People
+from hitl.approval.decision import UNVERIFIED
 from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.ports import AskedApproval, GoalRow, Listed, ShownGoal
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
-from hitl.decision import UNVERIFIED
-from workflows.approval_contracts import APPROVAL_WORKFLOW
+from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.contracts import (
     REPOSITORY_ATTRIBUTE,
     REQUESTER_ATTRIBUTE,

@@ -16,13 +16,13 @@ from starlette.routing import Route
 from webauthn import verify_registration_response
 from webauthn.helpers.exceptions import WebAuthnException
 
-from hitl.approvers import Key
+from hitl.approval.approvers import Key
+from hitl.approval.step_up import encoded
 from hitl.console.pages import Pages
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Form
 from hitl.console.visitors import Visitor, Visitors
 from hitl.gateway.clicks import PolicyInForce
-from hitl.step_up import encoded
 
 KEYS: Final = "/keys"
 FIELD: Final = "made"

@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, fetch_some, unavailable
 from hitl.console.step_ends import notices_of
-from workflows.approval_contracts import APPROVAL_WORKFLOW
+from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.contracts import STATE_ATTRIBUTE
 
 _APPROVALS: Final = f"WorkflowType = {quoted(APPROVAL_WORKFLOW)}"

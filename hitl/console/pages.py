@@ -12,12 +12,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from hitl.approval.plan import Change, Cost
 from hitl.console.headers import SCRIPTS, safe_headers
 from hitl.console.settings import ConsoleSettings
 from hitl.console.visitors import Visitor, Visitors
 from hitl.gateway.clicks import PolicyInForce
 from hitl.hidden import unhidden, visible
-from hitl.plan import Change, Cost
 from hitl.protocol import Phase
 
 _HERE: Final = Path(__file__).parent

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from hitl.approval.plan import Plan
 from hitl.console.goal_filter import GoalFilter
 from hitl.gateway.clicks import Click, Outcome
 from hitl.gateway.starts import StartedGoal
-from hitl.plan import Plan
-from workflows.approval_contracts import ApprovalState, ApprovalView
+from workflows.approval.contracts import ApprovalState, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.registry import GoalEntry
 

@@ -22,7 +22,7 @@ from connectors.pulumi.approval import (
     UpdateStackParameters,
 )
 from connectors.pulumi.stack_plan import StackPlan
-from hitl.plan import Plan, PlanError
+from hitl.approval.plan import Plan, PlanError
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """A longer one is not read into a page; nobody reads it in one either."""

@@ -15,7 +15,7 @@ from activities.step_end import Way, headline
 from hitl.console.goal_filter import quoted
 from hitl.console.ports import ApprovalRow
 from hitl.console.server_lists import PATIENCE, fetch_some
-from workflows.approval_contracts import ENDED, NOTICE_WORKFLOW, ApprovalState, UpdateApproval
+from workflows.approval.contracts import ENDED, NOTICE_WORKFLOW, ApprovalState, UpdateApproval
 from workflows.contracts import STATE_ATTRIBUTE, GoalState
 
 _MOST: Final = 300

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import jwt
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, ValidationError
 
-from hitl.decision import Verdict
+from hitl.approval.decision import Verdict
 
 _ALGORITHM: Final = "HS256"
 

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hitl.approvers import People
+from hitl.approval.approvers import People
+from hitl.approval.decision import Verdict
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Form, Session, SignIn, Tokens
-from hitl.decision import Verdict
 from hitl.gateway.clicks import PolicyInForce
 
 MAX_FORM_BYTES: Final = 1024 * 1024

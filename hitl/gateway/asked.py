@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from hitl.approvers import Mentions, Requesters
-from hitl.decision import UNVERIFIED
+from hitl.approval.approvers import Mentions, Requesters
+from hitl.approval.decision import UNVERIFIED
 from hitl.gateway.server import FoundApproval
-from hitl.policy import Policy, approval_rule
+from hitl.policy.rules import Policy, approval_rule
 from hitl.protocol import Refusal
 
 _STRANGERS: Final = {

@@ -26,17 +26,17 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.approvals.contracts import ResolvedRule
 from activities.guard.error_types import denial_of
 from connectors.errors import ConnectorError
-from hitl.approvers import ApprovalRule
-from hitl.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
+from hitl.approval.approvers import ApprovalRule
+from hitl.approval.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
+from hitl.approval.grant import execution_expiry
+from hitl.approval.plan import plan_digest
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.gateway.starts import Sign, Starts
-from hitl.grant import execution_expiry
-from hitl.plan import plan_digest
-from hitl.policy import Policy, approval_rule
-from hitl.policy_file import PolicyError
+from hitl.policy.file import PolicyError
+from hitl.policy.rules import Policy, approval_rule
 from hitl.protocol import Refusal
 from observability import names
-from workflows.approval_contracts import DecisionReceipt
+from workflows.approval.contracts import DecisionReceipt
 
 _CLICKS: Final = Counter(names.METRIC_CLICKS, "What people clicked, and what became of it.", ("surface", "outcome"))
 _IN_TIME: Final = 2.6

@@ -4,9 +4,9 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 
+from hitl.approval.plan import plan_digest
 from hitl.gateway.server import FoundApproval
-from hitl.plan import plan_digest
-from workflows.approval_contracts import ApprovalState, ApprovalView, UpdateApproval
+from workflows.approval.contracts import ApprovalState, ApprovalView, UpdateApproval
 
 _WHY: Final = {
     WorkflowExecutionStatus.TERMINATED: "It was terminated by hand, so nobody can decide on it any more.",

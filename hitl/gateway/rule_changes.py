@@ -11,14 +11,14 @@ import structlog
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
-from hitl.approvers import ApprovalRule
+from hitl.approval.approvers import ApprovalRule
+from hitl.approval.plan import Plan
 from hitl.gateway.clicks import PolicyInForce
 from hitl.gateway.server import Server
-from hitl.plan import Plan
-from hitl.policy import Deny, Policy, approval_rule, evaluate
-from hitl.policy_file import PolicyError
+from hitl.policy.file import PolicyError
+from hitl.policy.rules import Deny, Policy, approval_rule, evaluate
 from hitl.protocol import Effect
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalState
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalState
 from workflows.contracts import STATE_ATTRIBUTE
 
 _EVERY_S: Final = 20.0

@@ -18,8 +18,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from hitl.plan import Plan, read_plan
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest
+from hitl.approval.plan import Plan, read_plan
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
 
 _NOT_THERE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
 _PAGE: Final = 100

@@ -16,12 +16,12 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from activities.queues import TaskQueue
-from hitl.approvers import People
+from hitl.approval.approvers import People
+from hitl.approval.decision import UNVERIFIED, Moment, SignedDecision
+from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
-from hitl.decision import UNVERIFIED, Moment, SignedDecision
 from hitl.gateway.server import Server
 from hitl.hidden import visible
-from hitl.signing import PublicKeys, refuse_signature
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.registry import GoalEntry
 

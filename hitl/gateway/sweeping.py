@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 from activities.queues import TaskQueue
 from hitl.gateway.lost import is_lost, last_word
 from hitl.gateway.server import NotAnApproval, Server, quoted
-from workflows.approval_contracts import APPROVAL_WORKFLOW, NOTICE_WORKFLOW, UpdateApproval
+from workflows.approval.contracts import APPROVAL_WORKFLOW, NOTICE_WORKFLOW, UpdateApproval
 
 _EVERY_S: Final = 20.0
 _AT_FIRST: Final = timedelta(days=1)

@@ -17,10 +17,10 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from connectors.errors import ConnectorError
-from hitl.decision import Surface, Verdict
+from hitl.approval.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Clicks, Kind, Outcome, PolicyInForce
 from hitl.hidden import unhidden, visible
-from hitl.policy_file import PolicyError
+from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, plain
 from hitl.slack.client import mapped
 from hitl.slack.commands import COMMAND, Commands

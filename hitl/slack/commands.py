@@ -12,7 +12,7 @@ from connectors.errors import ConnectorError
 from hitl.gateway.clicks import PolicyInForce
 from hitl.gateway.starts import Starts
 from hitl.hidden import visible
-from hitl.policy_file import PolicyError
+from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, link
 from hitl.slack.messages import Links
 from workflows.contracts import GoalInput

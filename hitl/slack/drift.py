@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionDescription
 from hitl.hidden import unhidden, visible
 from hitl.slack.blocks import Passage, Shown, context, escaped, fitting, header, link, short
 from hitl.slack.messages import Links
-from workflows.drift_contracts import TellDrift
+from workflows.pulumi.drift_contracts import TellDrift
 
 DRIFT_TYPE: Final = "banksman_drift"
 _LONGEST: Final = 300

@@ -5,9 +5,9 @@ Only member ids of the policy become mentions, so that nothing that somebody wro
 
 from typing import Final
 
-from hitl.approvers import Mentions, People
+from hitl.approval.approvers import Mentions, People
 from hitl.gateway.asked import Asked
-from workflows.approval_contracts import ApprovalView
+from workflows.approval.contracts import ApprovalView
 
 _SLACK: Final = "slack:"
 _MOST: Final = 30

@@ -14,12 +14,12 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict
 
-from hitl.approvers import Path
-from hitl.decision import Verdict
+from hitl.approval.approvers import Path
+from hitl.approval.decision import Verdict
+from hitl.approval.plan import Plan, plan_digest
 from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
 from hitl.hidden import unhidden, visible
-from hitl.plan import Plan, plan_digest
 from hitl.slack.blocks import (
     Block,
     Passage,
@@ -48,7 +48,7 @@ from hitl.slack.wording import (
     subject,
     worst_first,
 )
-from workflows.approval_contracts import ApprovalState, ApprovalView, CountedDecision
+from workflows.approval.contracts import ApprovalState, ApprovalView, CountedDecision
 
 EVENT_TYPE: Final = "banksman_approval"
 BLOCK: Final = "banksman-approval"

@@ -32,7 +32,7 @@ from hitl.slack.parked import PARKED_TYPE, parked_message
 from hitl.slack.parked import message_id as parked_id
 from hitl.slack.posting import doubts, post_once
 from hitl.slack.thread import lines_about
-from workflows.approval_contracts import (
+from workflows.approval.contracts import (
     POST_APPROVAL,
     UPDATE_APPROVAL,
     ApprovalView,
@@ -40,8 +40,8 @@ from workflows.approval_contracts import (
     PostedApproval,
     UpdateApproval,
 )
-from workflows.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
 from workflows.parked_contracts import TELL_PARKED, TellParked, ToldParked
+from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
 
 
 class SlackSteps:

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from hitl.approvers import People
+from hitl.approval.approvers import People
 from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
 from hitl.hidden import unhidden, visible
 from hitl.slack.blocks import Block, escaped, plain, short
 from hitl.slack.mentions import mentioned
 from hitl.slack.messages import decided
-from workflows.approval_contracts import ApprovalState, ApprovalView
+from workflows.approval.contracts import ApprovalState, ApprovalView
 
 _LONGEST: Final = 2500
 _LONGEST_PROGRESS: Final = 500

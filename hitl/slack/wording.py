@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from connectors.pulumi.approval import DESTROY_ACTION, UP_ACTION
+from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
 from hitl.hidden import unhidden, visible
-from hitl.plan import Change, Cost, Plan, Resource, Risk
 
 STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
 _ON_STACKS: Final = "pulumi."

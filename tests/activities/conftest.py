@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from connectors.artifacts import ArtifactStore
-from connectors.github.twin import TwinConfig, create_twin
+from connectors.github.twin.app import TwinConfig, create_twin
 from tests.activities.on_github import House
 from tests.connectors.github.recorded import Served, served
 from tests.connectors.github.shop import Shop, build, git

@@ -12,9 +12,9 @@ from activities.guard.audit import AuditLog, AuditRecord
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
 from activities.step import implements
-from hitl.approvers import Path as ApprovalPath
-from hitl.decision import Surface, Verdict
-from workflows.approval_contracts import (
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import Surface, Verdict
+from workflows.approval.contracts import (
     UPDATE_APPROVAL,
     ApprovalState,
     ApprovalView,

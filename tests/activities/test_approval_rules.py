@@ -10,8 +10,8 @@ from activities.approvals.contracts import ResolvedRule, ResolveRule
 from activities.approvals.rules import ApprovalRuleActivities
 from activities.guard.error_types import denial_of
 from activities.guard.policy_source import PolicySource
-from hitl.approvers import Path as ApprovalPath
-from hitl.plan import Cost, Plan
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.plan import Cost, Plan
 from hitl.protocol import PolicyContext, RefusalReason
 from tests.hitl.granting import ACTION, POLICY, Gateway, make_plan
 

@@ -29,8 +29,8 @@ from activities.guard.rules import GrantVerifier
 from activities.guard.safeguards import Safeguards
 from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
 from connectors.errors import RateLimited, Unavailable
-from hitl.policy import Policy
-from hitl.policy_file import PolicyError
+from hitl.policy.file import PolicyError
+from hitl.policy.rules import Policy
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
 from tests.activities.attempts import Records, Waited, times
 from tests.hitl.granting import Gateway, make_plan

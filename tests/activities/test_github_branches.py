@@ -25,7 +25,7 @@ from activities.guard.error_types import ErrorType
 from activities.guard.granted import GrantedRequest
 from activities.step import step_of
 from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
-from hitl.plan import PlanError
+from hitl.approval.plan import PlanError
 from hitl.protocol import Effect
 from tests.activities.attempts import Records, Waited, admitted
 from tests.activities.on_github import REPOSITORY, House, at_work

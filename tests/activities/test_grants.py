@@ -25,11 +25,11 @@ from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from activities.guard.safeguards import Safeguards
 from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
-from hitl.approvers import Path as ApprovalPath
-from hitl.decision import SignedDecision
-from hitl.decision_scope import Heard
-from hitl.grant import Checked
-from hitl.plan import plan_digest
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import SignedDecision
+from hitl.approval.grant import Checked
+from hitl.approval.plan import plan_digest
+from hitl.approval.scope import Heard
 from hitl.protocol import Effect, Refusal, RefusalReason
 from tests.activities.attempts import Records, Waited, times
 from tests.hitl.granting import ACTION, NOW, POLICY, Gateway, make_plan

@@ -14,9 +14,9 @@ from activities.guard.key_ring import TOO_OLD_SECONDS, KeyRing
 from connectors.errors import AuthDenied, Unavailable
 from connectors.vault.session import VaultSession
 from connectors.vault.transport import Transport
-from hitl.decision import SignedDecision
+from hitl.approval.decision import SignedDecision
+from hitl.approval.signing import refuse_signature
 from hitl.protocol import Refusal, RefusalReason
-from hitl.signing import refuse_signature
 from tests.connectors.vault.server import House, VaultServer
 
 TEXT = "banksman-decision/v1\n{}"

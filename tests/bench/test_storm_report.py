@@ -7,7 +7,7 @@ import pytest
 from bench.report import Machine
 from bench.storm import Asked
 from bench.storm_report import POST, Answers, Clicked, Processor, Storm, show_storm
-from connectors.slack.twin_limits import Limits
+from connectors.slack.twin.limits import Limits
 
 
 def report(**changed: object) -> Storm:

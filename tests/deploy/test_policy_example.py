@@ -4,8 +4,8 @@ from typing import Final
 
 import pytest
 
-from hitl.policy_explain import explain
-from hitl.policy_file import load_policy
+from hitl.policy.explain import explain
+from hitl.policy.file import load_policy
 from hitl.protocol import Effect, PolicyContext
 from tests.docs.markdown import ROOT
 

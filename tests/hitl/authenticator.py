@@ -9,8 +9,8 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from hitl.decision import StepUp
-from hitl.step_up import Confirms, encoded
+from hitl.approval.decision import StepUp
+from hitl.approval.step_up import Confirms, encoded
 
 USER_PRESENT, USER_VERIFIED = 0x01, 0x04
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import JsonValue
 
-from hitl.approvers import ApprovalRule
-from hitl.approvers import Path as ApprovalPath
+from hitl.approval.approvers import ApprovalRule
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import DECISION_TAG, Decision, SignedDecision
+from hitl.approval.grant import Standing, execution_expiry
+from hitl.approval.plan import Change, Plan, Resource, Risk, plan_digest
+from hitl.approval.scope import DecisionScope
+from hitl.approval.signing import PublicKeys
 from hitl.canonical import canonical_json
-from hitl.decision import DECISION_TAG, Decision, SignedDecision
-from hitl.decision_scope import DecisionScope
-from hitl.grant import Standing, execution_expiry
-from hitl.plan import Change, Plan, Resource, Risk, plan_digest
-from hitl.policy import Policy, approval_rule
-from hitl.policy_file import load_policy
-from hitl.signing import PublicKeys
+from hitl.policy.file import load_policy
+from hitl.policy.rules import Policy, approval_rule
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ACTION = "github.delete_branch"

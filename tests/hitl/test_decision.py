@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from hitl.decision import (
+from hitl.approval.decision import (
     Decision,
     DecisionError,
     SignedDecision,

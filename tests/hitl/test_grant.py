@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hitl.approvers import Path as ApprovalPath
-from hitl.decision import MAX_DECISIONS, SignedDecision, Surface, Verdict
-from hitl.decision_scope import DecisionScope
-from hitl.grant import CLOCK_SKEW, Checked, Standing, check_decision, check_grant
-from hitl.plan import Cost, plan_digest
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import MAX_DECISIONS, SignedDecision, Surface, Verdict
+from hitl.approval.grant import CLOCK_SKEW, Checked, Standing, check_decision, check_grant
+from hitl.approval.plan import Cost, plan_digest
+from hitl.approval.scope import DecisionScope
 from hitl.protocol import Refusal, RefusalReason
 from tests.hitl.granting import NOW, POLICY, Gateway, make_plan, rewritten
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from hitl.canonical import NotCanonical, canonical_json, require_canonical
-from hitl.plan import (
+from hitl.approval.plan import (
     MAX_PLAN_BYTES,
     Change,
     Cost,
@@ -23,6 +22,7 @@ from hitl.plan import (
     read_plan,
     visible,
 )
+from hitl.canonical import NotCanonical, canonical_json, require_canonical
 from hitl.protocol import PolicyContext
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_the_bytes_and_the_digest_are_golden() -> None:
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
 def test_another_process_makes_the_same_bytes(seed: str) -> None:
     code = (
-        "import sys; from hitl.plan import plan_digest, read_plan\n"
+        "import sys; from hitl.approval.plan import plan_digest, read_plan\n"
         "text = read_plan(sys.argv[1]).text(); print(plan_digest(text), text == sys.argv[1])"
     )
     found = subprocess.run(

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from hitl.policy import Allow, Deny, Environment, Policy, Rule, evaluate
-from hitl.policy_explain import explain
+from hitl.policy.explain import explain
+from hitl.policy.rules import Allow, Deny, Environment, Policy, Rule, evaluate
 from hitl.protocol import Effect, Phase, PolicyContext, RefusalReason
 
 SHOP = PolicyContext.of_repository("acme/shop")

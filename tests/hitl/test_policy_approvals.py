@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT
-from hitl.approvers import ApprovalRule, Escalation, People, Requesters
-from hitl.approvers import Path as ApprovalPath
-from hitl.policy import Policy, approval_rule
-from hitl.policy_approvals import EMBEDDED_ENVIRONMENT
-from hitl.policy_explain import explain
-from hitl.policy_file import PolicyError, load_policy
+from hitl.approval.approvers import ApprovalRule, Escalation, People, Requesters
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.policy.approvals import EMBEDDED_ENVIRONMENT
+from hitl.policy.explain import explain
+from hitl.policy.file import PolicyError, load_policy
+from hitl.policy.rules import Policy, approval_rule
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
 from tests.hitl.granting import ACTION, POLICY, Gateway
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hitl.policy import Environment, Rule
-from hitl.policy_file import PolicyError, load_policy
+from hitl.policy.file import PolicyError, load_policy
+from hitl.policy.rules import Environment, Rule
 from hitl.protocol import Phase, PolicyContext
 
 

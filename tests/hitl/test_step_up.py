@@ -7,12 +7,12 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from hitl.decision import Decision, SignedDecision, StepUp, Verdict, read_decision
-from hitl.grant import Checked, check_decision, check_grant
-from hitl.plan import plan_digest
-from hitl.policy_file import PolicyError, load_policy
+from hitl.approval.decision import Decision, SignedDecision, StepUp, Verdict, read_decision
+from hitl.approval.grant import Checked, check_decision, check_grant
+from hitl.approval.plan import plan_digest
+from hitl.approval.step_up import Confirms, encoded
+from hitl.policy.file import PolicyError, load_policy
 from hitl.protocol import Refusal, RefusalReason
-from hitl.step_up import Confirms, encoded
 from tests.hitl.authenticator import USER_PRESENT, SoftKey
 from tests.hitl.granting import NOW, POLICY, Gateway, make_plan
 

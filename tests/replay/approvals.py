@@ -23,13 +23,13 @@ from activities.guard.error_types import policy_denied
 from activities.guard.grants import ClickCheck
 from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
-from hitl.decision import Verdict
+from hitl.approval.decision import Verdict
 from hitl.protocol import Denial, RefusalReason
 from tests.workflows.approving import ACTION, Ask, AskWorkflow, House, eventually
 from tests.workflows.scripted import SEEN, Steps, next_answer, workers
-from workflows.approval_contracts import NOTICE_WORKFLOW, ApprovalState
+from workflows.approval.contracts import NOTICE_WORKFLOW, ApprovalState
+from workflows.approval.decision_checks import DecisionChecks
 from workflows.contracts import DeleteBranchInput
-from workflows.decision_checks import DecisionChecks
 
 SOON: Final = timedelta(seconds=1)
 GONE: Final = BranchSeen(head=None)

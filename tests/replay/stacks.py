@@ -30,8 +30,8 @@ from tests.workflows.stacking import (
     plan,
 )
 from workflows.contracts import GoalInput
-from workflows.stack_inputs import RollBackStackInput
-from workflows.stack_lock import lock_id
+from workflows.pulumi.contracts import RollBackStackInput
+from workflows.pulumi.lock import lock_id
 
 LOCK: Final = lock_id("infra", "dev")
 MOVED: Final = RepositoryFetched(commit="d" * 40, pack=DIGEST, size=1000)

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows.contracts import ReadFileInput, ReadFileResult
-    from workflows.read_file import ReadFileWorkflow
+    from workflows.repository.read_file import ReadFileWorkflow
 
 
 @workflow.defn(name="ReadFile")

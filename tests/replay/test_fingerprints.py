@@ -136,7 +136,7 @@ def test_a_new_command_behind_a_wrapper_is_noticed_where_it_is_used(sources: Pat
         sources / wrapper,
         "import asyncio\n\nasync def linger():\n    await _rest()\n\nasync def _rest():\n    await asyncio.sleep(1)\n",
     )
-    goal = sources / "workflows/read_file.py"
+    goal = sources / "workflows/repository/read_file.py"
     text = goal.read_text(encoding="utf-8").replace("await self.step(", "await linger() or await self.step(", 1)
     goal.write_text(f"from {module} import linger\n{text}", encoding="utf-8")
     added = {"ReadFileWorkflow._read": ["linger", *before["ReadFileWorkflow._read"]]}
@@ -157,10 +157,10 @@ def test_one_step_more_is_one_line_more(sources: Path) -> None:
 def test_a_module_that_only_moves_leaves_all_as_it_is(sources: Path) -> None:
     before = fingerprints(sources)
     _write(sources / "workflows/pulumi/__init__.py", "")
-    (sources / "workflows/stack_lock.py").rename(sources / "workflows/pulumi/lock.py")
+    (sources / "workflows/pulumi/lock.py").rename(sources / "workflows/pulumi/lock.py")
     for path in (sources / "workflows").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("workflows.stack_lock", "workflows.pulumi.lock"), encoding="utf-8")
+        path.write_text(text.replace("workflows.pulumi.lock", "workflows.pulumi.lock"), encoding="utf-8")
     assert "workflows.pulumi.lock" in replayed_modules(sources)
     assert fingerprints(sources) == before
 

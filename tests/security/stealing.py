@@ -1,6 +1,6 @@
 """What attacks on approvals and those on their grants need: people who approve, and a grant to steal."""
 
-from hitl.decision import SignedDecision
+from hitl.approval.decision import SignedDecision
 from tests.workflows.approving import ACTION, Ask, Asked, House
 
 STEP = f"{ACTION}/1"

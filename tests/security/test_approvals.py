@@ -24,11 +24,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.guard.error_types import denial_of
 from activities.queues import TaskQueue
-from hitl.decision import SignedDecision, Surface, Verdict
+from hitl.approval.decision import SignedDecision, Surface, Verdict
 from hitl.protocol import RefusalReason
 from tests.security.stealing import approve, go, granted
 from tests.workflows.approving import POLICY, Ask, House, eventually
-from workflows.approval_contracts import ApprovalState, DecisionReceipt
+from workflows.approval.contracts import ApprovalState, DecisionReceipt
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -34,7 +34,7 @@ from tests.workflows.stacking import (
     StackSessions,
     plan,
 )
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 from workflows.contracts import GoalInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -15,13 +15,13 @@ from structlog.testing import capture_logs
 from temporalio.client import WorkflowFailureError
 
 from activities.queues import TaskQueue
-from hitl.decision import Surface, Verdict
+from hitl.approval.decision import Surface, Verdict
+from hitl.approval.plan import plan_digest
 from hitl.gateway.clicks import Click, Clicks, Kind, Outcome
-from hitl.plan import plan_digest
 from tests.hitl.gateway.running import CHANNEL, ELSEWHERE, Place, buttons, slack_id, texts
 from tests.workflows.approving import Ask, make_plan
 from workers.gateway import Gateway
-from workflows.approval_contracts import ApprovalState, CountedDecision, UpdateApproval
+from workflows.approval.contracts import ApprovalState, CountedDecision, UpdateApproval
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

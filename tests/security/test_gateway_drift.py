@@ -12,7 +12,7 @@ from temporalio.client import WorkflowFailureError
 from activities.queues import TaskQueue
 from tests.hitl.gateway.drifting import PRETENDER, DriftingWorkflow, PretendingWorkflow, goals_worker
 from tests.hitl.gateway.running import Place
-from workflows.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift
+from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from connectors.slack.twin_requests import signature
+from connectors.slack.twin.requests import signature
 from hitl.slack.http import MAX_BODY_BYTES
 from tests.connectors.vault.server import SLACK
 from tests.hitl.gateway.running import CHANNEL, Place, eventually, slack_id
 from workers.gateway import Gateway
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,10 +11,10 @@ from pydantic import JsonValue, TypeAdapter
 from temporalio.client import WorkflowHandle
 
 from activities.queues import TaskQueue
+from hitl.approval.decision import DECISION_TAG, UNVERIFIED, SignedDecision
 from hitl.canonical import canonical_json
-from hitl.decision import DECISION_TAG, UNVERIFIED, SignedDecision
 from hitl.gateway.starts import MEMO
-from hitl.policy_file import load_policy
+from hitl.policy.file import load_policy
 from tests.hitl.gateway.running import Place
 from tests.workflows.approving import RemoveInput, RemoveResult
 from workers.gateway import Gateway

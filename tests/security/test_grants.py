@@ -21,12 +21,12 @@ from activities.guard.audit import AuditRecord
 from activities.guard.error_types import denial_of
 from activities.guard.granted import GrantedRequest
 from activities.queues import TaskQueue
-from hitl.decision import Decision, Verdict
-from hitl.plan import plan_digest
+from hitl.approval.decision import Decision, Verdict
+from hitl.approval.plan import plan_digest
 from hitl.protocol import RefusalReason
 from tests.security.stealing import STEP, approve, go, granted
 from tests.workflows.approving import ACTION, POLICY, Ask, Asked, House, eventually, make_plan
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

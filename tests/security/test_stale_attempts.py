@@ -20,7 +20,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
 from activities.step import implements
-from hitl.plan import read_plan
+from hitl.approval.plan import read_plan
 from hitl.protocol import RefusalReason
 from tests.activities.attempts import Records
 from tests.security.stealing import STEP, approve

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from hitl.decision import Verdict
-from hitl.plan import Change, Cost, Plan, Resource, Risk, plan_digest
+from hitl.approval.decision import Verdict
+from hitl.approval.plan import Change, Cost, Plan, Resource, Risk, plan_digest
 from tests.workflows.approving import ACTION, House, eventually, make_plan
 from workers.commands.approvals import Inbox, lines
 from workers.commands.exits import Exit

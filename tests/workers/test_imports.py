@@ -42,7 +42,7 @@ def loaded(modules: str) -> set[str]:
         ("workers.commands.policy workers.commands.audit", {"webauthn"}),
         ("workers.commands.goals workers.commands.approvals", {"temporalio"}),
         ("workers.commands.trace_store", {"starlette"}),
-        ("workers.commands.twin connectors.slack.twin", {"starlette"}),
+        ("workers.commands.twin connectors.slack.twin.app", {"starlette"}),
         ("workers.commands.worker workers.roles.goals", WORKERS),
         ("workers.commands.worker workers.roles.connectors", {*WORKERS, "github", "dulwich"}),
         ("workers.commands.worker workers.roles.sandbox", {*WORKERS, "docker"}),

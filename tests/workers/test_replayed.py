@@ -39,12 +39,12 @@ def _write(sources: Path, files: dict[str, str]) -> None:
         "activities/pulumi/contracts.py",
         "connectors/__init__.py",
         "connectors/pulumi/outcome.py",
-        "hitl/decision.py",
-        "hitl/plan.py",
+        "hitl/approval/decision.py",
+        "hitl/approval/plan.py",
         "observability/redaction.py",
         "sandbox/result.py",
         "workflows/arriving.py",
-        "workflows/delete_branch.py",
+        "workflows/repository/delete_branch.py",
         "workflows/failures.py",
     ],
 )
@@ -58,7 +58,7 @@ def test_a_changed_module_that_workflows_load_is_another_version(sources: Path, 
     "file",
     [
         "activities/guard/interceptor.py",
-        "connectors/github/twin.py",
+        "connectors/github/twin/app.py",
         "docs/errors.md",
         "hitl/slack/app.py",
         "tests/workflows/test_goal.py",
@@ -78,9 +78,11 @@ def test_the_same_sources_elsewhere_are_the_same_version(sources: Path) -> None:
 
 def test_a_module_that_only_moved_is_another_version(sources: Path) -> None:
     before = build_id(sources)
-    (sources / "hitl/plan.py").rename(sources / "hitl/planned.py")
+    (sources / "hitl/approval/plan.py").rename(sources / "hitl/planned.py")
     for path in replayed_modules(sources).values():
-        path.write_text(path.read_text(encoding="utf-8").replace("hitl.plan import", "hitl.planned import"), "utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("hitl.approval.plan import", "hitl.planned import"), "utf-8"
+        )
     assert "hitl.planned" in replayed_modules(sources)
     assert build_id(sources) != before
 
@@ -89,7 +91,7 @@ def test_every_module_that_a_process_loads_with_the_workflows_is_counted() -> No
     code = f"import sys, {', '.join(STARTS)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
     loaded = {name for name in done.stdout.split() if name.partition(".")[0] in PACKAGES}
-    assert {"workflows.goal", "hitl.plan", "connectors.pulumi.outcome"} < loaded
+    assert {"workflows.goal", "hitl.approval.plan", "connectors.pulumi.outcome"} < loaded
     assert loaded <= set(replayed_modules())
 
 

@@ -28,7 +28,7 @@ from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.vault import VaultSession
 from connectors.vault.transport import Transport
-from hitl.policy import Policy
+from hitl.policy.rules import Policy
 from hitl.protocol import Refusal
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox

@@ -39,26 +39,26 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from activities.step import DESTRUCTIVE_EFFECTS, Step, implements
     from activities.step_end import ApprovedAnswer
-    from hitl.decision import Decision, SignedDecision, Surface, Verdict
-    from hitl.grant import execution_expiry
+    from hitl.approval.decision import Decision, SignedDecision, Surface, Verdict
+    from hitl.approval.grant import execution_expiry
+    from hitl.approval.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
     from hitl.hidden import visible
-    from hitl.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
-    from hitl.policy import approval_rule
-    from hitl.policy_file import load_policy
+    from hitl.policy.file import load_policy
+    from hitl.policy.rules import approval_rule
     from hitl.protocol import Denial, Effect, Refusal
     from tests.activities.attempts import Records
     from tests.workflows.shown import Messages
-    from workflows.approval import ApprovalWorkflow
-    from workflows.approval_contracts import (
+    from workflows.approval.approved_step import ApprovingGoal
+    from workflows.approval.contracts import (
         ApprovalRequest,
         ApprovalResult,
         ApprovalView,
         DecisionReceipt,
     )
-    from workflows.approval_messages import ApprovalNoticeWorkflow
-    from workflows.approved_step import ApprovingGoal
+    from workflows.approval.decision_checks import DecisionChecks
+    from workflows.approval.messages import ApprovalNoticeWorkflow
+    from workflows.approval.workflow import ApprovalWorkflow
     from workflows.contracts import DestructiveGoalInput, GoalResult
-    from workflows.decision_checks import DecisionChecks
     from workflows.runner import sandbox_runner
 
 ACTION = "github.delete_branch"

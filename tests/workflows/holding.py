@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.stack_lock import STACK_TURN, StackQueueing, StackTurn
+    from workflows.pulumi.lock import STACK_TURN, StackQueueing, StackTurn
 
 
 @workflow.defn(name="Holder")

@@ -12,7 +12,7 @@ from temporalio.worker import (
 )
 from temporalio.workflow import ChildWorkflowHandle
 
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalRequest
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
 
 Change = Callable[[StartChildWorkflowInput], None]
 

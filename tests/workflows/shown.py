@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
-from workflows.approval_contracts import PostApproval, PostedApproval, UpdateApproval
+from workflows.approval.contracts import PostApproval, PostedApproval, UpdateApproval
 
 
 @dataclass

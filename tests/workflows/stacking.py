@@ -39,15 +39,13 @@ from activities.pulumi.contracts import (
 from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, UpOutcome
-from hitl.plan import Change, Plan, Resource, Risk
+from hitl.approval.plan import Change, Plan, Resource, Risk
 from tests.workflows.approving import House
 from tests.workflows.scripted import FETCHED, next_answer
 from tests.workflows.telling import Teller
-from workflows.decision_checks import DecisionChecks
-from workflows.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
+from workflows.approval.decision_checks import DecisionChecks
 from workflows.implementations import WORKFLOWS
-from workflows.runner import sandbox_runner
-from workflows.stack_inputs import (
+from workflows.pulumi.contracts import (
     DestroyStackInput,
     DetectDriftInput,
     InspectStackInput,
@@ -55,6 +53,8 @@ from workflows.stack_inputs import (
     RestoreStateInput,
     UnlockStackInput,
 )
+from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
+from workflows.runner import sandbox_runner
 
 ACTIONS = ("pulumi.update_stack", "pulumi.destroy_stack", "pulumi.unlock_stack", "pulumi.restore_state")
 DIGEST = f"sha256:{'a' * 64}"

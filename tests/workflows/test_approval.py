@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Replayer
 
-from hitl.approvers import Path as ApprovalPath
-from hitl.decision import Surface, Verdict
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import Surface, Verdict
 from hitl.protocol import RefusalReason
 from tests.workflows.approving import (
     ACTION,
@@ -23,9 +23,9 @@ from tests.workflows.approving import (
     eventually,
     make_plan,
 )
-from workflows.approval import ApprovalWorkflow
-from workflows.approval_contracts import ApprovalRequest, ApprovalState
-from workflows.approval_messages import ApprovalNoticeWorkflow
+from workflows.approval.contracts import ApprovalRequest, ApprovalState
+from workflows.approval.messages import ApprovalNoticeWorkflow
+from workflows.approval.workflow import ApprovalWorkflow
 from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus
 from workflows.converter import data_converter
 from workflows.runner import sandbox_runner

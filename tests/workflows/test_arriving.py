@@ -28,23 +28,23 @@ from temporalio.worker import Worker
 
 from activities.guard.error_types import ErrorType
 from activities.queues import TaskQueue
-from hitl.decision import Verdict
+from hitl.approval.decision import Verdict
 from tests.workers.test_codec import ring
 from tests.workflows.approving import ACTION, Ask, House
 from tests.workflows.raw_step import Ended, RawStepWorkflow
 from tests.workflows.scripted import Steps, workers
 from workers.codec import EncryptionCodec
-from workflows.approval import ApprovalWorkflow
-from workflows.approval_contracts import ApprovalState
-from workflows.approval_messages import ApprovalNoticeWorkflow
+from workflows.approval.contracts import ApprovalState
+from workflows.approval.messages import ApprovalNoticeWorkflow
+from workflows.approval.workflow import ApprovalWorkflow
 from workflows.contracts import GoalStatus, ReadFileInput, ReadFileResult
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
 from workflows.parking import ParkedNoticeWorkflow
+from workflows.pulumi.lock import StackLine, StackLockWorkflow
 from workflows.registry import GOALS
 from workflows.runner import sandbox_runner
-from workflows.stack_lock import StackLine, StackLockWorkflow
 from workflows.unknown_goal import UnknownGoalWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -18,7 +18,7 @@ from activities.queues import TaskQueue
 from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
 from tests.workflows.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 from workflows.contracts import DeleteBranchInput, DeleteBranchResult
 
 

@@ -13,7 +13,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.pulumi.contracts import StackRestored
 from activities.queues import TaskQueue
 from connectors.pulumi.outcome import Ended
-from hitl.decision import Verdict
+from hitl.approval.decision import Verdict
 from tests.workflows.stacking import (
     ACTIONS,
     DIGEST,
@@ -26,8 +26,8 @@ from tests.workflows.stacking import (
     StackSessions,
     plan,
 )
-from workflows.restore_state import RestoreStateWorkflow
-from workflows.stack_inputs import RestoreStateInput, RestoreStateResult
+from workflows.pulumi.contracts import RestoreStateInput, RestoreStateResult
+from workflows.pulumi.restore_state import RestoreStateWorkflow
 
 COMPARED = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[3]), "exported": DIGEST})
 Make = Callable[[Stack], StackSessions]

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from tests.workflows.approving import POLICY, House, eventually
 from tests.workflows.other_starts import StartedOtherwise, asking_otherwise
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

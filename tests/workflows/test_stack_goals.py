@@ -23,7 +23,7 @@ from activities.pulumi.contracts import LockSeen, StackChanged, StackOutputs, St
 from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, Failure, UpOutcome
-from hitl.decision import Verdict
+from hitl.approval.decision import Verdict
 from tests.workflows.approving import eventually
 from tests.workflows.stacking import (
     ACTIONS,
@@ -43,15 +43,15 @@ from tests.workflows.stacking import (
     plan,
 )
 from workflows.contracts import GoalInput, GoalResult, GoalStatus
-from workflows.registry import find_goal
-from workflows.stack_inputs import (
+from workflows.pulumi.contracts import (
     DetectDriftResult,
     InspectStackResult,
     RollBackStackInput,
     StackResult,
     UnlockStackResult,
 )
-from workflows.stack_lock import StackLine, lock_id
+from workflows.pulumi.lock import StackLine, lock_id
+from workflows.registry import find_goal
 
 MOVED = RepositoryFetched(commit="d" * 40, pack=DIGEST, size=1000)
 CONFLICT = application_error(ErrorType.CONFLICT, "the state is another one")

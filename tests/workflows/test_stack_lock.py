@@ -12,8 +12,8 @@ from temporalio.worker import Worker
 
 from tests.workflows.approving import eventually
 from tests.workflows.holding import HolderWorkflow
+from workflows.pulumi.lock import StackLine, StackLockWorkflow, lock_id
 from workflows.runner import sandbox_runner
-from workflows.stack_lock import StackLine, StackLockWorkflow, lock_id
 
 QUEUE = "stack-lock-test"
 

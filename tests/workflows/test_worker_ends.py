@@ -24,11 +24,11 @@ from tests.workflows.holding import HolderWorkflow
 from tests.workflows.scripted import workers
 from tests.workflows.stacking import UP, Stack, StackSessions
 from tests.workflows.telling import Teller, until_told
-from workflows.approval_contracts import NOTICE_WORKFLOW
+from workflows.approval.contracts import NOTICE_WORKFLOW
 from workflows.contracts import ReadFileInput, ReadFileResult, Resume
+from workflows.pulumi.contracts import StackResult
+from workflows.pulumi.lock import StackLockWorkflow
 from workflows.runner import sandbox_runner
-from workflows.stack_inputs import StackResult
-from workflows.stack_lock import StackLockWorkflow
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs

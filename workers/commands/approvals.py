@@ -15,14 +15,14 @@ from rich.markup import escape
 from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from hitl.approvers import Path
-from hitl.decision import Verdict
+from hitl.approval.approvers import Path
+from hitl.approval.decision import Verdict
+from hitl.approval.plan import Plan, PlanError, plan_digest, read_plan
 from hitl.hidden import unhidden, visible
-from hitl.plan import Plan, PlanError, plan_digest, read_plan
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.settings import Settings
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalState, ApprovalView
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalState, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE
 from workflows.standing import standing_of
 

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from deploy.local.defaults import DEFAULT_POLICY, ENVIRONMENT
-from hitl.policy import Policy
-from hitl.policy_explain import explain
-from hitl.policy_file import PolicyError, load_policy
+from hitl.policy.explain import explain
+from hitl.policy.file import PolicyError, load_policy
+from hitl.policy.rules import Policy
 from hitl.protocol import PolicyContext
 from workers.commands.exits import Exit, fail, out
 

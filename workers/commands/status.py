@@ -136,7 +136,7 @@ def _print_waiting(reply: Reply) -> None:
 
 def _phase(state: StackState) -> Phase | None:
     """How far the environment trusts the agent, as the policy file says now; None where that cannot be read."""
-    from hitl.policy_file import PolicyError, load_policy  # noqa: PLC0415 - `down` and `up` need none of it
+    from hitl.policy.file import PolicyError, load_policy  # noqa: PLC0415 - `down` and `up` need none of it
 
     try:
         environment = load_policy(Path(state.policy)).environments.get(state.environment)

@@ -26,7 +26,7 @@ class _Twin(Protocol):
 
 def twin(provider: Literal["github", "slack"], configuration: Path) -> None:
     """Run a provider's twin from its configuration file."""
-    module = cast("_Twin", import_module(f"connectors.{provider}.twin"))
+    module = cast("_Twin", import_module(f"connectors.{provider}.twin.app"))
     found = module.TwinConfig.model_validate_json(configuration.read_text(encoding="utf-8"))
     telemetry = telemetry_for(f"twin-{provider}", load_settings())
     serve(module.create_twin(found), cast("_Configuration", found).listen, telemetry)

@@ -22,13 +22,13 @@ from temporalio.service import RPCError
 
 from activities.queues import TaskQueue
 from deploy.local.state import PartState, StackState
-from hitl.approvers import Path as ApprovalPath
-from hitl.decision import Verdict
-from hitl.plan import visible
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import Verdict
+from hitl.approval.plan import visible
 from workers.commands.exits import err, shown
 from workers.commands.folder import running_stack
 from workers.settings import Settings
-from workflows.approval_contracts import APPROVAL_WORKFLOW, ApprovalView
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE, GoalState, GoalStatus
 from workflows.registry import GoalEntry
 
@@ -152,7 +152,7 @@ def whom(view: ApprovalView, stack: StackState | None) -> str:
 
 
 def _members(stack: StackState | None) -> Mapping[str, frozenset[str]]:
-    from hitl.policy_file import PolicyError, load_policy  # noqa: PLC0415 - where people are waited for, and no sooner
+    from hitl.policy.file import PolicyError, load_policy  # noqa: PLC0415 - where people are waited for, and no sooner
 
     if stack is None:
         return {}

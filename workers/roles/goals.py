@@ -11,8 +11,8 @@ from activities.queues import TaskQueue
 from workers.guarded import GRACE
 from workers.process import APPROVAL_KEYS, Process, serve
 from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
-from workflows.check_decision import DecisionCheck
-from workflows.decision_checks import DecisionChecks
+from workflows.approval.check_decision import DecisionCheck
+from workflows.approval.decision_checks import DecisionChecks
 from workflows.implementations import WORKFLOWS
 from workflows.runner import sandbox_runner
 

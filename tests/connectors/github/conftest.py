@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
-from connectors.github.twin import TwinConfig, create_twin
+from connectors.github.twin.app import TwinConfig, create_twin
 from tests.connectors.github.description import description
 from tests.connectors.github.recorded import Served, served
 from tests.connectors.github.shop import Shop, build

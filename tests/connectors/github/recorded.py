@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.github import AppCredentials, GitHubApp
-from connectors.github.twin_auth import Authority
+from connectors.github.twin.auth import Authority
 from tests.connectors.github.description import Exchange
 
 

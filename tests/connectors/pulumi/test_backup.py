@@ -14,7 +14,7 @@ from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.empty_state import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.identity import NO_STATE, state_identity
 from connectors.pulumi.rendering import restoring_lines, whole_text
-from hitl.plan import Risk
+from hitl.approval.plan import Risk
 from tests.connectors.pulumi.machine import PROGRAM, PROJECT, Stack
 from tests.connectors.pulumi.machine import STACK as NAME
 

@@ -16,7 +16,7 @@ from connectors.pulumi.prices import Price, Prices, load_prices
 from connectors.pulumi.rendering import short_lines, whole_text
 from connectors.pulumi.stack_plan import Knowledge, PlanImpossible, StackPlan, stack_plan
 from connectors.pulumi.stateful import load_stateful
-from hitl.plan import Change, PlanError, Risk, read_plan
+from hitl.approval.plan import Change, PlanError, Risk, read_plan
 from tests.connectors.pulumi.machine import PROGRAM, Ran, Stack
 
 pytestmark = pytest.mark.timeout(1800)

@@ -6,8 +6,8 @@ import pytest
 from slack_sdk.models import blocks as sdk
 from slack_sdk.models.views import View as SdkView
 
-from connectors.slack.twin_problems import SlackProblem
-from connectors.slack.twin_validation import read_blocks, read_view
+from connectors.slack.twin.problems import SlackProblem
+from connectors.slack.twin.validation import read_blocks, read_view
 from tests.connectors.slack.workspace import Json, approval_blocks, confirmation, modal, words
 
 ENOUGH = 10**6

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.slack.twin_requests import signature
+from connectors.slack.twin.requests import signature
 from tests.connectors.slack.conftest import MakeTwin
 from tests.connectors.slack.workspace import ALICE, BORIS, CHANNEL, PATIENCE, Clock, Json, Twin, eventually, posted
 

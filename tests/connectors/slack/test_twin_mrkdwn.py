@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from connectors.slack.twin_mrkdwn import markdown, mrkdwn, plain
+from connectors.slack.twin.mrkdwn import markdown, mrkdwn, plain
 
 NAMES = {"U0ALICE": "Alice Moreau", "C0DEPLOYS": "deployments"}
 

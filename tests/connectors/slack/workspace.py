@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from connectors.slack.twin import TwinConfig, create_twin
+from connectors.slack.twin.app import TwinConfig, create_twin
 
 Json = dict[str, Any]
 CHANNEL = "C0DEPLOYS"

@@ -4,9 +4,9 @@ import pytest
 
 from connectors.errors import AuthDenied, Unavailable
 from connectors.vault import VaultSession
-from hitl.decision import SignedDecision
+from hitl.approval.decision import SignedDecision
+from hitl.approval.signing import public_key, refuse_signature
 from hitl.protocol import RefusalReason
-from hitl.signing import public_key, refuse_signature
 from tests.connectors.vault.server import House
 
 TEXT = "banksman-decision/v1\n{}"

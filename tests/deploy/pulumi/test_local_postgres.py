@@ -26,7 +26,7 @@ from connectors.pulumi.prices import load_prices
 from connectors.pulumi.rendering import short_lines, whole_text
 from connectors.pulumi.stack_plan import Knowledge, StackPlan, stack_plan
 from connectors.pulumi.stateful import load_stateful
-from hitl.plan import Risk
+from hitl.approval.plan import Risk
 from tests.connectors.pulumi.conftest import deployed, tools
 from tests.connectors.pulumi.machine import PROJECT, Stack, Tools
 

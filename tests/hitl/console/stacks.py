@@ -17,7 +17,7 @@ from connectors.pulumi.digests import ApprovedInputs
 from connectors.pulumi.drift import DriftItem, DriftKind, DriftReport, QuietItem, SeenBy
 from connectors.pulumi.prices import CostChange
 from connectors.pulumi.stack_plan import PolicyFinding, StackPlan
-from hitl.plan import Plan
+from hitl.approval.plan import Plan
 
 COMMIT = "4f0c2a9d1be83c5577aa0e9b6d12f3348cd9e071"
 EVIL = "<img src=x onerror=alert(1)>'\"><script>alert(2)</script>"

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from connectors.pulumi.changes import ChangeKind
 from tests.hitl.console.stacks import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.visiting import Console
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("dark", "light")

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from hitl.decision import Verdict
+from hitl.approval.decision import Verdict
 from tests.hitl.authenticator import USER_PRESENT, SoftKey
 from tests.hitl.console.test_browser import Windows, reads_well, works_by_keyboard
 from tests.hitl.console.visiting import ORIGIN, Console, Visit
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _ASKS = re.compile(r'data-challenge="([^"]+)"')

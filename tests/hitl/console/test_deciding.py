@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 import pytest
 
+from hitl.approval.decision import Surface, Verdict
 from hitl.console.tokens import Form, Session
-from hitl.decision import Surface, Verdict
 from tests.hitl.console.visiting import Console, others_scripts
 from tests.workflows.approving import eventually
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 from workflows.contracts import GoalState, GoalStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -12,12 +12,12 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from hitl.approvers import Path as ApprovalPath
-from hitl.decision import Verdict
-from hitl.plan import Change, Cost, Plan, Resource, Risk
+from hitl.approval.approvers import Path as ApprovalPath
+from hitl.approval.decision import Verdict
+from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
 from tests.hitl.console.visiting import Console, Visit, others_scripts
 from tests.workflows.approving import Ask, eventually
-from workflows.approval_contracts import (
+from workflows.approval.contracts import (
     APPROVAL_WORKFLOW,
     ApprovalRequest,
     ApprovalState,

@@ -33,7 +33,9 @@ from temporalio.service import RPCError
 from activities.guard.error_types import denial_of
 from activities.guard.policy_source import PolicySource
 from connectors.artifacts import ArtifactStore
-from hitl.approvers import People
+from hitl.approval.approvers import People
+from hitl.approval.decision import UNVERIFIED
+from hitl.approval.plan import Plan, plan_digest
 from hitl.console.app import create_console
 from hitl.console.goals_seen import TemporalGoals
 from hitl.console.headers import SCRIPTS
@@ -43,12 +45,10 @@ from hitl.console.marks import TemporalMarks
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Tokens
 from hitl.console.visibility import TemporalApprovals
-from hitl.decision import UNVERIFIED
 from hitl.gateway.clicks import Click, Kind, Outcome
 from hitl.gateway.starts import StartedGoal
-from hitl.plan import Plan, plan_digest
 from tests.workflows.approving import POLICY, Ask, Asked, House
-from workflows.approval_contracts import DecisionReceipt
+from workflows.approval.contracts import DecisionReceipt
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.registry import GoalEntry
 

@@ -10,7 +10,7 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     from activities.presets import NOTIFY
     from activities.queues import TaskQueue
-    from workflows.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
+    from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
     from workflows.runner import sandbox_runner
 
 PRETENDER = "TestPretendDrift"

@@ -18,8 +18,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.guard.key_ring import KeyRing
-from connectors.slack.twin_config import Channel, InstalledApp, Person
-from connectors.slack.twin_limits import Limits
+from connectors.slack.twin.config import Channel, InstalledApp, Person
+from connectors.slack.twin.limits import Limits
 from connectors.vault import VaultSession
 from hitl.gateway.starts import StartedGoal
 from hitl.protocol import Effect

@@ -19,15 +19,15 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.errors import ConnectorError
 from connectors.vault import VaultSession
-from hitl.decision import Surface, Verdict
+from hitl.approval.decision import Surface, Verdict
+from hitl.approval.plan import plan_digest
 from hitl.gateway.clicks import Click, Clicks, Kind
 from hitl.gateway.server import Server
 from hitl.gateway.starts import Starts
-from hitl.plan import plan_digest
 from tests.connectors.vault.server import House as VaultHouse
 from tests.connectors.vault.server import VaultServer
 from tests.hitl.gateway.running import ONE, Place, buttons, eventually, place, slack_id, texts
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

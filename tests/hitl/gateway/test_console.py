@@ -14,10 +14,10 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.guard.key_ring import KeyRing
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable as Sealed
+from hitl.approval.decision import Surface, Verdict
+from hitl.approval.plan import plan_digest
 from hitl.console.ports import Unavailable
-from hitl.decision import Surface, Verdict
 from hitl.gateway.clicks import Click, Kind
-from hitl.plan import plan_digest
 from tests.connectors.vault.server import SLACK
 from tests.hitl.gateway.running import ONE, Place, eventually
 from workers.console import Artifacts, GatewayGoals, NoConsole

@@ -9,7 +9,7 @@ from temporalio.client import WorkflowFailureError
 from activities.queues import TaskQueue
 from tests.hitl.gateway.drifting import DriftingWorkflow, goals_worker
 from tests.hitl.gateway.running import CHANNEL, Place, texts
-from workflows.drift_contracts import MAX_DRIFT_LINES, TellDrift, ToldDrift
+from workflows.pulumi.drift_contracts import MAX_DRIFT_LINES, TellDrift, ToldDrift
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from connectors.slack.twin_limits import Limits
+from connectors.slack.twin.limits import Limits
 from connectors.vault import VaultSession
 from tests.hitl.gateway.parking import SEALED, at_work, outage, resume, start, steps, told, until_told
 from tests.hitl.gateway.running import CHANNEL, ONE, PATIENCE, Place, eventually, place, texts

@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from tests.hitl.gateway.running import Place, texts
 from tests.workflows.approving import RemoveResult
 from workers.gateway import Gateway
-from workflows.approval_contracts import UpdateApproval
+from workflows.approval.contracts import UpdateApproval
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,7 +12,7 @@ from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import ONE, Place, eventually
 from tests.workflows.approving import POLICY, RemoveResult
 from workers.gateway import Gateway
-from workflows.approval_contracts import ApprovalState
+from workflows.approval.contracts import ApprovalState
 from workflows.contracts import STATE_ATTRIBUTE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from connectors.slack.twin_limits import Limits
+from connectors.slack.twin.limits import Limits
 from connectors.vault import VaultSession
 from tests.hitl.gateway.running import ONE, Place, eventually, place
 from workers.roles.gateway import gateway_workers

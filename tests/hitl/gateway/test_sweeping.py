@@ -19,7 +19,7 @@ from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import Place, buttons, eventually, texts
 from tests.workflows.approving import Ask
 from workers.gateway import Gateway
-from workflows.approval_contracts import UpdateApproval
+from workflows.approval.contracts import UpdateApproval
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from hitl.decision import read_decision
+from hitl.approval.decision import read_decision
 from tests.hitl.gateway.running import OFFERED, Place, buttons, eventually, slack_id, texts
 from tests.workflows.approving import Ask
-from workflows.approval_contracts import ApprovalResult, ApprovalState
+from workflows.approval.contracts import ApprovalResult, ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

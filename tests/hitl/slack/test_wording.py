@@ -3,7 +3,7 @@
 import pytest
 
 from activities.catalogue import steps
-from hitl.plan import Change, Cost, Plan, Resource, Risk
+from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
 from hitl.protocol import Effect
 from hitl.slack.wording import cost, counted, middle, question, said, subject, worst_first
 

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.github import GitHubApp
 from connectors.github.git import import_repository
-from connectors.github.twin import TwinConfig
+from connectors.github.twin.app import TwinConfig
 from tests.connectors.github.twin.server import (
     CLIENT_ID,
     Key,

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from connectors.github import AppCredentials
-from connectors.github.twin import TwinConfig, create_twin
-from connectors.github.twin_auth import Authority
+from connectors.github.twin.app import TwinConfig, create_twin
+from connectors.github.twin.auth import Authority
 
 CLIENT_ID = "Iv23liTestApp"
 _PATIENCE = 10.0

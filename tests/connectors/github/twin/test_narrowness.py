@@ -15,7 +15,7 @@ import pytest
 
 from connectors.errors import AuthDenied, NotFound, Unavailable
 from connectors.github import GitHubApp
-from connectors.github.twin_auth import InstallationToken
+from connectors.github.twin.auth import InstallationToken
 from tests.connectors.github.twin.server import CLIENT_ID, WEB, Key, Twin, until
 
 READ = {"contents": "read"}

@@ -26,7 +26,7 @@ from connectors.pulumi.approval import DestroyStackParameters, UpdateStackParame
 from connectors.pulumi.outcome import Ended
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
-from hitl.plan import read_plan
+from hitl.approval.plan import read_plan
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine

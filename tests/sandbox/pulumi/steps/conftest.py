@@ -43,7 +43,7 @@ from connectors.pulumi import identity
 from connectors.pulumi.approval import UpdateStackParameters
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
-from hitl.plan import read_plan
+from hitl.approval.plan import read_plan
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine as DockerEngine

@@ -14,7 +14,7 @@ from activities.pulumi.contracts import PreviewRequest, StackChanged, StackPrevi
 from connectors.errors import Conflict, InvalidRequest, Unavailable
 from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters, UpdateStackParameters
 from connectors.pulumi.outcome import Ended
-from hitl.plan import Change, Plan, Resource, Risk, read_plan
+from hitl.approval.plan import Change, Plan, Resource, Risk, read_plan
 from sandbox.pulumi.outcome import RunOutcome
 from tests.sandbox.pulumi.conftest import LOCKS, Database
 from tests.sandbox.pulumi.steps.conftest import SHOP, Shop, put_secrets

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from activities.pulumi.contracts import SaidDone, StackPreviewed
 from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.outcome import Ended
-from hitl.plan import read_plan
+from hitl.approval.plan import read_plan
 from sandbox.errors import SpecRefused
 from tests.sandbox.pulumi.steps.conftest import SHOP, Shop
 from tests.sandbox.pulumi.test_policies import HOUSE, one

@@ -16,7 +16,7 @@ from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from connectors.pulumi.approval import RESTORE_ACTION, RestoreStateParameters
 from connectors.pulumi.empty_state import EMPTY_STATE
 from connectors.pulumi.outcome import Ended
-from hitl.plan import Risk, read_plan
+from hitl.approval.plan import Risk, read_plan
 from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, Database
 from tests.sandbox.pulumi.steps.conftest import CHANGE_PASSWORD, LOOK_PASSWORD, SHOP, Shop, make_roles, make_state
 from tests.sandbox.pulumi.steps.test_bad_days import MORE, altered

@@ -7,7 +7,7 @@ import pytest
 from activities.pulumi.contracts import DriftLook, PrepareStackRequest, PreviewRequest, SaidDone
 from connectors.pulumi.approval import UpdateStackParameters
 from connectors.pulumi.outcome import Ended
-from hitl.plan import read_plan
+from hitl.approval.plan import read_plan
 from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY
 from tests.sandbox.pulumi.steps.conftest import CHANGE_PASSWORD, FOLDER, LOOK_PASSWORD, REPOSITORY, SHOP, Shop
 

@@ -1,0 +1,1 @@
+"""A twin of GitHub: its API and git, over HTTP."""

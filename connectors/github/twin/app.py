@@ -1,0 +1,255 @@
+"""GitHub's twin: its REST paths, error bodies and limits, over real bare git repositories on disk.
+
+What it answers is checked in tests against GitHub's published description. Like GitHub it says 404 for what a token
+may not see, and 403 for what a token that sees the repository may not do.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.faults import FaultInjector
+from connectors.github.bare import BareRepository, iso
+from connectors.github.twin.auth import Authority, InstallationToken
+from connectors.github.twin.bodies import Json, RepositoryPage, Site, number
+from connectors.github.twin.contents import Contents, Place
+from connectors.github.twin.git import git_routes
+from connectors.github.twin.limits import ApiGate, Limits, Meter
+from connectors.github.twin.pages import Pages
+from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
+from connectors.github.twin.writes import Writes
+
+_NOT_COVERED: Final = (
+    "There is at least one repository that does not exist or is not accessible to the parent installation."
+)
+_ALL_PERMISSIONS: Final = {
+    "checks": "write",
+    "contents": "write",
+    "issues": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+}
+
+
+class TwinConfig(BaseModel):
+    """How the twin is started.
+
+    Attributes:
+        repositories: A folder with OWNER/NAME.git in it.
+        client_id: The GitHub App's.
+        public_key: PEM; the App's public key.
+        listen: host:port.
+        installed: OWNER/NAME that the App is installed on; all there are when None.
+        permissions: What the installation was granted.
+        token_seconds: How long an installation token lives.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repositories: Path
+    client_id: str
+    public_key: str
+    listen: str = "127.0.0.1:8300"
+    installed: frozenset[str] | None = None
+    permissions: dict[str, str] = Field(default_factory=lambda: dict(_ALL_PERMISSIONS))
+    limits: Limits = Limits()
+    token_seconds: float = 3600
+
+
+class _NarrowTo(BaseModel):
+    """The body of a request for a token."""
+
+    repositories: list[str] | None = None
+    repository_ids: list[int] | None = None
+    permissions: dict[str, str] | None = None
+
+
+class _Twin:
+    """The state behind the routes."""
+
+    def __init__(self, config: TwinConfig, clock: Callable[[], float]) -> None:
+        self.config = config
+        self.authority = Authority(config.client_id, config.public_key, clock, token_seconds=config.token_seconds)
+        self.meter = Meter(config.limits, clock)
+        self._since = datetime.fromtimestamp(clock(), UTC)
+
+    # Who asks, and for what.
+
+    def _require_app(self, request: Request) -> None:
+        refusal = self.authority.app(_bearer(request))
+        if refusal is not None:
+            raise Problem(401, refusal)
+
+    def _require_token(self, request: Request) -> InstallationToken:
+        found = self.authority.find(_bearer(request))
+        if found is None:
+            raise Problem(401, "Bad credentials")
+        return found
+
+    def readable(self, request: Request, permission: str = "contents", level: str = "read") -> Place:
+        """The repository of the path, when the caller's token may read it, or do more by `level`."""
+        if "authorization" not in request.headers:
+            raise Problem(404, NOT_FOUND)  # all repositories are private
+        token = self._require_token(request)
+        found = self._place(request)
+        if found is None or not token.covers(found.page.owner, found.page.name):
+            raise Problem(404, NOT_FOUND)
+        if not token.permits(permission, level):
+            raise Problem(403, FORBIDDEN)
+        return found
+
+    def _place(self, request: Request) -> Place | None:
+        """By comparing names, never by joining what a caller sent to a path; case does not matter, as with GitHub."""
+        wanted = str(request.path_params["owner"]).lower(), str(request.path_params["name"]).lower()
+        there = self.places(request)
+        return next((one for one in there if (one.page.owner.lower(), one.page.name.lower()) == wanted), None)
+
+    def places(self, request: Request) -> list[Place]:
+        """Every repository there is."""
+        site, folders = _site(request), sorted(self.config.repositories.glob("*/*.git"))
+        return [
+            Place(RepositoryPage(site, folder.parent.name, folder.stem), BareRepository(folder)) for folder in folders
+        ]
+
+    def _is_installed(self, place: Place) -> bool:
+        installed = self.config.installed
+        return installed is None or f"{place.page.owner}/{place.page.name}" in installed
+
+    def _owners(self, request: Request) -> list[str]:
+        """Who has installed the App."""
+        return sorted({place.page.owner for place in self.places(request) if self._is_installed(place)})
+
+    # The App.
+
+    async def app(self, request: Request) -> Response:
+        self._require_app(request)
+        return JSONResponse(self.told_app(request))
+
+    def told_app(self, request: Request) -> Json:
+        """What is said of the App, also where it wrote something."""
+        return _site(request).app(self.config.client_id, self.config.permissions, since=self._since)
+
+    async def installations(self, request: Request) -> Response:
+        self._require_app(request)
+        return JSONResponse([self._installation(request, owner) for owner in self._owners(request)])
+
+    async def installation(self, request: Request) -> Response:
+        self._require_app(request)
+        place = self._place(request)
+        if place is None or not self._is_installed(place):
+            raise Problem(404, NOT_FOUND)
+        return JSONResponse(self._installation(request, place.page.owner))
+
+    def _installation(self, request: Request, owner: str) -> dict[str, object]:
+        return _site(request).installation(self.config.client_id, owner, self.config.permissions, since=self._since)
+
+    async def access_token(self, request: Request) -> Response:
+        self._require_app(request)
+        wanted_id = int(request.path_params["installation"])
+        owner = next((one for one in self._owners(request) if number(one) == wanted_id), None)
+        if owner is None:
+            raise Problem(404, NOT_FOUND)
+        try:
+            wanted = _NarrowTo.model_validate_json(await request.body() or b"{}")
+        except ValidationError:
+            raise Problem(400, "Problems parsing JSON") from None
+        permissions = self._narrowed(wanted.permissions)
+        covered = self._covered(request, owner, wanted)
+        token, expires = self.authority.mint(owner, frozenset(place.page.name for place in covered), permissions)
+        body: Json = {
+            "token": token,
+            "expires_at": iso(expires),
+            "permissions": permissions,
+            "repository_selection": "selected",
+            "repositories": [_told(place) for place in covered],
+        }
+        return JSONResponse(body, status_code=201)
+
+    def _narrowed(self, wanted: Mapping[str, str] | None) -> dict[str, str]:
+        if wanted is None:
+            return dict(self.config.permissions)
+        if not InstallationToken.allows(self.config.permissions, wanted):
+            raise Problem(422, "The permissions requested are not granted to this installation.")
+        return {**wanted, "metadata": "read"}
+
+    def _covered(self, request: Request, owner: str, wanted: _NarrowTo) -> list[Place]:
+        there = [place for place in self.places(request) if self._is_installed(place) and place.page.owner == owner]
+        if wanted.repositories is None and wanted.repository_ids is None:
+            return there
+        names = {name.lower() for name in wanted.repositories or ()}
+        ids = set(wanted.repository_ids or ())
+        named = [place for place in there if place.page.name.lower() in names]
+        numbered = [place for place in there if place.page.number in ids]
+        if (len(named), len(numbered)) != (len(names), len(ids)):
+            raise Problem(422, _NOT_COVERED)
+        return [*named, *(place for place in numbered if place not in named)]
+
+    async def revoke(self, request: Request) -> Response:
+        self._require_token(request)
+        self.authority.revoke(_bearer(request))
+        return Response(status_code=204)
+
+    async def rate_limit(self, request: Request) -> Response:
+        self._require_token(request)
+        told = {name.removeprefix("x-ratelimit-"): value for name, value in self.meter.headers().items()}
+        core = {name: int(told[name]) for name in ("limit", "remaining", "reset", "used")}
+        return JSONResponse({"resources": {"core": core, "search": core}, "rate": core})
+
+    # The repository.
+
+    async def repository(self, request: Request) -> Response:
+        return JSONResponse(_told(self.readable(request, "metadata")))
+
+
+def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -> Starlette:
+    """The twin as an application, with its faults in front; `app.state.authority` knows its tokens."""
+    twin = _Twin(config, clock)
+    repository = "/repos/{owner}/{name}"
+    writes = Writes(twin.readable, twin.told_app, clock)
+    routes = [
+        Route("/app", twin.app),
+        Route("/app/installations", twin.installations),
+        Route("/app/installations/{installation:int}/access_tokens", twin.access_token, methods=["POST"]),
+        Route("/installation/token", twin.revoke, methods=["DELETE"]),
+        Route("/rate_limit", twin.rate_limit),
+        Route(repository, twin.repository),
+        Route(f"{repository}/installation", twin.installation),
+        # First: a commit's own path takes a ref with slashes, and would take what lies under it.
+        *writes.routes(),
+        *Contents(twin.readable, config.limits).routes(),
+        *git_routes(twin.authority, config.repositories),
+        *Pages(twin.places, writes.kept).routes(),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(FaultInjector), Middleware(ApiGate, meter=twin.meter)],
+        exception_handlers={HTTPException: answer_problem, 500: answer_problem},
+    )
+    app.state.authority = twin.authority
+    return app
+
+
+def _told(place: Place) -> Json:
+    changed = datetime.fromtimestamp(place.git.path.stat().st_mtime, UTC)
+    return place.page.repository(place.git.default_branch(), changed=changed)
+
+
+def _site(request: Request) -> Site:
+    return Site(str(request.base_url).rstrip("/"))
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() not in {"bearer", "token"} or not token:
+        raise Problem(401, "Requires authentication")
+    return token

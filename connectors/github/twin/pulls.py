@@ -1,0 +1,168 @@
+"""What the twin says of pull requests, comments, labels and check runs, in the shape of GitHub's description."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from connectors.github.twin.bodies import Json, number
+from connectors.github.twin.contents import Place
+
+_LABEL_COLOR: Final = "ededed"
+_LINKS: Final = {
+    "comments": "/issues/{n}/comments",
+    "commits": "/pulls/{n}/commits",
+    "issue": "/issues/{n}",
+    "review_comment": "/pulls/comments{{/number}}",
+    "review_comments": "/pulls/{n}/comments",
+    "self": "/pulls/{n}",
+}
+
+
+@dataclass(kw_only=True)
+class Pull:
+    """A pull request within one repository."""
+
+    number: int
+    title: str
+    body: str | None
+    head: str
+    base: str
+    draft: bool
+    at: str
+    state: str = "open"
+    labels: list[str] = field(default_factory=list[str])
+
+
+@dataclass(kw_only=True)
+class Comment:
+    """What was said on a pull request."""
+
+    id: int
+    on: int
+    body: str
+    at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A check run."""
+
+    id: int
+    name: str
+    head_sha: str
+    external_id: str | None
+    status: str
+    conclusion: str | None
+    title: str | None
+    summary: str | None
+    at: str
+
+
+async def pull_request(place: Place, pull: Pull, *, whole: bool) -> Json:
+    """A pull request: as a list tells it, or whole as its making does."""
+    url, page = place.page.url, f"{place.page.html_url}/pull/{pull.number}"
+    changed = datetime.fromtimestamp(place.git.path.stat().st_mtime, UTC)
+    repository = place.page.repository(place.git.default_branch(), changed=changed)
+    links = {name: url + form.format(n=pull.number) for name, form in _LINKS.items()}
+    head = await place.git.resolve(f"refs/heads/{pull.head}") or "0" * 40
+    base = await place.git.resolve(f"refs/heads/{pull.base}") or "0" * 40
+    user = _bot(place)
+    body: Json = {
+        "id": number(url, "pull", str(pull.number)),
+        "node_id": f"PR_{pull.number}",
+        "number": pull.number,
+        "state": pull.state,
+        "locked": False,
+        "title": pull.title,
+        "body": pull.body,
+        "draft": pull.draft,
+        "user": user,
+        "labels": [label(place, one) for one in pull.labels],
+        "url": links["self"],
+        "html_url": page,
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
+        "issue_url": links["issue"],
+        "commits_url": links["commits"],
+        "comments_url": links["comments"],
+        "review_comment_url": links["review_comment"],
+        "review_comments_url": links["review_comments"],
+        "statuses_url": f"{url}/statuses/{head}",
+        "created_at": pull.at,
+        "updated_at": pull.at,
+        "author_association": "NONE",
+        "head": _side(place, pull.head, head, user=user, repository=repository),
+        "base": _side(place, pull.base, base, user=user, repository=repository),
+        "_links": {name: {"href": one} for name, one in links.items()}
+        | {"html": {"href": page}, "statuses": {"href": f"{url}/statuses/{head}"}},
+        **dict.fromkeys(("closed_at", "merged_at", "merge_commit_sha", "milestone", "assignee", "auto_merge")),
+    }
+    return body | _counted() if whole else body
+
+
+def _counted() -> Json:
+    zeros = ("additions", "deletions", "changed_files", "comments", "commits", "review_comments")
+    flags = {"merged": False, "maintainer_can_modify": False, "mergeable": None, "mergeable_state": "unknown"}
+    return {**dict.fromkeys(zeros, 0), **flags, "merged_by": None}
+
+
+def _side(place: Place, branch: str, sha: str, *, user: Json, repository: Json) -> Json:
+    return {"label": f"{place.page.owner}:{branch}", "ref": branch, "sha": sha, "user": user, "repo": repository}
+
+
+def issue_comment(place: Place, comment: Comment) -> Json:
+    """A comment."""
+    url = f"{place.page.url}/issues/comments/{comment.id}"
+    return {
+        "id": comment.id,
+        "node_id": f"IC_{comment.id}",
+        "url": url,
+        "html_url": f"{place.page.html_url}/pull/{comment.on}#issuecomment-{comment.id}",
+        "issue_url": f"{place.page.url}/issues/{comment.on}",
+        "body": comment.body,
+        "user": _bot(place),
+        "author_association": "NONE",
+        "created_at": comment.at,
+        "updated_at": comment.at,
+    }
+
+
+def label(place: Place, name: str) -> Json:
+    """A label."""
+    return {
+        "id": number(place.page.url, "label", name),
+        "node_id": f"LA_{name}",
+        "url": f"{place.page.url}/labels/{name}",
+        "name": name,
+        "description": None,
+        "color": _LABEL_COLOR,
+        "default": False,
+    }
+
+
+def check_run(place: Place, check: Check, app: Json) -> Json:
+    """A check run."""
+    url, page = f"{place.page.url}/check-runs/{check.id}", f"{place.page.html_url}/runs/{check.id}"
+    notes = {"text": None, "annotations_count": 0, "annotations_url": f"{url}/annotations"}
+    return {
+        "id": check.id,
+        "node_id": f"CR_{check.id}",
+        "head_sha": check.head_sha,
+        "name": check.name,
+        "external_id": check.external_id,
+        "url": url,
+        "html_url": page,
+        "details_url": page,
+        "status": check.status,
+        "conclusion": check.conclusion,
+        "started_at": check.at,
+        "completed_at": check.at if check.conclusion else None,
+        "check_suite": {"id": number(place.page.url, check.head_sha)},
+        "output": {"title": check.title, "summary": check.summary, **notes},
+        "app": app,
+        "pull_requests": [],
+    }
+
+
+def _bot(place: Place) -> Json:
+    return place.page.site.account("banksman[bot]") | {"type": "Bot"}

@@ -1,0 +1,358 @@
+"""What the twin lets an App write: git's objects and branches by git itself, pull requests and what hangs on them.
+
+Pull requests, comments, labels and check runs live as long as the twin's process; branches and commits are on disk.
+"""
+
+import base64
+import binascii
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.github.bare import iso
+from connectors.github.git import GitError, git
+from connectors.github.twin.bodies import Json, number
+from connectors.github.twin.contents import Place
+from connectors.github.twin.problems import NOT_FOUND, Problem
+from connectors.github.twin.pulls import Check, Comment, Pull, check_run, issue_comment, label, pull_request
+
+_NOTHING: Final = "0" * 40
+_BOT: Final = "banksman[bot] <banksman[bot]@users.noreply.github.com>"
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Blob(_Body):
+    content: str
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+
+
+class _Entry(_Body):
+    path: str
+    mode: Literal["100644", "100755", "120000"]
+    type: Literal["blob"]
+    sha: str | None
+
+
+class _Tree(_Body):
+    tree: list[_Entry]
+    base_tree: str
+
+
+class _Commit(_Body):
+    message: str
+    tree: str
+    parents: list[str] = []
+
+
+class _Ref(_Body):
+    ref: str = Field(pattern=r"^refs/(heads|tags)/.+")
+    sha: str
+
+
+class _NewPull(_Body):
+    title: str
+    head: str
+    base: str
+    body: str | None = None
+    draft: bool = False
+
+
+class _NewComment(_Body):
+    body: str
+
+
+class _NewLabels(_Body):
+    labels: list[str] = Field(min_length=1)
+
+
+class _Output(_Body):
+    title: str
+    summary: str
+
+
+class _NewCheck(_Body):
+    name: str
+    head_sha: str
+    external_id: str | None = None
+    status: str = "queued"
+    conclusion: str | None = None
+    output: _Output | None = None
+
+
+Given = TypeVar("Given", bound=_Body)
+
+
+class Permit(Protocol):
+    """The repository of a request's path when the caller's token may do this to it; else it raises."""
+
+    def __call__(self, request: Request, permission: str = "contents", level: str = "read") -> Place:
+        """The repository, with its git."""
+        ...
+
+
+@dataclass
+class Kept:
+    """What one repository has besides git."""
+
+    pulls: list[Pull] = field(default_factory=list[Pull])
+    comments: list[Comment] = field(default_factory=list[Comment])
+    checks: list[Check] = field(default_factory=list[Check])
+
+
+class Writes:
+    """The paths that write, and those that look for what was written.
+
+    Args:
+        permit: Who may do what.
+        app: What is said of the App.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(self, permit: Permit, app: Callable[[Request], Json], clock: Callable[[], float]) -> None:
+        self._permit = permit
+        self._app = app
+        self._clock = clock
+        self._repositories: dict[Path, Kept] = {}
+
+    def routes(self) -> list[Route]:
+        """The paths."""
+        root = "/repos/{owner}/{name}"
+        issue = f"{root}/issues/{{number:int}}"
+        return [
+            Route(f"{root}/git/blobs", self.blob, methods=["POST"]),
+            Route(f"{root}/git/trees", self.tree, methods=["POST"]),
+            Route(f"{root}/git/commits", self.commit, methods=["POST"]),
+            Route(f"{root}/git/commits/{{sha}}", self.read_commit),
+            Route(f"{root}/git/refs", self.ref, methods=["POST"]),
+            Route(f"{root}/git/ref/{{ref:path}}", self.read_ref),
+            Route(f"{root}/pulls", self.open, methods=["POST"]),
+            Route(f"{root}/pulls", self.pulls),
+            Route(f"{issue}/comments", self.comment, methods=["POST"]),
+            Route(f"{issue}/comments", self.comments),
+            Route(f"{issue}/labels", self.labels, methods=["POST"]),
+            Route(f"{root}/check-runs", self.check, methods=["POST"]),
+            Route(f"{root}/commits/{{ref}}/check-runs", self.checks),
+        ]
+
+    # Git.
+
+    async def blob(self, request: Request) -> Response:
+        """Keep a file's bytes."""
+        place = self._permit(request, "contents", "write")
+        given = await _given(request, _Blob)
+        try:
+            content = given.content.encode() if given.encoding == "utf-8" else base64.b64decode(given.content)
+        except binascii.Error:
+            raise Problem(422, "content is not valid Base64") from None
+        sha = (await git("hash-object", "-w", "--stdin", at=place.git.path, stdin=content)).decode().strip()
+        return JSONResponse({"sha": sha, "url": f"{place.page.url}/git/blobs/{sha}"}, status_code=201)
+
+    async def tree(self, request: Request) -> Response:
+        """Keep a tree: another one, with these entries changed."""
+        place = self._permit(request, "contents", "write")
+        given = await _given(request, _Tree)
+        lines = [f"{one.mode if one.sha else 0} {one.sha or _NOTHING}\t{one.path}\0" for one in given.tree]
+        with tempfile.TemporaryDirectory() as folder:
+            index, at = Path(folder) / "index", place.git.path
+            try:
+                there = {item.path for item in await place.git.tree(given.base_tree, recursive=True)}
+                if any(one.sha is None and one.path not in there for one in given.tree):
+                    raise Problem(422, "GitRPC::BadObjectState")
+                await git("read-tree", given.base_tree, at=at, index=index)
+                await git("update-index", "-z", "--index-info", at=at, index=index, stdin="".join(lines).encode())
+                sha = (await git("write-tree", at=at, index=index)).decode().strip()
+            except GitError:
+                raise Problem(422, "tree.sha is not a valid object, or a path is malformed") from None
+        items = await place.git.tree(sha, recursive=False)
+        return JSONResponse(place.page.tree(sha, items, truncated=False), status_code=201)
+
+    async def commit(self, request: Request) -> Response:
+        """Keep a commit."""
+        place = self._permit(request, "contents", "write")
+        given = await _given(request, _Commit)
+        who = f"{_BOT} {int(self._clock())} +0000"
+        parents = "".join(f"parent {one}\n" for one in given.parents)
+        text = f"tree {given.tree}\n{parents}author {who}\ncommitter {who}\n\n{given.message}"
+        try:
+            for one, kind in [(given.tree, "tree"), *((parent, "commit") for parent in given.parents)]:
+                await git("cat-file", kind, one, at=place.git.path)
+            out = await git("hash-object", "-t", "commit", "-w", "--stdin", at=place.git.path, stdin=text.encode())
+        except GitError:
+            raise Problem(422, "Tree SHA or parent SHA does not exist") from None
+        return JSONResponse(await _commit_body(place, out.decode().strip()), status_code=201)
+
+    async def read_commit(self, request: Request) -> Response:
+        """A commit as git has it."""
+        place = self._permit(request)
+        try:
+            return JSONResponse(await _commit_body(place, str(request.path_params["sha"])))
+        except GitError:
+            raise Problem(404, NOT_FOUND) from None
+
+    async def ref(self, request: Request) -> Response:
+        """Make a branch or a tag that is not there yet."""
+        place = self._permit(request, "contents", "write")
+        given = await _given(request, _Ref)
+        if await place.git.resolve(given.sha) is None:
+            raise Problem(422, "Object does not exist")
+        try:
+            await git("update-ref", given.ref, given.sha, _NOTHING, at=place.git.path)
+        except GitError:
+            there = await place.git.resolve(given.ref)
+            raise Problem(422, "Reference already exists" if there else "Reference name is not valid") from None
+        return JSONResponse(_ref_body(place, given.ref, given.sha), status_code=201)
+
+    async def read_ref(self, request: Request) -> Response:
+        """Where a branch or a tag stands."""
+        place = self._permit(request)
+        name = f"refs/{request.path_params['ref']}"
+        try:
+            out = await git("rev-parse", "--verify", "--quiet", "--end-of-options", name, at=place.git.path)
+        except GitError:
+            raise Problem(404, NOT_FOUND) from None
+        return JSONResponse(_ref_body(place, name, out.decode().strip()))
+
+    # Pull requests, and what hangs on them.
+
+    async def open(self, request: Request) -> Response:
+        """Open a pull request; one at most for each pair of branches."""
+        place = self._permit(request, "pull_requests", "write")
+        given, kept = await _given(request, _NewPull), self.kept(place)
+        head = given.head.rpartition(":")[2]
+        shas = [await place.git.resolve(f"refs/heads/{one}") for one in (head, given.base)]
+        if None in shas or shas[0] == shas[1]:
+            raise Problem(422, "Validation Failed")
+        if any((one.head, one.base, one.state) == (head, given.base, "open") for one in kept.pulls):
+            raise Problem(422, f"A pull request already exists for {place.page.owner}:{head}.")
+        pull = Pull(
+            number=len(kept.pulls) + 1,
+            title=given.title,
+            body=given.body,
+            head=head,
+            base=given.base,
+            draft=given.draft,
+            at=iso(self._clock()),
+        )
+        kept.pulls.append(pull)
+        return JSONResponse(await pull_request(place, pull, whole=True), status_code=201)
+
+    async def pulls(self, request: Request) -> Response:
+        """The pull requests that match."""
+        place = self._permit(request, "pull_requests")
+        query = request.query_params
+        head, base, state = query.get("head"), query.get("base"), query.get("state", "open")
+        found = [
+            one
+            for one in self.kept(place).pulls
+            if head in {None, f"{place.page.owner}:{one.head}"}
+            and base in {None, one.base}
+            and state in {"all", one.state}
+        ]
+        return JSONResponse([await pull_request(place, one, whole=False) for one in _page(request, found[::-1])])
+
+    async def comment(self, request: Request) -> Response:
+        """Say something on a pull request."""
+        place = self._permit(request, "pull_requests", "write")
+        kept, pull = self.kept(place), self._pull(request, place)
+        given = await _given(request, _NewComment)
+        made = Comment(id=number(place.page.url, str(len(kept.comments))), on=pull.number, body=given.body)
+        made.at = iso(self._clock())
+        kept.comments.append(made)
+        return JSONResponse(issue_comment(place, made), status_code=201)
+
+    async def comments(self, request: Request) -> Response:
+        """What was said on a pull request, oldest first."""
+        place = self._permit(request, "pull_requests")
+        pull = self._pull(request, place)
+        there = [one for one in self.kept(place).comments if one.on == pull.number]
+        return JSONResponse([issue_comment(place, one) for one in _page(request, there)])
+
+    async def labels(self, request: Request) -> Response:
+        """Put labels on a pull request; those it has stay, once."""
+        place = self._permit(request, "pull_requests", "write")
+        pull = self._pull(request, place)
+        given = await _given(request, _NewLabels)
+        pull.labels = list(dict.fromkeys([*pull.labels, *given.labels]))
+        return JSONResponse([label(place, one) for one in pull.labels])
+
+    async def check(self, request: Request) -> Response:
+        """Say how a commit does. Like GitHub's it makes one more whenever asked."""
+        place = self._permit(request, "checks", "write")
+        given, kept = await _given(request, _NewCheck), self.kept(place)
+        if await place.git.resolve(given.head_sha) is None:
+            raise Problem(422, f"No commit found for SHA: {given.head_sha}")
+        made = Check(
+            id=len(kept.checks) + 1,
+            name=given.name,
+            head_sha=given.head_sha,
+            external_id=given.external_id,
+            status="completed" if given.conclusion else given.status,
+            conclusion=given.conclusion,
+            title=given.output.title if given.output else None,
+            summary=given.output.summary if given.output else None,
+            at=iso(self._clock()),
+        )
+        kept.checks.append(made)
+        return JSONResponse(check_run(place, made, self._app(request)), status_code=201)
+
+    async def checks(self, request: Request) -> Response:
+        """The check runs of a commit."""
+        place = self._permit(request, "checks")
+        sha, name = await place.git.resolve(str(request.path_params["ref"])), request.query_params.get("check_name")
+        there = [one for one in self.kept(place).checks if one.head_sha == sha and name in {None, one.name}]
+        app = self._app(request)
+        told = [check_run(place, one, app) for one in _page(request, there[::-1])]
+        return JSONResponse({"total_count": len(there), "check_runs": told})
+
+    def kept(self, place: Place) -> Kept:
+        """What a repository has besides git."""
+        return self._repositories.setdefault(place.git.path, Kept())
+
+    def _pull(self, request: Request, place: Place) -> Pull:
+        wanted = int(request.path_params["number"])
+        found = next((one for one in self.kept(place).pulls if one.number == wanted), None)
+        if found is None:
+            raise Problem(404, NOT_FOUND)
+        return found
+
+
+Listed = TypeVar("Listed")
+
+
+def _page(request: Request, all_of_them: list[Listed]) -> list[Listed]:
+    size, page = int(request.query_params.get("per_page", 30)), int(request.query_params.get("page", 1))
+    return all_of_them[(page - 1) * size : page * size]
+
+
+async def _given(request: Request, model: type[Given]) -> Given:
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError:
+        raise Problem(422, "Invalid request.") from None
+
+
+async def _commit_body(place: Place, sha: str) -> Json:
+    info = await place.git.commit_object(sha)
+    whole = place.page.commit(info)
+    unsigned = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
+    parts = {name: getattr(info, name) for name in ("author", "committer")}
+    people = {name: {"name": one.name, "email": one.email, "date": one.date} for name, one in parts.items()}
+    kept = {name: whole[name] for name in ("sha", "node_id", "html_url", "parents")}
+    tree = {"sha": info.tree, "url": f"{place.page.url}/git/trees/{info.tree}"}
+    url = f"{place.page.url}/git/commits/{sha}"
+    return {**kept, **people, "url": url, "tree": tree, "message": info.message, "verification": unsigned}
+
+
+def _ref_body(place: Place, ref: str, sha: str) -> Json:
+    target = {"type": "commit", "sha": sha, "url": f"{place.page.url}/git/commits/{sha}"}
+    return {"ref": ref, "node_id": f"REF_{ref}", "url": f"{place.page.url}/git/{ref}", "object": target}

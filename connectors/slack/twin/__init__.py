@@ -1,0 +1,1 @@
+"""A twin of Slack: its API, its sockets and its pages."""

@@ -1,0 +1,1 @@
+"""Plans, decisions on them, and whether those allow a step: pure, offline."""

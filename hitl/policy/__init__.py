@@ -1,0 +1,1 @@
+"""The policy: who may do what, read from one file."""

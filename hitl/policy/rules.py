@@ -1,0 +1,221 @@
+"""The policy in force and the one function that reads it. Pure and total: every question gets a verdict.
+
+How a verdict is reached, in this order:
+
+1. An effect above the environment's phase is denied. No rule can loosen that.
+2. A `deny` rule that matches denies, whatever else matches. The order of rules does not matter.
+3. An action that any `allow` rule names is allowed where one of these rules matches, and denied elsewhere.
+4. An action that no `allow` rule names: `read` and `write` are allowed by the phase; `destructive` is denied.
+
+A rule matches an action by name: `github.read_file`, `github.*` for all of one system, or `*`. Its `where` compares
+fields of the step's context, each by itself and without regard to case (so does GitHub): the whole value, in which
+`*` stands for any characters. A field that the step does not say counts against it: a `deny` still matches, an
+`allow` does not.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, assert_never
+
+from hitl.approval.approvers import ApprovalRule, Path, People
+from hitl.protocol import Effect, Phase, PolicyContext, Refusal, RefusalReason
+
+
+def names_action(pattern: str, action: str) -> bool:
+    """Whether `*`, `system.*` or an action's name is about this action."""
+    system = pattern.removesuffix(".*")
+    return pattern in {"*", action} or (system != pattern and action.startswith(f"{system}."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One line of the policy.
+
+    Attributes:
+        name: Its place in the file, `environments.local.actions[0]`.
+        line: The line it starts on.
+        verdict: What it decides where it matches.
+        action: An action's name, `system.*`, or `*`.
+        where: Context fields and the pattern that each must match.
+        because: The reason that its author gave, for people.
+    """
+
+    name: str
+    line: int
+    verdict: Literal["allow", "deny"]
+    action: str
+    where: Mapping[str, str] = field(default_factory=dict[str, str])
+    because: str | None = None
+
+    def __str__(self) -> str:
+        """How messages name it."""
+        return f"{self.name} (line {self.line})"
+
+    def names(self, action: str) -> bool:
+        """Whether it is about this action."""
+        return names_action(self.action, action)
+
+    def covers(self, context: PolicyContext) -> bool:
+        """Whether its `where` holds for this context; a field that is not said holds for `deny` only."""
+        said = context.fields()
+        return all(
+            pattern.fullmatch(said[name]) is not None if name in said else self.verdict == "deny"
+            for name, pattern in self._patterns.items()
+        )
+
+    @cached_property
+    def _patterns(self) -> Mapping[str, re.Pattern[str]]:
+        return {
+            name: re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
+            for name, pattern in self.where.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the agent may do in one environment."""
+
+    phase: Phase
+    rules: tuple[Rule, ...] = ()
+    approvals: tuple[ApprovalRule, ...] = ()
+    slack_channel: str | None = None
+    """Where approvals are posted, by its id; a click elsewhere does not count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A whole policy file, valid. Made by `hitl.policy.file.load_policy`."""
+
+    source: str
+    environments: Mapping[str, Environment]
+    people: People = field(default_factory=People)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allow:
+    """The step may run; `rule` is None where the phase alone decided."""
+
+    phase: Phase
+    rule: str | None
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deny:
+    """The step may not run; `phase` is None where the environment is unknown."""
+
+    reason: RefusalReason
+    phase: Phase | None
+    rule: str | None
+    explanation: str
+
+
+Verdict = Allow | Deny
+
+
+def approval_rule(
+    policy: Policy, environment: str, *, action: str, path: Path = Path.ORDINARY
+) -> ApprovalRule | Refusal:
+    """Who approves this action: the rule that names it most closely, whatever their order; without one, nobody can."""
+    settings = policy.environments.get(environment)
+    named = [rule for rule in (settings.approvals if settings else ()) if names_action(rule.action, action)]
+    closest = [rule for rule in sorted(named, key=_closeness) if rule.path is path]
+    # A break-glass path belongs to its rule: one of a wider rule is none of this action's.
+    ordinary = min(named, key=_closeness, default=None)
+    if closest and ordinary and closest[0].action == ordinary.action:
+        return closest[0]
+    add = f"- {{action: {action}, groups: [GROUP]}}" if path is Path.ORDINARY else "break_glass: {groups: [GROUP]}"
+    return Refusal(
+        reason=RefusalReason.NO_RULE,
+        explanation=f"Nobody can approve {action!r} in {environment!r}: {policy.source} has no rule for it on the "
+        f"{path} path; an operator can add `{add}` under `approvals`.",
+    )
+
+
+def _closeness(rule: ApprovalRule) -> int:
+    """0 for a rule that names one action, 1 for a system, 2 for all."""
+    return 2 if rule.action == "*" else 1 if rule.action.endswith(".*") else 0
+
+
+def evaluate(policy: Policy, environment: str, *, action: str, effect: Effect, context: PolicyContext) -> Verdict:
+    """Decide whether `action` may run in `environment`. Never raises; see the top of this module for the order."""
+    settings = policy.environments.get(environment)
+    if settings is None:
+        return _unknown(policy, environment)
+    if not settings.phase.permits(effect):
+        return _above_phase(settings.phase, environment, action=action, effect=effect)
+    named = [rule for rule in settings.rules if rule.names(action)]
+    matching = [rule for rule in named if rule.covers(context)]
+    for rule in matching:
+        if rule.verdict == "deny":
+            return _forbidden(settings.phase, rule, action=action)
+    for rule in matching:
+        return Allow(phase=settings.phase, rule=str(rule), explanation=f"{action!r} is allowed by {rule}.")
+    if allows := [rule for rule in named if rule.verdict == "allow"]:
+        return _not_covered(settings.phase, allows, action=action)
+    return _unnamed(settings.phase, environment, action=action, effect=effect)
+
+
+def _unknown(policy: Policy, environment: str) -> Deny:
+    known = ", ".join(map(repr, policy.environments)) or "none"
+    return Deny(
+        reason=RefusalReason.UNKNOWN_ENVIRONMENT,
+        phase=None,
+        rule=None,
+        explanation=f"{policy.source} does not name the environment {environment!r}; it names {known}.",
+    )
+
+
+def _above_phase(phase: Phase, environment: str, *, action: str, effect: Effect) -> Deny:
+    return Deny(
+        reason=RefusalReason.PHASE,
+        phase=phase,
+        rule=f"environments.{environment}.phase",
+        explanation=f"{action!r} is a {effect} step and {environment!r} is in phase {phase}, which does not permit it; "
+        "an operator can raise the phase in the policy file.",
+    )
+
+
+def _forbidden(phase: Phase, rule: Rule, *, action: str) -> Deny:
+    because = f": {rule.because}" if rule.because else ""
+    return Deny(
+        reason=RefusalReason.DENY_RULE,
+        phase=phase,
+        rule=str(rule),
+        explanation=f"{action!r} is denied by {rule}{because}; an operator can change that rule in the policy file.",
+    )
+
+
+def _not_covered(phase: Phase, allows: list[Rule], *, action: str) -> Deny:
+    return Deny(
+        reason=RefusalReason.NO_ALLOW_RULE,
+        phase=phase,
+        rule=str(allows[0]),
+        explanation=f"{action!r} is allowed only where {_conditions(allows)}, and this step is not; "
+        "an operator can add a rule to the policy file.",
+    )
+
+
+def _unnamed(phase: Phase, environment: str, *, action: str, effect: Effect) -> Verdict:
+    match effect:
+        case Effect.READ | Effect.WRITE:
+            explanation = f"{action!r} is a {effect} step, and phase {phase} of {environment!r} permits it."
+            return Allow(phase=phase, rule=None, explanation=explanation)
+        case Effect.DESTRUCTIVE:
+            return Deny(
+                reason=RefusalReason.NO_ALLOW_RULE,
+                phase=phase,
+                rule=None,
+                explanation=f"{action!r} is destructive and no rule of {environment!r} names it; "
+                f"an operator can add `- allow: {action}` to the policy file.",
+            )
+        case _:
+            assert_never(effect)
+
+
+def _conditions(rules: list[Rule]) -> str:
+    return ", or ".join(
+        " and ".join(f"{name} is {pattern!r}" for name, pattern in rule.where.items()) + f" ({rule})" for rule in rules
+    )

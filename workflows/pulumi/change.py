@@ -1,0 +1,210 @@
+"""What goals do that change a stack: plan on what is really there, ask people, apply exactly that, and look again."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.pulumi.contracts import (
+        DETECT_DRIFT,
+        READ_OUTPUTS,
+        DriftLook,
+        DriftSeen,
+        OutputsLook,
+        PreparedStack,
+        SaidDone,
+        StackChanged,
+        StackOutputs,
+        StackPreviewed,
+    )
+    from activities.step_end import StepEnd, Way, headline
+    from connectors.pulumi.outcome import Ended
+    from hitl.approval.plan import Plan, read_plan
+    from workflows.approval.approved_step import ApprovingGoal
+    from workflows.contracts import DestructiveGoalInput
+    from workflows.pulumi.contracts import StackAsked, StackResult
+    from workflows.pulumi.goal import StackGoal
+
+_LOOKED_WHATEVER_IS_SAID: Final = "look-whatever-is-said"
+"""The patch: runs that began without it looked only where all is said to be done."""
+
+REPLANS: Final = 3
+"""How often people are asked anew because the stack, the world or the commit is not what they approved."""
+
+MOST_LISTED: Final = 200
+
+
+class NothingToDo(Exception):
+    """The stack is as it should be: there is nothing to approve."""
+
+
+class StackChange(StackGoal, ApprovingGoal):
+    """The part that goals share which change a stack. Not a workflow by itself."""
+
+    def __init__(self, request: DestructiveGoalInput, asked: StackAsked) -> None:
+        super().__init__(request)
+        self._asked_for = asked
+        self._prepared: PreparedStack | None = None
+        self._previewed = StackPreviewed()
+        self._drift = DriftSeen()
+
+    def progressed(self, line: str) -> None:
+        """It is also said below the message about the approval."""
+        self.progress = line
+
+    @property
+    def prepared(self) -> PreparedStack:
+        """The project, once it was taken apart."""
+        if self._prepared is None:
+            raise RuntimeError("the project was used before it was prepared")
+        return self._prepared
+
+    def planned(self, previewed: StackPreviewed) -> Plan:
+        """The plan that people are asked about.
+
+        Raises:
+            NothingToDo: It changes nothing.
+        """
+        self._previewed = previewed
+        if previewed.plan is None:
+            raise NothingToDo
+        return read_plan(previewed.plan)
+
+    def unchanged(self) -> AbstractAsyncContextManager[None]:
+        """Have the stack alone, while what is asked for is still the commit that was planned.
+
+        Entering it raises `ApplicationError` of type `Conflict` where it is another one.
+        """
+        asked, commit = self._asked_for, self.prepared.commit
+        return self.holding(self.prepared, asked.place, first=lambda: self.require_commit(asked, commit))
+
+    def denied(self, reason: str) -> StackResult:
+        """The result of a goal that was refused."""
+        return self.result().model_copy(update={"outcome": "denied", "reason": reason})
+
+    def result(self) -> StackResult:
+        """What is known by now."""
+        prepared, place = self._prepared, self._asked_for.place
+        return StackResult(
+            repository=place.repository,
+            stack=place.stack,
+            project=prepared.project if prepared else None,
+            commit=prepared.commit if prepared else None,
+            headline=self._previewed.headline,
+            plan=self._previewed.whole_plan,
+            state_before=self._previewed.exported,
+            state_after=self._previewed.exported,
+        )
+
+    async def ended(self, changed: StackChanged) -> StackResult:
+        """The result of a change; one that was applied is looked at by another process, with other credentials."""
+        outcome, end = changed.outcome, changed.end()
+        kind = end.way
+        told = self.result().model_copy(
+            update={
+                "outcome": kind,
+                "reason": None if kind == "completed" else f"{_sentence(end)} {outcome.next_step}",
+                "done": _listed(end.done),
+                "not_done": _listed(end.not_done),
+                "unplanned": _listed(end.unplanned),
+                "failed": _listed(end.failed),
+                "in_doubt": _listed(end.in_doubt),
+                "errors": outcome.errors,
+                "next_step": outcome.next_step,
+                "outputs": changed.outputs,
+                "events": changed.events,
+                "state_after": changed.exported,
+            }
+        )
+        if kind != "completed":
+            return told
+        if not self.confirmed:
+            async with self.holding(self.prepared, self._asked_for.place):
+                self._drift = await self._seen_afterwards()
+        return told.model_copy(update={"drift": _drift_lines(self._drift)})
+
+    async def confirm_change(self, plan: Plan, changed: StackChanged) -> None:
+        """Look whether what is said of a change is so, by the state, while this goal still has the stack.
+
+        Raises:
+            ApplicationError: `OutcomeUnknown`: it is not.
+        """
+        match changed.outcome.ended:
+            case Ended.APPLIED:
+                self._drift = await self._seen_afterwards()
+                if self._drift.missing != 0:
+                    raise self.doubted(plan, f"{self._drift.missing or 'all'} of its changes are not in the state")
+            case Ended.REFUSED if self.looks_whatever_is_said():
+                seen = await self.state_now(self._said(refused=True))
+                if seen.otherwise != 0:
+                    raise self.doubted(plan, "its state is another than before", way="refused")
+            case Ended.PARTIALLY_APPLIED if self.looks_whatever_is_said():
+                seen = await self.state_now(self._said(done=tuple(one.urn for one in changed.outcome.done)))
+                if seen.otherwise != 0:
+                    why = f"{seen.otherwise or 'all'} of the changes that it names as done are not in the state"
+                    raise self.doubted(plan, why, way="partially_applied")
+            case _:
+                pass  # nobody can say, and that is what people are told
+
+    def looks_whatever_is_said(self) -> bool:
+        """Whether to look also where a step says that it did not do all; for that, and in that place, alone."""
+        return workflow.patched(_LOOKED_WHATEVER_IS_SAID)
+
+    def doubted(self, plan: Plan, why: str, *, way: Way = "completed") -> ApplicationError:
+        """What a goal ends with of whose change is said what is not seen.
+
+        Args:
+            plan: What was approved.
+            why: What is seen.
+            way: How the change is said to have ended.
+        """
+        return application_error(
+            ErrorType.OUTCOME_UNKNOWN,
+            f"{plan.action} is said to be {headline(way)}, on {self.prepared.project}/{self._asked_for.place.stack}; "
+            f"{why}: look at what happened there",
+        )
+
+    async def state_now(self, said: SaidDone | None = None) -> StackOutputs:
+        """The state, looked at alone: providers, which may be why a change was not made, are not asked."""
+        place, prepared = self._asked_for.place, self.prepared
+        return await self.look(
+            READ_OUTPUTS,
+            lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
+            place=place,
+            summary="Look whether it is so",
+        )
+
+    def _said(self, *, done: tuple[str, ...] | None = None, refused: bool = False) -> SaidDone | None:
+        whole_plan, exported = self._previewed.whole_plan, self._previewed.exported
+        if whole_plan is None or exported is None:
+            return None
+        return SaidDone(whole_plan=whole_plan, exported=exported, done=done, refused=refused)
+
+    async def _seen_afterwards(self) -> DriftSeen:
+        place, prepared, said = self._asked_for.place, self.prepared, self._said()
+        return await self.look(
+            DETECT_DRIFT,
+            lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
+            place=place,
+            summary="Look whether it is so",
+        )
+
+
+def _drift_lines(seen: DriftSeen) -> tuple[str, ...]:
+    """What stands otherwise than the state says, for people."""
+    return seen.lines if seen.fingerprints or not seen.complete else ()
+
+
+def _sentence(end: StepEnd) -> str:
+    told = end.sentence()
+    return f"{told[0].upper()}{told[1:]}{'' if told.endswith('.') else '.'}"
+
+
+def _listed(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """As many as a result may hold; where that is not all, the last line says so."""
+    if len(lines) <= MOST_LISTED:
+        return lines
+    return (*lines[:MOST_LISTED], f"{MOST_LISTED} of {len(lines)} listed; the event log has them all")

@@ -1,0 +1,94 @@
+"""The goal `DetectDrift`: what stands outside otherwise than a stack's state says, told once when it is new."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.pulumi.contracts import DETECT_DRIFT, DriftLook, DriftSeen
+    from workflows.execute import execute
+    from workflows.pulumi.contracts import DetectDriftInput, DetectDriftResult, asked_for
+    from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, MAX_DRIFT_LINES, TELL_DRIFT, TellDrift
+    from workflows.pulumi.goal import StackGoal
+
+_TELLING: Final = timedelta(hours=1)
+"""Then the look ends without it: what people were not told is new again in the next one."""
+
+
+@workflow.defn(name=DRIFT_WORKFLOW)
+class DetectDriftWorkflow(StackGoal):
+    """Look, and tell people of what the look before did not see. As a schedule, each look goes on from the last."""
+
+    @workflow.init
+    def __init__(self, request: DetectDriftInput) -> None:
+        super().__init__(request)
+        self._wanted = request
+        self._asked = asked_for(request)
+
+    @workflow.run
+    async def run(self, request: DetectDriftInput) -> DetectDriftResult:
+        """Look and tell; a refusal by the guard is a result."""
+        return await self.carry_out(
+            self._detect(),
+            denied=lambda reason: DetectDriftResult(
+                outcome="denied", reason=reason, repository=request.repository, stack=request.stack
+            ),
+        )
+
+    async def _detect(self) -> DetectDriftResult:
+        place, known = self._asked.place, _known()
+        prepared = await self.prepare(self._asked)
+        async with self.holding(prepared, place):
+            seen = await self.look(
+                DETECT_DRIFT,
+                lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, known=known),
+                place=place,
+                summary=f"Compare {prepared.project}/{place.stack} with what is really there",
+            )
+        told = not seen.new or await self._tell(f"{prepared.project}/{place.stack} ({place.repository})", seen)
+        return DetectDriftResult(
+            repository=place.repository,
+            stack=place.stack,
+            deployed=seen.deployed,
+            drifted=len(seen.fingerprints),
+            quiet=seen.quiet,
+            looked_at=seen.looked_at,
+            complete=seen.complete,
+            lines=seen.lines,
+            new=seen.new,
+            # An incomplete look proves nothing gone; what it did not see is not new when it is seen again.
+            fingerprints=_remembered(seen, known, told=told),
+            report=seen.report,
+        )
+
+    async def _tell(self, place: str, seen: DriftSeen) -> bool:
+        """Whether people were told."""
+        # Of each difference its first line: what lies below says the same, property by property.
+        new = tuple(line for line in seen.new if not line.startswith(" "))
+        lines = new[:MAX_DRIFT_LINES]
+        try:
+            await execute(
+                TELL_DRIFT,
+                TellDrift(place=place, lines=lines, more=len(new) - len(lines), key="new"),
+                preset=TELL_DRIFT.preset.within(_TELLING),
+                summary="Tell people what is new",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("people could not be told of drift: %s", error.cause)
+            return False
+        return True
+
+
+def _known() -> tuple[str, ...]:
+    """What people were told of by the looks before of the same schedule."""
+    before: DetectDriftResult | None = workflow.get_last_completion_result(DetectDriftResult)
+    return before.fingerprints if before is not None else ()
+
+
+def _remembered(seen: DriftSeen, known: tuple[str, ...], *, told: bool) -> tuple[str, ...]:
+    now = seen.fingerprints if told else tuple(one for one in seen.fingerprints if one in known)
+    return now if seen.complete else tuple(dict.fromkeys((*now, *known)))

@@ -1,0 +1,76 @@
+"""The goal `InspectStack`: what a stack is, for people who are about to decide something about it."""
+
+from typing import TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.pulumi.contracts import (
+        LOOK_AT_LOCK,
+        READ_HISTORY,
+        READ_OUTPUTS,
+        OutputsLook,
+        PreparedStack,
+        StackLook,
+        StackRead,
+    )
+    from activities.step import Step
+    from workflows.pulumi.contracts import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
+    from workflows.pulumi.goal import StackGoal
+
+Read = TypeVar("Read", bound=StackRead)
+
+
+@workflow.defn(name="InspectStack")
+class InspectStackWorkflow(StackGoal):
+    """Read a stack's outputs, history, lock and state, while no goal works on it."""
+
+    @workflow.init
+    def __init__(self, request: InspectStackInput) -> None:
+        super().__init__(request)
+        self._asked = asked_for(request)
+
+    @workflow.run
+    async def run(self, request: InspectStackInput) -> InspectStackResult:
+        """Read it all; a refusal by the guard is a result."""
+        return await self.carry_out(
+            self._inspect(),
+            denied=lambda reason: InspectStackResult(
+                outcome="denied", reason=reason, repository=request.repository, stack=request.stack
+            ),
+        )
+
+    async def _inspect(self) -> InspectStackResult:
+        place = self._asked.place
+        prepared = await self.prepare(self._asked)
+        found = InspectStackResult(repository=place.repository, stack=place.stack, project=prepared.project)
+        async with self.holding(prepared, place):
+            read = await self.look(
+                READ_OUTPUTS,
+                lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets),
+                place=place,
+                summary="Keep its state, and read its outputs",
+            )
+            if not read.deployed:
+                return found.model_copy(update={"deployed": False})
+            history = await self._read(READ_HISTORY, prepared, "Read its history")
+            lock = await self._read(LOOK_AT_LOCK, prepared, "Look who holds its lock")
+        deployments = tuple(DeploymentTold.model_validate(dict(one)) for one in history.deployments)
+        return found.model_copy(
+            update={
+                "outputs": read.outputs,
+                "deployments": deployments,
+                "locked_by": lock.owners,
+                "state": read.state,
+                "exported": read.exported,
+            }
+        )
+
+    async def _read(self, step: Step[StackLook, Read], prepared: PreparedStack, summary: str) -> Read:
+        place = self._asked.place
+        return await self.look(
+            step,
+            lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
+            place=place,
+            summary=summary,
+        )
