@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # In groups, of which two run beside each other, as they wait as often as they compute. A browser drops its connections when
 # an interface of the machine comes or goes, as each sandbox network makes one: its tests come first, and alone.
-BROWSER_TESTS := tests/connectors/slack/test_twin_browser.py tests/hitl/console/test_browser.py
+BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
 TESTS_browser := $(BROWSER_TESTS)

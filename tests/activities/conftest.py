@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from connectors.artifacts import ArtifactStore
 from connectors.github.twin.app import TwinConfig, create_twin
-from tests.activities.on_github import House
+from tests.activities.github.at_work import House
 from tests.connectors.github.recorded import Served, served
 from tests.connectors.github.shop import Shop, build, git
 

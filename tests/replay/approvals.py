@@ -25,7 +25,7 @@ from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
 from hitl.approval.decision import Verdict
 from hitl.protocol import Denial, RefusalReason
-from tests.workflows.approving import ACTION, Ask, AskWorkflow, House, eventually
+from tests.workflows.approval.approving import ACTION, Ask, AskWorkflow, House, eventually
 from tests.workflows.scripted import SEEN, Steps, next_answer, workers
 from workflows.approval.contracts import NOTICE_WORKFLOW, ApprovalState
 from workflows.approval.decision_checks import DecisionChecks

@@ -20,10 +20,10 @@ from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
 from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
-from tests.workflows.approving import House
+from tests.workflows.approval.approving import House
+from tests.workflows.approval.telling import Teller, until_told
+from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
-from tests.workflows.stacking import StackSessions
-from tests.workflows.telling import Teller, until_told
 from workflows.converter import data_converter
 from workflows.parked_contracts import PARKED_NOTICE
 

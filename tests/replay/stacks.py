@@ -12,7 +12,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.pulumi.contracts import LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from activities.queues import TaskQueue
 from connectors.pulumi.outcome import Ended, UpOutcome
-from tests.workflows.stacking import (
+from tests.workflows.pulumi.stacking import (
     ACTIONS,
     DESTROY,
     DIGEST,

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.workflows.approving import House
+from tests.workflows.approval.approving import House
 from workers.ending import run_to_the_end
 from workflows.converter import data_converter
 

@@ -10,8 +10,8 @@ from temporalio.client import Client
 from connectors.vault import VaultSession
 from tests.connectors.vault.server import House, VaultServer
 from tests.hitl.gateway.running import Place, place
-from tests.workflows.approving import POLICY
-from tests.workflows.approving import House as ApprovalHouse
+from tests.workflows.approval.approving import POLICY
+from tests.workflows.approval.approving import House as ApprovalHouse
 
 
 @pytest.fixture(scope="session")

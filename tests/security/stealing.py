@@ -1,7 +1,7 @@
 """What attacks on approvals and those on their grants need: people who approve, and a grant to steal."""
 
 from hitl.approval.decision import SignedDecision
-from tests.workflows.approving import ACTION, Ask, Asked, House
+from tests.workflows.approval.approving import ACTION, Ask, Asked, House
 
 STEP = f"{ACTION}/1"
 

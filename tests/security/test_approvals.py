@@ -1,6 +1,7 @@
 """Deciding without being asked: what somebody who reaches Temporal can try on an approval, on the real server.
 
-Each control has its test here, in `test_grants.py` or in `tests/hitl/test_grant.py`; without the control it fails.
+Each control has its test here, in `test_grants.py` or in
+`tests/hitl/approval/test_grant.py`; without the control it fails.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from activities.queues import TaskQueue
 from hitl.approval.decision import SignedDecision, Surface, Verdict
 from hitl.protocol import RefusalReason
 from tests.security.stealing import approve, go, granted
-from tests.workflows.approving import POLICY, Ask, House, eventually
+from tests.workflows.approval.approving import POLICY, Ask, House, eventually
 from workflows.approval.contracts import ApprovalState, DecisionReceipt
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -28,7 +28,7 @@ from hitl.slack.client import SlackMessages, web_client
 from observability.redaction import Redactor, redact
 from sandbox.engine import Engine
 from sandbox.pulumi.outcome import RunOutcome, StepOutcome
-from tests.activities.test_stack_files import files
+from tests.activities.pulumi.test_files import files
 from tests.security.canaries import ALL, AT_THE_CUT, SHAPED, clean, failing, telling
 from workflows.converter import data_converter
 

@@ -18,9 +18,8 @@ from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, UpOutcome
 from tests.replay.approvals import DELETED, GONE, Asking, at_work, start_asking
 from tests.security.stealing import approve
-from tests.workflows.approving import House
-from tests.workflows.scripted import SEEN
-from tests.workflows.stacking import (
+from tests.workflows.approval.approving import House
+from tests.workflows.pulumi.stacking import (
     ACTIONS,
     DESTROY,
     DIGEST,
@@ -34,6 +33,7 @@ from tests.workflows.stacking import (
     StackSessions,
     plan,
 )
+from tests.workflows.scripted import SEEN
 from workflows.approval.contracts import ApprovalState
 from workflows.contracts import GoalInput
 

@@ -19,7 +19,7 @@ from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
 from hitl.gateway.clicks import Click, Clicks, Kind, Outcome
 from tests.hitl.gateway.running import CHANNEL, ELSEWHERE, Place, buttons, slack_id, texts
-from tests.workflows.approving import Ask, make_plan
+from tests.workflows.approval.approving import Ask, make_plan
 from workers.gateway import Gateway
 from workflows.approval.contracts import ApprovalState, CountedDecision, UpdateApproval
 

@@ -16,7 +16,7 @@ from hitl.canonical import canonical_json
 from hitl.gateway.starts import MEMO
 from hitl.policy.file import load_policy
 from tests.hitl.gateway.running import Place
-from tests.workflows.approving import RemoveInput, RemoveResult
+from tests.workflows.approval.approving import RemoveInput, RemoveResult
 from workers.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,6 +1,7 @@
 """Running the step without being allowed to: what can be tried with a grant, or without one, on the real server.
 
-Each control has its test here, in `test_approvals.py` or in `tests/hitl/test_grant.py`; without the control it fails.
+Each control has its test here, in `test_approvals.py` or in
+`tests/hitl/approval/test_grant.py`; without the control it fails.
 """
 
 import json
@@ -25,7 +26,7 @@ from hitl.approval.decision import Decision, Verdict
 from hitl.approval.plan import plan_digest
 from hitl.protocol import RefusalReason
 from tests.security.stealing import STEP, approve, go, granted
-from tests.workflows.approving import ACTION, POLICY, Ask, Asked, House, eventually, make_plan
+from tests.workflows.approval.approving import ACTION, POLICY, Ask, Asked, House, eventually, make_plan
 from workflows.approval.contracts import ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -22,9 +22,9 @@ from activities.guard.withheld import DestructiveSecrets
 from activities.step import implements
 from hitl.approval.plan import read_plan
 from hitl.protocol import RefusalReason
-from tests.activities.attempts import Records
+from tests.activities.guard.attempts import Records
 from tests.security.stealing import STEP, approve
-from tests.workflows.approving import REMOVE, BranchParameters, House, Removed, Remover, eventually
+from tests.workflows.approval.approving import REMOVE, BranchParameters, House, Removed, Remover, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

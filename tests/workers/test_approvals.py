@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from hitl.approval.decision import Verdict
 from hitl.approval.plan import Change, Cost, Plan, Resource, Risk, plan_digest
-from tests.workflows.approving import ACTION, House, eventually, make_plan
+from tests.workflows.approval.approving import ACTION, House, eventually, make_plan
 from workers.commands.approvals import Inbox, lines
 from workers.commands.exits import Exit
 

@@ -13,7 +13,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from tests.workflows.approving import ACTION, House, eventually
+from tests.workflows.approval.approving import ACTION, House, eventually
 from tests.workflows.parking import NobodyWorkflow, ParkInput, ParkWorkflow, StepWorkflow
 from workers.commands import waiting
 from workers.commands.follow import lasted, now

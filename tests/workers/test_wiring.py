@@ -34,8 +34,8 @@ from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.spec import Limits
-from tests.activities.attempts import Records, Waited, times
-from tests.hitl.granting import make_plan
+from tests.activities.guard.attempts import Records, Waited, times
+from tests.hitl.approval.granting import make_plan
 from workers.roles.connectors import connectors_worker
 from workers.roles.destructive import Destroying, destructive_worker
 from workers.roles.sandbox import sandbox_worker

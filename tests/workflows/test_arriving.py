@@ -30,7 +30,7 @@ from activities.guard.error_types import ErrorType
 from activities.queues import TaskQueue
 from hitl.approval.decision import Verdict
 from tests.workers.test_codec import ring
-from tests.workflows.approving import ACTION, Ask, House
+from tests.workflows.approval.approving import ACTION, Ask, House
 from tests.workflows.raw_step import Ended, RawStepWorkflow
 from tests.workflows.scripted import Steps, workers
 from workers.codec import EncryptionCodec

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
-from tests.workflows.approving import Ask, House
+from tests.workflows.approval.approving import Ask, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -16,9 +16,9 @@ from activities.presets import pause_of_parked
 from activities.queues import TaskQueue
 from tests.conftest import BIN
 from tests.replay.scenarios import until_parked
+from tests.workflows.approval.telling import TOLD, Teller, ends, notices
+from tests.workflows.pulumi.stacking import INSPECT, Stack, StackSessions
 from tests.workflows.scripted import CONTENT, RAN, Steps, workers
-from tests.workflows.stacking import INSPECT, Stack, StackSessions
-from tests.workflows.telling import TOLD, Teller, ends, notices
 from workflows.contracts import (
     SEARCH_ATTRIBUTES,
     ReadFileInput,

@@ -19,11 +19,11 @@ from temporalio.worker import Worker
 
 from activities.queues import TaskQueue
 from tests.replay.scenarios import exhausted
-from tests.workflows.approving import eventually
+from tests.workflows.approval.approving import eventually
+from tests.workflows.approval.telling import Teller, until_told
 from tests.workflows.holding import HolderWorkflow
+from tests.workflows.pulumi.stacking import UP, Stack, StackSessions
 from tests.workflows.scripted import workers
-from tests.workflows.stacking import UP, Stack, StackSessions
-from tests.workflows.telling import Teller, until_told
 from workflows.approval.contracts import NOTICE_WORKFLOW
 from workflows.contracts import ReadFileInput, ReadFileResult, Resume
 from workflows.pulumi.contracts import StackResult

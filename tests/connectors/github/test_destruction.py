@@ -17,10 +17,10 @@ from activities.guard.current_attempt import NotCurrent
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
 from connectors.errors import NotFound
-from tests.activities.attempts import Records, Waited, admitted, times
+from tests.activities.guard.attempts import Records, Waited, admitted, times
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop, git
-from tests.hitl.granting import Gateway, make_plan
+from tests.hitl.approval.granting import Gateway, make_plan
 from workers.github import github_to_destroy
 from workers.settings import Settings
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.hitl.console.test_looking import listed, shown_at
 from tests.hitl.console.visiting import Console
-from tests.workflows.approving import eventually
+from tests.workflows.approval.approving import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

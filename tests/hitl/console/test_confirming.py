@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from hitl.approval.decision import Verdict
-from tests.hitl.authenticator import USER_PRESENT, SoftKey
+from tests.hitl.approval.authenticator import USER_PRESENT, SoftKey
 from tests.hitl.console.test_browser import Windows, reads_well, works_by_keyboard
 from tests.hitl.console.visiting import ORIGIN, Console, Visit
 from workflows.approval.contracts import ApprovalState

@@ -8,7 +8,7 @@ import pytest
 from hitl.approval.decision import Surface, Verdict
 from hitl.console.tokens import Form, Session
 from tests.hitl.console.visiting import Console, others_scripts
-from tests.workflows.approving import eventually
+from tests.workflows.approval.approving import eventually
 from workflows.approval.contracts import ApprovalState
 from workflows.contracts import GoalState, GoalStatus
 

@@ -20,7 +20,7 @@ from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.server_lists import fetch_page
 from tests.hitl.console.visiting import Console, Visit
 from tests.replay.scenarios import exhausted, until_parked
-from tests.workflows.approving import eventually
+from tests.workflows.approval.approving import eventually
 from tests.workflows.scripted import workers
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalResult, ReadFileInput
 

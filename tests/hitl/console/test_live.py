@@ -9,7 +9,7 @@ from hitl.console import live as module
 from hitl.console.live import Live, TooMany
 from hitl.console.ports import Unavailable
 from tests.hitl.console.visiting import Console
-from tests.workflows.approving import eventually
+from tests.workflows.approval.approving import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -16,7 +16,7 @@ from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.decision import Verdict
 from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
 from tests.hitl.console.visiting import Console, Visit, others_scripts
-from tests.workflows.approving import Ask, eventually
+from tests.workflows.approval.approving import Ask, eventually
 from workflows.approval.contracts import (
     APPROVAL_WORKFLOW,
     ApprovalRequest,

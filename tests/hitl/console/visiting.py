@@ -47,7 +47,7 @@ from hitl.console.tokens import Tokens
 from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.clicks import Click, Kind, Outcome
 from hitl.gateway.starts import StartedGoal
-from tests.workflows.approving import POLICY, Ask, Asked, House
+from tests.workflows.approval.approving import POLICY, Ask, Asked, House
 from workflows.approval.contracts import DecisionReceipt
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.registry import GoalEntry

@@ -1,6 +1,6 @@
 """A gateway as its process wires it, between the real pieces: Temporal, OpenBao, Slack's twin, and the real approval.
 
-Only people are played, by the twin, and the thing that is destroyed, by `tests.workflows.approving`.
+Only people are played, by the twin, and the thing that is destroyed, by `tests.workflows.approval.approving`.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from hitl.gateway.starts import StartedGoal
 from hitl.protocol import Effect
 from tests.connectors.slack.workspace import Clock, Json, Twin, serving
 from tests.connectors.vault.server import SLACK
-from tests.workflows.approving import POLICY, House, RemoveInput, RemoveResult
+from tests.workflows.approval.approving import POLICY, House, RemoveInput, RemoveResult
 from workers.gateway import Gateway
 from workers.roles.gateway import gateway_workers
 from workers.settings import Settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hitl.authenticator import SoftKey
+from tests.hitl.approval.authenticator import SoftKey
 from tests.hitl.gateway.running import Place, buttons
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

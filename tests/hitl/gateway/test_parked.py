@@ -13,7 +13,7 @@ from connectors.vault import VaultSession
 from tests.hitl.gateway.parking import SEALED, at_work, outage, resume, start, steps, told, until_told
 from tests.hitl.gateway.running import CHANNEL, ONE, PATIENCE, Place, eventually, place, texts
 from tests.replay.scenarios import until_parked
-from tests.workflows.approving import RemoveWorkflow
+from tests.workflows.approval.approving import RemoveWorkflow
 from tests.workflows.scripted import Steps, workers
 from workflows.parked_contracts import PARKED_NOTICE
 

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
 from tests.hitl.gateway.running import Place, texts
-from tests.workflows.approving import RemoveResult
+from tests.workflows.approval.approving import RemoveResult
 from workers.gateway import Gateway
 from workflows.approval.contracts import UpdateApproval
 

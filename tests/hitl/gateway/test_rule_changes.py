@@ -10,7 +10,7 @@ from activities.guard.policy_source import PolicySource
 from hitl.gateway.rule_changes import RuleChanges
 from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import ONE, Place, eventually
-from tests.workflows.approving import POLICY, RemoveResult
+from tests.workflows.approval.approving import POLICY, RemoveResult
 from workers.gateway import Gateway
 from workflows.approval.contracts import ApprovalState
 from workflows.contracts import STATE_ATTRIBUTE

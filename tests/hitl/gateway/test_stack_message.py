@@ -5,7 +5,7 @@ import pytest
 from hitl.approval.plan import Plan
 from tests.hitl.console.stacks import a_bit_of_all, digest_of, many, signed
 from tests.hitl.gateway.running import OFFERED, Place, buttons, texts
-from tests.workflows.approving import Ask
+from tests.workflows.approval.approving import Ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

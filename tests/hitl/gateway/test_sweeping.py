@@ -17,7 +17,7 @@ from hitl.gateway.server import FoundApproval, Server
 from hitl.gateway.sweeping import Sweeper
 from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import Place, buttons, eventually, texts
-from tests.workflows.approving import Ask
+from tests.workflows.approval.approving import Ask
 from workers.gateway import Gateway
 from workflows.approval.contracts import UpdateApproval
 

@@ -7,7 +7,7 @@ import pytest
 
 from hitl.approval.decision import read_decision
 from tests.hitl.gateway.running import OFFERED, Place, buttons, eventually, slack_id, texts
-from tests.workflows.approving import Ask
+from tests.workflows.approval.approving import Ask
 from workflows.approval.contracts import ApprovalResult, ApprovalState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -54,9 +54,9 @@ from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.purposes import EgressSettings
 from sandbox.registries import MirrorSettings
 from sandbox.spec import Limits
-from tests.activities.attempts import admitted, times
+from tests.activities.guard.attempts import admitted, times
 from tests.connectors.vault.server import House, VaultServer
-from tests.hitl.granting import Gateway
+from tests.hitl.approval.granting import Gateway
 from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, PROJECT, Database, Way, still_wanted
 from workers.sandbox import Provision

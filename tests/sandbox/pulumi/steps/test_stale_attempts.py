@@ -9,7 +9,7 @@ from activities.guard.current_attempt import NotCurrent
 from activities.guard.granted import GrantedRequest
 from activities.pulumi.contracts import PreviewRequest, RestoreLook
 from connectors.pulumi.empty_state import EMPTY_STATE
-from tests.activities.attempts import Waited
+from tests.activities.guard.attempts import Waited
 from tests.sandbox.pulumi.conftest import LOCKS
 from tests.sandbox.pulumi.steps.conftest import Shop
 from tests.sandbox.pulumi.steps.test_bad_days import MORE, unlocking

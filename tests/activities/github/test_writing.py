@@ -16,7 +16,7 @@ from activities.github.contracts import (
 from activities.step import implemented, step_of
 from connectors.errors import Conflict, InvalidRequest, Unavailable
 from hitl.protocol import Effect
-from tests.activities.on_github import House, at_work
+from tests.activities.github.at_work import House, at_work
 from tests.connectors.github.shop import git
 
 BRANCH = "banksman/say-hello-1"

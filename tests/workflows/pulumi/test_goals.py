@@ -24,8 +24,8 @@ from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, Failure, UpOutcome
 from hitl.approval.decision import Verdict
-from tests.workflows.approving import eventually
-from tests.workflows.stacking import (
+from tests.workflows.approval.approving import eventually
+from tests.workflows.pulumi.stacking import (
     ACTIONS,
     DESTROY,
     DIGEST,

@@ -14,7 +14,7 @@ from activities.pulumi.contracts import StackRestored
 from activities.queues import TaskQueue
 from connectors.pulumi.outcome import Ended
 from hitl.approval.decision import Verdict
-from tests.workflows.stacking import (
+from tests.workflows.pulumi.stacking import (
     ACTIONS,
     DIGEST,
     KEPT,

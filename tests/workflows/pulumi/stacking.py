@@ -40,9 +40,9 @@ from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Deed, Ended, UpOutcome
 from hitl.approval.plan import Change, Plan, Resource, Risk
-from tests.workflows.approving import House
+from tests.workflows.approval.approving import House
+from tests.workflows.approval.telling import Teller
 from tests.workflows.scripted import FETCHED, next_answer
-from tests.workflows.telling import Teller
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.implementations import WORKFLOWS
 from workflows.pulumi.contracts import (

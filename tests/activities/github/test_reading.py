@@ -9,7 +9,7 @@ from activities.github.contracts import FetchRepositoryRequest, FileRead, ReadFi
 from activities.step import implemented, step_of
 from connectors.errors import NotFound, Unavailable
 from hitl.protocol import Effect
-from tests.activities.on_github import REPOSITORY, House, at_work
+from tests.activities.github.at_work import REPOSITORY, House, at_work
 from tests.connectors.github.shop import BINARY, LARGE, git
 
 

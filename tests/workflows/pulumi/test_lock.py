@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from tests.workflows.approving import eventually
+from tests.workflows.approval.approving import eventually
 from tests.workflows.holding import HolderWorkflow
 from workflows.pulumi.lock import StackLine, StackLockWorkflow, lock_id
 from workflows.runner import sandbox_runner

@@ -16,7 +16,7 @@ from activities.github.contracts import BranchDeleted, BranchSeen
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.queues import TaskQueue
 from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
-from tests.workflows.approving import ACTION, House
+from tests.workflows.approval.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
 from workflows.approval.contracts import ApprovalState
 from workflows.contracts import DeleteBranchInput, DeleteBranchResult

@@ -13,8 +13,8 @@ from hitl.approval.plan import plan_digest
 from hitl.approval.step_up import Confirms, encoded
 from hitl.policy.file import PolicyError, load_policy
 from hitl.protocol import Refusal, RefusalReason
-from tests.hitl.authenticator import USER_PRESENT, SoftKey
-from tests.hitl.granting import NOW, POLICY, Gateway, make_plan
+from tests.hitl.approval.authenticator import USER_PRESENT, SoftKey
+from tests.hitl.approval.granting import NOW, POLICY, Gateway, make_plan
 
 AT = NOW - timedelta(minutes=10)
 

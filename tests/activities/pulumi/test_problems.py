@@ -5,7 +5,7 @@ import pytest
 from activities.pulumi.problems import no_such_stack, problem, said
 from connectors.errors import Conflict, ConnectorError, InvalidRequest, NotFound, Unavailable
 from sandbox.pulumi.outcome import Ended, PreviewOutcome, RunOutcome, StepOutcome
-from tests.activities.test_stack_files import files
+from tests.activities.pulumi.test_files import files
 
 SECRET = b"passphrase-canary-77"
 LOCKED = (

@@ -31,8 +31,8 @@ from hitl.approval.grant import Checked
 from hitl.approval.plan import plan_digest
 from hitl.approval.scope import Heard
 from hitl.protocol import Effect, Refusal, RefusalReason
-from tests.activities.attempts import Records, Waited, times
-from tests.hitl.granting import ACTION, NOW, POLICY, Gateway, make_plan
+from tests.activities.guard.attempts import Records, Waited, times
+from tests.hitl.approval.granting import ACTION, NOW, POLICY, Gateway, make_plan
 
 
 class Deleter:

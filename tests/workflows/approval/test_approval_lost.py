@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import StartChildWorkflowInput
 
 from activities.guard.error_types import ErrorType
-from tests.workflows.approving import ACTION, House
+from tests.workflows.approval.approving import ACTION, House
 from tests.workflows.other_starts import Change, StartedOtherwise, asking_otherwise
 from workflows.contracts import STATE_ATTRIBUTE, GoalState
 from workflows.standing import standing_of

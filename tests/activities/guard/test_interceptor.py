@@ -32,8 +32,8 @@ from connectors.errors import RateLimited, Unavailable
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
-from tests.activities.attempts import Records, Waited, times
-from tests.hitl.granting import Gateway, make_plan
+from tests.activities.guard.attempts import Records, Waited, times
+from tests.hitl.approval.granting import Gateway, make_plan
 
 
 class Request(BaseModel):

@@ -13,7 +13,7 @@ from hitl.policy.explain import explain
 from hitl.policy.file import PolicyError, load_policy
 from hitl.policy.rules import Policy, approval_rule
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
-from tests.hitl.granting import ACTION, POLICY, Gateway
+from tests.hitl.approval.granting import ACTION, POLICY, Gateway
 
 
 def load(folder: Path, text: str) -> Policy:

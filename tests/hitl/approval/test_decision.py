@@ -13,7 +13,7 @@ from hitl.approval.decision import (
     grant_nonce,
     read_decision,
 )
-from tests.hitl.granting import Gateway, rewritten
+from tests.hitl.approval.granting import Gateway, rewritten
 
 DIGEST = "sha256:" + "0" * 64
 GOLDEN = (

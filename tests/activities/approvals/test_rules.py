@@ -13,7 +13,7 @@ from activities.guard.policy_source import PolicySource
 from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.plan import Cost, Plan
 from hitl.protocol import PolicyContext, RefusalReason
-from tests.hitl.granting import ACTION, POLICY, Gateway, make_plan
+from tests.hitl.approval.granting import ACTION, POLICY, Gateway, make_plan
 
 
 async def resolve(

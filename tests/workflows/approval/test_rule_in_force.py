@@ -9,7 +9,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from tests.workflows.approving import POLICY, House, eventually
+from tests.workflows.approval.approving import POLICY, House, eventually
 from tests.workflows.other_starts import StartedOtherwise, asking_otherwise
 from workflows.approval.contracts import ApprovalState
 

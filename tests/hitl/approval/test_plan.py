@@ -25,7 +25,7 @@ from hitl.approval.plan import (
 from hitl.canonical import NotCanonical, canonical_json, require_canonical
 from hitl.protocol import PolicyContext
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 GOLDEN_TEXT = (
     '{"action":"github.delete_branch","cost":{"per":"month","usd_cents":1250},'

@@ -13,7 +13,7 @@ from temporalio.worker import Replayer
 from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.decision import Surface, Verdict
 from hitl.protocol import RefusalReason
-from tests.workflows.approving import (
+from tests.workflows.approval.approving import (
     ACTION,
     POLICY,
     Ask,

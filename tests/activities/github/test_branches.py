@@ -27,10 +27,10 @@ from activities.step import step_of
 from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from hitl.approval.plan import PlanError
 from hitl.protocol import Effect
-from tests.activities.attempts import Records, Waited, admitted
-from tests.activities.on_github import REPOSITORY, House, at_work
+from tests.activities.github.at_work import REPOSITORY, House, at_work
+from tests.activities.guard.attempts import Records, Waited, admitted
 from tests.connectors.github.shop import git
-from tests.hitl.granting import Gateway, make_plan
+from tests.hitl.approval.granting import Gateway, make_plan
 
 LOOK, DELETE = "github.look_at_branch", "github.delete_branch"
 TOPIC = "topic/x"

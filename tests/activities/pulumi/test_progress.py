@@ -8,7 +8,7 @@ from temporalio.worker import Worker
 
 from activities.pulumi.progress import LiveStack
 from sandbox.pulumi.outcome import ResourceProgress
-from tests.activities.watched import Watched, apply, told
+from tests.activities.guard.watched import Watched, apply, told
 from workflows.runner import sandbox_runner
 
 

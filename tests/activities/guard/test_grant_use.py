@@ -13,7 +13,7 @@ from activities.guard.grant_use import use_grant
 from activities.guard.granted import GrantedRequest
 from connectors.errors import Unavailable
 from hitl.protocol import Refusal, RefusalReason
-from tests.hitl.granting import Gateway, make_plan
+from tests.hitl.approval.granting import Gateway, make_plan
 
 SCHEDULED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepToken
 from connectors.artifacts import ArtifactStore
-from tests.activities.attempts import times
+from tests.activities.guard.attempts import times
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop, git
 from workers.github import github, github_to_destroy

@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.guard.current_attempt import CurrentAttempt, Moment, NotCurrent, current_attempt
 from connectors.errors import Unavailable
-from tests.activities.attempts import Waited
+from tests.activities.guard.attempts import Waited
 
 STARTED = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 MINUTES, BEAT = timedelta(minutes=5), timedelta(seconds=6)

@@ -13,7 +13,7 @@ from hitl.approval.grant import CLOCK_SKEW, Checked, Standing, check_decision, c
 from hitl.approval.plan import Cost, plan_digest
 from hitl.approval.scope import DecisionScope
 from hitl.protocol import Refusal, RefusalReason
-from tests.hitl.granting import NOW, POLICY, Gateway, make_plan, rewritten
+from tests.hitl.approval.granting import NOW, POLICY, Gateway, make_plan, rewritten
 
 HOUR = timedelta(hours=1)
 

@@ -46,7 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.policy.file import load_policy
     from hitl.policy.rules import approval_rule
     from hitl.protocol import Denial, Effect, Refusal
-    from tests.activities.attempts import Records
+    from tests.activities.guard.attempts import Records
     from tests.workflows.shown import Messages
     from workflows.approval.approved_step import ApprovingGoal
     from workflows.approval.contracts import (
