@@ -33,9 +33,9 @@ from bench.system import Site, bench_environment, embedded, free_port, make_name
 from deploy.temporal import promote
 from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
-from hitl.gateway.clicks import Click, Clicks, Kind
+from hitl.gateway.decisions import Click, DecisionService, Kind
+from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.server import Server
-from hitl.gateway.starts import Starts
 from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
 from workflows.contracts import DeleteBranchInput
 from workflows.converter import data_converter
@@ -65,7 +65,7 @@ class Crowd:
     client: Client
     bare: Client
     server: Server
-    clicks: Clicks
+    clicks: DecisionService
     played: Played
     signed: SignedAt
     busy: int
@@ -178,7 +178,7 @@ async def running() -> AsyncGenerator[Crowd]:
             await promote(one, deployment=DEPLOYMENT_NAME, build_id=build_id())
         server = Server(client, cluster=await cluster_id(client))
         signed = SignedAt(await stack.enter_async_context(vault_signature(site)))
-        clicks = Clicks(server, source, sign=signed, starts=Starts(server, signed, no_keys))
+        clicks = DecisionService(server, source, sign=signed, starts=GoalStarter(server, signed, no_keys))
         yield Crowd(client, bare, server, clicks, played, signed, busy, idle)
         site.check()
 

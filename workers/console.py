@@ -22,8 +22,8 @@ from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, OidcSettings
 from hitl.console.visibility import TemporalApprovals
-from hitl.gateway.clicks import Clicks, PolicyInForce
-from hitl.gateway.starts import StartedGoal, Starts
+from hitl.gateway.decisions import DecisionService, PolicyInForce
+from hitl.gateway.goal_starter import GoalStarter, StartedGoal
 from workers.settings import Settings
 from workflows.contracts import GoalInput
 from workflows.registry import GoalEntry
@@ -39,7 +39,7 @@ class NoConsole(Exception):
 class GatewayGoals(TemporalGoals):
     """The console's port `Goals`: looked up on the server, and started in the visitor's name."""
 
-    def __init__(self, client: Client, start: Starts, policy: PolicyInForce) -> None:
+    def __init__(self, client: Client, start: GoalStarter, policy: PolicyInForce) -> None:
         def people() -> People:
             return policy.current().people
 
@@ -111,8 +111,8 @@ def console(  # noqa: PLR0913 - what it is wired from
     vault: VaultSession,
     *,
     policy: PolicyInForce,
-    decide: Clicks,
-    start: Starts,
+    decide: DecisionService,
+    start: GoalStarter,
     secrets: dict[str, SecretStr],
 ) -> Starlette:
     """The console as an application.

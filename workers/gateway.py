@@ -14,10 +14,10 @@ from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from connectors.errors import ConnectorError
 from connectors.vault import VaultSession
-from hitl.gateway.clicks import Clicks
+from hitl.gateway.decisions import DecisionService
+from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
-from hitl.gateway.starts import Starts
 from hitl.gateway.sweeping import Sweeper
 from hitl.slack.app import SlackApp
 from hitl.slack.client import SlackMessages, SlackRates, mapped, web_client
@@ -74,11 +74,11 @@ class Gateway:
 
         self.sweeper = Sweeper(server)
         self.rule_changes = RuleChanges(server, self._policy)
-        self.starts = starts = Starts(server, sign, keys.current)
+        self.starts = starts = GoalStarter(server, sign, keys.current)
         links = Links(
             temporal=settings.temporal_ui, namespace=settings.temporal_namespace, console=settings.console_url
         )
-        self.clicks = Clicks(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
+        self.clicks = DecisionService(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
         self._commands = Commands(client, starts, self._policy, links=links)
         rates = SlackRates(
             posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute

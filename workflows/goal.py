@@ -1,7 +1,7 @@
 """What every goal does besides its own steps: tell where it stands, take a step, park, and end.
 
 A goal is a subclass with `@workflow.run`. It calls `self.step(...)` for each activity and wraps its own work in
-`self.carry_out(...)`. Everything that people see of a goal in the Temporal UI (state, current details, a summary per
+`self.run_goal(...)`. Everything that people see of a goal in the Temporal UI (state, current details, a summary per
 step) is set here, once.
 """
 
@@ -103,7 +103,7 @@ class Goal(OneInput):
                 ErrorType.INVALID_REQUEST, f"this goal is {self._state}, not parked: there is nothing to resume"
             )
 
-    async def carry_out(self, work: Awaitable[Result], *, denied: Callable[[str], Result]) -> Result:
+    async def run_goal(self, work: Awaitable[Result], *, denied: Callable[[str], Result]) -> Result:
         """Run a goal's own work from its first state to its last one.
 
         Args:

@@ -32,7 +32,7 @@ from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.guard.errors import mapped_errors
 from activities.guard.policy_source import PolicySource
-from activities.guard.rules import Decision, Execution, Judge
+from activities.guard.rules import Authorizer, Decision, Execution
 from activities.guard.safeguards import Safeguards
 from activities.step import ORDINARY_EFFECTS
 from hitl.policy.file import PolicyError
@@ -82,7 +82,7 @@ class GuardInterceptor(Interceptor):
         self._role = role
         self._safeguards = safeguards
         grants = safeguards.grants if safeguards is not None else None
-        self._judge = Judge(policy.environment, role, effects=effects, grants=grants)
+        self._authorizer = Authorizer(policy.environment, role, effects=effects, grants=grants)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
         """Called by the worker for every execution."""
@@ -105,7 +105,7 @@ class GuardInterceptor(Interceptor):
         """
         with mapped_errors():
             try:
-                decision = self._judge.decide(execution, self._policy.current())
+                decision = self._authorizer.decide(execution, self._policy.current())
                 if self._safeguards is not None and attempt is not None and decision.reason is None:
                     refusal = await self._safeguards.admit(execution, attempt)
                     decision = decision if refusal is None else decision.refused(refusal)

@@ -93,7 +93,7 @@ class Decision:
         )
 
 
-class Judge:
+class Authorizer:
     """Decides for one worker: what its role may run, under the policy it is given.
 
     Args:

@@ -49,7 +49,7 @@ class Ended(StrEnum):
     """Nobody can say: an operation began and its end was not seen, or the state could not be read."""
 
 
-class Deed(Part):
+class ResourceChange(Part):
     """One resource and what became of it."""
 
     urn: str
@@ -77,9 +77,9 @@ class UpOutcome(Part):
     """
 
     ended: Ended
-    done: tuple[Deed, ...] = ()
-    not_done: tuple[Deed, ...] = ()
-    unplanned: tuple[Deed, ...] = ()
+    done: tuple[ResourceChange, ...] = ()
+    not_done: tuple[ResourceChange, ...] = ()
+    unplanned: tuple[ResourceChange, ...] = ()
     failed: tuple[Failure, ...] = ()
     in_doubt: tuple[Failure, ...] = ()
     outputs_recorded: bool = False
@@ -150,9 +150,9 @@ def classify_up(
     others = {urn: change for urn, change in changed.items() if urn not in planned and urn not in noticed}
     outcome = UpOutcome(
         ended=Ended.UNKNOWN,
-        done=_deeds({urn: planned[urn] for urn in done}),
-        not_done=_deeds({urn: change for urn, change in planned.items() if urn not in done}),
-        unplanned=_deeds(others),
+        done=_changes({urn: planned[urn] for urn in done}),
+        not_done=_changes({urn: change for urn, change in planned.items() if urn not in done}),
+        unplanned=_changes(others),
         failed=failed,
         in_doubt=in_doubt,
         outputs_recorded=destroy or _program_ended(real),
@@ -227,8 +227,8 @@ def _failure(about: Metadata) -> Failure:
     return Failure(urn=about.urn, op=about.op)
 
 
-def _deeds(changes: Mapping[str, ChangeKind]) -> tuple[Deed, ...]:
-    return tuple(Deed(urn=urn, change=change) for urn, change in sorted(changes.items()))
+def _changes(changes: Mapping[str, ChangeKind]) -> tuple[ResourceChange, ...]:
+    return tuple(ResourceChange(urn=urn, change=change) for urn, change in sorted(changes.items()))
 
 
 def _errors(log: EventLog) -> tuple[str, ...]:
@@ -258,8 +258,8 @@ def _unreadable(
     ended = {one.metadata.urn for one in real if one.stage is Stage.DONE and _changes_something(one.metadata)}
     return UpOutcome(
         ended=Ended.UNKNOWN,
-        done=_deeds({urn: change for urn, change in planned.items() if urn in ended}),
-        not_done=_deeds({urn: change for urn, change in planned.items() if urn not in ended}),
+        done=_changes({urn: change for urn, change in planned.items() if urn in ended}),
+        not_done=_changes({urn: change for urn, change in planned.items() if urn not in ended}),
         failed=tuple(_failure(one.metadata) for one in real if one.stage is Stage.FAILED),
         errors=_errors(log),
         state_before=before.identity,

@@ -30,7 +30,7 @@ from hitl.console.stack_pages import StackPages
 from hitl.console.stack_plans import Artifacts, StackPlans
 from hitl.console.starting import StartingPages
 from hitl.console.visitors import Refused, SignInFirst, Visitor, Visitors
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
 from hitl.policy.file import PolicyError
 
 _ENDED: Final = "Your session has ended. Nothing was done: sign in, look again, and decide then."

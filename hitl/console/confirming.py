@@ -16,7 +16,7 @@ from hitl.console.ports import ApprovalRow, ShownApproval
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Form
 from hitl.console.visitors import Visitor
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
 from hitl.policy.rules import approval_rule
 
 FIELD: Final = "confirmation"

@@ -24,7 +24,7 @@ from hitl.console.ports import ApprovalRow, Approvals, Decide, ShownApproval
 from hitl.console.stack_pages import StackPages
 from hitl.console.tokens import Form
 from hitl.console.visitors import Filled, Refused, Visitor, Visitors
-from hitl.gateway.clicks import Click, Kind, PolicyInForce
+from hitl.gateway.decisions import Click, Kind, PolicyInForce
 from hitl.hidden import nothing_hidden
 from workflows.approval.contracts import ApprovalState
 

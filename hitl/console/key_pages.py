@@ -22,7 +22,7 @@ from hitl.console.pages import Pages
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Form
 from hitl.console.visitors import Visitor, Visitors
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
 
 KEYS: Final = "/keys"
 FIELD: Final = "made"

@@ -16,7 +16,7 @@ from hitl.approval.plan import Change, Cost
 from hitl.console.headers import SCRIPTS, safe_headers
 from hitl.console.settings import ConsoleSettings
 from hitl.console.visitors import Visitor, Visitors
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
 from hitl.hidden import unhidden, visible
 from hitl.protocol import Phase
 

@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar
 
 from hitl.approval.plan import Plan
 from hitl.console.goal_filter import GoalFilter
-from hitl.gateway.clicks import Click, Outcome
-from hitl.gateway.starts import StartedGoal
+from hitl.gateway.decisions import Click, Outcome
+from hitl.gateway.goal_starter import StartedGoal
 from workflows.approval.contracts import ApprovalState, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.registry import GoalEntry

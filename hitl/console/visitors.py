@@ -16,7 +16,7 @@ from hitl.approval.approvers import People
 from hitl.approval.decision import Verdict
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Form, Session, SignIn, Tokens
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
 
 MAX_FORM_BYTES: Final = 1024 * 1024
 _MAX_FIELDS: Final = 100

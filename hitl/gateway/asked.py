@@ -37,7 +37,7 @@ def asked_by(requester: str, found: FoundApproval, policy: Policy, *, environmen
     """By the policy in force; where it has no rule any more, by the rule that was asked under.
 
     Args:
-        requester: The identity, or `unverified`, as `Starts.requester` tells it.
+        requester: The identity, or `unverified`, as `GoalStarter.requester` tells it.
         found: The approval.
         policy: The policy.
         environment: Of this gateway.

@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from hitl.approval.approvers import ApprovalRule
 from hitl.approval.plan import Plan
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
 from hitl.gateway.server import Server
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Deny, Policy, approval_rule, evaluate

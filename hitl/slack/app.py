@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from connectors.errors import ConnectorError
 from hitl.approval.decision import Surface, Verdict
-from hitl.gateway.clicks import Click, Clicks, Kind, Outcome, PolicyInForce
+from hitl.gateway.decisions import Click, DecisionService, Kind, Outcome, PolicyInForce
 from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, plain
@@ -81,7 +81,7 @@ class SlackApp:
 
     client: AsyncWebClient
     team: str
-    clicks: Clicks
+    clicks: DecisionService
     commands: Commands
     policy: PolicyInForce
 

@@ -9,8 +9,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.errors import ConnectorError
-from hitl.gateway.clicks import PolicyInForce
-from hitl.gateway.starts import Starts
+from hitl.gateway.decisions import PolicyInForce
+from hitl.gateway.goal_starter import GoalStarter
 from hitl.hidden import visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, link
@@ -40,7 +40,7 @@ _log = structlog.get_logger("banksman.slack")
 class Commands:
     """The command, with what it looks at."""
 
-    def __init__(self, client: Client, starts: Starts, policy: PolicyInForce, *, links: Links) -> None:
+    def __init__(self, client: Client, starts: GoalStarter, policy: PolicyInForce, *, links: Links) -> None:
         self._client = client
         self._starts = starts
         self._policy = policy

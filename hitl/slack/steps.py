@@ -18,11 +18,11 @@ from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.errors import InvalidRequest, Unavailable
 from hitl.gateway.asked import Asked, asked_by
-from hitl.gateway.clicks import PolicyInForce
+from hitl.gateway.decisions import PolicyInForce
+from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.lost import is_lost, last_word
 from hitl.gateway.parked import ParkedGoal, parked_goal
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
-from hitl.gateway.starts import Starts
 from hitl.slack.blocks import Shown
 from hitl.slack.client import SlackMessages
 from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
@@ -48,7 +48,7 @@ class SlackSteps:
     """All of them. What they are given says how it stands; what it is, they read from the server."""
 
     def __init__(
-        self, messages: SlackMessages, server: Server, policy: PolicyInForce, *, starts: Starts, links: Links
+        self, messages: SlackMessages, server: Server, policy: PolicyInForce, *, starts: GoalStarter, links: Links
     ) -> None:
         self._messages = messages
         self._server = server

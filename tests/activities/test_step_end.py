@@ -9,7 +9,7 @@ from activities.pulumi.contracts import StackChanged, StackRestored, StackUnlock
 from activities.step_end import StepEnd
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.event_reader import read_events
-from connectors.pulumi.outcome import Deed, Ended, UpOutcome, classify_up
+from connectors.pulumi.outcome import Ended, ResourceChange, UpOutcome, classify_up
 from connectors.pulumi.state import State
 from connectors.pulumi.values import cause
 
@@ -58,8 +58,8 @@ def test_each_way_in_one_line(end: StepEnd, told: str) -> None:
 
 @pytest.mark.parametrize("ended", Ended)
 def test_only_what_was_applied_is_carried_out(ended: Ended) -> None:
-    deed = Deed(urn="urn:pulumi:dev::infra::a:b:C::shop\u202e", change=ChangeKind.CREATE)
-    end = StackChanged(outcome=UpOutcome(ended=ended, not_done=(deed,))).end()
+    change = ResourceChange(urn="urn:pulumi:dev::infra::a:b:C::shop\u202e", change=ChangeKind.CREATE)
+    end = StackChanged(outcome=UpOutcome(ended=ended, not_done=(change,))).end()
     assert (end.way == "completed") is (ended is Ended.APPLIED)
     assert end.not_done == ("create a:b:C shop\\u202e",)
     assert end.sentence().startswith("carried out:") is (ended is Ended.APPLIED)

@@ -15,7 +15,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.pulumi.contracts import DriftSeen, LockSeen, StackChanged, StackOutputs, StackRestored, StackUnlocked
 from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
-from connectors.pulumi.outcome import Deed, Ended, UpOutcome
+from connectors.pulumi.outcome import Ended, ResourceChange, UpOutcome
 from tests.replay.approvals import DELETED, GONE, Asking, at_work, start_asking
 from tests.security.stealing import approve
 from tests.workflows.approval.approving import House
@@ -109,7 +109,9 @@ HELD = LockSeen(owners=("run-1",))
 OTHERWISE = StackOutputs(state="9" * 64, otherwise=1)
 REFUSED = StackChanged(outcome=UpOutcome(ended=Ended.REFUSED, errors=("the policy pack refuses it",)))
 PARTLY = StackChanged(
-    outcome=UpOutcome(ended=Ended.PARTIALLY_APPLIED, done=(Deed(urn=URN, change=ChangeKind.CREATE),), errors=("no",))
+    outcome=UpOutcome(
+        ended=Ended.PARTIALLY_APPLIED, done=(ResourceChange(urn=URN, change=ChangeKind.CREATE),), errors=("no",)
+    )
 )
 NOT_BACK = StackRestored(ended=Ended.REFUSED, replaced=DIGEST, said="error: it is broken")
 NOT_TAKEN = StackUnlocked(released=False, owners=("run-1",))

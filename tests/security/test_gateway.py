@@ -17,7 +17,7 @@ from temporalio.client import WorkflowFailureError
 from activities.queues import TaskQueue
 from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
-from hitl.gateway.clicks import Click, Clicks, Kind, Outcome
+from hitl.gateway.decisions import Click, DecisionService, Kind, Outcome
 from tests.hitl.gateway.running import CHANNEL, ELSEWHERE, Place, buttons, slack_id, texts
 from tests.workflows.approval.approving import Ask, make_plan
 from workers.gateway import Gateway
@@ -42,7 +42,7 @@ async def click_of(here: Place, approval: str, identity: str, **changes: Any) ->
     return Click(**given | changes)
 
 
-def counting(gateway: Gateway) -> tuple[Clicks, list[str]]:
+def counting(gateway: Gateway) -> tuple[DecisionService, list[str]]:
     """The same clicks, and what is signed for them."""
     signed: list[str] = []
     real: Callable[[str], Awaitable[str]] = gateway.clicks._sign
@@ -52,7 +52,7 @@ def counting(gateway: Gateway) -> tuple[Clicks, list[str]]:
         return await real(text)
 
     clicks = gateway.clicks
-    return Clicks(clicks._server, clicks._policy, sign=sign, starts=clicks._starts), signed
+    return DecisionService(clicks._server, clicks._policy, sign=sign, starts=clicks._starts), signed
 
 
 async def waits(here: Place, approval: str, *, approvals: int = 0) -> bool:

@@ -29,7 +29,7 @@ class ParkWorkflow(Goal):
     @workflow.run
     async def run(self, request: ParkInput) -> GoalResult:
         del request
-        return await self.carry_out(self._park(), denied=lambda reason: GoalResult(outcome="denied", reason=reason))
+        return await self.run_goal(self._park(), denied=lambda reason: GoalResult(outcome="denied", reason=reason))
 
     async def _park(self) -> GoalResult:
         with Parking() as parking:

@@ -151,7 +151,7 @@ class ApprovingGoal(Goal):
             plan = await make_plan()
             try:
                 approved = await self._ask(plan)
-                return await self._carry_out_approved(step, approved, summary=summary, under=under, confirm=confirm)
+                return await self._run_approved(step, approved, summary=summary, under=under, confirm=confirm)
             except (StepDenied, _RuleChanged) as refusal:
                 if again or not _worth_asking_again(refusal.reason):
                     raise
@@ -164,7 +164,7 @@ class ApprovingGoal(Goal):
                 replans -= 1
                 workflow.logger.info("plans again", extra={"reason": error.message})
 
-    async def _carry_out_approved(
+    async def _run_approved(
         self,
         step: Step[GrantedRequest, Answer],
         approved: _Approved,

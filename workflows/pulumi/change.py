@@ -170,7 +170,7 @@ class StackChange(StackGoal, ApprovingGoal):
     async def state_now(self, said: SaidDone | None = None) -> StackOutputs:
         """The state, looked at alone: providers, which may be why a change was not made, are not asked."""
         place, prepared = self._asked_for.place, self.prepared
-        return await self.look(
+        return await self.inspect(
             READ_OUTPUTS,
             lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
             place=place,
@@ -185,7 +185,7 @@ class StackChange(StackGoal, ApprovingGoal):
 
     async def _seen_afterwards(self) -> DriftSeen:
         place, prepared, said = self._asked_for.place, self.prepared, self._said()
-        return await self.look(
+        return await self.inspect(
             DETECT_DRIFT,
             lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
             place=place,

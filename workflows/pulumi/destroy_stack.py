@@ -40,7 +40,7 @@ class DestroyStackWorkflow(StackChange):
     async def run(self, request: DestroyStackInput) -> StackResult:
         """List, ask, destroy, look; a refusal is a result, whoever refuses."""
         del request
-        return await self.carry_out(self._destroy(), denied=self.denied)
+        return await self.run_goal(self._destroy(), denied=self.denied)
 
     async def _destroy(self) -> StackResult:
         try:
@@ -60,7 +60,7 @@ class DestroyStackWorkflow(StackChange):
         place = self._asked_for.place
         prepared = self._prepared = await self.prepare(self._asked_for)
         async with self.holding(prepared, place):
-            previewed = await self.look(
+            previewed = await self.inspect(
                 PREVIEW_DESTROY,
                 lambda secrets: PreviewRequest(place=place, prepared=prepared, secrets=secrets),
                 place=place,
@@ -82,7 +82,7 @@ class UnlockStackWorkflow(StackChange):
     @workflow.run
     async def run(self, request: UnlockStackInput) -> UnlockStackResult:
         """Look who holds it, ask, take it away; a refusal is a result, whoever refuses."""
-        return await self.carry_out(
+        return await self.run_goal(
             self._unlock(),
             denied=lambda reason: UnlockStackResult(
                 outcome="denied",
@@ -121,7 +121,7 @@ class UnlockStackWorkflow(StackChange):
 
     async def _look(self, prepared: PreparedStack) -> LockSeen:
         place = self._asked_for.place
-        return await self.look(
+        return await self.inspect(
             LOOK_AT_LOCK,
             lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
             place=place,

@@ -30,7 +30,7 @@ class DetectDriftWorkflow(StackGoal):
     @workflow.run
     async def run(self, request: DetectDriftInput) -> DetectDriftResult:
         """Look and tell; a refusal by the guard is a result."""
-        return await self.carry_out(
+        return await self.run_goal(
             self._detect(),
             denied=lambda reason: DetectDriftResult(
                 outcome="denied", reason=reason, repository=request.repository, stack=request.stack
@@ -41,7 +41,7 @@ class DetectDriftWorkflow(StackGoal):
         place, known = self._asked.place, _known()
         prepared = await self.prepare(self._asked)
         async with self.holding(prepared, place):
-            seen = await self.look(
+            seen = await self.inspect(
                 DETECT_DRIFT,
                 lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, known=known),
                 place=place,

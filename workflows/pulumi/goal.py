@@ -106,7 +106,7 @@ class StackGoal(Goal):
                 f"{now[:12]} meanwhile: what was approved is not applied, and is planned again",
             )
 
-    async def look(
+    async def inspect(
         self,
         step: Step[Look, Response],
         request: Callable[[str], Look],

@@ -33,7 +33,7 @@ class InspectStackWorkflow(StackGoal):
     @workflow.run
     async def run(self, request: InspectStackInput) -> InspectStackResult:
         """Read it all; a refusal by the guard is a result."""
-        return await self.carry_out(
+        return await self.run_goal(
             self._inspect(),
             denied=lambda reason: InspectStackResult(
                 outcome="denied", reason=reason, repository=request.repository, stack=request.stack
@@ -45,7 +45,7 @@ class InspectStackWorkflow(StackGoal):
         prepared = await self.prepare(self._asked)
         found = InspectStackResult(repository=place.repository, stack=place.stack, project=prepared.project)
         async with self.holding(prepared, place):
-            read = await self.look(
+            read = await self.inspect(
                 READ_OUTPUTS,
                 lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
@@ -68,7 +68,7 @@ class InspectStackWorkflow(StackGoal):
 
     async def _read(self, step: Step[StackLook, Read], prepared: PreparedStack, summary: str) -> Read:
         place = self._asked.place
-        return await self.look(
+        return await self.inspect(
             step,
             lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
             place=place,

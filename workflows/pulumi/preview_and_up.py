@@ -54,14 +54,14 @@ class UpdatingGoal(StackChange):
         place, prepared = self._asked_for.place, self.prepared
         drift = None
         if self._refresh:
-            seen = await self.look(
+            seen = await self.inspect(
                 REFRESH_STACK,
                 lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
                 summary="Write into the state what is really there",
             )
             drift = seen.report
-        return await self.look(
+        return await self.inspect(
             PREVIEW_STACK,
             lambda secrets: PreviewRequest(place=place, prepared=prepared, secrets=secrets, drift=drift, why=self._why),
             place=place,
@@ -82,7 +82,7 @@ class PreviewAndUpWorkflow(UpdatingGoal):
     async def run(self, request: PreviewAndUpInput) -> StackResult:
         """Plan, ask, apply, look; a refusal is a result, whoever refuses."""
         del request
-        return await self.carry_out(self.update(), denied=self.denied)
+        return await self.run_goal(self.update(), denied=self.denied)
 
 
 @workflow.defn(name="RollBackStack")
@@ -98,7 +98,7 @@ class RollBackStackWorkflow(UpdatingGoal):
     async def run(self, request: RollBackStackInput) -> StackResult:
         """Look the deployment up; then plan, ask, apply and look as for any other program."""
         del request
-        return await self.carry_out(self._roll_back(), denied=self.denied)
+        return await self.run_goal(self._roll_back(), denied=self.denied)
 
     async def _roll_back(self) -> StackResult:
         self._prepared = await self.prepare(self._asked_for)
@@ -111,7 +111,7 @@ class RollBackStackWorkflow(UpdatingGoal):
     async def _deployment(self, place: StackPlace) -> Deployment:
         prepared = self.prepared
         async with self.holding(prepared, place):
-            history = await self.look(
+            history = await self.inspect(
                 READ_HISTORY,
                 lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,

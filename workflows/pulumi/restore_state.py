@@ -25,7 +25,7 @@ class RestoreStateWorkflow(StackChange):
     async def run(self, request: RestoreStateInput) -> RestoreStateResult:
         """Compare, ask, put back; a refusal is a result, whoever refuses."""
         del request
-        return await self.carry_out(
+        return await self.run_goal(
             self._restore(),
             denied=lambda reason: self._known().model_copy(update={"outcome": "denied", "reason": reason}),
         )
@@ -55,7 +55,7 @@ class RestoreStateWorkflow(StackChange):
         place, backup = self._asked_for.place, self._wanted.exported
         prepared = self._prepared = await self.prepare(self._asked_for)
         async with self.holding(prepared, place):
-            previewed = await self.look(
+            previewed = await self.inspect(
                 PREVIEW_RESTORE,
                 lambda secrets: RestoreLook(place=place, prepared=prepared, secrets=secrets, backup=backup),
                 place=place,

@@ -40,7 +40,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
     @workflow.run
     async def run(self, request: DeleteBranchInput) -> DeleteBranchResult:
         """Plan, ask, delete, confirm; a refusal is a result, whoever refuses."""
-        return await self.carry_out(
+        return await self.run_goal(
             self._delete(),
             denied=lambda reason: DeleteBranchResult(
                 outcome="denied", reason=reason, repository=request.repository, branch=request.branch

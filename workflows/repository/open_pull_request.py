@@ -29,7 +29,7 @@ class OpenPullRequestWorkflow(Goal):
     async def run(self, request: OpenPullRequestInput) -> OpenPullRequestResult:
         """Commit and open; a refusal by the guard is a result, which tells what was made before it."""
         del request
-        return await self.carry_out(
+        return await self.run_goal(
             self._open(),
             denied=lambda reason: self._made.model_copy(update={"outcome": "denied", "reason": reason}),
         )

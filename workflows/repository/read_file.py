@@ -20,7 +20,7 @@ class ReadFileWorkflow(Goal):
     @workflow.run
     async def run(self, request: ReadFileInput) -> ReadFileResult:
         """Read the file; a refusal by the guard is a result."""
-        return await self.carry_out(
+        return await self.run_goal(
             self._read(),
             denied=lambda reason: ReadFileResult(
                 outcome="denied", reason=reason, repository=request.repository, path=request.path

@@ -23,7 +23,7 @@ class RunInSandboxWorkflow(Goal):
     @workflow.run
     async def run(self, request: RunInSandboxInput) -> RunInSandboxResult:
         """Run the command; one that fails is a result, and so is a refusal by the guard."""
-        return await self.carry_out(
+        return await self.run_goal(
             self._run(),
             denied=lambda reason: RunInSandboxResult(outcome="denied", reason=reason, repository=request.repository),
         )

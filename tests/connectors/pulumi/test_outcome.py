@@ -45,7 +45,7 @@ def plan_of(stack: Stack) -> StackPlan:
     return stack_plan(read_events(stack.preview().must().events), commit="c" * 40, knowledge=KNOWLEDGE)
 
 
-def carry_out(stack: Stack, plan: StackPlan, up: Callable[[], Ran] | None = None) -> Ended_:
+def run_goal(stack: Stack, plan: StackPlan, up: Callable[[], Ran] | None = None) -> Ended_:
     before = read_state(stack.export())
     ran = (up or stack.up)()
     after = read_state(stack.export())
@@ -56,7 +56,7 @@ def test_what_was_planned_and_done_is_applied(stack: Stack) -> None:
     stack.configure("first", "2")
     stack.configure("path", "elsewhere.txt")
     stack.write(PROGRAM.replace('second = file("second"', 'third = file("third"'))
-    ended = carry_out(stack, plan_of(stack))
+    ended = run_goal(stack, plan_of(stack))
     assert ended.code == 0
     assert ended.outcome.ended is Ended.APPLIED
     assert {(one.change, one.urn.rpartition("::")[2]) for one in ended.outcome.done} == {
@@ -72,13 +72,13 @@ def test_a_first_up_of_an_empty_stack_is_applied(deployed: Stack, tmp_path: Path
     stack = Stack.make(tmp_path / "new", deployed.tools)
     stack.configure("password", "hunter2-canary", secret=True)
     stack.write(PROGRAM)
-    ended = carry_out(stack, plan_of(stack))
+    ended = run_goal(stack, plan_of(stack))
     assert ended.outcome.ended is Ended.APPLIED
     assert names(ended.outcome.done) == ["first", "locked", "second"]
 
 
 def test_nothing_to_do_and_nothing_done_is_applied(stack: Stack) -> None:
-    ended = carry_out(stack, plan_of(stack))
+    ended = run_goal(stack, plan_of(stack))
     assert ended.outcome.ended is Ended.APPLIED
     assert ended.outcome.state_before == ended.outcome.state_after
 
@@ -87,14 +87,14 @@ def test_a_planned_change_of_an_output_alone_is_applied(stack: Stack) -> None:
     stack.configure("output", "y")
     plan = plan_of(stack)
     assert (plan.changes, [one.path for one in plan.outputs]) == ((), ["output"])
-    assert carry_out(stack, plan).outcome.ended is Ended.APPLIED
+    assert run_goal(stack, plan).outcome.ended is Ended.APPLIED
 
 
 def test_a_program_changed_after_the_approval_is_refused_before_any_change(stack: Stack) -> None:
     stack.configure("first", "2")
     plan = plan_of(stack)
     stack.write(PROGRAM + 'file("extra", "3")\n')
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert ended.code == 255
     assert ended.outcome.ended is Ended.REFUSED
     assert names(ended.outcome.not_done) == ["first"]
@@ -108,7 +108,7 @@ def test_a_configuration_changed_after_the_approval_is_refused_before_any_change
     stack.configure("first", "2")
     plan = plan_of(stack)
     stack.configure("first", "3")
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (255, Ended.REFUSED)
 
 
@@ -120,14 +120,14 @@ def test_gap_a_plan_from_before_somebody_elses_up_is_applied_and_only_the_states
     stack.logged("up", "--yes", "--skip-preview").must()
     stack.configure("first", "2")
     assert read_state(stack.export()).identity != approved  # what is compared under the lock, and ends it there
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (0, Ended.APPLIED)
 
 
 def test_gap_a_resource_that_the_program_makes_only_for_real_stops_the_up_in_the_middle(stack: Stack) -> None:
     stack.configure("first", "2")
     stack.write(PROGRAM + ONLY_FOR_REAL + 'file("extra", "3", depends_on=[second, locked])\n')
-    ended = carry_out(stack, plan_of(stack))
+    ended = run_goal(stack, plan_of(stack))
     assert (ended.code, ended.outcome.ended) == (255, Ended.PARTIALLY_APPLIED)
     assert names(ended.outcome.done) == ["first"]
     assert ended.outcome.unplanned == ()
@@ -138,7 +138,7 @@ def test_gap_a_resource_that_the_program_makes_only_for_real_stops_the_up_in_the
 def test_gap_another_output_for_real_ends_255_without_a_word_after_all_was_done(stack: Stack) -> None:
     stack.configure("first", "2")
     stack.write(PROGRAM + 'pulumi.export("moody", str(pulumi.runtime.is_dry_run()))\n')
-    ended = carry_out(stack, plan_of(stack))
+    ended = run_goal(stack, plan_of(stack))
     assert (ended.code, ended.outcome.ended) == (255, Ended.PARTIALLY_APPLIED)
     assert names(ended.outcome.done) == ["first"]
     assert (ended.outcome.not_done, ended.outcome.errors) == ((), ())
@@ -149,7 +149,7 @@ def test_gap_a_resource_made_of_what_is_known_only_later_stops_the_up_after_what
     stack.write(PROGRAM + 'new = file("new", "3")\nnew.id.apply(lambda it: file("later", "of " + it))\n')
     plan = plan_of(stack)
     assert [one.name for one in plan.changes] == ["new"]
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (255, Ended.PARTIALLY_APPLIED)
     assert names(ended.outcome.done) == ["new"]
 
@@ -160,7 +160,7 @@ def test_gap_drift_is_overwritten_and_only_a_refresh_before_it_tells(stack: Stac
     (stack.files / "first.txt").write_text("by hand")
     looked = stack.logged("refresh", "--preview-only", "--expect-no-changes")
     assert looked.code == 255
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (0, Ended.APPLIED)
     assert (stack.files / "first.txt").read_text() == "2"
 
@@ -170,11 +170,11 @@ def test_gap_a_plan_made_with_a_refresh_does_nothing_without_one_and_exits_with_
     (stack.files / "locked.txt").write_text("by hand")
     plan = stack_plan(read_events(stack.preview("--refresh").must().events), commit="c" * 40, knowledge=KNOWLEDGE)
     assert plan.overwrites == ("first", "locked")
-    without = carry_out(stack, plan)
+    without = run_goal(stack, plan)
     assert (without.code, without.outcome.ended) == (0, Ended.REFUSED)
     assert names(without.outcome.not_done) == ["first", "locked"]
     assert (stack.files / "first.txt").read_text() == "by hand"
-    refreshed = carry_out(stack, plan, up=lambda: stack.up("--refresh"))
+    refreshed = run_goal(stack, plan, up=lambda: stack.up("--refresh"))
     assert (refreshed.code, refreshed.outcome.ended) == (0, Ended.APPLIED)
     assert (stack.files / "first.txt").read_text() == "1"
 
@@ -185,7 +185,7 @@ def test_what_a_refresh_only_noticed_is_no_deed(stack: Stack) -> None:
     stack.configure("first", "2")
     plan = stack_plan(read_events(stack.preview("--refresh").must().events), commit="c" * 40, knowledge=KNOWLEDGE)
     assert [one.name for one in plan.changes] == ["first"]
-    ended = carry_out(stack, plan, up=lambda: stack.up("--refresh"))
+    ended = run_goal(stack, plan, up=lambda: stack.up("--refresh"))
     assert (ended.code, ended.outcome.ended, ended.outcome.unplanned) == (0, Ended.APPLIED, ())
     assert (stack.files / "second.txt").read_text() == "by hand, and to be left alone"
 
@@ -193,7 +193,7 @@ def test_what_a_refresh_only_noticed_is_no_deed(stack: Stack) -> None:
 def test_a_program_that_fails_for_real_is_partial_when_something_was_done(stack: Stack) -> None:
     stack.configure("first", "2")
     stack.write(PROGRAM + ONLY_FOR_REAL + 'raise SystemError("moody")\n')
-    ended = carry_out(stack, plan_of(stack))
+    ended = run_goal(stack, plan_of(stack))
     assert ended.code == 255
     assert ended.outcome.ended in {Ended.PARTIALLY_APPLIED, Ended.REFUSED}  # it races with the engine
     assert (ended.outcome.ended is Ended.REFUSED) == (not ended.outcome.done)
@@ -208,7 +208,7 @@ def test_an_up_that_fails_half_way_lists_what_was_done_and_what_was_not(stack: S
     )
     plan = plan_of(stack)
     (stack.files / "d").write_text("in the way")
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (255, Ended.PARTIALLY_APPLIED)
     assert names(ended.outcome.done) == ["first"]
     assert names(ended.outcome.not_done) == ["fourth", "third"]
@@ -216,7 +216,7 @@ def test_an_up_that_fails_half_way_lists_what_was_done_and_what_was_not(stack: S
     (stack.files / "d").unlink()
     rest = plan_of(stack)
     assert sorted(one.name for one in rest.changes) == ["fourth", "third"]
-    assert carry_out(stack, rest).outcome.ended is Ended.APPLIED
+    assert run_goal(stack, rest).outcome.ended is Ended.APPLIED
 
 
 def test_a_replacement_that_loses_the_old_one_and_fails_is_partial(stack: Stack) -> None:
@@ -225,7 +225,7 @@ def test_a_replacement_that_loses_the_old_one_and_fails_is_partial(stack: Stack)
     plan = plan_of(stack)
     (stack.files / "first.txt").unlink()
     (stack.files / "first.txt" / "full").mkdir(parents=True)
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (255, Ended.PARTIALLY_APPLIED)
     assert names(ended.outcome.not_done) == ["first"]
     assert [one.op for one in ended.outcome.failed] == ["delete-replaced"]
@@ -251,7 +251,7 @@ def test_a_wrong_passphrase_is_refused_before_any_change(stack: Stack) -> None:
     stack.configure("first", "2")
     plan = plan_of(stack)
     other = Stack(stack.folder, stack.tools, {"PULUMI_CONFIG_PASSPHRASE": "wrong"})
-    ended = carry_out(stack, plan, up=other.up)
+    ended = run_goal(stack, plan, up=other.up)
     assert (ended.code, ended.outcome.ended) == (255, Ended.REFUSED)
 
 
@@ -261,7 +261,7 @@ def test_another_up_under_way_is_refused_before_any_change(stack: Stack) -> None
     lock = stack.folder / "state/.pulumi/locks/organization/shop/dev/somebody.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text('{"pid": 1, "username": "somebody", "hostname": "elsewhere", "timestamp": "2026-11-21T13:00:00Z"}')
-    ended = carry_out(stack, plan)
+    ended = run_goal(stack, plan)
     assert (ended.code, ended.outcome.ended) == (255, Ended.REFUSED)
 
 

@@ -45,8 +45,8 @@ from hitl.console.marks import TemporalMarks
 from hitl.console.settings import ConsoleSettings
 from hitl.console.tokens import Tokens
 from hitl.console.visibility import TemporalApprovals
-from hitl.gateway.clicks import Click, Kind, Outcome
-from hitl.gateway.starts import StartedGoal
+from hitl.gateway.decisions import Click, Kind, Outcome
+from hitl.gateway.goal_starter import StartedGoal
 from tests.workflows.approval.approving import POLICY, Ask, Asked, House
 from workflows.approval.contracts import DecisionReceipt
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput

@@ -21,7 +21,7 @@ from activities.guard.key_ring import KeyRing
 from connectors.slack.twin.config import Channel, InstalledApp, Person
 from connectors.slack.twin.limits import Limits
 from connectors.vault import VaultSession
-from hitl.gateway.starts import StartedGoal
+from hitl.gateway.goal_starter import StartedGoal
 from hitl.protocol import Effect
 from tests.connectors.slack.workspace import Clock, Json, Twin, serving
 from tests.connectors.vault.server import SLACK

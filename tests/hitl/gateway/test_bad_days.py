@@ -21,9 +21,9 @@ from connectors.errors import ConnectorError
 from connectors.vault import VaultSession
 from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
-from hitl.gateway.clicks import Click, Clicks, Kind
+from hitl.gateway.decisions import Click, DecisionService, Kind
+from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.server import Server
-from hitl.gateway.starts import Starts
 from tests.connectors.vault.server import House as VaultHouse
 from tests.connectors.vault.server import VaultServer
 from tests.hitl.gateway.running import ONE, Place, buttons, eventually, place, slack_id, texts
@@ -165,7 +165,7 @@ async def test_killed_after_signing_the_same_click_counts_once_at_another_gatewa
             return text
 
         policy = gateway.steps._policy
-        dying = Clicks(server, policy, sign=never, starts=Starts(server, never, gateway.starts._keys))
+        dying = DecisionService(server, policy, sign=never, starts=GoalStarter(server, never, gateway.starts._keys))
         killed = asyncio.create_task(dying.decide(click))
         await signing.wait()
         killed.cancel()
@@ -258,7 +258,7 @@ async def test_an_update_that_the_server_could_not_deliver_is_sent_again(one: Pl
         async def sign(text: str) -> str:
             return await one.vault.sign("approvals", text)
 
-        clicks = Clicks(server, gateway.steps._policy, sign=sign, starts=gateway.starts)
+        clicks = DecisionService(server, gateway.steps._policy, sign=sign, starts=gateway.starts)
         outcome = await clicks.decide(await click_of(one, approval))
         assert (await goal.result()).outcome == "completed"
         assert await counted_updates(one, approval) == 1
@@ -301,7 +301,7 @@ async def test_a_vault_that_hangs_is_told_within_three_seconds(one: Place) -> No
             return text
 
         server = Server(one.client, cluster=one.house.cluster)
-        clicks = Clicks(server, gateway.steps._policy, sign=hang, starts=gateway.starts)
+        clicks = DecisionService(server, gateway.steps._policy, sign=hang, starts=gateway.starts)
         began = time.monotonic()
         outcome = await clicks.decide(await click_of(one, approval))
         assert time.monotonic() - began < 3

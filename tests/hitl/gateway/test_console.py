@@ -17,7 +17,7 @@ from connectors.errors import Unavailable as Sealed
 from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
 from hitl.console.ports import Unavailable
-from hitl.gateway.clicks import Click, Kind
+from hitl.gateway.decisions import Click, Kind
 from tests.connectors.vault.server import SLACK
 from tests.hitl.gateway.running import ONE, Place, eventually
 from workers.console import Artifacts, GatewayGoals, NoConsole

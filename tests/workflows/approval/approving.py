@@ -156,7 +156,7 @@ class RemoveWorkflow(ApprovingGoal):
     @workflow.run
     async def run(self, request: RemoveInput) -> RemoveResult:
         del request
-        return await self.carry_out(self._remove(), denied=lambda reason: RemoveResult(outcome="denied", reason=reason))
+        return await self.run_goal(self._remove(), denied=lambda reason: RemoveResult(outcome="denied", reason=reason))
 
     async def _remove(self) -> RemoveResult:
         found = await self.approved_step(REMOVE, self._make, summary="Remove it")

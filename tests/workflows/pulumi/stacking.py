@@ -38,7 +38,7 @@ from activities.pulumi.contracts import (
 )
 from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
-from connectors.pulumi.outcome import Deed, Ended, UpOutcome
+from connectors.pulumi.outcome import Ended, ResourceChange, UpOutcome
 from hitl.approval.plan import Change, Plan, Resource, Risk
 from tests.workflows.approval.approving import House
 from tests.workflows.approval.telling import Teller
@@ -91,7 +91,9 @@ def plan(action: str = ACTIONS[0], *, name: str = "shop") -> str:
 PREVIEWED = StackPreviewed(state="0" * 64, plan=plan(), whole_plan=DIGEST, headline="1 to create")
 NOTHING = StackPreviewed(state="0" * 64, headline="nothing to do")
 APPLIED = StackChanged(
-    outcome=UpOutcome(ended=Ended.APPLIED, done=(Deed(urn=URN, change=ChangeKind.CREATE),), outputs_recorded=True),
+    outcome=UpOutcome(
+        ended=Ended.APPLIED, done=(ResourceChange(urn=URN, change=ChangeKind.CREATE),), outputs_recorded=True
+    ),
     outputs={"database": "shop"},
 )
 HISTORY = StackHistory(

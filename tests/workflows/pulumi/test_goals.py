@@ -22,7 +22,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.pulumi.contracts import LockSeen, StackChanged, StackOutputs, StackProgress
 from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
-from connectors.pulumi.outcome import Deed, Ended, Failure, UpOutcome
+from connectors.pulumi.outcome import Ended, Failure, ResourceChange, UpOutcome
 from hitl.approval.decision import Verdict
 from tests.workflows.approval.approving import eventually
 from tests.workflows.pulumi.stacking import (
@@ -185,8 +185,8 @@ async def test_what_was_not_applied_whole_is_said_and_never_tried_again(
 ) -> None:
     found = UpOutcome(
         ended=ended,
-        done=(Deed(urn=URN, change=ChangeKind.CREATE),),
-        not_done=(Deed(urn=URN.replace("shop", "blog"), change=ChangeKind.DELETE),),
+        done=(ResourceChange(urn=URN, change=ChangeKind.CREATE),),
+        not_done=(ResourceChange(urn=URN.replace("shop", "blog"), change=ChangeKind.DELETE),),
         failed=(Failure(urn=URN.replace("shop", "blog"), op="delete"),),
         in_doubt=(Failure(urn="", op="create"),),
         errors=("it is in use",),
@@ -220,7 +220,7 @@ async def test_what_was_not_applied_whole_is_said_and_never_tried_again(
 
 
 async def test_a_list_that_is_cut_says_so(house: Make) -> None:
-    done = tuple(Deed(urn=f"{URN}{number}", change=ChangeKind.CREATE) for number in range(300))
+    done = tuple(ResourceChange(urn=f"{URN}{number}", change=ChangeKind.CREATE) for number in range(300))
     whole = UpOutcome(ended=Ended.APPLIED, done=done, outputs_recorded=True)
     exact = whole.model_copy(update={"done": done[:200]})
     for found, lines, last in ((whole, 201, "200 of 300 listed; the event log has them all"), (exact, 200, None)):
@@ -249,7 +249,7 @@ async def test_progress_is_shown_and_said_below_the_approval(house: Make) -> Non
 
 
 async def test_a_goal_that_is_cancelled_waits_until_pulumi_has_stopped_and_says_what_was_done(house: Make) -> None:
-    partly = UpOutcome(ended=Ended.PARTIALLY_APPLIED, done=(Deed(urn=URN, change=ChangeKind.CREATE),))
+    partly = UpOutcome(ended=Ended.PARTIALLY_APPLIED, done=(ResourceChange(urn=URN, change=ChangeKind.CREATE),))
     stack = Stack(stopped=StackChanged(outcome=partly))
     made = house(stack)
 

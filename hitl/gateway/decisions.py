@@ -30,8 +30,8 @@ from hitl.approval.approvers import ApprovalRule
 from hitl.approval.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
 from hitl.approval.grant import execution_expiry
 from hitl.approval.plan import plan_digest
+from hitl.gateway.goal_starter import GoalStarter, Sign
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
-from hitl.gateway.starts import Sign, Starts
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy, approval_rule
 from hitl.protocol import Refusal
@@ -120,11 +120,11 @@ class _Refused(Exception):
         self.link = link
 
 
-class Clicks:
+class DecisionService:
     """Decides nothing: it says who clicked on what, with its signature under it."""
 
     def __init__(
-        self, server: Server, policy: PolicyInForce, *, sign: Sign, starts: Starts, console: str | None = None
+        self, server: Server, policy: PolicyInForce, *, sign: Sign, starts: GoalStarter, console: str | None = None
     ) -> None:
         self._console = console
         self._server = server

@@ -61,7 +61,7 @@ class StartedGoal:
     existing: bool
 
 
-class Starts:
+class GoalStarter:
     """Starts goals in people's names, and tells whose name one was started in."""
 
     def __init__(self, server: Server, sign: Sign, keys: Callable[[], PublicKeys]) -> None:
