@@ -21,6 +21,7 @@ from temporalio import activity
 
 from activities.presets import DESTROY, READ, WRITE, Preset
 from activities.queues import TaskQueue
+from connectors.provider import Credential
 from hitl.protocol import Effect
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -56,17 +57,19 @@ class Step(Generic[Request, Response]):
         request: The model of the one thing that it is given.
         response: What it answers.
         effect: What it may do at most.
+        credential: What it is given; None where it needs none, or is given what another step sealed.
         on: The queue that takes it, where that is not its effect's.
         tried: How often and how long it is tried, where that is not as its effect says.
 
     Raises:
-        ValueError: The name is not of that form, or the queue is not one for that effect.
+        ValueError: The name is not of that form, or queue or credential are not for that effect.
     """
 
     name: str
     request: type[Request]
     response: type[Response]
     effect: Effect
+    credential: Credential | None = None
     on: TaskQueue | None = None
     tried: Preset | None = None
 
@@ -78,6 +81,8 @@ class Step(Generic[Request, Response]):
             )
         if (self.queue is TaskQueue.DESTRUCTIVE) is not (self.effect is Effect.DESTRUCTIVE):
             raise ValueError(f"step {self.name!r} is {self.effect} and cannot run on {self.queue}")
+        if self.credential is not None and self.credential.destroys is not (self.effect is Effect.DESTRUCTIVE):
+            raise ValueError(f"step {self.name!r} is {self.effect} and cannot be given {self.credential.name!r}")
 
     @property
     def queue(self) -> TaskQueue:

@@ -8,8 +8,9 @@ from pydantic import SecretStr
 
 from activities.github.ports import BranchRemoval, GitHub, GitHubSession, GitHubToDestroy
 from activities.guard.withheld import LastLook, Withheld
-from connectors.github import AppCredentials, GitHubApp
+from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession as ConnectorSession
+from connectors.github.models import AppCredentials
 from workers.settings import Settings
 
 

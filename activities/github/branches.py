@@ -19,11 +19,10 @@ from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.errors import NotFound
+from connectors.github import manifest
 from hitl.approval.plan import read_plan
 
 _MOST_LISTED: Final = 100
-_READ, _READS_WITH = "github-read", "github/app"
-_DELETE, _DELETES_WITH = "github-delete-branch", "github/destructive-app"
 
 
 class BranchActivities:
@@ -43,8 +42,7 @@ class BranchActivities:
         session = session_for_step(
             self._github,
             self._vault,
-            action=_READ,
-            secret=_READS_WITH,
+            credential=manifest.READ,
             repository=request.repository,
             permissions={"contents": "read"},
         )
@@ -74,7 +72,7 @@ class BranchDestruction:
             ConnectorError: As the tree says; `Conflict` when somebody pushed, and the branch is kept.
         """
         wanted = read_plan(request.plan).parameters_as(DeleteBranchParameters)
-        app = await self._secrets.read(_DELETE, _DELETES_WITH)
+        app = await self._secrets.read(manifest.DELETE_BRANCH)
         async with self._github.session(app, repository=wanted.repository) as repository:
             there = await repository.delete_branch(wanted.branch, expected_head=wanted.expected_head)
             if not there and current_attempt().use is Use.FIRST:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from activities.guard.granted import GrantedRequest
 from activities.step import Step
 from activities.step_end import ApprovedAnswer
+from connectors.github import manifest
 from hitl.approval.plan import PlanParameters
 from hitl.protocol import Effect, PolicyContext
 
@@ -208,22 +209,66 @@ class Labelled(BaseModel):
     number: int
 
 
-READ_FILE: Final = Step(name="github.read_file", request=ReadFileRequest, response=FileRead, effect=Effect.READ)
+READ_FILE: Final = Step(
+    name="github.read_file",
+    request=ReadFileRequest,
+    response=FileRead,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
 FETCH_REPOSITORY: Final = Step(
-    name="github.fetch_repository", request=FetchRepositoryRequest, response=RepositoryFetched, effect=Effect.READ
+    name="github.fetch_repository",
+    request=FetchRepositoryRequest,
+    response=RepositoryFetched,
+    effect=Effect.READ,
+    credential=manifest.READ,
 )
 LOOK_AT_BRANCH: Final = Step(
-    name="github.look_at_branch", request=LookAtBranchRequest, response=BranchSeen, effect=Effect.READ
+    name="github.look_at_branch",
+    request=LookAtBranchRequest,
+    response=BranchSeen,
+    effect=Effect.READ,
+    credential=manifest.READ,
 )
 DELETE_BRANCH: Final = Step(
-    name="github.delete_branch", request=GrantedRequest, response=BranchDeleted, effect=Effect.DESTRUCTIVE
+    name="github.delete_branch",
+    request=GrantedRequest,
+    response=BranchDeleted,
+    effect=Effect.DESTRUCTIVE,
+    credential=manifest.DELETE_BRANCH,
 )
 COMMIT_FILES: Final = Step(
-    name="github.commit_files", request=CommitFilesRequest, response=FilesCommitted, effect=Effect.WRITE
+    name="github.commit_files",
+    request=CommitFilesRequest,
+    response=FilesCommitted,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
 )
 OPEN_PULL_REQUEST: Final = Step(
-    name="github.open_pull_request", request=OpenPullRequestRequest, response=PullRequestOpened, effect=Effect.WRITE
+    name="github.open_pull_request",
+    request=OpenPullRequestRequest,
+    response=PullRequestOpened,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
 )
-COMMENT: Final = Step(name="github.comment", request=CommentRequest, response=ThingMade, effect=Effect.WRITE)
-LABEL: Final = Step(name="github.label", request=LabelRequest, response=Labelled, effect=Effect.WRITE)
-CHECK_RUN: Final = Step(name="github.check_run", request=CheckRunRequest, response=ThingMade, effect=Effect.WRITE)
+COMMENT: Final = Step(
+    name="github.comment",
+    request=CommentRequest,
+    response=ThingMade,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
+)
+LABEL: Final = Step(
+    name="github.label",
+    request=LabelRequest,
+    response=Labelled,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
+)
+CHECK_RUN: Final = Step(
+    name="github.check_run",
+    request=CheckRunRequest,
+    response=ThingMade,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
+)

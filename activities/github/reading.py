@@ -15,9 +15,9 @@ from activities.github.ports import Artifacts, File, GitHub, GitHubSession
 from activities.github.session import session_for_step
 from activities.secrets import StepTokens
 from activities.step import implements
+from connectors.github import manifest
 
 _INLINE_LIMIT = 256 * 1024
-_APP_SECRET = "github/app"  # noqa: S105 - where the secret lies, not what it is
 
 
 class GitHubActivities:
@@ -56,8 +56,7 @@ class GitHubActivities:
         return session_for_step(
             self._github,
             self._vault,
-            action="github-read",
-            secret=_APP_SECRET,
+            credential=manifest.READ,
             repository=repository,
             permissions={"contents": "read"},
         )

@@ -8,19 +8,19 @@ from temporalio import activity
 
 from activities.github.ports import GitHub, GitHubSession
 from activities.secrets import StepTokens
+from connectors.provider import Credential
 
 
 @contextlib.asynccontextmanager
-async def session_for_step(  # noqa: PLR0913 - each is a fact of one step
-    github: GitHub, vault: StepTokens, *, action: str, secret: str, repository: str, permissions: Mapping[str, str]
+async def session_for_step(
+    github: GitHub, vault: StepTokens, *, credential: Credential, repository: str, permissions: Mapping[str, str]
 ) -> AsyncGenerator[GitHubSession]:
     """A session for the step that runs now; its token ends with the block.
 
     Args:
         github: Opens it.
         vault: Makes the token that reads the App's key, and nothing else.
-        action: That token's role.
-        secret: Where the App's key lies.
+        credential: What that token is of.
         repository: The one that it is narrowed to.
         permissions: All that it may do there.
     """
@@ -28,8 +28,8 @@ async def session_for_step(  # noqa: PLR0913 - each is a fact of one step
     lifetime = (info.start_to_close_timeout or timedelta(minutes=1)) + timedelta(seconds=60)
     metadata = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or ""}
     metadata["attempt"] = str(info.attempt)
-    async with vault.step(action, metadata=metadata, ttl=lifetime) as token:
-        app = await token.read(secret)
+    async with vault.step(credential.name, metadata=metadata, ttl=lifetime) as token:
+        app = await token.read(credential.secret.path)
         token.release_soon()
         async with github.session(app, repository=repository, permissions=permissions) as session:
             yield session

@@ -37,8 +37,8 @@ from activities.github.session import session_for_step
 from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.errors import InvalidRequest
+from connectors.github import manifest
 
-_ACTION, _SECRET = "github-write", "github/app"
 _COMMITS: Final = {"contents": "write"}
 # GitHub compares the two branches as the token sees them.
 _PULLS: Final = {"pull_requests": "write", "contents": "read"}
@@ -115,8 +115,7 @@ class GitHubWriteActivities:
         return session_for_step(
             self._github,
             self._vault,
-            action=_ACTION,
-            secret=_SECRET,
+            credential=manifest.WRITE,
             repository=request.repository,
             permissions=permissions,
         )

@@ -14,6 +14,7 @@ from temporalio import activity
 
 from activities.guard.current_attempt import current_attempt
 from activities.secrets import StepTokens
+from connectors.provider import Credential
 
 LastLook = Callable[[], Awaitable[None]]
 """Raises where the attempt is no longer the current one."""
@@ -39,12 +40,11 @@ class DestructiveSecrets:
     def __init__(self, vault: StepTokens) -> None:
         self._vault = vault
 
-    async def read(self, action: str, path: str, **told: str) -> Withheld:
+    async def read(self, credential: Credential, **told: str) -> Withheld:
         """One secret, by a token that is gone when it has been read.
 
         Args:
-            action: The token role that reads it.
-            path: Where it lies.
+            credential: What it is.
             told: More for Vault's audit log.
 
         Raises:
@@ -55,5 +55,5 @@ class DestructiveSecrets:
         await attempt.require()
         metadata = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or ""}
         metadata |= {"attempt": str(info.attempt), **told}
-        async with self._vault.step(action, metadata=metadata, ttl=_READING) as token:
-            return Withheld(await token.read(path), attempt.require)
+        async with self._vault.step(credential.name, metadata=metadata, ttl=_READING) as token:
+            return Withheld(await token.read(credential.secret.path), attempt.require)

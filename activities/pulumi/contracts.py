@@ -17,6 +17,7 @@ from activities.queues import TaskQueue
 from activities.sandbox.contracts import Source
 from activities.step import Step
 from activities.step_end import ApprovedAnswer, StepEnd, Way
+from connectors.pulumi import manifest
 from connectors.pulumi.digests import Digest, Identity
 from connectors.pulumi.outcome import Ended, UpOutcome
 from connectors.pulumi.urn import told
@@ -323,13 +324,18 @@ LOOK_AT_LOCK: Final = Step(
     tried=LOOK_AT_STACK,
 )
 SEAL_CREDENTIALS: Final = Step(
-    name="pulumi.seal_credentials", request=SealCredentialsRequest, response=SealedCredentials, effect=Effect.READ
+    name="pulumi.seal_credentials",
+    request=SealCredentialsRequest,
+    response=SealedCredentials,
+    effect=Effect.READ,
+    credential=manifest.LOOK,
 )
 UPDATE_STACK: Final = Step(
     name="pulumi.update_stack",
     request=GrantedRequest,
     response=StackChanged,
     effect=Effect.DESTRUCTIVE,
+    credential=manifest.CHANGE,
     tried=CHANGE_STACK,
 )
 DESTROY_STACK: Final = Step(
@@ -337,6 +343,7 @@ DESTROY_STACK: Final = Step(
     request=GrantedRequest,
     response=StackChanged,
     effect=Effect.DESTRUCTIVE,
+    credential=manifest.CHANGE,
     tried=CHANGE_STACK,
 )
 RESTORE_STATE: Final = Step(
@@ -344,6 +351,7 @@ RESTORE_STATE: Final = Step(
     request=GrantedRequest,
     response=StackRestored,
     effect=Effect.DESTRUCTIVE,
+    credential=manifest.CHANGE,
     tried=CHANGE_STACK,
 )
 UNLOCK_STACK: Final = Step(
@@ -351,5 +359,6 @@ UNLOCK_STACK: Final = Step(
     request=GrantedRequest,
     response=StackUnlocked,
     effect=Effect.DESTRUCTIVE,
+    credential=manifest.CHANGE,
     tried=CHANGE_STACK,
 )

@@ -9,8 +9,8 @@ from temporalio import activity
 from activities.pulumi.contracts import SEAL_CREDENTIALS, SealCredentialsRequest, SealedCredentials
 from activities.pulumi.ports import LookTokens
 from activities.step import implements
+from connectors.pulumi.manifest import LOOK
 
-_ACTION, _SECRET = "pulumi-look", "pulumi/look"
 _STEP: Final = timedelta(minutes=2)
 _WAITS: Final = timedelta(minutes=30)
 """How long the sandbox worker may be busy with others before it opens them."""
@@ -33,6 +33,6 @@ class StackCredentials:
         info = activity.info()
         run = info.workflow_run_id or ""
         told = {"workflow_id": info.workflow_id or "", "run_id": run, "stack": request.place.stack}
-        async with self._vault.step(_ACTION, metadata=told, ttl=_STEP) as token:
-            fields: dict[str, SecretStr] = dict(await token.read(_SECRET))
+        async with self._vault.step(LOOK.name, metadata=told, ttl=_STEP) as token:
+            fields: dict[str, SecretStr] = dict(await token.read(LOOK.secret.path))
             return SealedCredentials(secrets=await token.seal(fields, run=run, ttl=_WAITS))

@@ -31,13 +31,13 @@ from connectors.pulumi.approval import (
     UnlockStackParameters,
     UpdateStackParameters,
 )
+from connectors.pulumi.manifest import CHANGE
 from connectors.pulumi.stack_plan import StackPlan
 from hitl.approval.plan import PlanError, read_plan
 from sandbox.errors import SpecRefused
 from sandbox.pulumi import request as runs
 from sandbox.pulumi.outcome import OnProgress, RunOutcome
 
-_ACTION, _SECRET = "pulumi-change", "pulumi/change"
 _Parameters = TypeVar("_Parameters", bound=StackParameters)
 
 
@@ -145,7 +145,7 @@ class StackDestruction:
         place = await self._house.engine.place()
         files = await self._house.files(wanted.prepared)
         _require_project(files, wanted)
-        secret = await self._secrets.read(_ACTION, _SECRET, stack=wanted.stack)
+        secret = await self._secrets.read(CHANGE, stack=wanted.stack)
         return self._house.open_to_change(files, secret, place=place, salt=salt)
 
     async def _approved(

@@ -19,7 +19,8 @@ import hvac
 from hvac import exceptions
 from pydantic import SecretStr
 
-from deploy.vault.layout import APP_ROLES, DELIVERER, MOUNT, TOKEN_ROLES, TRANSIT_KEYS, policies
+from deploy.vault.layout import APP_ROLES, DELIVERER, TOKEN_ROLES, TRANSIT_KEYS, policies
+from deploy.vault.rights import MOUNT
 
 _KV_PATIENCE: Final = 10.0
 _KV_POLL: Final = 0.05

@@ -1,10 +1,12 @@
-"""What a Vault holds for Banksman, as data: one row per AppRole and per action, one HCL file per policy."""
+"""What a Vault holds for Banksman, as data: its logins, and a token role for each credential of a provider."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-MOUNT: Final = "banksman"
+from connectors.provider import providers
+from deploy.vault import rights
+
 TRANSIT_KEYS: Final = {"approvals": "ed25519", "handover": "aes256-gcm96"}
 """Their types by their names: the first signs decisions, the second seals a run's secrets for the sandbox worker."""
 POLICY_FOLDER: Final = Path(__file__).parent / "policies"
@@ -73,20 +75,11 @@ class TokenRole:
         }
 
 
-APP_ROLES: Final = (
-    AppRole(name="goals"),
-    AppRole(name="connectors"),
-    AppRole(name="sandbox"),
-    AppRole(name="destructive"),
-    AppRole(name="gateway"),
-    AppRole(name="codec"),
-)
-TOKEN_ROLES: Final = (
-    TokenRole(name="github-read", policy="step-github-read", max_ttl=900),
-    TokenRole(name="github-write", policy="step-github-write", max_ttl=900),
-    TokenRole(name="github-delete-branch", policy="step-github-delete-branch", max_ttl=900),
-    TokenRole(name="pulumi-look", policy="step-pulumi-look", max_ttl=900),
-    TokenRole(name="pulumi-change", policy="step-pulumi-change", max_ttl=900),
+APP_ROLES: Final = tuple(AppRole(name=name) for name in rights.APP_ROLES)
+TOKEN_ROLES: Final = tuple(
+    TokenRole(name=one.name, policy=f"step-{one.name}", max_ttl=one.longest)
+    for provider in providers().values()
+    for one in provider.credentials
 )
 DELIVERER: Final = TokenRole(name="deliverer", policy="deliverer", period=3600)
 

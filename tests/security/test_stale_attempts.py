@@ -20,6 +20,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
 from activities.step import implements
+from connectors.provider import Credential, Secret
 from hitl.approval.plan import read_plan
 from hitl.protocol import RefusalReason
 from tests.activities.guard.attempts import Records
@@ -62,6 +63,11 @@ class Vault:
         return None
 
 
+DELETES = Credential(
+    name="test-delete", secret=Secret(path="test/key", holds="a key", destroys=True), purpose="removes a branch"
+)
+
+
 class CarefulRemover(Remover):
     """As a step of ours is: its credential, some work, the last look, the effect."""
 
@@ -74,7 +80,7 @@ class CarefulRemover(Remover):
     @implements(REMOVE)
     async def remove(self, request: GrantedRequest) -> Removed:
         self.infos.append(activity.info())
-        secret = await DestructiveSecrets(self.vault).read("delete", "key")
+        secret = await DestructiveSecrets(self.vault).read(DELETES)
         await self.gate()
         await secret.last_look()
         branch = read_plan(request.plan).parameters_as(BranchParameters).branch

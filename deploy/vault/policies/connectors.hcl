@@ -1,5 +1,5 @@
-# The connectors worker. It reads no provider's secret itself: it may only make the tokens that a step reads with,
-# from token roles that fix what each can reach.
+# The connectors worker. It reads no provider's secret itself: it may only make the tokens that a step reads with, from
+# token roles that fix what each can reach.
 path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }

@@ -1,4 +1,4 @@
-# One step that reads on GitHub: the App's key, for a minute.
+# One step that reads on GitHub: the App's client id and private key, for some minutes.
 path "banksman/data/github/app" {
   capabilities = ["read"]
 }

@@ -1,4 +1,4 @@
-# One step that writes on GitHub: the App's key, for some minutes. What the step may do there, its installation token says.
+# One step that writes on GitHub: the App's client id and private key, for some minutes.
 path "banksman/data/github/app" {
   capabilities = ["read"]
 }

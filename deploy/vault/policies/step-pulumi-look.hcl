@@ -1,4 +1,5 @@
-# One step that looks at a stack: the credentials that read, and the key that seals them for one run in the sandbox.
+# One step that looks at a stack: state, passphrase and credentials that read, and the key that seals it for one run in
+# the sandbox, for some minutes.
 path "banksman/data/pulumi/look" {
   capabilities = ["read"]
 }

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors.github import AppCredentials, GitHubApp
+from connectors.github.client import GitHubApp
+from connectors.github.models import AppCredentials
 from connectors.github.twin.auth import Authority
 from tests.connectors.github.description import Exchange
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from connectors.errors import ConnectorError, InvalidRequest, NotFound
-from connectors.github import GitHubSession
+from connectors.github.content import GitHubSession
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import BINARY, LARGE, STRANGE_NAMES, SUBMODULE, Shop, git
 

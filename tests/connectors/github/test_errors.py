@@ -15,7 +15,7 @@ from connectors.errors import (
     RateLimited,
     Unavailable,
 )
-from connectors.github import GitHubApp
+from connectors.github.client import GitHubApp
 from tests.connectors.github.conftest import MakeTwin
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import STRANGE_NAMES

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound, Unavailable
-from connectors.github import AppCredentials, GitHubApp
+from connectors.github.client import GitHubApp
+from connectors.github.models import AppCredentials
 from tests.connectors.github.conftest import MakeTwin
 from tests.connectors.github.recorded import Served
 

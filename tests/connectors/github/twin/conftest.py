@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.github import GitHubApp
+from connectors.github.client import GitHubApp
 from connectors.github.git import import_repository
 from connectors.github.twin.app import TwinConfig
 from tests.connectors.github.twin.server import (

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
-from connectors.github import AppCredentials
+from connectors.github.models import AppCredentials
 from connectors.github.twin.app import TwinConfig, create_twin
 from connectors.github.twin.auth import Authority
 

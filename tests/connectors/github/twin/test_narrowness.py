@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from connectors.errors import AuthDenied, NotFound, Unavailable
-from connectors.github import GitHubApp
+from connectors.github.client import GitHubApp
 from connectors.github.twin.auth import InstallationToken
 from tests.connectors.github.twin.server import CLIENT_ID, WEB, Key, Twin, until
 

@@ -1,0 +1,17 @@
+"""GitHub, as a GitHub App: one that reads and writes, and one that destroys."""
+
+from typing import Final
+
+from connectors.provider import Credential, Provider, Secret
+
+APP: Final = Secret(path="github/app", holds="the App's client id and private key")
+DESTRUCTIVE_APP: Final = Secret(
+    path="github/destructive-app", holds="client id and private key of the App that may delete", destroys=True
+)
+READ: Final = Credential(name="github-read", secret=APP, purpose="reads on GitHub")
+WRITE: Final = Credential(name="github-write", secret=APP, purpose="writes on GitHub")
+DELETE_BRANCH: Final = Credential(
+    name="github-delete-branch", secret=DESTRUCTIVE_APP, purpose="deletes a branch on GitHub"
+)
+
+GITHUB: Final = Provider(name="github", title="GitHub", credentials=(READ, WRITE, DELETE_BRANCH))

@@ -1,0 +1,177 @@
+"""What each policy of Vault allows, as data: from it the files in `policies/` are written, so that a review reads HCL.
+
+`python -m deploy.vault.rights` writes them anew; a test holds them equal.
+"""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from connectors.provider import Credential, providers
+
+MOUNT: Final = "banksman"
+APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec")
+"""One login for each process; its policy has its name."""
+
+_FOLDER: Final = Path(__file__).parent / "policies"
+_WIDTH: Final = 120
+_APPROVALS: Final = "transit/keys/approvals"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """One path of Vault's and what may be done with it.
+
+    Attributes:
+        why: A comment above it.
+        wrapped: Whether the answer must come wrapped, for two minutes at most.
+    """
+
+    path: str
+    may: tuple[str, ...]
+    why: str = ""
+    wrapped: bool = False
+
+    def hcl(self) -> str:
+        """As Vault reads it."""
+        capabilities = ", ".join(f'"{one}"' for one in self.may)
+        comment = _comment(self.why)
+        if not self.wrapped:
+            return f'{comment}path "{self.path}" {{\n  capabilities = [{capabilities}]\n}}\n'
+        return (
+            f'{comment}path "{self.path}" {{\n  capabilities     = [{capabilities}]\n'
+            '  min_wrapping_ttl = "1s"\n  max_wrapping_ttl = "120s"\n}\n'
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaultPolicy:
+    """One policy.
+
+    Attributes:
+        says: Whose it is and why it is so narrow; the first comment of its file.
+    """
+
+    says: str
+    rights: tuple[Right, ...]
+
+    def hcl(self) -> str:
+        """Its file."""
+        return _comment(self.says) + "\n".join(one.hcl() for one in self.rights)
+
+
+_PAYLOAD_KEYS: Final = Right(path=f"{MOUNT}/data/payload-keys", may=("read",))
+_PUBLISHED: Final = Right(path=_APPROVALS, may=("read",))
+
+
+_GOALS: Final = VaultPolicy(
+    says="The goals worker: of Vault only the payload keys, outside development, and the published halves of the "
+    "approval keys, which it refuses decisions by.",
+    rights=(_PAYLOAD_KEYS, _PUBLISHED),
+)
+_SANDBOX: Final = VaultPolicy(
+    says="The sandbox worker: the payload keys, and what other steps sealed for a run of its own. No provider's "
+    "secret.",
+    rights=(_PAYLOAD_KEYS, Right(path="transit/decrypt/handover", may=("update",))),
+)
+_GATEWAY: Final = VaultPolicy(
+    says="The gateway between people and approvals: it signs what a person clicked, and tells who asked for a goal by "
+    "the same key's published halves. Slack's tokens are its only secret besides the payload keys; no provider's, no "
+    "step's token.",
+    rights=(
+        _PAYLOAD_KEYS,
+        Right(path=f"{MOUNT}/data/slack/app", may=("read",)),
+        _PUBLISHED,
+        Right(path="transit/sign/approvals", may=("update",)),
+        Right(
+            path=f"{MOUNT}/data/webauthn/+",
+            may=("create", "read", "update"),
+            why="How often each key that people confirm with was used, so that a copy of one is noticed. No key lies "
+            "there.",
+        ),
+    ),
+)
+_CODEC: Final = VaultPolicy(says="The codec server: the payload keys, and nothing else.", rights=(_PAYLOAD_KEYS,))
+_DELIVERER: Final = VaultPolicy(
+    says="The supervisor's deliverer: mints wrapped secret ids, of short life, and can do nothing else. One block per "
+    "role of ours: a glob would let it mint for every other AppRole of a shared Vault.",
+    rights=tuple(
+        Right(path=f"auth/approle/role/{role}/secret-id", may=("create", "update"), wrapped=True) for role in APP_ROLES
+    ),
+)
+
+
+def rights() -> Mapping[str, VaultPolicy]:
+    """Every policy by its name."""
+    credentials = [one for provider in providers().values() for one in provider.credentials]
+    return {
+        "goals": _GOALS,
+        "connectors": _connectors([one for one in credentials if not one.destroys]),
+        "sandbox": _SANDBOX,
+        "destructive": _destructive([one for one in credentials if one.destroys]),
+        "gateway": _GATEWAY,
+        "codec": _CODEC,
+        "deliverer": _DELIVERER,
+        **{f"step-{one.name}": _step(one) for one in credentials},
+    }
+
+
+def _connectors(ordinary: Sequence[Credential]) -> VaultPolicy:
+    return VaultPolicy(
+        says="The connectors worker. It reads no provider's secret itself: it may only make the tokens that a step "
+        "reads with, from token roles that fix what each can reach.",
+        rights=(_PAYLOAD_KEYS, *map(_makes, ordinary)),
+    )
+
+
+def _destructive(destroying: Sequence[Credential]) -> VaultPolicy:
+    used = Right(
+        path=f"{MOUNT}/data/grants/+",
+        may=("create", "read"),
+        why='Which grants were used, by whom: without "update" no record can be written over.',
+    )
+    return VaultPolicy(
+        says="The destructive worker: the only process that may make the tokens of steps that destroy. It verifies "
+        "every grant with the published halves of the approval keys, and can sign none.",
+        rights=(_PAYLOAD_KEYS, _PUBLISHED, used, *map(_makes, destroying)),
+    )
+
+
+def _makes(credential: Credential) -> Right:
+    return Right(path=f"auth/token/create/{credential.name}", may=("create", "update"))
+
+
+def _step(credential: Credential) -> VaultPolicy:
+    reads = Right(path=f"{MOUNT}/data/{credential.secret.path}", may=("read",))
+    seals = (Right(path="transit/encrypt/handover", may=("update",)),) if credential.seals else ()
+    also = ", and the key that seals it for one run in the sandbox" if credential.seals else ""
+    return VaultPolicy(
+        says=f"One step that {credential.purpose}: {credential.secret.holds}{also}, for some minutes.",
+        rights=(reads, *seals),
+    )
+
+
+def _comment(text: str) -> str:
+    lines = textwrap.wrap(text, _WIDTH - 2, break_long_words=False, break_on_hyphens=False) if text else []
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Each file of `policies/` as it must be."""
+    for name, policy in rights().items():
+        yield _FOLDER / f"{name}.hcl", policy.hcl()
+
+
+def main() -> None:
+    """Write them."""
+    wanted = dict(files())
+    for path in set(_FOLDER.glob("*.hcl")) - wanted.keys():
+        path.unlink()
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Vault's policies are what the manifests and the processes come to, and no ordinary one reaches what destroys."""
+
+import pytest
+
+from connectors.provider import Credential, Provider, Secret, contradictions, providers
+from deploy.vault.rights import APP_ROLES, files, rights
+
+DESTRUCTIVE = "destructive"
+SECRET = Secret(path="x/key", holds="a key")
+
+
+def test_the_files_are_what_is_derived() -> None:
+    wanted = dict(files())
+    [folder] = {path.parent for path in wanted}
+    assert {path: path.read_text() for path in folder.iterdir()} == wanted
+
+
+@pytest.mark.parametrize("role", [role for role in APP_ROLES if role != DESTRUCTIVE])
+def test_no_ordinary_role_reaches_a_credential_that_destroys(role: str) -> None:
+    credentials = [one for provider in providers().values() for one in provider.credentials if one.destroys]
+    assert credentials
+    text = rights()[role].hcl()
+    for one in credentials:
+        assert one.name not in text
+        assert one.secret.path not in text
+
+
+def test_the_destructive_role_makes_these_and_no_other() -> None:
+    made = {one.path.rpartition("/")[2] for one in rights()[DESTRUCTIVE].rights if one.path.startswith("auth/")}
+    assert made == {one.name for provider in providers().values() for one in provider.credentials if one.destroys}
+
+
+def test_a_token_of_a_step_reads_its_one_secret() -> None:
+    for provider in providers().values():
+        for one in provider.credentials:
+            paths = [right.path for right in rights()[f"step-{one.name}"].rights]
+            assert paths == [f"banksman/data/{one.secret.path}", *(["transit/encrypt/handover"] if one.seals else [])]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "said"),
+    [
+        ((Credential(name="y-read", secret=SECRET, purpose="reads"),), "'y-read' of 'x' must be called x-<verb>"),
+        (
+            (Credential(name="x-read", secret=Secret(path="y/key", holds="a key"), purpose="reads"),),
+            "'y/key' of 'x' must lie at x/<name>",
+        ),
+        ((Credential(name="x-read", secret=SECRET, purpose="reads"),) * 2, "two credentials are called 'x-read'"),
+        (
+            (
+                Credential(name="x-read", secret=SECRET, purpose="reads"),
+                Credential(
+                    name="x-delete", secret=Secret(path="x/key", holds="a key", destroys=True), purpose="deletes"
+                ),
+            ),
+            "'x/key' is said to destroy and not to",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_named(credentials: tuple[Credential, ...], said: str) -> None:
+    [problem] = contradictions([Provider(name="x", title="X", credentials=credentials)])
+    assert said in problem
+
+
+def test_two_providers_of_one_name_are_named() -> None:
+    assert contradictions([Provider(name="x", title="X")] * 2) == ["two providers are called 'x'"]
