@@ -33,6 +33,11 @@ waiting.id.apply(lambda _: __import__("time").sleep(600))
 """
 
 
+@pytest.fixture
+def unmade() -> bool:
+    return False
+
+
 def shop(stack: Stack, more: str = "") -> str:
     return DATABASE + f'Database("shop", "{stack.name}_shop")\npulumi.export("plain", "seen")\n' + more
 

@@ -58,7 +58,7 @@ from tests.activities.guard.attempts import admitted, times
 from tests.connectors.vault.server import House, VaultServer
 from tests.hitl.approval.granting import Gateway
 from tests.sandbox.conftest import leftovers
-from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY, PROJECT, Database, Way, still_wanted
+from tests.sandbox.pulumi.conftest import EMPTY, PASSPHRASE_CANARY, PROJECT, Database, Way, still_wanted
 from workers.sandbox import Provision
 from workers.settings import Settings
 from workers.stack_engine import OwnEngine
@@ -178,6 +178,16 @@ class Shop:
         self.prepared = prepared
         return prepared
 
+    async def begin(self) -> None:
+        """An empty stack, as `Stack.begin` says."""
+        if EMPTY in self.database.names:
+            make_state(self.database, self.name, EMPTY)
+            return
+        await self.prepare("import pulumi")
+        await self.preview()
+        self.prepared = None
+        self.database.copy(self.name, EMPTY, "postgres")
+
     async def seal(self) -> str:
         return (await self.run(self.seals.seal_credentials, SealCredentialsRequest(place=self.place))).secrets
 
@@ -255,15 +265,15 @@ def make_roles(database: Database, name: str) -> None:
         database.asked(sql)
 
 
-def make_state(database: Database, name: str, template: str = "template1") -> None:
+def make_state(database: Database, name: str, template: str | None = None) -> None:
     """The state's database, empty or as it once was."""
-    for sql in (
-        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-        f"CREATE DATABASE {name} OWNER {name}_state TEMPLATE {template}",
-        f"ALTER ROLE {name}_look IN DATABASE {name} SET role = '{name}_state'",
-        f"ALTER ROLE {name}_change IN DATABASE {name} SET role = '{name}_state'",
-    ):
-        database.asked(sql)
+    if template is None:
+        database.asked(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        database.asked(f"CREATE DATABASE {name} OWNER {name}_state")
+    else:
+        database.copy(template, name, f"{name}_state")
+    for role in ("look", "change"):
+        database.asked(f"ALTER ROLE {name}_{role} IN DATABASE {name} SET role = '{name}_state'")
 
 
 def write_stacks(folder: Path, name: str, way: Way, **more: object) -> Path:
@@ -325,6 +335,7 @@ async def shop(
     tmp_path: Path,
     noise: str,
     said: dict[str, object],
+    unmade: bool,
 ) -> AsyncIterator[Shop]:
     name = stack_name
     make_state(database, name)
@@ -340,7 +351,7 @@ async def shop(
     assert (await own.place()).image == pulumi_image
     parts = StackSessions(stacks, own, store)
     destructive = await house.login("destructive")
-    yield Shop(
+    shop = Shop(
         name=name,
         looks=StackActivities(parts, await house.login("sandbox")),
         changes=StackDestruction(parts, DestructiveSecrets(destructive)),
@@ -354,5 +365,8 @@ async def shop(
         vault=house,
         folder=tmp_path,
     )
+    if not unmade:
+        await shop.begin()
+    yield shop
     await sandbox.close()
     assert await leftovers(engine, options.deployment) == []

@@ -29,7 +29,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 NAME = "restored"
 LOCALE = "LC_COLLATE 'C' LC_CTYPE 'C'"
-END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'restored'"
 FORMER: dict[tuple[str, ...], tuple[str, ...]] = {}
 """The databases that stood after these programs, one after the other; for each a copy of the state's database."""
 
@@ -55,8 +54,7 @@ async def deployed(shop: Shop, *programs: str) -> None:
         if programs[:-1]:
             await deployed(shop, *programs[:-1])
         await shop.deployed(programs[-1])
-        shop.database.asked(END)
-        shop.database.asked(f"CREATE DATABASE {copy_of(programs)} TEMPLATE {NAME}")
+        shop.database.copy(NAME, copy_of(programs), "postgres")
         FORMER[programs] = tuple(shop.databases)
         return
     make_state(shop.database, NAME, copy_of(programs))

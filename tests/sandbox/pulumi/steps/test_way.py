@@ -14,6 +14,12 @@ from tests.sandbox.pulumi.steps.conftest import CHANGE_PASSWORD, FOLDER, LOOK_PA
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 
+@pytest.fixture
+def unmade() -> bool:
+    return False
+
+
+@pytest.mark.parametrize("unmade", [True])
 async def test_a_commit_becomes_a_database_and_goes_again(shop: Shop) -> None:
     prepared = await shop.prepare()
     assert prepared.project == "example"
@@ -99,6 +105,7 @@ async def test_drift_is_told_once_and_a_refresh_writes_it_down(shop: Shop) -> No
     assert (await shop.drift()).fingerprints == ()
 
 
+@pytest.mark.parametrize("unmade", [True])
 async def test_a_stack_that_is_not_there_is_an_answer(shop: Shop) -> None:
     await shop.prepare()
     look = await shop.look()
