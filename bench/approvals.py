@@ -37,8 +37,8 @@ from hitl.gateway.decisions import Click, DecisionService, Kind
 from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.server import Server
 from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
-from workflows.contracts import DeleteBranchInput
 from workflows.converter import data_converter
+from workflows.repository.goals import DeleteBranchInput
 
 CROWD, IDLE, BARE = "bench-approvals", "bench-idle", "bench-updates"
 """The namespaces: goals that wait, a goals worker without work, and bare temporalio."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from activities.queues import TaskQueue
 from bench.bare_workflow import QUEUE_ACTIVITIES, QUEUE_BOTH, QUEUE_WORKFLOWS, BareReadFile, Wanted
 from bench.system import System
-from workflows.contracts import ReadFileInput
+from workflows.repository.goals import ReadFileInput
 from workflows.repository.read_file import ReadFileWorkflow
 
 REPOSITORY, PATH = "acme/shop", "README.md"

@@ -33,8 +33,8 @@ from connectors.slack.twin.config import TwinConfig
 from connectors.slack.twin.limits import Limits
 from deploy.temporal import promote
 from workers.temporal import DEPLOYMENT_NAME, build_id
-from workflows.contracts import DeleteBranchInput
 from workflows.converter import data_converter
+from workflows.repository.goals import DeleteBranchInput
 
 STORM: Final = "bench-storm"
 CHANNEL, CLICKER = "C0DEPLOYS", "U0ALICE"

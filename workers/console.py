@@ -26,7 +26,7 @@ from hitl.gateway.decisions import DecisionService, PolicyInForce
 from hitl.gateway.goal_starter import GoalStarter, StartedGoal
 from workers.settings import Settings
 from workflows.contracts import GoalInput
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 SECRET_FIELD: Final = "console_secret"  # noqa: S105 - the name of a field
 OIDC_FIELD: Final = "oidc_client_secret"
@@ -49,7 +49,7 @@ class GatewayGoals(TemporalGoals):
         super().__init__(client, who_asked=who_asked, people=people)
         self._starts = start
 
-    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
+    async def start(self, goal: GoalType, request: GoalInput, *, identity: str) -> StartedGoal:
         """Start one in this person's name, or find the one that runs.
 
         Raises:

@@ -22,37 +22,32 @@ PACKAGES: Final = frozenset(
 SOURCES: Final = Path(str(workflows.__file__)).parent.parent
 """The folder that our packages lie in."""
 
-STARTS: Final = ("workflows.implementations", "workflows.runner", "workflows.converter")
-"""The workflows, and what reads their inputs and says their failures before and after their own code."""
-
 _IMPORT: Final = re.compile(
     rf"\n[ \t]*(?:from[ \t]+((?:{'|'.join(sorted(PACKAGES))})\b[\w.]*)[ \t]+)?import\b"
     r"[ \t]*(\((?:[^)#]|#[^\n]*)*\)|(?:[^\n\\]|\\\n)+)"
 )
+_WORKFLOWS: Final = "workflows"
 _WORD: Final = re.compile(r"[\w.]+")
 
 
-def replayed_modules(sources: Path = SOURCES, starts: tuple[str, ...] = STARTS) -> dict[str, Path]:
-    """The modules of ours that these load, themselves included: file by name, in the order of names.
+def replayed_modules(sources: Path = SOURCES) -> dict[str, Path]:
+    """All of `workflows`, and the modules of ours that those load: file by name, in the order of names.
 
     Args:
         sources: The folder that our packages lie in.
-        starts: Names of modules.
 
     Raises:
-        FileNotFoundError: One of `starts` is not there.
+        FileNotFoundError: It has no workflows.
     """
     found: dict[str, Path] = {}
-    wanted = list(starts)
+    wanted = [_name(path.relative_to(sources)) for path in (sources / _WORKFLOWS).rglob("*.py")]
+    if not wanted:
+        raise FileNotFoundError(f"there is no module {_WORKFLOWS!r} in {sources}")
     while wanted:
         name = wanted.pop()
-        if name in found:
-            continue
-        if (path := _source(sources, name)) is not None:
+        if name not in found and (path := _source(sources, name)) is not None:
             found[name] = path
             wanted += _imported(name, path, sources)
-        elif name in starts:
-            raise FileNotFoundError(f"there is no module {name!r} in {sources}")
     return dict(sorted(found.items()))
 
 
@@ -62,6 +57,11 @@ def replayed_digest(sources: Path = SOURCES) -> str:
     for name, path in replayed_modules(sources).items():
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _imported(name: str, path: Path, sources: Path) -> Iterator[str]:

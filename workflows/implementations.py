@@ -1,37 +1,38 @@
-"""Every workflow that a goals worker carries out: the goals' own, and those that goals start or that watch over one."""
+"""Every workflow that a goals worker runs, found where it is defined: the goals' own, and those that goals start."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from typing import Final
 
-from workflows.approval.messages import ApprovalNoticeWorkflow
-from workflows.approval.workflow import ApprovalWorkflow
-from workflows.parking import ParkedNoticeWorkflow
-from workflows.pulumi.destroy_stack import DestroyStackWorkflow, UnlockStackWorkflow
-from workflows.pulumi.detect_drift import DetectDriftWorkflow
-from workflows.pulumi.inspect_stack import InspectStackWorkflow
-from workflows.pulumi.lock import StackLockWorkflow
-from workflows.pulumi.preview_and_up import PreviewAndUpWorkflow, RollBackStackWorkflow
-from workflows.pulumi.restore_state import RestoreStateWorkflow
-from workflows.repository.delete_branch import DeleteBranchWorkflow
-from workflows.repository.open_pull_request import OpenPullRequestWorkflow
-from workflows.repository.read_file import ReadFileWorkflow
-from workflows.repository.run_in_sandbox import RunInSandboxWorkflow
-from workflows.unknown_goal import UnknownGoalWorkflow
+import workflows
+from workflows.catalogue import GOALS
+from workflows.goal_type import goal_of
 
-WORKFLOWS: Final[tuple[type, ...]] = (
-    ReadFileWorkflow,
-    RunInSandboxWorkflow,
-    OpenPullRequestWorkflow,
-    DeleteBranchWorkflow,
-    PreviewAndUpWorkflow,
-    DetectDriftWorkflow,
-    InspectStackWorkflow,
-    RollBackStackWorkflow,
-    RestoreStateWorkflow,
-    DestroyStackWorkflow,
-    UnlockStackWorkflow,
-    ApprovalWorkflow,
-    ApprovalNoticeWorkflow,
-    ParkedNoticeWorkflow,
-    StackLockWorkflow,
-    UnknownGoalWorkflow,
-)
+_DEFINED: Final = "__temporal_workflow_definition"
+
+
+class ImplementationError(Exception):
+    """A goal has no workflow, or several. The message lists every such goal."""
+
+
+def _workflows() -> Iterator[type]:
+    for module in pkgutil.walk_packages(workflows.__path__, f"{workflows.__name__}."):
+        found = vars(importlib.import_module(module.name)).values()
+        yield from (one for one in found if isinstance(one, type) and one.__module__ == module.name and _is_one(one))
+
+
+def _is_one(found: type) -> bool:
+    return _DEFINED in vars(found)
+
+
+def _found() -> tuple[type, ...]:
+    found = tuple(sorted(_workflows(), key=lambda one: one.__name__))
+    carried = [goal_of(one) for one in found]
+    problems = [f"{one.name} has {carried.count(one) or 'no'}" for one in GOALS if carried.count(one) != 1]
+    if problems:
+        raise ImplementationError("each goal needs one workflow, marked with @goal; " + "; ".join(problems))
+    return found
+
+
+WORKFLOWS: Final = _found()

@@ -31,8 +31,9 @@ from deploy.local.parts import STACKS
 from deploy.local.process import ChildReport, ChildState
 from deploy.local.seeded_person import SeededPerson
 from deploy.local.state import Part, PartState, StackFolder, StackState
-from workflows.contracts import STATE_ATTRIBUTE, DeleteBranchInput, GoalInput, GoalState, ReadFileInput
-from workflows.pulumi.contracts import PreviewAndUpInput
+from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalState
+from workflows.pulumi.goals import PreviewAndUpInput
+from workflows.repository.goals import DeleteBranchInput, ReadFileInput
 
 _BANKSMAN: Final = Path(sys.executable).parent / "banksman"
 _SHOWN: Final = 3

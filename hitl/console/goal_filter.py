@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from hitl.approval.approvers import People
 from hitl.console.visitors import Refused
 from hitl.gateway.server import quoted
+from workflows.catalogue import GOALS
 from workflows.contracts import REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalState
-from workflows.registry import GOALS
 
 _TEXT: Final = 200
 _SERVERS: Final[Mapping[str, str]] = {

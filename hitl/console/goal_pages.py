@@ -10,7 +10,7 @@ from hitl.console.goal_filter import STATES, TIMES, GoalFilter
 from hitl.console.pages import Pages
 from hitl.console.ports import Goals
 from hitl.console.visitors import Refused, Visitors
-from workflows.registry import GOALS
+from workflows.catalogue import GOALS
 
 
 class GoalPages:

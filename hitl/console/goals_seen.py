@@ -21,13 +21,8 @@ from hitl.console.goal_filter import GoalFilter, quoted
 from hitl.console.ports import AskedApproval, GoalRow, Listed, ShownGoal
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
 from workflows.approval.contracts import APPROVAL_WORKFLOW
-from workflows.contracts import (
-    REPOSITORY_ATTRIBUTE,
-    REQUESTER_ATTRIBUTE,
-    GoalResult,
-    GoalStatus,
-)
-from workflows.registry import find_goal
+from workflows.catalogue import find_goal
+from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult, GoalStatus
 from workflows.standing import standing_of
 
 _LOOK: Final = 200

@@ -17,7 +17,7 @@ from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
 from workflows.approval.contracts import ApprovalState, ApprovalView
 from workflows.contracts import GoalInput
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 Row = TypeVar("Row")
 
@@ -188,6 +188,6 @@ class Goals(Protocol):
         """One of them, its newest run where none is named; None where there is none."""
         ...
 
-    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
+    async def start(self, goal: GoalType, request: GoalInput, *, identity: str) -> StartedGoal:
         """Start one in this person's name, or find the one that runs."""
         ...

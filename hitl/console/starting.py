@@ -14,9 +14,10 @@ from starlette.routing import Route
 from hitl.console.pages import Pages
 from hitl.console.ports import Goals
 from hitl.console.visitors import Refused, Visitor, Visitors
+from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import GoalInput
 from workflows.converter import problems_by_field
-from workflows.registry import GOALS, GoalEntry, find_goal
+from workflows.goal_type import GoalType
 
 START: Final = "/goals/start"
 EMERGENCY: Final = "break_glass"
@@ -83,7 +84,7 @@ class StartingPages:
         return self._pages.render("started.html", visitor, goal=goal, started=started, summary=wanted.summary())
 
     def _form(
-        self, visitor: Visitor, goal: GoalEntry, said: Mapping[str, str], *, problems: Mapping[str, str] | None = None
+        self, visitor: Visitor, goal: GoalType, said: Mapping[str, str], *, problems: Mapping[str, str] | None = None
     ) -> Response:
         return self._pages.render(
             "start.html",
@@ -97,7 +98,7 @@ class StartingPages:
         )
 
 
-def questions(goal: GoalEntry) -> list[Question]:
+def questions(goal: GoalType) -> list[Question]:
     """What the form asks, from the input's own model; what is for an emergency comes last."""
     properties = _SCHEMA.validate_python(goal.input.model_json_schema().get("properties", {}))
     example = goal.example.model_dump(mode="json", exclude_none=True)
@@ -139,7 +140,7 @@ def _written(value: JsonValue) -> str:
     return "" if value is None else str(value)
 
 
-def _input(goal: GoalEntry, fields: Mapping[str, str]) -> GoalInput:
+def _input(goal: GoalType, fields: Mapping[str, str]) -> GoalInput:
     """What the form says, as the goal's input; a field left empty is left out.
 
     Raises:
@@ -174,7 +175,7 @@ def _said(question: Question, text: str) -> object:
             return text
 
 
-def _goal(name: str) -> GoalEntry:
+def _goal(name: str) -> GoalType:
     goal = find_goal(name)
     if goal is None:
         known = ", ".join(goal.name for goal in GOALS)

@@ -23,7 +23,7 @@ from hitl.canonical import canonical_json
 from hitl.gateway.server import Server
 from hitl.hidden import visible
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 Sign = Callable[[str], Awaitable[str]]
 """Signs a text with the approval key; answers `vault:v1:…`. Raises `ConnectorError`."""
@@ -69,7 +69,7 @@ class GoalStarter:
         self._sign = sign
         self._keys = keys
 
-    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str, asked_as: str = "") -> StartedGoal:
+    async def start(self, goal: GoalType, request: GoalInput, *, identity: str, asked_as: str = "") -> StartedGoal:
         """Start a goal, or find the one that runs under its key, whoever asked for that one.
 
         Args:

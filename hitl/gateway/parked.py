@@ -17,9 +17,9 @@ from activities.catalogue import steps
 from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest
 from hitl.gateway.server import Server
+from workflows.catalogue import find_goal
 from workflows.contracts import STATE_ATTRIBUTE, GoalState
 from workflows.parked_contracts import PARKED_NOTICE, waits_for
-from workflows.registry import find_goal
 from workflows.standing import standing_of
 
 _OUR_STEPS: Final = frozenset({TaskQueue.CONNECTORS, TaskQueue.SANDBOX, TaskQueue.DESTRUCTIVE})

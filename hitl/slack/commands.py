@@ -15,9 +15,10 @@ from hitl.hidden import visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, link
 from hitl.slack.messages import Links
+from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import GoalInput
 from workflows.converter import describe_problems
-from workflows.registry import GOALS, GoalEntry, find_goal
+from workflows.goal_type import GoalType
 from workflows.standing import standing_of
 
 COMMAND: Final = "/banksman"
@@ -132,7 +133,7 @@ class Commands:
         return link(self._links.workflow(workflow_id, run_id), visible(workflow_id))
 
 
-def _input(goal: GoalEntry, text: str) -> GoalInput:
+def _input(goal: GoalType, text: str) -> GoalInput:
     """The input, also where Slack's client changed the quotation marks.
 
     Raises:

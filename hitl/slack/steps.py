@@ -41,7 +41,8 @@ from workflows.approval.contracts import (
     UpdateApproval,
 )
 from workflows.parked_contracts import TELL_PARKED, TellParked, ToldParked
-from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
+from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
+from workflows.pulumi.goals import DETECT_DRIFT
 
 
 class SlackSteps:
@@ -153,8 +154,8 @@ class SlackSteps:
                 raise Unavailable("Temporal cannot be asked about a goal now; it is tried again") from error
         # On another queue than the goals', whoever polls it would speak as this goal.
         kind = (goal.workflow_type, goal.task_queue, goal.status) if goal else None
-        if goal is None or kind != (DRIFT_WORKFLOW, TaskQueue.GOALS, WorkflowExecutionStatus.RUNNING):
-            raise InvalidRequest(f"what drifted, only a running {DRIFT_WORKFLOW} says; start that goal")
+        if goal is None or kind != (DETECT_DRIFT.name, TaskQueue.GOALS, WorkflowExecutionStatus.RUNNING):
+            raise InvalidRequest(f"what drifted, only a running {DETECT_DRIFT.name} says; start that goal")
         return goal
 
     @implements(TELL_PARKED)

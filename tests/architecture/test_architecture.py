@@ -14,8 +14,8 @@ import pytest
 from deploy.vault.layout import APP_ROLES, TOKEN_ROLES, policies
 from observability import names
 from workers.settings import Role
+from workflows.catalogue import GOALS
 from workflows.contracts import SEARCH_ATTRIBUTES
-from workflows.registry import GOALS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("activities", "connectors", "deploy", "hitl", "observability", "sandbox", "workers", "workflows")

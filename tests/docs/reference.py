@@ -21,7 +21,8 @@ from tests.docs.command_tree import commands
 from workers.commands.exits import Exit
 from workers.process import EXIT_TOKEN_LOST
 from workers.settings import Locations, Settings
-from workflows.registry import GOALS, GoalEntry
+from workflows.catalogue import GOALS
+from workflows.goal_type import GoalType
 
 ROOT: Final = Path(__file__).parents[2]
 _NOTE: Final = "<!-- Written by `make docs`; change the source named below, not this page. -->"
@@ -135,7 +136,7 @@ def errors_page() -> str:
 def goals_page() -> str:
     """Every goal: its fields, its result, and how to start it."""
     parts = [
-        _head("Goals", "workflows/registry.py"),
+        _head("Goals", "workflows/*/goals.py"),
         _GOALS,
     ]
     for goal in GOALS:
@@ -143,7 +144,7 @@ def goals_page() -> str:
     return _page(parts)
 
 
-def _goal(goal: GoalEntry) -> Iterable[str]:
+def _goal(goal: GoalType) -> Iterable[str]:
     yield f"## {goal.name}"
     yield f"{goal.description} Strongest effect of its steps: `{goal.effect}`."
     yield "Input:"

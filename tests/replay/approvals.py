@@ -29,7 +29,7 @@ from tests.workflows.approval.approving import ACTION, Ask, AskWorkflow, House, 
 from tests.workflows.scripted import SEEN, Steps, next_answer, workers
 from workflows.approval.contracts import NOTICE_WORKFLOW, ApprovalState
 from workflows.approval.decision_checks import DecisionChecks
-from workflows.contracts import DeleteBranchInput
+from workflows.repository.goals import DeleteBranchInput
 
 SOON: Final = timedelta(seconds=1)
 GONE: Final = BranchSeen(head=None)

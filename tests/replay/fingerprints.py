@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.replay.commands import commands
 from tests.replay.sources import Sources
-from workers.replayed import SOURCES, STARTS, replayed_modules
+from workers.replayed import SOURCES, replayed_modules
 
 FILE: Final = Path(__file__).parent / "fingerprints.json"
 
@@ -23,8 +23,7 @@ def fingerprints(sources: Path = SOURCES) -> dict[str, list[str]]:
     Args:
         sources: The folder that our packages lie in.
     """
-    starts = {_name(path.relative_to(sources)) for path in (sources / "workflows").rglob("*.py")}
-    modules = replayed_modules(sources, tuple(sorted({*STARTS, *starts})))
+    modules = replayed_modules(sources)
     found = commands(Sources(modules))
     short = {full: _inside(full, modules) for full in found}
     shared = Counter(short.values())
@@ -39,11 +38,6 @@ def recorded() -> dict[str, list[str]]:
 def record() -> None:
     """Keep those of now. Alone, where functions have other names or places, and no command has changed."""
     FILE.write_text(json.dumps(fingerprints(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _name(path: Path) -> str:
-    parts = path.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _inside(full: str, modules: dict[str, Path]) -> str:

@@ -12,18 +12,15 @@ from activities.github.contracts import BranchSeen
 from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.workflows.scripted import CONTENT, OPENED, RAN, Steps
-from workflows.contracts import (
+from workflows.contracts import GoalInput, GoalState, GoalStatus, Resume
+from workflows.parked_contracts import PARKED_NOTICE
+from workflows.repository.goals import (
     DeleteBranchInput,
     FileEdit,
-    GoalInput,
-    GoalState,
-    GoalStatus,
     OpenPullRequestInput,
     ReadFileInput,
-    Resume,
     RunInSandboxInput,
 )
-from workflows.parked_contracts import PARKED_NOTICE
 
 REQUEST = ReadFileInput(repository="acme/shop", path="README.md", ref="main")
 COMMAND = RunInSandboxInput(repository="acme/shop", command=("make", "test"))

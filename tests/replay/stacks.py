@@ -30,7 +30,7 @@ from tests.workflows.pulumi.stacking import (
     plan,
 )
 from workflows.contracts import GoalInput
-from workflows.pulumi.contracts import RollBackStackInput
+from workflows.pulumi.goals import RollBackStackInput
 from workflows.pulumi.lock import lock_id
 
 LOCK: Final = lock_id("infra", "dev")

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.contracts import ReadFileInput, ReadFileResult
+    from workflows.repository.goals import ReadFileInput, ReadFileResult
     from workflows.repository.read_file import ReadFileWorkflow
 
 

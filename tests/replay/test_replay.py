@@ -15,10 +15,10 @@ from tests.replay.record import HISTORIES
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.stacks import STACKINGS
 from tests.replay.tampered import WithOneMoreCommand
+from workflows.catalogue import GOALS
 from workflows.contracts import STATE_ATTRIBUTE
 from workflows.converter import data_converter
 from workflows.implementations import WORKFLOWS
-from workflows.registry import GOALS
 from workflows.runner import sandbox_runner
 
 RECORDED = sorted(HISTORIES.rglob("*.json"))

@@ -12,7 +12,8 @@ from temporalio.client import WorkflowFailureError
 from activities.queues import TaskQueue
 from tests.hitl.gateway.drifting import PRETENDER, DriftingWorkflow, PretendingWorkflow, goals_worker
 from tests.hitl.gateway.running import Place
-from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift
+from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift
+from workflows.pulumi.goals import DETECT_DRIFT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,7 +27,7 @@ async def said(here: Place) -> list[object]:
 
 @pytest.mark.parametrize(
     ("name", "queue"),
-    [(PRETENDER, TaskQueue.GOALS), (DRIFT_WORKFLOW, "a-queue-of-my-own")],
+    [(PRETENDER, TaskQueue.GOALS), (DETECT_DRIFT.name, "a-queue-of-my-own")],
     ids=["another workflow", "another worker"],
 )
 async def test_another_workflow_or_worker_does_not_speak(here: Place, name: str, queue: str) -> None:

@@ -15,8 +15,8 @@ import httpx
 
 from deploy.local.control import Ask, ask
 from deploy.local.process import ChildState
-from workflows.pulumi.contracts import OfAStack
-from workflows.registry import GOALS
+from workflows.catalogue import GOALS
+from workflows.pulumi.goals import OfAStack
 
 BIN: Final = Path(sys.executable).parent
 ROOT: Final = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import pytest
 from deploy.local.parts import LEFT_OUT
 from tests.stack.conftest import started
 from tests.stack.running import BIN, README, ROOT, Running, eventually
-from workflows.registry import GOALS
+from workflows.catalogue import GOALS
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

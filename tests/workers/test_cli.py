@@ -20,7 +20,8 @@ from workers.commands.folder import NO_STACK
 from workers.commands.goals import complete_goal
 from workers.commands.status import _phase
 from workers.settings import Locations
-from workflows.registry import GOALS, GoalEntry, find_goal
+from workflows.catalogue import GOALS, find_goal
+from workflows.goal_type import GoalType
 
 RUN = CliRunner()
 TWICE_BELOW = '{"repository":"a/b","title":"t","files":[{"path":"x","content":"y","content":"z"}]}'
@@ -44,7 +45,7 @@ def test_goals_is_a_short_list_in_whole_words() -> None:
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.name)
-def test_one_goal_is_told_with_each_field_and_how_to_start_it(goal: GoalEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_goal_is_told_with_each_field_and_how_to_start_it(goal: GoalType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANKSMAN_TEMPORAL_ADDRESS", "127.0.0.1:7777")
     monkeypatch.setenv("BANKSMAN_TEMPORAL_NAMESPACE", "of ours")
     lines = RUN.invoke(app, ["goals", goal.name], env={"COLUMNS": "80"}).stdout.splitlines()

@@ -7,8 +7,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 
 from workers.codec import ENCODING, EncryptionCodec, KeyRing
-from workflows.contracts import ReadFileInput
 from workflows.converter import SEALED_ENCODING, BanksmanPayloadConverter, data_converter
+from workflows.repository.goals import ReadFileInput
 
 INPUT = ReadFileInput(repository="acme/shop", path="README.md")
 

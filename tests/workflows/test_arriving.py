@@ -37,13 +37,14 @@ from workers.codec import EncryptionCodec
 from workflows.approval.contracts import ApprovalState
 from workflows.approval.messages import ApprovalNoticeWorkflow
 from workflows.approval.workflow import ApprovalWorkflow
-from workflows.contracts import GoalStatus, ReadFileInput, ReadFileResult
+from workflows.catalogue import GOALS
+from workflows.contracts import GoalStatus
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
 from workflows.parking import ParkedNoticeWorkflow
 from workflows.pulumi.lock import StackLine, StackLockWorkflow
-from workflows.registry import GOALS
+from workflows.repository.goals import ReadFileInput, ReadFileResult
 from workflows.runner import sandbox_runner
 from workflows.unknown_goal import UnknownGoalWorkflow
 

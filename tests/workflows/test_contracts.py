@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from workflows.contracts import ReadFileInput, RunInSandboxInput
 from workflows.converter import describe_problems
+from workflows.repository.goals import ReadFileInput, RunInSandboxInput
 
 
 @pytest.mark.parametrize(

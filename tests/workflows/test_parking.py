@@ -19,15 +19,9 @@ from tests.replay.scenarios import until_parked
 from tests.workflows.approval.telling import TOLD, Teller, ends, notices
 from tests.workflows.pulumi.stacking import INSPECT, Stack, StackSessions
 from tests.workflows.scripted import CONTENT, RAN, Steps, workers
-from workflows.contracts import (
-    SEARCH_ATTRIBUTES,
-    ReadFileInput,
-    ReadFileResult,
-    Resume,
-    RunInSandboxInput,
-    RunInSandboxResult,
-)
+from workflows.contracts import SEARCH_ATTRIBUTES, Resume
 from workflows.converter import data_converter
+from workflows.repository.goals import ReadFileInput, ReadFileResult, RunInSandboxInput, RunInSandboxResult
 
 REQUEST = RunInSandboxInput(repository="acme/shop", command=("make", "test"), timeout_seconds=60)
 GONE = application_error(ErrorType.SANDBOX_UNAVAILABLE, "the engine is gone")

@@ -25,9 +25,10 @@ from tests.workflows.holding import HolderWorkflow
 from tests.workflows.pulumi.stacking import UP, Stack, StackSessions
 from tests.workflows.scripted import workers
 from workflows.approval.contracts import NOTICE_WORKFLOW
-from workflows.contracts import ReadFileInput, ReadFileResult, Resume
-from workflows.pulumi.contracts import StackResult
+from workflows.contracts import Resume
+from workflows.pulumi.goals import StackResult
 from workflows.pulumi.lock import StackLockWorkflow
+from workflows.repository.goals import ReadFileInput, ReadFileResult
 from workflows.runner import sandbox_runner
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from workers.commands.exits import Exit, err, out, shown
 from workers.commands.waiting import Waits, cancel_line
 from workers.settings import Settings
 from workflows.contracts import GoalInput, GoalStatus
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 _POLL: Final = 0.4
 _LONGEST_POLL: Final = 4.0
@@ -77,7 +77,7 @@ class Ended:
     error: str | None = None
 
 
-async def start(client: Client, goal: GoalEntry, request: GoalInput, *, workflow_id: str | None, ui: str) -> Started:
+async def start(client: Client, goal: GoalType, request: GoalInput, *, workflow_id: str | None, ui: str) -> Started:
     """Start the goal under its business key, or find the one that runs under it."""
     wanted = workflow_id or request.business_key()
     attributes = [SearchAttributePair(key, value) for key, value in request.search_attributes().items()]

@@ -16,8 +16,9 @@ from workers.commands.folder import running_stack
 from workers.commands.follow import Started, follow, goes_on, report, start
 from workers.commands.inputs import fields_of, parse_input, run_line
 from workers.commands.waiting import Waits, sure_to_wait
+from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import GoalInput
-from workflows.registry import GOALS, GoalEntry, find_goal
+from workflows.goal_type import GoalType
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -47,7 +48,7 @@ def goals(
         _print_whole(chosen[0])
 
 
-def _goal(name: str) -> GoalEntry:
+def _goal(name: str) -> GoalType:
     """The goal of that name; ends with those that there are."""
     goal = find_goal(name)
     if goal is None:
@@ -68,7 +69,7 @@ def _print_list() -> None:
     err.print("[dim]`banksman goals GOAL` tells what one takes, and how to start it.[/]")
 
 
-def _print_whole(goal: GoalEntry) -> None:
+def _print_whole(goal: GoalType) -> None:
     out.print(f"[bold]{goal.name}[/]  {goal.effect}")
     out.print(escape(wrapped(goal.description, indent=2)), soft_wrap=True)
     out.print(fields_of(goal))
@@ -83,7 +84,7 @@ def _print_whole(goal: GoalEntry) -> None:
     out.print(f"  [dim]$[/] {escape(line)}", soft_wrap=True)
 
 
-def _as_json(goal: GoalEntry) -> dict[str, object]:
+def _as_json(goal: GoalType) -> dict[str, object]:
     return {
         "name": goal.name,
         "task_queue": str(TaskQueue.GOALS),
@@ -120,7 +121,7 @@ def run(
     raise typer.Exit(int(code))
 
 
-async def _run(goal: GoalEntry, request: GoalInput, workflow_id: str | None, *, wait: bool, as_json: bool) -> Exit:
+async def _run(goal: GoalType, request: GoalInput, workflow_id: str | None, *, wait: bool, as_json: bool) -> Exit:
     settings = client_settings()
     telemetry = command_telemetry(settings)
     try:

@@ -12,14 +12,14 @@ from rich.table import Table
 from workers.commands.exits import Exit, err, fail
 from workflows.contracts import GoalInput
 from workflows.converter import describe_problems
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 
 class _Twice(ValueError):
     """A field is said twice; JSON readers keep the last one in silence."""
 
 
-def parse_input(goal: GoalEntry, text: str | None) -> GoalInput:
+def parse_input(goal: GoalType, text: str | None) -> GoalInput:
     """The goal's input from JSON or from a file; ends by telling what is wrong, and the goal's fields."""
     if text is None:
         refuse_input(goal, f"{goal.name} needs an input: give it with --input")
@@ -47,7 +47,7 @@ def _each_once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     return found
 
 
-def refuse_input(goal: GoalEntry, problem: str) -> NoReturn:
+def refuse_input(goal: GoalType, problem: str) -> NoReturn:
     """Say what is wrong, then what would be right."""
     try:
         fail(problem, Exit.USAGE)
@@ -56,7 +56,7 @@ def refuse_input(goal: GoalEntry, problem: str) -> NoReturn:
         err.print(f"  [dim]$[/] {escape(run_line(goal))}", soft_wrap=True)
 
 
-def fields_of(goal: GoalEntry) -> Table:
+def fields_of(goal: GoalType) -> Table:
     """Each field of a goal's input, and what it means."""
     fields = Table(box=None, padding=(0, 1), show_header=False)
     for overflow in ("ignore", "ignore", "fold"):
@@ -67,6 +67,6 @@ def fields_of(goal: GoalEntry) -> Table:
     return fields
 
 
-def run_line(goal: GoalEntry) -> str:
+def run_line(goal: GoalType) -> str:
     """The command that runs the goal's example."""
     return f"banksman run {goal.name} --input {shlex.quote(goal.example_json)} --wait"

@@ -30,7 +30,7 @@ from workers.commands.folder import running_stack
 from workers.settings import Settings
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE, GoalState, GoalStatus
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 _AGAIN: Final = 900.0
 """Seconds until the same is said once more."""
@@ -206,7 +206,7 @@ def why_unserved(queue: str) -> str:
     return f"no {'gateway' if queue == TaskQueue.HITL else role} worker runs; `banksman status` tells how each part is"
 
 
-def sure_to_wait(goal: GoalEntry, stack: StackState | None) -> str | None:
+def sure_to_wait(goal: GoalType, stack: StackState | None) -> str | None:
     """Why a goal that was just started cannot go on yet, where the running stack knows that it cannot."""
     part = stack.parts.get(goal.needs) if stack is not None and goal.needs is not None else None
     if part is None or part.state is PartState.READY:

@@ -25,8 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Plan, read_plan
     from workflows.approval.approved_step import ApprovingGoal
     from workflows.contracts import DestructiveGoalInput
-    from workflows.pulumi.contracts import StackAsked, StackResult
     from workflows.pulumi.goal import StackGoal
+    from workflows.pulumi.goals import StackAsked, StackResult
 
 _LOOKED_WHATEVER_IS_SAID: Final = "look-whatever-is-said"
 """The patch: runs that began without it looked only where all is said to be done."""

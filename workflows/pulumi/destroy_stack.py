@@ -17,17 +17,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters
     from hitl.approval.plan import Change, Plan, Resource, Risk
+    from workflows.goal_type import goal
+    from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
-    from workflows.pulumi.contracts import (
-        DestroyStackInput,
-        StackResult,
-        UnlockStackInput,
-        UnlockStackResult,
-        asked_for,
-    )
+    from workflows.pulumi.goals import DestroyStackInput, StackResult, UnlockStackInput, UnlockStackResult, asked_for
 
 
-@workflow.defn(name="DestroyStack")
+@goal(goals.DESTROY_STACK)
 class DestroyStackWorkflow(StackChange):
     """Destroy what a stack holds; no program is run for it."""
 
@@ -69,7 +65,7 @@ class DestroyStackWorkflow(StackChange):
         return self.planned(previewed)
 
 
-@workflow.defn(name="UnlockStack")
+@goal(goals.UNLOCK_STACK)
 class UnlockStackWorkflow(StackChange):
     """Take a dead run's lock away. A run that lives keeps its lock, whatever people approved."""
 

@@ -9,15 +9,17 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.pulumi.contracts import DETECT_DRIFT, DriftLook, DriftSeen
     from workflows.execute import execute
-    from workflows.pulumi.contracts import DetectDriftInput, DetectDriftResult, asked_for
-    from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, MAX_DRIFT_LINES, TELL_DRIFT, TellDrift
+    from workflows.goal_type import goal
+    from workflows.pulumi import goals
+    from workflows.pulumi.drift_contracts import MAX_DRIFT_LINES, TELL_DRIFT, TellDrift
     from workflows.pulumi.goal import StackGoal
+    from workflows.pulumi.goals import DetectDriftInput, DetectDriftResult, asked_for
 
 _TELLING: Final = timedelta(hours=1)
 """Then the look ends without it: what people were not told is new again in the next one."""
 
 
-@workflow.defn(name=DRIFT_WORKFLOW)
+@goal(goals.DETECT_DRIFT)
 class DetectDriftWorkflow(StackGoal):
     """Look, and tell people of what the look before did not see. As a schedule, each look goes on from the last."""
 

@@ -1,7 +1,7 @@
 """What the goal `DetectDrift` and the gateway exchange.
 
-The step `hitl.tell_drift` is the gateway's, on the queue `banksman-hitl`. Which workflow speaks, the server says: the
-request holds no id of one, and no address.
+The step `hitl.tell_drift` is the gateway's, on the queue `banksman-hitl`, and speaks for that goal alone. Which
+workflow speaks, the server says: the request holds no id of one, and no address.
 """
 
 from typing import Annotated, Final
@@ -12,10 +12,6 @@ from activities.presets import NOTIFY
 from activities.queues import TaskQueue
 from activities.step import Step
 from hitl.protocol import Effect
-
-DRIFT_WORKFLOW: Final = "DetectDrift"
-"""The only workflow that the step speaks for."""
-
 
 MAX_DRIFT_LINES: Final = 50
 """In one message; the whole is in the goal's result."""

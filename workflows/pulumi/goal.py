@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import GoalInput, GoalState
     from workflows.goal import Goal, StepWaits
     from workflows.parking import Parking
-    from workflows.pulumi.contracts import StackAsked
+    from workflows.pulumi.goals import StackAsked
     from workflows.pulumi.lock import STACK_TURN, StackQueueing, StackTurn
 
 Response = TypeVar("Response")

@@ -15,13 +15,15 @@ with workflow.unsafe.imports_passed_through():
         StackRead,
     )
     from activities.step import Step
-    from workflows.pulumi.contracts import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
+    from workflows.goal_type import goal
+    from workflows.pulumi import goals
     from workflows.pulumi.goal import StackGoal
+    from workflows.pulumi.goals import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
 
 Read = TypeVar("Read", bound=StackRead)
 
 
-@workflow.defn(name="InspectStack")
+@goal(goals.INSPECT_STACK)
 class InspectStackWorkflow(StackGoal):
     """Read a stack's outputs, history, lock and state, while no goal works on it."""
 

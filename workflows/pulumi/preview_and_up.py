@@ -16,8 +16,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.pulumi.place import StackPlace
     from hitl.approval.plan import Plan
+    from workflows.goal_type import goal
+    from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
-    from workflows.pulumi.contracts import PreviewAndUpInput, RollBackStackInput, StackAsked, StackResult, asked_for
+    from workflows.pulumi.goals import PreviewAndUpInput, RollBackStackInput, StackAsked, StackResult, asked_for
 
 
 class UpdatingGoal(StackChange):
@@ -69,7 +71,7 @@ class UpdatingGoal(StackChange):
         )
 
 
-@workflow.defn(name="PreviewAndUp")
+@goal(goals.PREVIEW_AND_UP)
 class PreviewAndUpWorkflow(UpdatingGoal):
     """Bring a stack to what its program says."""
 
@@ -85,7 +87,7 @@ class PreviewAndUpWorkflow(UpdatingGoal):
         return await self.run_goal(self.update(), denied=self.denied)
 
 
-@workflow.defn(name="RollBackStack")
+@goal(goals.ROLL_BACK_STACK)
 class RollBackStackWorkflow(UpdatingGoal):
     """Bring a stack back to what its program said at an earlier deployment."""
 

@@ -8,11 +8,13 @@ with workflow.unsafe.imports_passed_through():
     from connectors.pulumi.values import gist
     from hitl.approval.plan import Plan
     from hitl.hidden import visible
+    from workflows.goal_type import goal
+    from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
-    from workflows.pulumi.contracts import RestoreStateInput, RestoreStateResult, asked_for
+    from workflows.pulumi.goals import RestoreStateInput, RestoreStateResult, asked_for
 
 
-@workflow.defn(name="RestoreState")
+@goal(goals.RESTORE_STATE)
 class RestoreStateWorkflow(StackChange):
     """Put a kept state of a stack back; nothing outside is touched."""
 

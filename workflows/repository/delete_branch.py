@@ -20,14 +20,16 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Change, Plan, Resource, Risk
     from hitl.hidden import visible
     from workflows.approval.approved_step import ENDS_FIRST, ApprovingGoal
-    from workflows.contracts import DeleteBranchInput, DeleteBranchResult
+    from workflows.goal_type import goal
+    from workflows.repository import goals
+    from workflows.repository.goals import DeleteBranchInput, DeleteBranchResult
 
 _LISTED: Final = 20
 _LOOK_OF_CANCELLED: Final = timedelta(minutes=5)
 """So long a goal that was cancelled looks what became of its branch."""
 
 
-@workflow.defn(name="DeleteBranch")
+@goal(goals.DELETE_BRANCH)
 class DeleteBranchWorkflow(ApprovingGoal):
     """Delete a branch with people's consent, and look afterwards whether it is gone."""
 

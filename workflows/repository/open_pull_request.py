@@ -11,11 +11,13 @@ with workflow.unsafe.imports_passed_through():
         FileToCommit,
         OpenPullRequestRequest,
     )
-    from workflows.contracts import OpenPullRequestInput, OpenPullRequestResult
     from workflows.goal import Goal
+    from workflows.goal_type import goal
+    from workflows.repository import goals
+    from workflows.repository.goals import OpenPullRequestInput, OpenPullRequestResult
 
 
-@workflow.defn(name="OpenPullRequest")
+@goal(goals.OPEN_PULL_REQUEST)
 class OpenPullRequestWorkflow(Goal):
     """Commit, then open; each finds what it made before, so that however often it is tried there is one of both."""
 

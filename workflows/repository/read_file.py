@@ -4,11 +4,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.github.contracts import READ_FILE, ReadFileRequest
-    from workflows.contracts import ReadFileInput, ReadFileResult
     from workflows.goal import Goal
+    from workflows.goal_type import goal
+    from workflows.repository import goals
+    from workflows.repository.goals import ReadFileInput, ReadFileResult
 
 
-@workflow.defn(name="ReadFile")
+@goal(goals.READ_FILE)
 class ReadFileWorkflow(Goal):
     """Read one file with a token that can read this one repository and lives for this one step."""
 

@@ -7,11 +7,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.github.contracts import FETCH_REPOSITORY, FetchRepositoryRequest
     from activities.sandbox.contracts import RUN_COMMAND, RunCommandRequest, Source
-    from workflows.contracts import LONGEST_COMMAND, Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
     from workflows.goal import Goal
+    from workflows.goal_type import goal
+    from workflows.repository import goals
+    from workflows.repository.goals import LONGEST_COMMAND, Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
 
 
-@workflow.defn(name="RunInSandbox")
+@goal(goals.RUN_IN_SANDBOX)
 class RunInSandboxWorkflow(Goal):
     """Fetch a commit with a token that the command never sees, and run the command where there is no token."""
 

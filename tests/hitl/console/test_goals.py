@@ -22,7 +22,8 @@ from tests.hitl.console.visiting import Console, Visit
 from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.approval.approving import eventually
 from tests.workflows.scripted import workers
-from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalResult, ReadFileInput
+from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalResult
+from workflows.repository.goals import ReadFileInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ALICE = "console:alice@acme.test"

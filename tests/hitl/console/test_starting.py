@@ -4,7 +4,7 @@ import pytest
 
 from hitl.protocol import Effect
 from tests.hitl.console.visiting import Console
-from workflows.registry import GOALS
+from workflows.catalogue import GOALS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 START = "/goals/start"

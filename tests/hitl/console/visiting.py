@@ -50,7 +50,7 @@ from hitl.gateway.goal_starter import StartedGoal
 from tests.workflows.approval.approving import POLICY, Ask, Asked, House
 from workflows.approval.contracts import DecisionReceipt
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 SECRET = "a secret that is long enough for this console"
 ORIGIN = "http://127.0.0.1:8080"
@@ -123,7 +123,7 @@ class StartableGoals(TemporalGoals):
         del run_id
         return dict(self.started).get(workflow_id, UNVERIFIED)
 
-    async def start(self, goal: GoalEntry, request: GoalInput, *, identity: str) -> StartedGoal:
+    async def start(self, goal: GoalType, request: GoalInput, *, identity: str) -> StartedGoal:
         handle = await self._starter.start_workflow(
             goal.name,
             request,

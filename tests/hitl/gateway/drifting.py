@@ -10,7 +10,8 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     from activities.presets import NOTIFY
     from activities.queues import TaskQueue
-    from workflows.pulumi.drift_contracts import DRIFT_WORKFLOW, TELL_DRIFT, TellDrift, ToldDrift
+    from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
+    from workflows.pulumi.goals import DETECT_DRIFT
     from workflows.runner import sandbox_runner
 
 PRETENDER = "TestPretendDrift"
@@ -27,7 +28,7 @@ async def tell(request: TellDrift) -> ToldDrift:
     )
 
 
-@workflow.defn(name=DRIFT_WORKFLOW)
+@workflow.defn(name=DETECT_DRIFT.name)
 class DriftingWorkflow:
     """The end of a look: what was found is given."""
 

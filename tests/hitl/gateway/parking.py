@@ -12,7 +12,8 @@ from activities.queues import TaskQueue
 from tests.hitl.gateway.running import PATIENCE, Place, eventually
 from tests.replay.scenarios import until_parked
 from tests.workflows.scripted import CONTENT, Steps, workers
-from workflows.contracts import ReadFileInput, ReadFileResult, Resume
+from workflows.contracts import Resume
+from workflows.repository.goals import ReadFileInput, ReadFileResult
 
 REQUEST = ReadFileInput(repository="acme/shop", path="README.md")
 READ_FILE = "github.read_file"

@@ -30,7 +30,7 @@ from workers.gateway import Gateway
 from workers.roles.gateway import gateway_workers
 from workers.settings import Settings
 from workflows.converter import data_converter
-from workflows.registry import GoalEntry
+from workflows.goal_type import GoalType
 
 CHANNEL, ELSEWHERE = "C0OPS", "C0OTHER"
 NAMES = ("alice", "bob", "carol", "dave", "erin", "mallory")
@@ -39,7 +39,7 @@ ONE = POLICY.replace("quorum: 2", "quorum: 1")
 
 PATIENCE = 20.0
 _KEY = "approvals"
-GOAL = GoalEntry(
+GOAL = GoalType(
     name="TestRemove",
     input=RemoveInput,
     result=RemoveResult,

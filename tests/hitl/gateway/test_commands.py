@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from tests.hitl.gateway.running import CHANNEL, Place, slack_id, texts
-from workflows.contracts import ReadFileInput
+from workflows.repository.goals import ReadFileInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -23,8 +23,8 @@ from tests.hitl.gateway.running import ONE, Place, eventually
 from workers.console import Artifacts, GatewayGoals, NoConsole
 from workers.gateway import Gateway
 from workers.serving import CannotListen, bind
-from workflows.contracts import ReadFileInput
-from workflows.registry import find_goal
+from workflows.catalogue import find_goal
+from workflows.repository.goals import ReadFileInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

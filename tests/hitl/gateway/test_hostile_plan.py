@@ -19,7 +19,8 @@ from temporalio.client import Client, WorkflowHandle
 from hitl.console import goal_filter, goals_seen
 from tests.hitl.console.visiting import Console, Visit, console_policy
 from tests.hitl.gateway.running import GOAL, Place, buttons, eventually, slack_id
-from workflows.registry import GoalEntry, find_goal
+from workflows.catalogue import find_goal
+from workflows.goal_type import GoalType
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
@@ -115,7 +116,7 @@ async def test_what_hides_is_written_out_once_wherever_people_look(
     console = Console(here.client, here.folder)
     console.house = here.house
 
-    def known(name: str) -> GoalEntry | None:
+    def known(name: str) -> GoalType | None:
         return GOAL if name == GOAL.name else find_goal(name)
 
     monkeypatch.setattr(goals_seen, "find_goal", known)

@@ -45,7 +45,8 @@ from tests.workflows.approval.telling import Teller
 from tests.workflows.scripted import FETCHED, next_answer
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.implementations import WORKFLOWS
-from workflows.pulumi.contracts import (
+from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
+from workflows.pulumi.goals import (
     DestroyStackInput,
     DetectDriftInput,
     InspectStackInput,
@@ -53,7 +54,6 @@ from workflows.pulumi.contracts import (
     RestoreStateInput,
     UnlockStackInput,
 )
-from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
 from workflows.runner import sandbox_runner
 
 ACTIONS = ("pulumi.update_stack", "pulumi.destroy_stack", "pulumi.unlock_stack", "pulumi.restore_state")

@@ -42,8 +42,9 @@ from tests.workflows.pulumi.stacking import (
     StackSessions,
     plan,
 )
+from workflows.catalogue import find_goal
 from workflows.contracts import GoalInput, GoalResult, GoalStatus
-from workflows.pulumi.contracts import (
+from workflows.pulumi.goals import (
     DetectDriftResult,
     InspectStackResult,
     RollBackStackInput,
@@ -51,7 +52,6 @@ from workflows.pulumi.contracts import (
     UnlockStackResult,
 )
 from workflows.pulumi.lock import StackLine, lock_id
-from workflows.registry import find_goal
 
 MOVED = RepositoryFetched(commit="d" * 40, pack=DIGEST, size=1000)
 CONFLICT = application_error(ErrorType.CONFLICT, "the state is another one")

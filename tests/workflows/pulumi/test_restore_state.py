@@ -26,7 +26,7 @@ from tests.workflows.pulumi.stacking import (
     StackSessions,
     plan,
 )
-from workflows.pulumi.contracts import RestoreStateInput, RestoreStateResult
+from workflows.pulumi.goals import RestoreStateInput, RestoreStateResult
 from workflows.pulumi.restore_state import RestoreStateWorkflow
 
 COMPARED = PREVIEWED.model_copy(update={"plan": plan(ACTIONS[3]), "exported": DIGEST})

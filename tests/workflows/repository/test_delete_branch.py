@@ -19,7 +19,7 @@ from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked
 from tests.workflows.approval.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
 from workflows.approval.contracts import ApprovalState
-from workflows.contracts import DeleteBranchInput, DeleteBranchResult
+from workflows.repository.goals import DeleteBranchInput, DeleteBranchResult
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.workflows.scripted import COMMITTED, OPENED, Steps, workers
-from workflows.contracts import FileEdit, OpenPullRequestInput, OpenPullRequestResult
+from workflows.repository.goals import FileEdit, OpenPullRequestInput, OpenPullRequestResult
 
 on_the_server = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,15 +12,8 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.scripted import CONTENT, Steps, workers
-from workflows.contracts import (
-    REPOSITORY_ATTRIBUTE,
-    STATE_ATTRIBUTE,
-    GoalState,
-    GoalStatus,
-    ReadFileInput,
-    ReadFileResult,
-    Resume,
-)
+from workflows.contracts import REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus, Resume
+from workflows.repository.goals import ReadFileInput, ReadFileResult
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

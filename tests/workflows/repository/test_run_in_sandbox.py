@@ -8,7 +8,8 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.replay.scenarios import until_parked
 from tests.workflows.scripted import FETCHED, RAN, Steps, workers
-from workflows.contracts import Resume, RunInSandboxInput, RunInSandboxResult
+from workflows.contracts import Resume
+from workflows.repository.goals import RunInSandboxInput, RunInSandboxResult
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from temporalio.common import SearchAttributeKey
 
 from activities.pulumi.place import StackPlace
+from connectors.pulumi.empty_state import EMPTY_STATE_REFERENCE
+from hitl.protocol import Effect
 from workflows.contracts import (
     REPOSITORY_ATTRIBUTE,
     DestructiveGoalInput,
@@ -19,6 +21,7 @@ from workflows.contracts import (
     RepositoryName,
     RepositoryPath,
 )
+from workflows.goal_type import GoalType
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -294,3 +297,62 @@ def asked_for(request: OfAStack) -> StackAsked:
     """Where the stack is that a goal is about."""
     place = StackPlace(repository=request.repository, folder=request.folder or ".", stack=request.stack)
     return StackAsked(place=place, ref=request.ref, moves=request.moves)
+
+
+PREVIEW_AND_UP: Final = GoalType(
+    name="PreviewAndUp",
+    input=PreviewAndUpInput,
+    result=StackResult,
+    effect=Effect.DESTRUCTIVE,
+    example=PreviewAndUpInput(repository="acme/infra", stack="dev"),
+    needs="stacks",
+)
+DETECT_DRIFT: Final = GoalType(
+    name="DetectDrift",
+    input=DetectDriftInput,
+    result=DetectDriftResult,
+    effect=Effect.WRITE,
+    example=DetectDriftInput(repository="acme/infra", stack="dev"),
+    needs="stacks",
+)
+INSPECT_STACK: Final = GoalType(
+    name="InspectStack",
+    input=InspectStackInput,
+    result=InspectStackResult,
+    effect=Effect.READ,
+    example=InspectStackInput(repository="acme/infra", stack="dev"),
+    needs="stacks",
+)
+ROLL_BACK_STACK: Final = GoalType(
+    name="RollBackStack",
+    input=RollBackStackInput,
+    result=StackResult,
+    effect=Effect.DESTRUCTIVE,
+    example=RollBackStackInput(repository="acme/infra", stack="dev", version=1),
+    needs="stacks",
+)
+RESTORE_STATE: Final = GoalType(
+    name="RestoreState",
+    input=RestoreStateInput,
+    result=RestoreStateResult,
+    effect=Effect.DESTRUCTIVE,
+    # The state of a stack that has nothing, which the embedded environment keeps.
+    example=RestoreStateInput(repository="acme/infra", stack="dev", exported=EMPTY_STATE_REFERENCE),
+    needs="stacks",
+)
+DESTROY_STACK: Final = GoalType(
+    name="DestroyStack",
+    input=DestroyStackInput,
+    result=StackResult,
+    effect=Effect.DESTRUCTIVE,
+    example=DestroyStackInput(repository="acme/infra", stack="dev"),
+    needs="stacks",
+)
+UNLOCK_STACK: Final = GoalType(
+    name="UnlockStack",
+    input=UnlockStackInput,
+    result=UnlockStackResult,
+    effect=Effect.DESTRUCTIVE,
+    example=UnlockStackInput(repository="acme/infra", stack="dev"),
+    needs="stacks",
+)
