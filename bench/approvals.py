@@ -37,7 +37,7 @@ from hitl.gateway.decisions import Click, DecisionService, Kind
 from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.server import Server
 from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
-from workflows.converter import data_converter
+from workflows.plugin import banksman_plugin
 from workflows.repository.goals import DeleteBranchInput
 
 CROWD, IDLE, BARE = "bench-approvals", "bench-idle", "bench-updates"
@@ -159,9 +159,7 @@ async def running() -> AsyncGenerator[Crowd]:
     async with AsyncExitStack() as stack:
         site = stack.enter_context(embedded("--no-sandbox"))
         address = site.state.temporal.address
-        clients = [
-            await Client.connect(address, namespace=name, data_converter=data_converter()) for name in (CROWD, IDLE)
-        ]
+        clients = [await Client.connect(address, namespace=name, plugins=[banksman_plugin()]) for name in (CROWD, IDLE)]
         bare = await Client.connect(address, namespace=BARE)
         await asyncio.gather(*map(make_namespace, (*clients, bare)))
         client = clients[0]

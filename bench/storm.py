@@ -33,7 +33,7 @@ from connectors.slack.twin.config import TwinConfig
 from connectors.slack.twin.limits import Limits
 from deploy.temporal import promote
 from workers.temporal import DEPLOYMENT_NAME, build_id
-from workflows.converter import data_converter
+from workflows.plugin import banksman_plugin
 from workflows.repository.goals import DeleteBranchInput
 
 STORM: Final = "bench-storm"
@@ -184,7 +184,7 @@ async def running(asked: Asked) -> AsyncGenerator[Running]:
     """The embedded stack, and the bench's processes beside it."""
     async with AsyncExitStack() as stack:
         site = stack.enter_context(embedded("--no-sandbox"))
-        client = await Client.connect(site.state.temporal.address, namespace=STORM, data_converter=data_converter())
+        client = await Client.connect(site.state.temporal.address, namespace=STORM, plugins=[banksman_plugin()])
         await make_namespace(client)
         policy = site.logs / "policy.yaml"
         policy.write_text(ENVIRONMENT_RULES, encoding="utf-8")

@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
 from deploy.temporal import register_search_attributes
 from workers.ending import leave_before_finalization
-from workflows.converter import data_converter
+from workflows.plugin import banksman_plugin
 
 BIN = Path(sys.executable).parent
 
@@ -87,7 +87,7 @@ async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
     """The real Temporal dev server."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(BIN / "temporal"),
-        data_converter=data_converter(),
+        plugins=[banksman_plugin()],
         dev_server_log_level="error",
     )
     async with environment:

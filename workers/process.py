@@ -26,6 +26,7 @@ from observability.setup import Telemetry
 from workers.codec import EncryptionCodec, KeyRing
 from workers.settings import Role, Settings
 from workers.temporal import connect
+from workflows.plugin import banksman_plugin
 
 _log = structlog.get_logger("banksman.worker")
 _PAYLOAD_KEYS: Final = "payload-keys"
@@ -90,7 +91,8 @@ async def run_role(role: Role, settings: Settings, telemetry: Telemetry, credent
     """
     async with logged_in(role.value, settings, credentials) as vault:
         codec = await payload_codec(vault, settings)
-        client = await connect(settings, codec=codec, plugins=telemetry.plugins, runtime=telemetry.runtime)
+        plugins = [banksman_plugin(codec), *telemetry.plugins]
+        client = await connect(settings, plugins=plugins, runtime=telemetry.runtime)
         module = cast("RoleModule", import_module(f"workers.roles.{role.value}"))
         return await module.run(Process(client, settings, vault))
 

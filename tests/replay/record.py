@@ -24,8 +24,8 @@ from tests.workflows.approval.approving import House
 from tests.workflows.approval.telling import Teller, until_told
 from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
-from workflows.converter import data_converter
 from workflows.parked_contracts import PARKED_NOTICE
+from workflows.plugin import banksman_plugin
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -33,7 +33,7 @@ HISTORIES: Final = Path(__file__).parent / "histories"
 async def record(folder: Path) -> None:
     """Run every scenario on the dev server and keep its history."""
     environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"), data_converter=data_converter()
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"), plugins=[banksman_plugin()]
     )
     async with environment:
         await register_search_attributes(environment.client)

@@ -17,9 +17,8 @@ from tests.replay.stacks import STACKINGS
 from tests.replay.tampered import WithOneMoreCommand
 from workflows.catalogue import GOALS
 from workflows.contracts import STATE_ATTRIBUTE
-from workflows.converter import data_converter
 from workflows.implementations import WORKFLOWS
-from workflows.runner import sandbox_runner
+from workflows.plugin import banksman_plugin
 
 RECORDED = sorted(HISTORIES.rglob("*.json"))
 
@@ -32,7 +31,7 @@ def _history(path: Path) -> WorkflowHistory:
 
 
 def _replayer(*workflows: type) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=data_converter(), workflow_runner=sandbox_runner())
+    return Replayer(workflows=workflows, plugins=[banksman_plugin()])
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -11,13 +11,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.workflows.approval.approving import House
 from workers.ending import run_to_the_end
-from workflows.converter import data_converter
+from workflows.plugin import banksman_plugin
 
 
 async def main(address: str, folder: str) -> None:
     """Run until nobody is there any more."""
     secret = bytes.fromhex((await asyncio.to_thread(sys.stdin.readline)).strip())
-    house = House(await Client.connect(address, data_converter=data_converter()), Path(folder))
+    house = House(await Client.connect(address, plugins=[banksman_plugin()]), Path(folder))
     house.versions = {1: Ed25519PrivateKey.from_private_bytes(secret)}
     async with house.workers(destructive=False):
         await asyncio.to_thread(sys.stdin.read)

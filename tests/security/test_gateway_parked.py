@@ -32,7 +32,6 @@ from tests.security.pretended_parking import (
     PretendingWorkflow,
 )
 from workflows.parked_contracts import PARKED_NOTICE, TELL_PARKED, TellParked, ToldParked
-from workflows.runner import sandbox_runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,7 +48,7 @@ def failing(name: str, why: str) -> Any:
 
 
 def goals_worker(here: Place, queue: str) -> Worker:
-    return Worker(here.client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=sandbox_runner())
+    return Worker(here.client, task_queue=queue, workflows=WORKFLOWS)
 
 
 @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from temporalio import workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from activities.queues import TaskQueue
 from activities.sandbox.contracts import CommandRun, RunCommandRequest
@@ -29,7 +29,7 @@ from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_KIND
 from sandbox.provisioning import EngineFound, Images
 from tests.stack.running import Running, eventually
 from workers.commands.exits import Exit
-from workflows.converter import data_converter
+from workflows.plugin import banksman_plugin
 
 pytestmark = [pytest.mark.stack, pytest.mark.docker, pytest.mark.timeout(240)]
 
@@ -235,7 +235,7 @@ def test_a_killed_sandbox_worker_leaves_nothing_and_the_command_runs_again(
     eventually(lambda: not set(containers(stack, sandbox)) & set(first), what="the end of what it left")
 
 
-@workflow.defn(name="WithSecret")
+@workflow.defn(name="WithSecret", sandboxed=False)
 class WithSecret:
     """A goal of a test's own, which hands the sandbox what it was given."""
 
@@ -266,9 +266,9 @@ class WithSecret:
 async def _with_secret(stack: Running, of: str | None = None) -> tuple[str, CommandRun]:
     """Run it with a secret that is sealed for this run, or for another one."""
     root = SecretStr(json.loads((stack.home / "vault/init.json").read_text())["root_token"])
-    client = await Client.connect(stack.state["temporal"]["address"], data_converter=data_converter())
+    client = await Client.connect(stack.state["temporal"]["address"], plugins=[banksman_plugin()])
     queue = f"test-{uuid.uuid4()}"
-    async with Worker(client, task_queue=queue, workflows=[WithSecret], workflow_runner=UnsandboxedWorkflowRunner()):
+    async with Worker(client, task_queue=queue, workflows=[WithSecret]):
         handle = await client.start_workflow(WithSecret.run, id=queue, task_queue=queue)
         transport = Transport(stack.state["vault"]["address"])
         run_id = of or handle.result_run_id or ""

@@ -19,7 +19,6 @@ from workers.commands import waiting
 from workers.commands.follow import lasted, now
 from workers.commands.waiting import Waits, served
 from workers.settings import Settings
-from workflows.runner import sandbox_runner
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
@@ -41,7 +40,7 @@ def settings(client: Client, **more: object) -> Settings:
 
 async def test_a_parked_goal_says_why_once_and_how_it_goes_on(client: Client, said: io.StringIO) -> None:
     queue = f"park-{uuid.uuid4()}"
-    async with Worker(client, task_queue=queue, workflows=[ParkWorkflow], workflow_runner=sandbox_runner()):
+    async with Worker(client, task_queue=queue, workflows=[ParkWorkflow]):
         goal = await client.start_workflow("TestPark", ParkInput(why=HOSTILE), id=f"park it/{queue}", task_queue=queue)
         waits = Waits(client, settings(client), goal.id)
 
@@ -92,7 +91,7 @@ async def test_a_queue_that_nobody_serves_is_named(
 ) -> None:
     monkeypatch.setattr(waiting, "_UNSERVED_AFTER", timedelta())
     queue = f"nobody-{uuid.uuid4()}"
-    async with Worker(client, task_queue=queue, workflows=[NobodyWorkflow], workflow_runner=sandbox_runner()):
+    async with Worker(client, task_queue=queue, workflows=[NobodyWorkflow]):
         assert not await served(client, queue), "it serves no steps"
         goal = await client.start_workflow("TestNobody", queue, id=queue, task_queue=queue)
         waits = Waits(client, settings(client), goal.id)
@@ -110,7 +109,7 @@ async def test_a_queue_that_nobody_serves_is_named(
 async def test_the_step_under_way_is_told_in_the_goal_s_words_and_by_its_name_where_it_has_none(client: Client) -> None:
     queue = f"words-{uuid.uuid4()}"
     flows = [StepWorkflow, NobodyWorkflow]
-    async with Worker(client, task_queue=queue, workflows=flows, workflow_runner=sandbox_runner()):
+    async with Worker(client, task_queue=queue, workflows=flows):
         goal = await client.start_workflow("TestStep", ParkInput(why="nobody"), id=f"s/{queue}", task_queue=queue)
         bare = await client.start_workflow("TestNobody", "nobody", id=f"n/{queue}", task_queue=queue)
         for handle, words in ((goal, "Read README.md"), (bare, "test.nobody")):

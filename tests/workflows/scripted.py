@@ -26,7 +26,6 @@ from activities.github.contracts import (
 from activities.queues import TaskQueue
 from activities.sandbox.contracts import CommandRun, RunCommandRequest
 from workflows.implementations import WORKFLOWS
-from workflows.runner import sandbox_runner
 
 T = TypeVar("T")
 FETCHED = RepositoryFetched(commit="c" * 40, pack=f"sha256:{'a' * 64}", size=1000)
@@ -119,7 +118,6 @@ async def workers(
         client,
         task_queue=TaskQueue.GOALS,
         workflows=[*WORKFLOWS, *also],
-        workflow_runner=sandbox_runner(),
         interceptors=interceptors,
     )
     read = [steps.read_file, steps.fetch_repository, steps.look_at_branch, steps.resolve_rule]

@@ -43,9 +43,9 @@ from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
 from workflows.parking import ParkedNoticeWorkflow
+from workflows.plugin import banksman_plugin
 from workflows.pulumi.lock import StackLine, StackLockWorkflow
 from workflows.repository.goals import ReadFileInput, ReadFileResult
-from workflows.runner import sandbox_runner
 from workflows.unknown_goal import UnknownGoalWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -129,9 +129,7 @@ async def unharmed(handle: WorkflowHandle[Any, Any]) -> bool:
 @contextlib.asynccontextmanager
 async def goals_only(client: Client) -> AsyncGenerator[None]:
     """Goals begin here, and wait for their first step for ever."""
-    async with Worker(
-        client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS, workflow_runner=sandbox_runner(), interceptors=[]
-    ):
+    async with Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS, interceptors=[]):
         yield
 
 
@@ -253,7 +251,7 @@ async def test_a_step_whose_input_cannot_be_read_is_not_tried_again(client: Clie
 def encrypting(client: Client) -> Client:
     """Of an environment that encrypts."""
     config = client.config()
-    config["data_converter"] = data_converter(EncryptionCodec(ring("a"), client.namespace))
+    config["plugins"] = [banksman_plugin(EncryptionCodec(ring("a"), client.namespace))]
     return Client(**config)
 
 
@@ -304,7 +302,6 @@ async def test_a_trace_that_cannot_be_read_harms_nothing(
         client,
         task_queue=TaskQueue.GOALS,
         workflows=WORKFLOWS,
-        workflow_runner=sandbox_runner(),
         interceptors=[tracing],
     )
     async with worker:

@@ -20,7 +20,7 @@ from tests.workflows.approval.telling import TOLD, Teller, ends, notices
 from tests.workflows.pulumi.stacking import INSPECT, Stack, StackSessions
 from tests.workflows.scripted import CONTENT, RAN, Steps, workers
 from workflows.contracts import SEARCH_ATTRIBUTES, Resume
-from workflows.converter import data_converter
+from workflows.plugin import banksman_plugin
 from workflows.repository.goals import ReadFileInput, ReadFileResult, RunInSandboxInput, RunInSandboxResult
 
 REQUEST = RunInSandboxInput(repository="acme/shop", command=("make", "test"), timeout_seconds=60)
@@ -32,7 +32,7 @@ COMPLETED = WorkflowExecutionStatus.COMPLETED
 @pytest_asyncio.fixture
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=data_converter()
+        test_server_existing_path=str(BIN / "temporal-test-server"), plugins=[banksman_plugin()]
     )
     async with environment:
         await environment.client.operator_service.add_search_attributes(

@@ -29,7 +29,6 @@ from workflows.contracts import Resume
 from workflows.pulumi.goals import StackResult
 from workflows.pulumi.lock import StackLockWorkflow
 from workflows.repository.goals import ReadFileInput, ReadFileResult
-from workflows.runner import sandbox_runner
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -75,7 +74,6 @@ async def lock_worker(client: Client) -> AsyncGenerator[None]:
         client,
         task_queue="worker-ends-test",
         workflows=[HolderWorkflow, StackLockWorkflow],
-        workflow_runner=sandbox_runner(),
     )
     async with worker:
         yield

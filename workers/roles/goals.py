@@ -14,7 +14,6 @@ from workers.temporal import DEPLOYMENT_NAME, build_id, cluster_id
 from workflows.approval.check_decision import DecisionCheck
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.implementations import WORKFLOWS
-from workflows.runner import sandbox_runner
 
 
 async def run(process: Process) -> int:
@@ -39,7 +38,6 @@ def goals_worker(client: Client, check: DecisionCheck, *, cached: int) -> Worker
         task_queue=TaskQueue.GOALS,
         workflows=WORKFLOWS,
         max_cached_workflows=cached,
-        workflow_runner=sandbox_runner(),
         interceptors=[DecisionChecks(check)],
         graceful_shutdown_timeout=GRACE,
         deployment_config=WorkerDeploymentConfig(

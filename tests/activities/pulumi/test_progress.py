@@ -9,12 +9,11 @@ from temporalio.worker import Worker
 from activities.pulumi.progress import LiveStack
 from sandbox.pulumi.outcome import ResourceProgress
 from tests.activities.guard.watched import Watched, apply, told
-from workflows.runner import sandbox_runner
 
 
 async def test_the_goal_hears_of_it_now_and_then_and_of_the_end(client: Client) -> None:
     queue = f"progress-{uuid.uuid4().hex[:8]}"
-    worker = Worker(client, task_queue=queue, workflows=[Watched], activities=[apply], workflow_runner=sandbox_runner())
+    worker = Worker(client, task_queue=queue, workflows=[Watched], activities=[apply])
     async with worker:
         heard = await client.execute_workflow(Watched.run, id=queue, task_queue=queue)
     assert 2 <= len(heard) <= 4

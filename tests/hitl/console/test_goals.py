@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from activities.queues import TaskQueue
 from hitl.console.goal_filter import GoalFilter, quoted
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ALICE = "console:alice@acme.test"
 
 
-@workflow.defn(name="ReadFile")
+@workflow.defn(name="ReadFile", sandboxed=False)
 class PlayedReadFile:
     """Ends as its path says, as the goal of that name would."""
 
@@ -71,7 +71,7 @@ class Played:
 @contextlib.asynccontextmanager
 async def played(client: Client) -> AsyncGenerator[Played]:
     queue = f"played-{secrets.token_hex(4)}"
-    own = Worker(client, task_queue=queue, workflows=[PlayedReadFile], workflow_runner=UnsandboxedWorkflowRunner())
+    own = Worker(client, task_queue=queue, workflows=[PlayedReadFile])
     async with own:
         yield Played(client, queue)
 

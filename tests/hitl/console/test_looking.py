@@ -10,7 +10,7 @@ import pytest
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.decision import Verdict
@@ -130,7 +130,7 @@ async def test_without_workers_plans_are_read_all_the_same(console: Console) -> 
     assert "verdict=" not in whole.text
 
 
-@workflow.defn(name=APPROVAL_WORKFLOW)
+@workflow.defn(name=APPROVAL_WORKFLOW, sandboxed=False)
 class PretendedApproval:
     """Whoever reaches Temporal can start an approval, and poll its queue with a worker that says what it likes."""
 
@@ -165,9 +165,7 @@ class PretendedApproval:
 
 async def test_one_that_no_goal_asked_for_is_shown_as_such_whatever_it_says(console: Console) -> None:
     house, queue = console.house, f"pretended-{secrets.token_hex(4)}"
-    own = Worker(
-        house.client, task_queue=queue, workflows=[PretendedApproval], workflow_runner=UnsandboxedWorkflowRunner()
-    )
+    own = Worker(house.client, task_queue=queue, workflows=[PretendedApproval])
     async with own, console.visit("alice") as alice:
         by_hand = await house.client.start_workflow(
             APPROVAL_WORKFLOW,

@@ -12,7 +12,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
     from workflows.pulumi.goals import DETECT_DRIFT
-    from workflows.runner import sandbox_runner
 
 PRETENDER = "TestPretendDrift"
 
@@ -47,4 +46,4 @@ class PretendingWorkflow:
 
 
 def goals_worker(client: Client, *workflows: type[Any], queue: str = TaskQueue.GOALS) -> Worker:
-    return Worker(client, task_queue=queue, workflows=workflows, workflow_runner=sandbox_runner())
+    return Worker(client, task_queue=queue, workflows=workflows)

@@ -29,8 +29,8 @@ from tests.workflows.approval.approving import POLICY, House, RemoveInput, Remov
 from workers.gateway import Gateway
 from workers.roles.gateway import gateway_workers
 from workers.settings import Settings
-from workflows.converter import data_converter
 from workflows.goal_type import GoalType
+from workflows.plugin import banksman_plugin
 
 CHANNEL, ELSEWHERE = "C0OPS", "C0OTHER"
 NAMES = ("alice", "bob", "carol", "dave", "erin", "mallory")
@@ -104,7 +104,7 @@ class Place:
 
     async def another_process(self) -> "Place":
         """The same, as a second process sees it: with its own connection to Temporal."""
-        client = await Client.connect(self.client.service_client.config.target_host, data_converter=data_converter())
+        client = await Client.connect(self.client.service_client.config.target_host, plugins=[banksman_plugin()])
         house = copy.copy(self.house)
         house.client = client
         return replace(self, house=house)

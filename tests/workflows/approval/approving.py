@@ -59,7 +59,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.messages import ApprovalNoticeWorkflow
     from workflows.approval.workflow import ApprovalWorkflow
     from workflows.contracts import DestructiveGoalInput, GoalResult
-    from workflows.runner import sandbox_runner
 
 ACTION = "github.delete_branch"
 PATIENCE = 30.0
@@ -308,7 +307,6 @@ class House:
             workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow],
             max_cached_workflows=0 if few else 1000,
             max_concurrent_workflow_tasks=2 if few else None,
-            workflow_runner=sandbox_runner(),
             interceptors=[*([DecisionChecks(check)] if checks else []), *interceptors],
         )
 
@@ -321,7 +319,6 @@ class House:
                 self.client,
                 task_queue=queue,
                 workflows=[AskWorkflow],
-                workflow_runner=sandbox_runner(),
                 activities=[self.remover.remove],
                 interceptors=[guard],
             )

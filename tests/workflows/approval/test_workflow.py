@@ -27,8 +27,7 @@ from workflows.approval.contracts import ApprovalRequest, ApprovalState
 from workflows.approval.messages import ApprovalNoticeWorkflow
 from workflows.approval.workflow import ApprovalWorkflow
 from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus
-from workflows.converter import data_converter
-from workflows.runner import sandbox_runner
+from workflows.plugin import banksman_plugin
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -451,8 +450,7 @@ async def test_what_happened_replays_with_the_sandbox_of_production_and_without_
         histories = [await house.client.get_workflow_handle(one).fetch_history() for one in ids]
     replayer = Replayer(
         workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow],
-        data_converter=data_converter(),
-        workflow_runner=sandbox_runner(),
+        plugins=[banksman_plugin()],
     )
     for history in histories:
         await replayer.replay_workflow(history)

@@ -54,7 +54,6 @@ from workflows.pulumi.goals import (
     RestoreStateInput,
     UnlockStackInput,
 )
-from workflows.runner import sandbox_runner
 
 ACTIONS = ("pulumi.update_stack", "pulumi.destroy_stack", "pulumi.unlock_stack", "pulumi.restore_state")
 DIGEST = f"sha256:{'a' * 64}"
@@ -248,7 +247,6 @@ class StackSessions(House):
             client,
             task_queue=TaskQueue.GOALS,
             workflows=WORKFLOWS,
-            workflow_runner=sandbox_runner(),
             interceptors=[DecisionChecks(check)],
         )
         connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[stack.fetch, stack.rule, stack.seal])

@@ -13,7 +13,6 @@ from temporalio.worker import Worker
 from tests.workflows.approval.approving import eventually
 from tests.workflows.holding import HolderWorkflow
 from workflows.pulumi.lock import StackLine, StackLockWorkflow, lock_id
-from workflows.runner import sandbox_runner
 
 QUEUE = "stack-lock-test"
 
@@ -46,9 +45,7 @@ class Line:
 
 @pytest.fixture
 async def line(client: Client) -> AsyncGenerator[Line]:
-    worker = Worker(
-        client, task_queue=QUEUE, workflows=[HolderWorkflow, StackLockWorkflow], workflow_runner=sandbox_runner()
-    )
+    worker = Worker(client, task_queue=QUEUE, workflows=[HolderWorkflow, StackLockWorkflow])
     async with worker:
         made = Line(client)
         yield made
