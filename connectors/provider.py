@@ -1,18 +1,19 @@
 """A provider, declared once by the manifest of its connector: its secrets in Vault and the credentials made of them.
 
-Pure data. Vault's token roles and policies, and the docs, are derived from it.
+Pure data. Vault's token roles and policies, the settings with addresses, the twins of the embedded environment, and the
+docs are derived from it.
 """
 
 import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 _MANIFEST: Final = "manifest"
+_Same = TypeVar("_Same", str, int)
 
 
 class ManifestError(Exception):
@@ -59,23 +60,45 @@ class Credential:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Twin:
+    """What stands in for a provider in the embedded environment: modules `app` and `seed` of `connectors.<name>.twin`.
+
+    Attributes:
+        port: Its usual one.
+    """
+
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """A system outside.
 
     Attributes:
         name: Of its connector's package.
         title: As people write it.
+        url: Where it is, unless the setting `BANKSMAN_<NAME>_URL` says otherwise; None for one without a client.
         credentials: What its steps are given.
+        own: What a process reads by its own login.
+        twin: None for one without.
     """
 
     name: str
     title: str
+    url: str | None = None
     credentials: tuple[Credential, ...] = ()
+    own: tuple[Secret, ...] = ()
+    twin: Twin | None = None
+
+    @property
+    def setting(self) -> str:
+        """The field of the settings with its address."""
+        return f"{self.name}_url"
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What its credentials read, each once."""
-        return tuple(dict.fromkeys(one.secret for one in self.credentials))
+        """All that Vault keeps of it, each once."""
+        return tuple(dict.fromkeys([*(one.secret for one in self.credentials), *self.own]))
 
 
 @cache
@@ -85,16 +108,18 @@ def providers() -> Mapping[str, Provider]:
     Raises:
         ManifestError: Something in them cannot be.
     """
-    package = importlib.import_module("connectors")
-    found = [
-        importlib.import_module(f"{one.name}.{_MANIFEST}")
-        for one in pkgutil.iter_modules(package.__path__, "connectors.")
-        if one.ispkg and importlib.util.find_spec(f"{one.name}.{_MANIFEST}") is not None
-    ]
+    # By their files: to ask Python for a module is to load the packages around it, with all that they import.
+    files = sorted(Path(__file__).parent.glob(f"*/{_MANIFEST}.py"))
+    found = [importlib.import_module(f"connectors.{one.parent.name}.{_MANIFEST}") for one in files]
     declared = [one for module in found for one in vars(module).values() if isinstance(one, Provider)]
     if problems := contradictions(declared):
         raise ManifestError("the manifests contradict each other:" + "".join(f"\n  - {one}" for one in problems))
     return MappingProxyType({one.name: one for one in sorted(declared, key=lambda one: one.name)})
+
+
+def twins() -> Mapping[str, Twin]:
+    """All twins, by the names of their providers."""
+    return {name: one.twin for name, one in providers().items() if one.twin is not None}
 
 
 def contradictions(declared: list[Provider]) -> list[str]:
@@ -120,9 +145,11 @@ def contradictions(declared: list[Provider]) -> list[str]:
             for one in provider.secrets
             if not one.path.startswith(f"{provider.name}/")
         ),
+        *(f"two twins have port {port}" for port in _twice([one.twin.port for one in declared if one.twin])),
+        *(f"{one.name!r} has a twin, and no url to be told of it by" for one in declared if one.twin and not one.url),
         *(f"secret {path!r} is said to destroy and not to" for path, said in by_path.items() if len(said) > 1),
     ]
 
 
-def _twice(names: list[str]) -> list[str]:
+def _twice(names: list[_Same]) -> list[_Same]:
     return sorted({name for name in names if names.count(name) > 1})

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from connectors.errors import ConnectorError
+from connectors.slack.manifest import SLACK
 from connectors.vault import VaultSession
 from hitl.gateway.decisions import DecisionService
 from hitl.gateway.goal_starter import GoalStarter
@@ -66,7 +67,7 @@ class Gateway:
         self._settings = settings
         self._secrets = secrets
         self._policy = PolicySource(settings.policy, environment=settings.environment)
-        self._web = web_client(secrets["bot_token"], url=settings.slack_url)
+        self._web = web_client(secrets["bot_token"], url=settings.url_of(SLACK))
         server = Server(client, cluster=cluster)
 
         async def sign(text: str) -> str:

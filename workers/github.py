@@ -10,6 +10,7 @@ from activities.github.ports import BranchRemoval, GitHub, GitHubSession, GitHub
 from activities.guard.withheld import LastLook, Withheld
 from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession as ConnectorSession
+from connectors.github.manifest import GITHUB
 from connectors.github.models import AppCredentials
 from workers.settings import Settings
 
@@ -59,9 +60,9 @@ def _credentials(app: Mapping[str, SecretStr]) -> AppCredentials:
 
 def github(settings: Settings) -> GitHub:
     """As these settings say."""
-    return _GitHub(GitHubApp(base_url=settings.github_url))
+    return _GitHub(GitHubApp(base_url=settings.url_of(GITHUB)))
 
 
 def github_to_destroy(settings: Settings) -> GitHubToDestroy:
     """The same, for what cannot be undone."""
-    return _GitHubToDestroy(GitHubApp(base_url=settings.github_url))
+    return _GitHubToDestroy(GitHubApp(base_url=settings.url_of(GITHUB)))

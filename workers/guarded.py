@@ -24,13 +24,13 @@ HEARS_WITHIN: Final = timedelta(seconds=1)
 
 _MAY_BE_LATE: Final = timedelta(minutes=1)
 _STOPPABLE: Final = frozenset({Role.SANDBOX, Role.DESTRUCTIVE})
-_QUEUES: Final = {
+QUEUES: Final = {
     Role.CONNECTORS: (TaskQueue.CONNECTORS,),
     Role.SANDBOX: (TaskQueue.SANDBOX,),
     Role.DESTRUCTIVE: (TaskQueue.DESTRUCTIVE,),
     Role.GATEWAY: (TaskQueue.HITL, TaskQueue.POSTS),
 }
-"""Of each role, its own first."""
+"""Those that the workers of each role take, its own first."""
 
 
 def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
@@ -57,7 +57,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         safeguards: Of destructive steps.
     """
     effects = ORDINARY_EFFECTS if safeguards is None else DESTRUCTIVE_EFFECTS
-    require_declared(steps, role=role, effects=effects, queues=frozenset(_QUEUES[role]))
+    require_declared(steps, role=role, effects=effects, queues=frozenset(QUEUES[role]))
     guard = GuardInterceptor(
         PolicySource(settings.policy, environment=settings.environment),
         AuditLog(settings.audit_dir / f"{role}.jsonl"),
@@ -68,7 +68,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     within = HEARS_WITHIN if role in _STOPPABLE else _MAY_BE_LATE
     return Worker(
         client,
-        task_queue=queue or _QUEUES[role][0],
+        task_queue=queue or QUEUES[role][0],
         activities=steps,
         interceptors=[guard, HeartbeatInterceptor(at_least_every=within)],
         max_heartbeat_throttle_interval=within,

@@ -7,11 +7,12 @@ import os
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.provider import Provider, providers
 from sandbox.registries import MirrorSettings
 
 
@@ -25,8 +26,23 @@ class Role(StrEnum):
     GATEWAY = "gateway"
 
 
-class Settings(BaseSettings):
-    """What a process needs to know, besides its credentials."""
+# A type cannot say fields whose names are derived: `Settings.url_of` reads them.
+if TYPE_CHECKING:
+    _Addresses = BaseSettings
+else:
+    _Addresses = create_model(
+        "Addresses",
+        __base__=BaseSettings,
+        **{
+            one.setting: (str, Field(default=one.url, description=f"Where {one.title} is, or its twin."))
+            for one in providers().values()
+            if one.url is not None
+        },
+    )
+
+
+class Settings(_Addresses):
+    """What a process needs to know, besides its credentials; of each provider, where it is."""
 
     model_config = SettingsConfigDict(env_prefix="BANKSMAN_", frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -55,8 +71,6 @@ class Settings(BaseSettings):
     )
     development: bool = Field(default=False, description="Set by the embedded stack only.")
 
-    github_url: str = Field(default="https://api.github.com", description="GitHub's API, or its twin.")
-    slack_url: str = Field(default="https://slack.com", description="Slack, or its twin.")
     slack_posts_per_second: float = Field(
         default=1.0, gt=0, description="How many new messages Slack takes in one channel; all gateways share it."
     )
@@ -163,6 +177,11 @@ class Settings(BaseSettings):
     codec_token_file: Path | None = Field(
         default=None, description="A 0600 file with one shared token, where there is no issuer of tokens."
     )
+
+    def url_of(self, provider: Provider) -> str:
+        """Where a provider is."""
+        address: str = getattr(self, provider.setting)
+        return address
 
     @model_validator(mode="after")
     def _encryption_is_off_in_development_only(self) -> Self:

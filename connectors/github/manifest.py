@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret
+from connectors.provider import Credential, Provider, Secret, Twin
 
 APP: Final = Secret(path="github/app", holds="the App's client id and private key")
 DESTRUCTIVE_APP: Final = Secret(
@@ -14,4 +14,10 @@ DELETE_BRANCH: Final = Credential(
     name="github-delete-branch", secret=DESTRUCTIVE_APP, purpose="deletes a branch on GitHub"
 )
 
-GITHUB: Final = Provider(name="github", title="GitHub", credentials=(READ, WRITE, DELETE_BRANCH))
+GITHUB: Final = Provider(
+    name="github",
+    title="GitHub",
+    url="https://api.github.com",
+    credentials=(READ, WRITE, DELETE_BRANCH),
+    twin=Twin(port=8300),
+)

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from connectors.authorities import authorities
+from connectors.provider import providers, twins
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.options import StackOptions
 from deploy.local.ports import HOST, Ports
@@ -36,8 +37,7 @@ class Addresses:
     ui: int
     vault: int
     vault_cluster: int
-    github: int
-    slack: int
+    twins: Mapping[str, int]
     console: int
     state_database: int
     traces: int
@@ -53,8 +53,7 @@ class Addresses:
             ui=ports.take(8233),
             vault=ports.take(8200),
             vault_cluster=ports.take(0),
-            github=ports.take(8300),
-            slack=ports.take(8310),
+            twins={name: ports.take(twin.port) for name, twin in twins().items()},
             console=ports.take(8320),
             state_database=ports.take(8432),
             traces=ports.take(8318),
@@ -121,20 +120,14 @@ class Children:
         argv = [find_program("bao"), "server", f"-config={configuration}"]
         return replace(self._spec("vault", argv, healthy=probe, address=address), on_ready=on_ready)
 
-    def github_twin(self, configuration: Path) -> ChildSpec:
-        """GitHub's twin, with real git repositories behind it."""
-        address = Addresses.url(self.ports.github)
-        return self._ours("twin-github", ["twin", "github", str(configuration)], probe=f"{address}/_twin/requests")
-
-    def slack_twin(self, configuration: Path) -> ChildSpec:
-        """Slack's twin, with a page in the browser on which one acts as anybody."""
-        address = Addresses.url(self.ports.slack)
-        return self._ours("twin-slack", ["twin", "slack", str(configuration)], probe=f"{address}/healthz")
+    def twin(self, name: str, configuration: Path) -> ChildSpec:
+        """The twin of a provider."""
+        probe = f"{Addresses.url(self.ports.twins[name])}/_twin/requests"
+        return self._ours(f"twin-{name}", ["twin", name, str(configuration)], probe=probe)
 
     def gateway(self, login: Login) -> ChildSpec:
         """Shows approvals in Slack and in the console, and signs what people decide there."""
         settings = {
-            "SLACK_URL": Addresses.url(self.ports.slack),
             "CONSOLE_LISTEN": f"{HOST}:{self.ports.console}",
             "CONSOLE_TRACES": f"{Addresses.url(self.ports.traces)}/?workflow_id={{workflow_id}}",
         }
@@ -217,7 +210,7 @@ class Children:
             "TEMPORAL_NAMESPACE": NAMESPACE,
             "TEMPORAL_UI": ports.url(ports.ui),
             "VAULT_ADDRESS": ports.url(ports.vault),
-            "GITHUB_URL": ports.url(ports.github),
+            **{providers()[name].setting.upper(): ports.url(port) for name, port in ports.twins.items()},
             "CONSOLE_URL": ports.named_url(ports.console),
             "POLICY": str(self.options.policy.absolute()),
             "ENVIRONMENT": ENVIRONMENT,

@@ -25,8 +25,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.github.bare import BareRepository
 from connectors.github.git import GitError
+from connectors.github.twin.seed import OLD_BRANCH, make_branch
 from deploy.local.example import EXAMPLE_REPOSITORY
-from deploy.local.github import OLD_BRANCH, make_branch
 from deploy.local.parts import STACKS
 from deploy.local.process import ChildReport, ChildState
 from deploy.local.seeded_person import SeededPerson

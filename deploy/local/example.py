@@ -10,8 +10,8 @@ from typing import Final
 
 from connectors.artifacts import ArtifactStore
 from connectors.github.git import GitError, git
+from connectors.github.twin.seed import RepositoryUnusable
 from connectors.pulumi.empty_state import EMPTY_STATE
-from deploy.local.github import RepositoryUnusable
 from deploy.local.state import StackFolder
 
 EXAMPLE_REPOSITORY: Final = "acme/infra"

@@ -13,24 +13,24 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from hvac.exceptions import VaultError
 from temporalio.client import Client
 
 from connectors.errors import ConnectorError
+from connectors.twins import PreparedTwin, Seed, TwinPlace
 from deploy.local.children import WORKER_ROLES, Addresses, Children, Login
 from deploy.local.control import Ask, Reply, serve
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.docker import DockerSettings, address_for_containers
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
-from deploy.local.github import prepare_github
 from deploy.local.options import StackOptions
 from deploy.local.parts import SANDBOX, STACKS, Parts
 from deploy.local.ports import HOST
 from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
-from deploy.local.slack import prepare_slack
 from deploy.local.stacks import write_stacks
 from deploy.local.state import (
     StackFolder,
@@ -130,7 +130,7 @@ class Stack:
             ready=self._ready,
             temporal=TemporalAddress(address=f"{HOST}:{ports.temporal}", namespace=NAMESPACE, ui=ports.url(ports.ui)),
             vault=VaultAddress(address=ports.url(ports.vault)),
-            twins={"github": Url(url=ports.url(ports.github)), "slack": Url(url=ports.url(ports.slack))},
+            twins={name: Url(url=ports.url(port)) for name, port in ports.twins.items()},
             console=Url(url=ports.named_url(ports.console)),
             workers={
                 role: WorkerAddress(pid=pids.get(f"worker-{role}"), metrics=f"{ports.url(ports.metrics[role])}/metrics")
@@ -150,22 +150,18 @@ class Stack:
     async def _start(self) -> None:
         # First, because a wrong path is the likeliest mistake and nothing has to be ended for it.
         self._repositories = {EXAMPLE_REPOSITORY: await prepare_example(self.folder), **self.options.repositories}
-        twin = await prepare_github(self.folder, self._repositories, listen=f"{HOST}:{self._ports.github}")
+        twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
         await self._place_state()
         configuration = self._vault.configure()
         await self._launch(self._children.temporal(), self._children.openbao(configuration, on_ready=self._vault.open))
         self._client = client = await Client.connect(f"{HOST}:{self._ports.temporal}", namespace=NAMESPACE)
         for name in await register_search_attributes(client):
             self._note(f"registered search attribute {name}")
-        await self._vault.seed("github/app", twin.app)
-        # In production an App of its own, which alone gets past the repository's rules against deletion.
-        await self._vault.seed("github/destructive-app", twin.app)
-        slack = await asyncio.to_thread(prepare_slack, self.folder, listen=f"{HOST}:{self._ports.slack}")
-        await self._vault.seed("slack/app", slack.app)
-        for path, values in self._state_database.secrets().items():
-            await self._vault.seed(path, values)
-        twins = (self._children.github_twin(twin.configuration), self._children.slack_twin(slack.configuration))
-        await self._launch(*twins, self._children.trace_store())
+        for kept in (*(one.secrets for one in twins.values()), self._state_database.secrets()):
+            for path, values in kept.items():
+                await self._vault.seed(path, values)
+        served = [self._children.twin(name, one.configuration) for name, one in twins.items()]
+        await self._launch(*served, self._children.trace_store())
         workers = [self._children.worker(role, self._login(role)) for role in ("goals", "connectors")]
         workers.append(self._children.destructive_worker(self._login("destructive")))
         workers.append(self._children.gateway(self._login("gateway")))
@@ -176,6 +172,16 @@ class Stack:
         await self._launch(*current, *self._codec_server())
         if self.options.sandbox:
             self._sandbox = asyncio.create_task(self._bring_sandbox(), name="bring the sandbox")
+
+    async def _prepare_twin(self, name: str, port: int) -> PreparedTwin:
+        seed = cast("Seed", await asyncio.to_thread(import_module, f"connectors.{name}.twin.seed"))
+        place = TwinPlace(
+            root=self.folder.root,
+            listen=f"{HOST}:{port}",
+            repositories=self._repositories,
+            keep=lambda file, content: self.folder.private(f"twins/{file}", content),
+        )
+        return await seed.prepare(place)
 
     async def _bring_sandbox(self) -> None:
         """The engine, then its worker; a machine that cannot have them has everything else."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.provider import Credential, providers
+from connectors.slack.manifest import APP as SLACK_APP
 
 MOUNT: Final = "banksman"
 APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec")
@@ -82,7 +83,7 @@ _GATEWAY: Final = VaultPolicy(
     "step's token.",
     rights=(
         _PAYLOAD_KEYS,
-        Right(path=f"{MOUNT}/data/slack/app", may=("read",)),
+        Right(path=f"{MOUNT}/data/{SLACK_APP.path}", may=("read",)),
         _PUBLISHED,
         Right(path="transit/sign/approvals", may=("update",)),
         Right(

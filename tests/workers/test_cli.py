@@ -22,6 +22,7 @@ from workers.commands.status import _phase
 from workers.settings import Locations
 from workflows.catalogue import GOALS, find_goal
 from workflows.goal_type import GoalType
+from workflows.repository.goals import READ_FILE
 
 RUN = CliRunner()
 TWICE_BELOW = '{"repository":"a/b","title":"t","files":[{"path":"x","content":"y","content":"z"}]}'
@@ -32,7 +33,8 @@ def test_goals_as_json_is_what_a_script_needs() -> None:
     found = json.loads(RUN.invoke(app, ["goals", "--json"]).stdout)
     assert [set(goal) for goal in found] == [{"name", "task_queue", "input_schema", "example"}] * len(GOALS)
     assert found[0]["task_queue"] == "banksman-goals"
-    assert found[0]["input_schema"]["properties"]["path"]["description"]
+    [reading] = [goal for goal in found if goal["name"] == "ReadFile"]
+    assert reading["input_schema"]["properties"]["path"]["description"]
 
 
 def test_goals_is_a_short_list_in_whole_words() -> None:
@@ -96,7 +98,7 @@ def test_a_bad_input_is_told_with_what_the_goal_takes(arguments: list[str], says
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["ReadFiel", "--input", "{}"], "no goal 'ReadFiel'; did you mean 'ReadFile'? There are: ReadFile"),
+        (["ReadFiel", "--input", "{}"], "no goal 'ReadFiel'; did you mean 'ReadFile'? There are: InspectStack, "),
         (["ReadFile", "--input", "@/nowhere/at/all.json"], "cannot be read"),
     ],
 )
@@ -112,7 +114,7 @@ def test_an_input_comes_from_a_file(tmp_path: Path) -> None:
     assert "field 'path' is missing" in RUN.invoke(app, ["run", "ReadFile", "--input", f"@{file}"]).stderr
 
 
-@pytest.mark.parametrize("command", [["status"], ["run", "ReadFile", "--input", GOALS[0].example_json]])
+@pytest.mark.parametrize("command", [["status"], ["run", "ReadFile", "--input", READ_FILE.example_json]])
 def test_without_a_stack_the_way_to_one_is_told(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANKSMAN_TEMPORAL_ADDRESS", "127.0.0.1:1")
     monkeypatch.setenv("BANKSMAN_DEVELOPMENT", "true")
@@ -126,7 +128,7 @@ def test_without_a_stack_the_way_to_one_is_told(command: list[str], monkeypatch:
     "command",
     [
         ["status"],
-        ["run", "ReadFile", "--input", GOALS[0].example_json],
+        ["run", "ReadFile", "--input", READ_FILE.example_json],
         ["approvals"],
         ["approvals", "show", "x"],
         ["resume", "x"],

@@ -27,6 +27,14 @@ ROOT = Path(__file__).parents[2]
 DECLARES = "activities.step"
 
 
+def of_role(role: str) -> str:
+    """What a worker of this role loads."""
+    steps = (ROOT / "workers/steps" / role).glob("[a-z]*.py")
+    return " ".join(
+        ["workers.commands.worker", f"workers.roles.{role}", *(f"workers.steps.{role}.{one.stem}" for one in steps)]
+    )
+
+
 def loaded(modules: str) -> set[str]:
     """All that is loaded by who imports these."""
     code = f"import sys, {modules.replace(' ', ', ')}; print(*sys.modules)"
@@ -44,9 +52,9 @@ def loaded(modules: str) -> set[str]:
         ("workers.commands.trace_store", {"starlette"}),
         ("workers.commands.twin connectors.slack.twin.app", {"starlette"}),
         ("workers.commands.worker workers.roles.goals", WORKERS),
-        ("workers.commands.worker workers.roles.connectors", {*WORKERS, "github", "dulwich"}),
-        ("workers.commands.worker workers.roles.sandbox", {*WORKERS, "docker"}),
-        ("workers.commands.worker workers.roles.destructive", {*WORKERS, "docker", "github", "dulwich"}),
+        (of_role("connectors"), {*WORKERS, "github", "dulwich"}),
+        (of_role("sandbox"), {*WORKERS, "docker"}),
+        (of_role("destructive"), {*WORKERS, "docker", "github", "dulwich"}),
         ("workers.commands.worker workers.roles.gateway", {*WORKERS, "slack_bolt", "starlette"}),
     ],
 )
@@ -65,4 +73,4 @@ def test_who_asks_for_goals_and_who_runs_them_loads_no_implementation_of_a_step(
     assert "activities.github.branches" in implementing()
     assert not implementing() & loaded("workers.commands.goals workers.commands.approvals")
     assert not implementing() & loaded("workflows.implementations")
-    assert implementing() & loaded("workers.roles.connectors")
+    assert implementing() & loaded(of_role("connectors"))

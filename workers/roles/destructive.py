@@ -6,24 +6,22 @@ from dataclasses import dataclass
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.github.branches import BranchDestruction
 from activities.guard.current_attempt import AttemptsOnServer
 from activities.guard.grants import SignedGrants
 from activities.guard.key_ring import KeyRing
 from activities.guard.rules import GrantVerifier
 from activities.guard.safeguards import Safeguards
 from activities.guard.withheld import DestructiveSecrets
-from activities.pulumi.destruction import StackDestruction
 from activities.pulumi.sessions import StackSessions
-from activities.step import implemented
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
-from workers.github import github_to_destroy
-from workers.guarded import guarded_worker
+from workers.guarded import QUEUES, guarded_worker
 from workers.process import APPROVAL_KEYS, Process, serve
 from workers.settings import Role, Settings
 from workers.stack_engine import FoundEngine, load_stacks
 from workers.stacks import Stacks
+from workers.steps.destructive import Means
+from workers.steps.found import steps_of
 from workers.temporal import cluster_id
 
 
@@ -62,10 +60,8 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
         vault: Its own standing; its AppRole alone reaches credentials that destroy, and the record of used grants.
         means: What it has beside.
     """
-    secrets = DestructiveSecrets(vault)
-    branches = BranchDestruction(github_to_destroy(settings), secrets)
-    house = StackSessions(means.stacks, means.engine, ArtifactStore(settings.artifacts))
-    stacks = StackDestruction(house, secrets)
-    steps = implemented(branches, stacks)
+    stacks = StackSessions(means.stacks, means.engine, ArtifactStore(settings.artifacts))
+    role, of_steps = Role.DESTRUCTIVE, Means(settings, DestructiveSecrets(vault), stacks)
     safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))
-    return guarded_worker(client, settings, Role.DESTRUCTIVE, steps, safeguards=safeguards)
+    steps = steps_of(role, of_steps, queues=QUEUES[role])
+    return guarded_worker(client, settings, role, steps, safeguards=safeguards)

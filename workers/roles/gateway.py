@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
 from activities.step import implemented
+from connectors.slack.manifest import APP
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -19,7 +20,6 @@ from workers.serving import CannotListen
 from workers.settings import Role, Settings
 from workers.temporal import cluster_id
 
-_SLACK_SECRETS: Final = "slack/app"
 _AT_ONCE: Final = 8
 _POSTS_AT_ONCE: Final = 4
 _HANDED_OUT: Final = 1.25
@@ -31,9 +31,9 @@ async def run(process: Process) -> int:
     """Who asked for a goal is told by the same keys that decisions are signed with."""
     keys = KeyRing(lambda: process.vault.public_keys(APPROVAL_KEYS))
     cluster = await cluster_id(process.client)
-    secrets = dict(await process.vault.read(_SLACK_SECRETS))
+    secrets = dict(await process.vault.read(APP.path))
     if missing := SECRETS - secrets.keys():
-        raise CannotStart(f"Vault's secret {_SLACK_SECRETS!r} lacks {', '.join(sorted(missing))}: put them there")
+        raise CannotStart(f"Vault's secret {APP.path!r} lacks {', '.join(sorted(missing))}: put them there")
     try:
         gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
     except (CannotListen, NoConsole) as error:

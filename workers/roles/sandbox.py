@@ -3,18 +3,17 @@
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.pulumi.looking import StackActivities
 from activities.pulumi.sessions import StackSessions
-from activities.sandbox.commands import SandboxActivities
-from activities.step import implemented
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
-from workers.guarded import guarded_worker
+from workers.guarded import QUEUES, guarded_worker
 from workers.process import CannotStart, Process, serve
 from workers.sandbox import NoSandbox, Provision, provisioned
 from workers.settings import Role, Settings
 from workers.stack_engine import OwnEngine, load_stacks
 from workers.stacks import Stacks
+from workers.steps.found import steps_of
+from workers.steps.sandbox import Means
 
 
 async def run(process: Process) -> int:
@@ -32,9 +31,7 @@ def sandbox_worker(
     client: Client, settings: Settings, vault: VaultSession, *, provision: Provision, stacks: Stacks | None
 ) -> Worker:
     """Runs other people's code; takes no more steps than it has room for, so that the others wait in Temporal."""
-    sandbox = SandboxActivities(provision.sandbox, image=provision.image, limits=provision.limits, secrets=vault)
-    house = StackSessions(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
-    looks = StackActivities(house, vault)
-    return guarded_worker(
-        client, settings, Role.SANDBOX, implemented(sandbox, looks), at_once=settings.sandbox_concurrency
-    )
+    sessions = StackSessions(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
+    role, means = Role.SANDBOX, Means(vault, provision, sessions)
+    steps = steps_of(role, means, queues=QUEUES[role])
+    return guarded_worker(client, settings, role, steps, at_once=settings.sandbox_concurrency)

@@ -17,6 +17,7 @@ from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepToken
 from connectors.artifacts import ArtifactStore
+from connectors.github.manifest import GITHUB
 from tests.activities.guard.attempts import times
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop, git
@@ -72,7 +73,7 @@ class House:
 
     @property
     def _settings(self) -> Settings:
-        return Settings(github_url=self.twin.address)
+        return Settings.model_validate({GITHUB.setting: self.twin.address})
 
     @property
     def reads(self) -> GitHubActivities:

@@ -17,6 +17,7 @@ from activities.guard.current_attempt import NotCurrent
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
 from connectors.errors import NotFound
+from connectors.github.manifest import GITHUB
 from tests.activities.guard.attempts import Records, Waited, admitted, times
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop, git
@@ -55,7 +56,9 @@ class Worker:
     def __init__(self, twin: Served, granted: GrantedRequest) -> None:
         self.vault, self.records, self.granted = Vault(twin), Records(), granted
         secrets = DestructiveSecrets(self.vault)
-        self._steps = BranchDestruction(github_to_destroy(Settings(github_url=twin.address)), secrets)
+        self._steps = BranchDestruction(
+            github_to_destroy(Settings.model_validate({GITHUB.setting: twin.address})), secrets
+        )
         self._times = times()
 
     async def delete(self, server: Waited, *, attempt: int = 1) -> BranchDeleted:

@@ -1,8 +1,6 @@
 """Prepares GitHub's twin: real bare repositories from local ones, and a GitHub App with a key of its own."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from connectors.github.git import GitError, git, import_repository
+from connectors.github.manifest import APP, DESTRUCTIVE_APP
 from connectors.github.twin.app import TwinConfig
-from deploy.local.state import StackFolder
+from connectors.twins import PreparedTwin, TwinPlace
 
 OLD_BRANCH: Final = "banksman/old-idea"
 """Behind the twin there is always a branch that may go."""
@@ -20,45 +19,34 @@ OLD_BRANCH: Final = "banksman/old-idea"
 CLIENT_ID: Final = "Iv23liBanksmanEmbedded"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreparedTwin:
-    """What the twin is started with, and what goes to Vault."""
-
-    configuration: Path
-    app: Mapping[str, SecretStr]
-
-
 class RepositoryUnusable(ValueError):
     """A path given as a repository is none, or has no commit."""
 
 
-async def prepare_github(folder: StackFolder, repositories: Mapping[str, Path], *, listen: str) -> PreparedTwin:
+async def prepare(place: TwinPlace) -> PreparedTwin:
     """Bring each repository behind the twin up to date, and make the App's key where there is none.
 
     Raises:
         RepositoryUnusable: One of them is no git repository, or has no commit.
     """
-    for name, source in repositories.items():
-        await _import(name, source, folder)
-        await make_branch(folder.repositories / f"{name}.git", OLD_BRANCH)
-    key = await asyncio.to_thread(_app_key, folder)
+    bare = place.root / "repositories"
+    for name, source in place.repositories.items():
+        await _import(name, source, bare)
+        await make_branch(bare / f"{name}.git", OLD_BRANCH)
+    key = await asyncio.to_thread(_app_key, place)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    config = TwinConfig(
-        repositories=folder.repositories,
-        client_id=CLIENT_ID,
-        public_key=public.decode(),
-        listen=listen,
-    )
-    configuration = folder.private("twins/github.json", config.model_dump_json(indent=2).encode())
+    config = TwinConfig(repositories=bare, client_id=CLIENT_ID, public_key=public.decode(), listen=place.listen)
+    app = {"client_id": SecretStr(CLIENT_ID), "private_key": SecretStr(_pem(key).decode())}
     return PreparedTwin(
-        configuration=configuration,
-        app={"client_id": SecretStr(CLIENT_ID), "private_key": SecretStr(_pem(key).decode())},
+        configuration=place.keep("github.json", config.model_dump_json(indent=2).encode()),
+        # In production an App of its own, which alone gets past the repository's rules against deletion.
+        secrets={APP.path: app, DESTRUCTIVE_APP.path: app},
     )
 
 
-async def _import(name: str, source: Path, folder: StackFolder) -> None:
+async def _import(name: str, source: Path, bare: Path) -> None:
     try:
-        await import_repository(source, folder.repositories / f"{name}.git")
+        await import_repository(source, bare / f"{name}.git")
     except GitError as error:
         raise RepositoryUnusable(
             f"the repository {name!r} cannot be put behind the GitHub twin: {error}. "
@@ -81,15 +69,15 @@ async def make_branch(repository: Path, branch: str) -> None:
     await git("update-ref", ref, made.decode().strip(), at=repository)
 
 
-def _app_key(folder: StackFolder) -> rsa.RSAPrivateKey:
+def _app_key(place: TwinPlace) -> rsa.RSAPrivateKey:
     """The App's key: kept, so that a second `up` finds in Vault what it expects."""
-    kept = folder.twins / "github-app.pem"
+    kept = place.kept("github-app.pem")
     if kept.exists():
         key = serialization.load_pem_private_key(kept.read_bytes(), password=None)
         if isinstance(key, rsa.RSAPrivateKey):
             return key
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    folder.private("twins/github-app.pem", _pem(made))
+    place.keep("github-app.pem", _pem(made))
     return made
 
 

@@ -1,0 +1,54 @@
+"""What all twins share: how one is prepared for an environment, and what is kept of it from one start to the next."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinPlace:
+    """Where a twin lives.
+
+    Attributes:
+        root: The environment's folder.
+        listen: host:port.
+        repositories: Local git repositories, by the name that they get behind a twin.
+        keep: Writes a file that only its owner reads, by its name among those of twins, and gives its path.
+    """
+
+    root: Path
+    listen: str
+    repositories: Mapping[str, Path]
+    keep: Callable[[str, bytes], Path]
+
+    def kept(self, name: str) -> Path:
+        """A file of that name, as an earlier start wrote it; it may not be there."""
+        return self.root / "twins" / name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedTwin:
+    """A twin that can be started.
+
+    Attributes:
+        configuration: The file that it is started with.
+        secrets: What Vault must hold for those who call it, by path below the mount.
+    """
+
+    configuration: Path
+    secrets: Mapping[str, Mapping[str, SecretStr]]
+
+
+class Seed(Protocol):
+    """The module `seed` of a twin."""
+
+    async def prepare(self, place: TwinPlace) -> PreparedTwin:
+        """Make what the twin starts with. What there is already stays.
+
+        Raises:
+            ValueError: Something that was asked for cannot be: the message says why.
+        """
+        ...

@@ -1,0 +1,20 @@
+"""Steps that read and write on GitHub."""
+
+from collections.abc import Sequence
+
+from activities.github.branches import BranchActivities
+from activities.github.reading import GitHubActivities
+from activities.github.writing import GitHubWriteActivities
+from connectors.artifacts import ArtifactStore
+from workers.github import github
+from workers.steps.connectors import Means
+
+
+def steps(means: Means) -> Sequence[object]:
+    """See `workers.steps.found.Implementing`."""
+    app, vault = github(means.settings), means.vault
+    return (
+        GitHubActivities(app, vault, artifacts=ArtifactStore(means.settings.artifacts)),
+        BranchActivities(app, vault),
+        GitHubWriteActivities(app, vault),
+    )
