@@ -132,6 +132,12 @@ class PolicyContext(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    provider: str | None = Field(default=None, description="The system of the action, as in github; the guard says it.")
+    account: str | None = Field(default=None, description="Which account, organisation or project of the provider.")
+    resource: str | None = Field(
+        default=None, description="The one thing that it touches, by its name there: a branch, a stack, a database."
+    )
+    cost: int | None = Field(default=None, ge=0, description="Whole US dollars that it costs at most in a month.")
     repository_owner: str | None = Field(default=None, description="Owner of the repository, as in OWNER/NAME.")
     repository_name: str | None = Field(default=None, description="Name of the repository, as in OWNER/NAME.")
     purpose: str | None = Field(default=None, description="Why a command in the sandbox needs a network.")
@@ -150,7 +156,11 @@ class PolicyContext(BaseModel):
 
     def fields(self) -> dict[str, str]:
         """The fields that were said."""
-        return {name: value for name, value in self if value is not None}
+        return {name: str(value) for name, value in self if value is not None}
+
+    def of_action(self, action: str) -> "PolicyContext":
+        """The same, with the provider that the action's name says: no request can say another."""
+        return self.model_copy(update={"provider": action.partition(".")[0]})
 
 
 @runtime_checkable

@@ -72,7 +72,7 @@ class LookAtBranchRequest(BaseModel):
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
-        return PolicyContext.of_repository(self.repository)
+        return PolicyContext.of_repository(self.repository).model_copy(update={"resource": self.branch})
 
 
 class LostCommit(BaseModel):

@@ -20,4 +20,4 @@ class StackPlace(BaseModel):
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
-        return PolicyContext.of_repository(self.repository)
+        return PolicyContext.of_repository(self.repository).model_copy(update={"resource": self.stack})

@@ -27,6 +27,9 @@ _DIGEST_TAG: Final = "banksman-plan-digest/v1"
 _ACTION: Final = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 _PARAMETER: Final = r"^[a-z][a-z0-9_]{0,62}$"
 _MOST_PROBLEMS: Final = 5
+_HOURS_OF_A_MONTH: Final = 744
+_RESOURCES: Final = ("resource", "stack", "branch")
+"""Parameters that name the one thing that a plan touches; the first that there is."""
 
 
 class PlanError(ValueError):
@@ -71,6 +74,12 @@ class Cost(_Part):
 
     usd_cents: int = Field(ge=0, le=10**12)
     per: Literal["once", "hour", "month"]
+
+    @property
+    def in_a_month(self) -> int:
+        """Whole US dollars, rounded up; what is paid by the hour runs for the whole month."""
+        cents = self.usd_cents * (_HOURS_OF_A_MONTH if self.per == "hour" else 1)
+        return -(-cents // 100)
 
 
 class PlanParameters(BaseModel):
@@ -127,17 +136,26 @@ class Plan(BaseModel):
             raise PlanError(f"the parameters of the plan for {self.action!r} are wrong: {_problems(error)}") from error
 
     def policy_context(self) -> PolicyContext:
-        """What rules may match: the parameter `repository`, where the plan has one.
+        """What rules may match: its cost, and the parameters that say what it touches.
 
         Raises:
-            ValueError: It is not of the form OWNER/NAME.
+            ValueError: The repository is not of the form OWNER/NAME.
         """
-        repository = self.parameters.get("repository")
+        repository, account = self.parameters.get("repository"), self.parameters.get("account")
+        resource = next((self.parameters[name] for name in _RESOURCES if name in self.parameters), None)
         if repository is None:
-            return PolicyContext()
-        if not isinstance(repository, str):
-            raise ValueError("the plan's parameter 'repository' is not OWNER/NAME; write for example acme/shop")  # noqa: TRY004 - of the text, not of a caller's type
-        return PolicyContext.of_repository(repository)
+            context = PolicyContext()
+        elif isinstance(repository, str):
+            context = PolicyContext.of_repository(repository)
+        else:
+            raise ValueError("the plan's parameter 'repository' is not OWNER/NAME; write for example acme/shop")
+        return context.model_copy(
+            update={
+                "account": account if isinstance(account, str) else None,
+                "resource": resource if isinstance(resource, str) else None,
+                "cost": self.cost.in_a_month if self.cost else None,
+            }
+        )
 
     def parameter_lines(self) -> list[str]:
         """Every parameter, as a surface shows it: from the plan's own bytes, with what hides made visible."""

@@ -18,6 +18,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _IDENTITY: Final = re.compile(r"(?:slack:[UW][A-Z0-9]{2,}|(?:github|console|temporal):\S{1,200})")
 _CHANNEL: Final = re.compile(r"[CG][A-Z0-9]{2,}")
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+COST: Final = re.compile(r"(<=|>) ?([0-9]{1,9})")
+"""Which costs a rule is about: up to so many US dollars, or more."""
 _ENCODED: Final = re.compile(r"[A-Za-z0-9_-]{8,2000}")
 _HOST: Final = re.compile(r"localhost|(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _ENVIRONMENT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -81,6 +83,12 @@ def _host(value: str) -> str:
     return value
 
 
+def _cost(value: str) -> str:
+    if not COST.fullmatch(value):
+        raise _wrong("a comparison of costs", value, "write <= or > and whole US dollars a month, as in '<= 20'")
+    return value
+
+
 def as_duration(text: str) -> timedelta:
     """The time that a valid `30m`, `4h` or `7d` says."""
     return int(text[:-1]) * _UNITS[text[-1]]
@@ -89,6 +97,7 @@ def as_duration(text: str) -> timedelta:
 Action = Annotated[str, AfterValidator(_action)]
 Name = Annotated[str, AfterValidator(_name)]
 Duration = Annotated[str, AfterValidator(_duration)]
+Cost = Annotated[str, AfterValidator(_cost)]
 _Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Names = Annotated[list[Name], Field(min_length=1)]
 _Dollars = Annotated[int, Field(ge=0, le=10**9)]
@@ -103,6 +112,10 @@ class Raw(BaseModel):
 class RawWhere(Raw):
     """The fields of `PolicyContext`, each with a pattern; a test holds the two together."""
 
+    provider: _Pattern | None = None
+    account: _Pattern | None = None
+    resource: _Pattern | None = None
+    cost: Cost | None = None
     repository_owner: _Pattern | None = None
     repository_name: _Pattern | None = None
     purpose: _Pattern | None = None

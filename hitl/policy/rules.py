@@ -9,17 +9,18 @@ How a verdict is reached, in this order:
 
 A rule matches an action by name: `github.read_file`, `github.*` for all of one system, or `*`. Its `where` compares
 fields of the step's context, each by itself and without regard to case (so does GitHub): the whole value, in which
-`*` stands for any characters. A field that the step does not say counts against it: a `deny` still matches, an
-`allow` does not.
+`*` stands for any characters; `cost` is compared as a number, `<= 20` or `> 20`. A field that the step does not say
+counts against it: a `deny` still matches, an `allow` does not.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, assert_never
 
 from hitl.approval.approvers import ApprovalRule, Path, People
+from hitl.policy.raw import COST
 from hitl.protocol import Effect, Phase, PolicyContext, Refusal, RefusalReason
 
 
@@ -61,16 +62,25 @@ class Rule:
         """Whether its `where` holds for this context; a field that is not said holds for `deny` only."""
         said = context.fields()
         return all(
-            pattern.fullmatch(said[name]) is not None if name in said else self.verdict == "deny"
-            for name, pattern in self._patterns.items()
+            holds(said[name]) if name in said else self.verdict == "deny" for name, holds in self._conditions.items()
         )
 
     @cached_property
-    def _patterns(self) -> Mapping[str, re.Pattern[str]]:
-        return {
-            name: re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
-            for name, pattern in self.where.items()
-        }
+    def _conditions(self) -> Mapping[str, Callable[[str], bool]]:
+        return {name: _cost(said) if name == "cost" else _pattern(said) for name, said in self.where.items()}
+
+
+def _pattern(text: str) -> Callable[[str], bool]:
+    compiled = re.compile(".*".join(map(re.escape, text.split("*"))), re.IGNORECASE | re.DOTALL)
+    return lambda value: compiled.fullmatch(value) is not None
+
+
+def _cost(text: str) -> Callable[[str], bool]:
+    found = COST.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no comparison of costs: the policy was not loaded from a file")
+    limit = int(found[2])
+    return (lambda value: int(value) <= limit) if found[1] == "<=" else (lambda value: int(value) > limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +157,7 @@ def evaluate(policy: Policy, environment: str, *, action: str, effect: Effect, c
     if not settings.phase.permits(effect):
         return _above_phase(settings.phase, environment, action=action, effect=effect)
     named = [rule for rule in settings.rules if rule.names(action)]
-    matching = [rule for rule in named if rule.covers(context)]
+    matching = [rule for rule in named if rule.covers(context.of_action(action))]
     for rule in matching:
         if rule.verdict == "deny":
             return _forbidden(settings.phase, rule, action=action)

@@ -36,7 +36,7 @@ def complete_action(incomplete: str) -> list[str]:
 
 
 @policy.command("explain")
-def explain_action(
+def explain_action(  # noqa: PLR0913, PLR0917 - each is an option
     action: Annotated[
         str,
         typer.Argument(metavar="ACTION", help="A step's name, as in github.read_file.", autocompletion=complete_action),
@@ -47,6 +47,11 @@ def explain_action(
     purpose: Annotated[
         str | None, typer.Option(metavar="NAME", help="Why a command in the sandbox needs a network.")
     ] = None,
+    account: Annotated[str | None, typer.Option(metavar="NAME", help="The provider's account or project.")] = None,
+    resource: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What it touches there: a branch, a stack, a database.")
+    ] = None,
+    cost: Annotated[int | None, typer.Option(metavar="DOLLARS", min=0, help="What it costs in a month.")] = None,
     environment: Annotated[str, typer.Option(help="An environment that the file names.")] = ENVIRONMENT,
     path: Annotated[
         Path, typer.Option("--policy", metavar="FILE", help="The policy file.", show_default="the embedded stack's")
@@ -64,7 +69,7 @@ def explain_action(
         context = PolicyContext.of_repository(repository) if repository else PolicyContext()
     except ValueError as error:
         fail(str(error), Exit.USAGE)
-    context = context.model_copy(update={"purpose": purpose})
+    context = context.model_copy(update={"purpose": purpose, "account": account, "resource": resource, "cost": cost})
     out.print(
         explain(_load(path), environment, action=action, effect=step.effect, context=context),
         markup=False,

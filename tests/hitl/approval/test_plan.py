@@ -200,9 +200,31 @@ def test_a_step_that_would_overlook_a_parameter_is_a_mistake() -> None:
         plan().parameters_as(Careless)
 
 
+@pytest.mark.parametrize(
+    ("cost", "dollars"),
+    [
+        (Cost(usd_cents=1_01, per="once"), 2),
+        (Cost(usd_cents=20_00, per="month"), 20),
+        (Cost(usd_cents=1_00, per="hour"), 744),
+    ],
+)
+def test_rules_match_what_it_costs_in_a_month_at_most(cost: Cost, dollars: int) -> None:
+    assert plan(cost=cost).policy_context().cost == dollars
+
+
+@pytest.mark.parametrize(
+    ("parameters", "resource"),
+    [({"stack": "prod"}, "prod"), ({"resource": "x", "branch": "y"}, "x"), ({"branch": ["y"]}, None), ({}, None)],
+)
+def test_rules_match_the_one_thing_that_it_touches(parameters: dict[str, JsonValue], resource: str | None) -> None:
+    context = plan(parameters={**parameters, "account": "acme-eu"}).policy_context()
+    assert (context.resource, context.account) == (resource, "acme-eu")
+
+
 def test_rules_match_the_repository_that_the_step_will_touch() -> None:
-    assert plan().policy_context() == PolicyContext(repository_owner="acme", repository_name="shop")
-    assert plan(parameters={}).policy_context() == PolicyContext()
+    touched = PolicyContext(repository_owner="acme", repository_name="shop", resource="feature/ünï", cost=13)
+    assert plan().policy_context() == touched
+    assert plan(parameters={}, cost=None).policy_context() == PolicyContext()
     for wrong in ("shop", ["acme/shop"], 7):
         with pytest.raises(ValueError, match="OWNER/NAME"):
             plan(parameters={"repository": wrong}).policy_context()

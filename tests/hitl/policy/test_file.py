@@ -57,7 +57,7 @@ environments:
 
 
 def test_every_field_of_a_context_can_be_matched(tmp_path: Path) -> None:
-    where = ", ".join(f"{name}: x" for name in PolicyContext.model_fields)
+    where = ", ".join(f"{name}: {'<= 9' if name == 'cost' else 'x'}" for name in PolicyContext.model_fields)
     text = f"environments: {{a: {{phase: read_only, actions: [{{deny: '*', where: {{{where}}}}}]}}}}"
     [rule] = load_policy(write(tmp_path, text)).environments["a"].rules
     assert set(rule.where) == set(PolicyContext.model_fields)
@@ -106,6 +106,18 @@ extra: 1
     [
         ("environments: {a: {phase: reed_only}}", 1, "environments.a.phase", "read_only, non_critical_writes"),
         ("environments:\n  a:\n    phase: no\n", 3, "environments.a.phase", "is not a phase"),
+        (
+            "environments:\n  a:\n    phase: read_only\n    actions: [{deny: '*', where: {cost: 20}}]\n",
+            4,
+            "environments.a.actions[0].where.cost",
+            "put it in quotes",
+        ),
+        (
+            "environments:\n  a:\n    phase: read_only\n    actions: [{deny: '*', where: {cost: '20'}}]\n",
+            4,
+            "environments.a.actions[0].where.cost",
+            "write <= or > and whole US dollars a month",
+        ),
         ("environments:\n  a: {}\n", 2, "environments.a.phase", "is missing"),
         ("environments:\n  a:\n    fase: x\n    phase: read_only\n", 3, "environments.a.fase", "did you mean 'phase'"),
         ("environments: {}", 1, "environments", "names no environment"),

@@ -115,6 +115,35 @@ def test_the_purpose_of_a_command_is_matched() -> None:
         assert outcome(only, action="sandbox.run_command", context=context) == expected
 
 
+def test_the_provider_is_that_of_the_action_whatever_the_step_says() -> None:
+    frozen = policy(Phase.PRODUCTION, rule("deny", "*", provider="github"))
+    assert outcome(frozen) == "deny_rule"
+    assert outcome(frozen, context=SHOP.model_copy(update={"provider": "neon"})) == "deny_rule"
+    assert outcome(frozen, action="neon.read_branch", effect=Effect.READ) == "allow"
+
+
+@pytest.mark.parametrize(("field", "value"), [("account", "acme-eu"), ("resource", "prod")])
+def test_account_and_resource_are_matched(field: str, value: str) -> None:
+    only = policy(Phase.PRODUCTION, rule("deny", "*", **{field: value}))
+    assert outcome(only, context=SHOP.model_copy(update={field: value})) == "deny_rule"
+    assert outcome(only, context=SHOP.model_copy(update={field: "another"})) == "allow"
+
+
+@pytest.mark.parametrize(
+    ("limit", "cost", "matches"),
+    [("<= 20", 20, True), ("<=20", 21, False), ("> 20", 21, True), ("> 20", 20, False), ("> 20", 100, True)],
+)
+def test_a_cost_is_compared_as_a_number(limit: str, cost: int, matches: bool) -> None:
+    context = SHOP.model_copy(update={"cost": cost})
+    denied = policy(Phase.PRODUCTION, rule("deny", "*", cost=limit))
+    assert outcome(denied, context=context) == ("deny_rule" if matches else "allow")
+
+
+def test_a_cost_that_nobody_knows_counts_against_the_step() -> None:
+    assert outcome(policy(Phase.PRODUCTION, rule("deny", "*", cost="> 20"))) == "deny_rule"
+    assert outcome(policy(Phase.PRODUCTION, rule("allow", "*", cost="<= 20"))) == "no_allow_rule"
+
+
 def test_a_newline_in_a_field_does_not_slip_past_a_pattern() -> None:
     context = PolicyContext(repository_owner="acme", repository_name="shop\nx")
     assert outcome(policy(Phase.PRODUCTION, rule("deny", "*", repository_name="shop*")), context=context) == "deny_rule"
