@@ -1,11 +1,18 @@
 """The port through which a step gets its credentials: a token of its own, for one action, for one step."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import SecretStr
+from temporalio import activity
+
+from connectors.provider import Credential
+
+_SHORTEST: Final = timedelta(minutes=1)
+_LONGER_THAN_A_STEP: Final = timedelta(seconds=60)
 
 
 class StepToken(Protocol):
@@ -28,3 +35,23 @@ class StepTokens(Protocol):
     ) -> AbstractAsyncContextManager[StepToken]:
         """A token from the token role named like the action, for as long as the block runs."""
         ...
+
+
+@contextlib.asynccontextmanager
+async def secret_for_step(vault: StepTokens, credential: Credential) -> AsyncGenerator[Mapping[str, SecretStr]]:
+    """What a credential gives to the step that runs now.
+
+    The token that reads it is given back at once; that it is gone is waited for at the end of the block.
+
+    Args:
+        vault: Makes the token.
+        credential: Whose secret is read.
+    """
+    info = activity.info()
+    metadata = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or ""}
+    metadata["attempt"] = str(info.attempt)
+    ttl = (info.start_to_close_timeout or _SHORTEST) + _LONGER_THAN_A_STEP
+    async with vault.step(credential.name, metadata=metadata, ttl=ttl) as token:
+        fields = await token.read(credential.secret.path)
+        token.release_soon()
+        yield fields

@@ -46,6 +46,11 @@ _PLACES: Final = {
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),
     "approvals": _Place("approvals:approvals", _GOALS, "List what waits for a person's approval, and show its plan."),
+    "catalog": _Place(
+        "catalog:catalog",
+        _OPERATE,
+        "List the providers, their credentials, every step with its effect and queue, and the goals.",
+    ),
     "doctor": _Place("doctor:doctor", _OPERATE, "Tell what this machine has, what it lacks, and how to get it."),
     "setup": _Place(
         "setup:setup",

@@ -2,12 +2,9 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
-from datetime import timedelta
-
-from temporalio import activity
 
 from activities.github.ports import GitHub, GitHubSession
-from activities.secrets import StepTokens
+from activities.secrets import StepTokens, secret_for_step
 from connectors.provider import Credential
 
 
@@ -24,12 +21,8 @@ async def session_for_step(
         repository: The one that it is narrowed to.
         permissions: All that it may do there.
     """
-    info = activity.info()
-    lifetime = (info.start_to_close_timeout or timedelta(minutes=1)) + timedelta(seconds=60)
-    metadata = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or ""}
-    metadata["attempt"] = str(info.attempt)
-    async with vault.step(credential.name, metadata=metadata, ttl=lifetime) as token:
-        app = await token.read(credential.secret.path)
-        token.release_soon()
-        async with github.session(app, repository=repository, permissions=permissions) as session:
-            yield session
+    async with (
+        secret_for_step(vault, credential) as app,
+        github.session(app, repository=repository, permissions=permissions) as session,
+    ):
+        yield session

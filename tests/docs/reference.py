@@ -1,6 +1,6 @@
 """Writes the reference pages from the code, so that they cannot drift: `make docs`, and `--check` in `make check`.
 
-Each page has one source: the Typer app, the settings, the registry of goals, the error table.
+Each page has one source: the Typer app, the settings, the error table, or what is declared of goals, steps, providers.
 """
 
 import difflib
@@ -15,8 +15,11 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from activities.catalogue import steps
 from activities.guard.error_types import MAX_MESSAGE_BYTES, error_catalogue
 from activities.queues import TaskQueue
+from connectors.provider import Provider, providers
+from deploy.vault.rights import rights
 from tests.docs.command_tree import commands
 from workers.commands.exits import Exit
 from workers.process import EXIT_TOKEN_LOST
@@ -52,6 +55,12 @@ place that maps it to this table."""
 _GOALS: Final = f"""\
 A goal is one workflow type on the task queue `{TaskQueue.GOALS}`. Inputs refuse unknown fields; results ignore them.
 `banksman goals --json` gives the same as JSON, with the whole JSON schema of each input."""
+_CATALOG: Final = """\
+What this release knows of, as it is declared. `banksman catalog --json` gives the same for programs, with the schema of
+every request. [Goals](goals.md) have a page of their own."""
+_RIGHTS: Final = """\
+Each process logs in with an AppRole whose policy has its name; each step is given a token of its own, with the policy
+`step-<credential>`. `python -m deploy.vault` writes these policies into Vault, from `deploy/vault/policies`."""
 
 _TYPES: Final[Mapping[object, str]] = {str: "text", Path: "path", bool: "true, false", int: "number"}
 
@@ -161,11 +170,63 @@ def _field_rows(fields: Mapping[str, FieldInfo], *, shown: bool) -> Iterable[tup
         yield f"`{name}`", *needed, field.description or ""
 
 
+def catalog_page() -> str:
+    """All that is declared of providers, credentials and steps; goals have a page of their own."""
+    found = providers().values()
+    of_providers = (
+        (one.title, *(f"`{said}`" if one.url else "–" for said in (one.url, _variable(one))), _yes(one.twin))
+        for one in found
+    )
+    secrets = ((f"`{one.path}`", one.holds, _yes(one.destroys)) for provider in found for one in provider.secrets)
+    credentials = (
+        (f"`{one.name}`", f"`{one.secret.path}`", one.purpose, _yes(one.destroys))
+        for provider in found
+        for one in provider.credentials
+    )
+    of_steps = (
+        (f"`{one.name}`", one.effect, f"`{one.queue}`", f"`{one.credential.name}`" if one.credential else "–")
+        for one in steps().values()
+    )
+    return _page(
+        [
+            _head("Catalog", "connectors/*/manifest.py, **/contracts.py"),
+            _CATALOG,
+            "## Providers",
+            _table(("provider", "where", "setting", "twin"), of_providers),
+            "## Secrets in Vault",
+            _table(("below `banksman/`", "what it is", "destroys"), secrets),
+            "## Credentials",
+            _table(("credential and token role", "reads", "for a step that", "destroys"), credentials),
+            "## Steps",
+            _table(("step", "effect", "queue", "credential"), of_steps),
+        ]
+    )
+
+
+def rights_page() -> str:
+    """Who may do what in Vault."""
+    parts = [_head("Rights in Vault", "deploy/vault/rights.py"), _RIGHTS]
+    for name, policy in rights().items():
+        rows = ((f"`{one.path}`", ", ".join(one.may) + (", wrapped" if one.wrapped else "")) for one in policy.rights)
+        parts += [f"## {name}", policy.says, _table(("path", "may"), rows)]
+    return _page(parts)
+
+
+def _variable(provider: Provider) -> str:
+    return f"{Settings.model_config.get('env_prefix')}{provider.setting.upper()}"
+
+
+def _yes(said: object) -> str:
+    return "yes" if said else "–"
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/cli.md": cli_page,
     "docs/settings.md": settings_page,
     "docs/errors.md": errors_page,
     "docs/goals.md": goals_page,
+    "docs/catalog.md": catalog_page,
+    "docs/rights.md": rights_page,
 }
 
 

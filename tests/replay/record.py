@@ -22,6 +22,7 @@ from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.workflows.approval.approving import House
 from tests.workflows.approval.telling import Teller, until_told
+from tests.workflows.played import scenarios
 from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
 from workflows.parked_contracts import PARKED_NOTICE
@@ -39,6 +40,8 @@ async def record(folder: Path) -> None:
         await register_search_attributes(environment.client)
         for scenario in SCENARIOS:
             await _record_scenario(environment.client, scenario, folder)
+        for played in scenarios():
+            _keep(await (await played.run(environment.client)).fetch_history(), folder, played.goal.name, played.name)
         for asking in ASKINGS:
             with tempfile.TemporaryDirectory() as scratch:
                 await _record_asking(House(environment.client, Path(scratch)), asking, folder)

@@ -15,6 +15,7 @@ from tests.replay.record import HISTORIES
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.stacks import STACKINGS
 from tests.replay.tampered import WithOneMoreCommand
+from tests.workflows.played import scenarios
 from workflows.catalogue import GOALS
 from workflows.contracts import STATE_ATTRIBUTE
 from workflows.implementations import WORKFLOWS
@@ -48,9 +49,10 @@ def test_each_end_of_an_approval_is_recorded_as_what_it_is(asking: Asking) -> No
 
 
 def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
-    wanted = set[tuple[str, str]]().union(*(one.recorded() for one in (*SCENARIOS, *ASKINGS, *STACKINGS)))
+    wanted = set[tuple[str, str]]().union(*(one.recorded() for one in (*SCENARIOS, *ASKINGS, *STACKINGS, *scenarios())))
     assert {(path.parent.name, path.stem) for path in RECORDED} == wanted
-    assert {one.workflow for one in (*SCENARIOS, *STACKINGS)} == {goal.name for goal in GOALS}
+    played = {one.workflow for one in (*SCENARIOS, *STACKINGS)} | {one.goal.name for one in scenarios()}
+    assert played == {goal.name for goal in GOALS}
 
 
 async def test_a_command_added_without_a_patch_is_noticed() -> None:

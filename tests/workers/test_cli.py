@@ -98,7 +98,7 @@ def test_a_bad_input_is_told_with_what_the_goal_takes(arguments: list[str], says
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["ReadFiel", "--input", "{}"], "no goal 'ReadFiel'; did you mean 'ReadFile'? There are: InspectStack, "),
+        (["ReadFiel", "--input", "{}"], f"no goal 'ReadFiel'; did you mean 'ReadFile'? There are: {GOALS[0].name}, "),
         (["ReadFile", "--input", "@/nowhere/at/all.json"], "cannot be read"),
     ],
 )

@@ -14,6 +14,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
+from activities import catalogue
+from activities.approvals.contracts import ResolveRule
 from activities.guard.audit import AuditLog
 from activities.guard.granted import GrantedRequest
 from activities.guard.grants import SignedGrants
@@ -23,13 +25,13 @@ from activities.guard.policy_source import PolicySource
 from activities.guard.safeguards import Safeguards
 from activities.pulumi.contracts import OutputsLook, PreparedStack
 from activities.pulumi.place import StackPlace
-from activities.step import DESTRUCTIVE_EFFECTS
+from activities.step import DESTRUCTIVE_EFFECTS, Step, StepError
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.vault import VaultSession
 from connectors.vault.transport import Transport
 from hitl.policy.rules import Policy
-from hitl.protocol import Refusal
+from hitl.protocol import Effect, Refusal
 from sandbox.container import SandboxOptions
 from sandbox.docker_provider import DockerSandbox
 from sandbox.engine import Engine
@@ -42,6 +44,7 @@ from workers.roles.sandbox import sandbox_worker
 from workers.sandbox import Provision
 from workers.settings import Settings
 from workers.stack_engine import FoundEngine
+from workers.steps import found
 
 DIGEST = f"sha256:{'0' * 64}"
 LOOKS = {
@@ -109,6 +112,15 @@ async def test_each_step_of_stacks_is_on_the_worker_that_may_do_it(
     # Without the setting they are there, and say which one is missing.
     with pytest.raises(InvalidRequest, match="BANKSMAN_STACKS"):
         await ActivityEnvironment().run(looks["pulumi.read_outputs"], LOOK)
+
+
+async def test_a_step_that_is_declared_and_nowhere_implemented_keeps_its_worker_from_starting(
+    own_client: Client, settings: Settings, vault: VaultSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Step(name="lost.read_it", request=ResolveRule, response=int, effect=Effect.READ)
+    monkeypatch.setattr(found, "steps", lambda: {**catalogue.steps(), lost.name: lost})
+    with pytest.raises(StepError, match=r"nothing in workers\.steps\.connectors implements\n  - lost\.read_it"):
+        connectors_worker(own_client, settings, vault)
 
 
 class Agreeable:

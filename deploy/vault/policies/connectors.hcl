@@ -15,3 +15,7 @@ path "auth/token/create/github-write" {
 path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }
+
+path "auth/token/create/upstash-read" {
+  capabilities = ["create", "update"]
+}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from connectors.provider import Credential, Provider, Secret, contradictions, providers
+from connectors import provider
+from connectors.provider import Credential, ManifestError, Provider, Secret, Twin, contradictions, providers
 from deploy.vault.rights import APP_ROLES, files, rights
 
 DESTRUCTIVE = "destructive"
@@ -17,7 +18,7 @@ def test_the_files_are_what_is_derived() -> None:
 
 @pytest.mark.parametrize("role", [role for role in APP_ROLES if role != DESTRUCTIVE])
 def test_no_ordinary_role_reaches_a_credential_that_destroys(role: str) -> None:
-    credentials = [one for provider in providers().values() for one in provider.credentials if one.destroys]
+    credentials = [one for found in providers().values() for one in found.credentials if one.destroys]
     assert credentials
     text = rights()[role].hcl()
     for one in credentials:
@@ -27,12 +28,12 @@ def test_no_ordinary_role_reaches_a_credential_that_destroys(role: str) -> None:
 
 def test_the_destructive_role_makes_these_and_no_other() -> None:
     made = {one.path.rpartition("/")[2] for one in rights()[DESTRUCTIVE].rights if one.path.startswith("auth/")}
-    assert made == {one.name for provider in providers().values() for one in provider.credentials if one.destroys}
+    assert made == {one.name for found in providers().values() for one in found.credentials if one.destroys}
 
 
 def test_a_token_of_a_step_reads_its_one_secret() -> None:
-    for provider in providers().values():
-        for one in provider.credentials:
+    for found in providers().values():
+        for one in found.credentials:
             paths = [right.path for right in rights()[f"step-{one.name}"].rights]
             assert paths == [f"banksman/data/{one.secret.path}", *(["transit/encrypt/handover"] if one.seals else [])]
 
@@ -64,3 +65,16 @@ def test_what_contradicts_itself_is_named(credentials: tuple[Credential, ...], s
 
 def test_two_providers_of_one_name_are_named() -> None:
     assert contradictions([Provider(name="x", title="X")] * 2) == ["two providers are called 'x'"]
+
+
+def test_twins_that_would_have_one_port_and_one_that_nobody_can_be_told_of_are_named() -> None:
+    one = Provider(name="x", title="X", url="https://x.example", twin=Twin(port=9))
+    other = Provider(name="y", title="Y", twin=Twin(port=9))
+    found = contradictions([one, other])
+    assert found == ["two twins have port 9", "'y' has a twin, and no url to be told of it by"]
+
+
+def test_every_mistake_of_all_manifests_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "contradictions", lambda _: ["one mistake", "another"])
+    with pytest.raises(ManifestError, match=r"contradict each other:\n  - one mistake\n  - another"):
+        providers.__wrapped__()

@@ -1,0 +1,50 @@
+"""Steps that read at Upstash."""
+
+from activities.secrets import StepTokens, secret_for_step
+from activities.step import implements
+from activities.upstash.contracts import LOOK_AT_DATABASE, DatabaseSeen, LookAtDatabaseRequest
+from connectors.upstash.client import Upstash, account
+from connectors.upstash.manifest import READ
+
+
+class UpstashActivities:
+    """The steps.
+
+    Args:
+        vault: Makes the token that reads the account.
+        base_url: Where Upstash is.
+    """
+
+    def __init__(self, vault: StepTokens, *, base_url: str) -> None:
+        self._vault, self._base_url = vault, base_url
+
+    @implements(LOOK_AT_DATABASE)
+    async def look_at_database(self, request: LookAtDatabaseRequest) -> DatabaseSeen:
+        """Look at one database.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        async with (
+            secret_for_step(self._vault, READ) as fields,
+            Upstash.open(account(fields), base_url=self._base_url) as upstash,
+        ):
+            found = await upstash.database(request.database)
+        return DatabaseSeen(
+            id=found.database_id,
+            name=found.database_name,
+            modifying=found.modifying_state,
+            **found.model_dump(
+                include={
+                    "state",
+                    "endpoint",
+                    "port",
+                    "tls",
+                    "primary_region",
+                    "read_regions",
+                    "plan",
+                    "budget",
+                    "eviction",
+                }
+            ),
+        )

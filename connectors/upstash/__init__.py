@@ -1,0 +1,1 @@
+"""Upstash: Redis databases, looked at by its management API."""

@@ -1,0 +1,1 @@
+"""A twin of Upstash: its developer API, as far as databases are read."""

@@ -1,0 +1,77 @@
+"""The step that looks at a database, at its own level: one credential, one secret, and nothing that opens anything."""
+
+import contextlib
+import dataclasses
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from temporalio.testing import ActivityEnvironment
+
+from activities.secrets import StepToken
+from activities.upstash.contracts import LOOK_AT_DATABASE, LookAtDatabaseRequest
+from activities.upstash.looking import UpstashActivities
+from connectors.errors import AuthDenied, NotFound
+from connectors.upstash.twin.app import create_twin
+from hitl.protocol import PolicyContext
+from tests.connectors.serving import ServedTwin, served_twin
+from tests.connectors.upstash.conftest import CONFIG, EMAIL, KEY_CANARY, PASSWORD_CANARY
+
+ACCOUNT = {"email": SecretStr(EMAIL), "api_key": SecretStr(KEY_CANARY)}
+
+
+@dataclass
+class Vault:
+    """Gives one secret, by one credential."""
+
+    secret: Mapping[str, SecretStr] = field(default_factory=lambda: ACCOUNT)
+    asked: list[str] = field(default_factory=list[str])
+
+    @contextlib.asynccontextmanager
+    async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator[StepToken]:
+        assert metadata.keys() == {"workflow_id", "run_id", "attempt"}
+        assert timedelta(minutes=1) < ttl < timedelta(minutes=15)
+        self.asked.append(action)
+        yield self
+
+    async def read(self, path: str) -> Mapping[str, SecretStr]:
+        self.asked.append(path)
+        return self.secret
+
+    def release_soon(self) -> None:
+        self.asked.append("released")
+
+
+@pytest.fixture
+def twin() -> Iterator[ServedTwin]:
+    with served_twin(create_twin(CONFIG)) as served:
+        yield served
+
+
+async def test_a_database_is_seen_without_what_opens_it(twin: ServedTwin) -> None:
+    vault = Vault()
+    steps = UpstashActivities(vault, base_url=twin.url)
+    seen = await ActivityEnvironment().run(steps.look_at_database, LookAtDatabaseRequest(database="shop-cache"))
+    assert vault.asked == ["upstash-read", "upstash/account", "released"]
+    assert (seen.id, seen.name, seen.state, seen.plan) == ("id-1", "shop-cache", "active", "paid")
+    assert PASSWORD_CANARY not in seen.model_dump_json()
+
+
+async def test_one_that_is_not_there_is_not_found(twin: ServedTwin) -> None:
+    steps = UpstashActivities(Vault(), base_url=twin.url)
+    with pytest.raises(NotFound):
+        await ActivityEnvironment().run(steps.look_at_database, LookAtDatabaseRequest(database="none"))
+
+
+async def test_a_secret_that_lacks_something_is_told_by_its_place(twin: ServedTwin) -> None:
+    steps = UpstashActivities(Vault({"email": ACCOUNT["email"]}), base_url=twin.url)
+    with pytest.raises(AuthDenied, match="'upstash/account' lacks api_key"):
+        await ActivityEnvironment().run(steps.look_at_database, LookAtDatabaseRequest(database="shop-cache"))
+
+
+def test_a_policy_can_speak_of_the_database() -> None:
+    assert LookAtDatabaseRequest(database="shop-cache").policy_context() == PolicyContext(resource="shop-cache")
+    assert LOOK_AT_DATABASE.credential is not None
+    assert dataclasses.asdict(LOOK_AT_DATABASE.credential)["name"] == "upstash-read"
