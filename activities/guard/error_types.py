@@ -34,7 +34,6 @@ class ErrorType(StrEnum):
     OUTCOME_UNKNOWN = "OutcomeUnknown"
     QUOTA_EXHAUSTED = "QuotaExhausted"
     POLICY_DENIED = "PolicyDenied"
-    APPROVAL_EXPIRED = "ApprovalExpired"
     SANDBOX_UNAVAILABLE = "SandboxUnavailable"
 
 
@@ -123,14 +122,6 @@ _ROWS: Final = (
         retryable=False,
         retry="no",
         goal_does="ends as *denied*: a result, not a failure",
-        benign=True,
-    ),
-    ErrorRow(
-        type=ErrorType.APPROVAL_EXPIRED,
-        comes_from="the timer of an approval",
-        retryable=False,
-        retry="no",
-        goal_does="ends as *expired*: a result, not a failure",
         benign=True,
     ),
     ErrorRow(

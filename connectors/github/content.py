@@ -1,4 +1,4 @@
-"""Reading one repository: files and trees, at a commit that the result names.
+"""Reading one repository: its files and its commits, at a commit that the result names.
 
 A ref is resolved first, by the one request whose answer is just the commit's id, and all is then read at that commit:
 the result says what was read, and reading it again gives the same bytes.
@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter
 from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.api import Api, Question
 from connectors.github.branch import BranchLoss, LastLook, Remote
-from connectors.github.models import FileContent, Tree, TreeEntry
+from connectors.github.models import FileContent
 from connectors.github.pack import Pack, fetch_pack
 from connectors.github.writes import Writes
 
@@ -53,11 +53,6 @@ class _Repository(BaseModel):
 class _Blob(BaseModel):
     encoding: Literal["base64"]
     content: _Base64
-
-
-class _TreeAnswer(BaseModel):
-    tree: tuple[TreeEntry, ...]
-    truncated: bool
 
 
 def _kind(answer: object) -> str:
@@ -151,35 +146,6 @@ class GitHubSession:
         """What may be written to it."""
         return Writes(self._api, self._name)
 
-    async def list_tree(self, *, ref: str | None = None, recursive: bool = True, folder: str = "") -> Tree:
-        """What lies in the repository, or in one folder of it, at the commit that the ref names now.
-
-        Args:
-            ref: Branch, tag or commit; the default branch when None.
-            recursive: Whether to list folders within folders too.
-            folder: Where to begin; costs a request for each folder on the way. Paths are given from the root.
-
-        Raises:
-            NotFound: There is no such repository, ref or folder; the message says which.
-            ConnectorError: By the tree.
-        """
-        _check_path(folder)
-        commit = tree = await self._commit(ref)
-        parts = [part for part in folder.split("/") if part]
-        for depth, part in enumerate(parts, start=1):
-            level = await self._tree(tree, recursive=False)
-            inside = (entry for entry in level.tree if entry.path == part and entry.type == "tree")
-            found = next(inside, None)
-            if found is None:
-                raise NotFound(f"{self._name!r} has no folder {'/'.join(parts[:depth])!r}{_at(ref)}")
-            tree = found.sha
-        listed = await self._tree(tree, recursive=recursive)
-        entries = tuple(
-            entry.model_copy(update={"path": "/".join([*parts, entry.path])}) if parts else entry
-            for entry in listed.tree
-        )
-        return Tree(commit=commit, entries=entries, truncated=listed.truncated)
-
     async def _commit(self, ref: str | None) -> str:
         """The commit that a ref names. 422 is GitHub's answer to a ref it does not know, 409 to a repository's none."""
         _check_ref(ref)
@@ -229,16 +195,6 @@ class GitHubSession:
             missing=f"{self._name!r} has no content for {path!r} any more",
         )
         return (await self._api.ask(question, _Blob.model_validate_json)).content
-
-    async def _tree(self, sha: str, *, recursive: bool) -> _TreeAnswer:
-        question = self._question(
-            f"the tree of {self._name!r}",
-            f"git/trees/{quote(sha, safe='')}",
-            missing=f"{self._name!r} has no tree {sha!r} any more",
-            # Any value makes it recursive, even 0 and false.
-            query={"recursive": "1"} if recursive else None,
-        )
-        return await self._api.ask(question, _TreeAnswer.model_validate_json)
 
     def _question(
         self, what: str, path: str, *, missing: str, query: dict[str, str] | None = None, accept: str | None = None

@@ -130,10 +130,6 @@ class PulumiSandbox:
         """Every deployment of the stack, the newest first."""
         return await self._read(request, steps.history(request), secrets)
 
-    async def outputs(self, request: ReadRequest, secrets: Secrets) -> ReadOutcome:
-        """The stack's outputs, secrets masked."""
-        return await self._read(request, steps.outputs(request), secrets)
-
     async def export_state(self, request: ReadRequest, secrets: Secrets) -> ReadOutcome:
         """The whole state, its secrets encrypted: a backup."""
         outcome = await self._read(request, steps.export(request), secrets)

@@ -78,11 +78,6 @@ def history(request: StackRequest) -> Sequence[Step]:
     return (_step(request, "history", argv, keep=CONTENT, quiet=False),)
 
 
-def outputs(request: StackRequest) -> Sequence[Step]:
-    """The stack's outputs, as JSON; secrets are masked."""
-    return (_step(request, "outputs", ["stack", "output", "--json"], keep=CONTENT),)
-
-
 def export(request: StackRequest) -> Sequence[Step]:
     """The state; its secrets are encrypted."""
     return (_export(request, BEFORE),)

@@ -9,7 +9,7 @@ import pytest_asyncio
 from connectors.errors import ConnectorError, InvalidRequest, NotFound
 from connectors.github.content import GitHubSession
 from tests.connectors.github.recorded import Served
-from tests.connectors.github.shop import BINARY, LARGE, STRANGE_NAMES, SUBMODULE, Shop, git
+from tests.connectors.github.shop import BINARY, LARGE, STRANGE_NAMES, Shop
 
 
 @pytest_asyncio.fixture
@@ -125,8 +125,6 @@ async def test_a_ref_that_is_more_than_a_name_is_none(session: GitHubSession, re
 async def test_a_path_that_leads_out_is_never_sent(twin: Served, session: GitHubSession, path: str) -> None:
     with pytest.raises(InvalidRequest, match="not a path inside the repository"):
         await session.read_file(path)
-    with pytest.raises(InvalidRequest, match="not a path inside the repository"):
-        await session.list_tree(folder=path)
     assert twin.recorder.exchanges == []
 
 
@@ -143,8 +141,6 @@ async def test_an_empty_repository_says_so(twin: Served) -> None:
     ) as session:
         with pytest.raises(NotFound, match="'acme/empty' has no commit yet"):
             await session.read_file("README.md")
-        with pytest.raises(NotFound, match="'acme/empty' has no commit yet"):
-            await session.list_tree()
 
 
 async def test_a_repository_that_went_meanwhile_is_told_from_a_missing_ref(session: GitHubSession, shop: Shop) -> None:
@@ -155,31 +151,6 @@ async def test_a_repository_that_went_meanwhile_is_told_from_a_missing_ref(sessi
             await session.read_file("README.md")
     finally:
         away.rename(shop.bare)
-
-
-async def test_a_tree_is_what_git_lists(session: GitHubSession, shop: Shop) -> None:
-    tree = await session.list_tree()
-    listed = git("ls-tree", "-z", "-r", "-t", "main", at=shop.bare).strip("\0").split("\0")
-    expected = {line.split("\t")[1]: line.split()[:3] for line in listed}
-    assert {entry.path: [entry.mode, entry.type, entry.sha] for entry in tree.entries} == expected
-    assert (tree.commit, tree.truncated) == (shop.main, False)
-    sizes = {entry.path: entry.size for entry in tree.entries}
-    assert (sizes["large"], sizes["empty"], sizes["docs"], sizes["vendor/lib"]) == (len(LARGE), 0, None, None)
-    assert expected["vendor/lib"] == ["160000", "commit", SUBMODULE]
-
-
-async def test_a_flat_tree_and_a_folder(session: GitHubSession, shop: Shop) -> None:
-    flat = {entry.path for entry in (await session.list_tree(recursive=False)).entries}
-    assert "docs" in flat
-    assert not any("/" in path for path in flat)
-    folder = await session.list_tree(folder="docs/ünï cödé", ref="feature/cart")
-    assert (folder.commit, [entry.path for entry in folder.entries]) == (shop.feature, ["docs/ünï cödé/日本.txt"])
-
-
-@pytest.mark.parametrize("folder", ["missing", "README.md", "docs/missing", "vendor/lib"])
-async def test_a_folder_that_is_none(session: GitHubSession, folder: str) -> None:
-    with pytest.raises(NotFound, match=f"has no folder '{folder}'"):
-        await session.list_tree(folder=folder)
 
 
 async def test_no_path_is_no_file(session: GitHubSession) -> None:

@@ -18,7 +18,6 @@ from connectors.errors import (
 from connectors.github.client import GitHubApp
 from tests.connectors.github.conftest import MakeTwin
 from tests.connectors.github.recorded import Served
-from tests.connectors.github.shop import STRANGE_NAMES
 
 CONTENTS = "/contents/README.md"
 TOKENS = "/access_tokens"
@@ -220,17 +219,6 @@ async def test_a_file_that_is_too_large_says_what_to_do(make_twin: MakeTwin) -> 
     twin = make_twin(limits={"blob_bytes": 6})
     with pytest.raises(InvalidRequest, match=r"'README.md' of 'acme/shop' is larger than .*: clone the repository"):
         await read_once(twin.github(), twin)
-
-
-async def test_a_tree_that_is_too_long_says_so_and_its_folders_can_be_listed(make_twin: MakeTwin) -> None:
-    twin = make_twin(limits={"tree_entries": 12})
-    async with twin.github().session(
-        twin.credentials, repository="acme/shop", permissions={"contents": "read"}
-    ) as session:
-        whole = await session.list_tree()
-        assert (whole.truncated, len(whole.entries)) == (True, 12)
-        folder = await session.list_tree(folder="docs")
-        assert (folder.truncated, len(folder.entries)) == (False, len(STRANGE_NAMES) + 2)
 
 
 async def test_one_refusal_holds_back_all_who_ask_for_the_account_and_nobody_else(make_twin: MakeTwin) -> None:
