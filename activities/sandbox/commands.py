@@ -101,7 +101,7 @@ class SandboxActivities:
                 inputs=inputs,
                 artifacts=(_MARK,) if source else (),
                 purpose=request.purpose,
-                limits=self._limits.model_copy(update={"wall_seconds": request.timeout_seconds}),
+                limits=Limits.model_validate(self._limits.model_dump() | {"wall_seconds": request.timeout_seconds}),
             )
         except ValueError as error:
             raise InvalidRequest(f"this command cannot be run: {error}") from error

@@ -122,7 +122,7 @@ async def test_a_goal_that_ended_before_the_effect_is_the_last_word(
         await over(goal)
         careful.gate.opened.set()
         await refused(house)
-    assert careful.vault.made == ["delete"]
+    assert careful.vault.made == ["test-delete"]
     assert careful.removed == []
     assert records(house)[-1].event == "failed"
 
