@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# In groups, of which two run beside each other, as they wait as often as they compute. A browser drops its connections when
-# an interface of the machine comes or goes, as each sandbox network makes one: its tests come first, and alone.
+# In groups, of which one more runs at a time than there are processors, as they wait a fourth of their time; the longest come
+# first. A browser drops its connections when an interface of the machine comes or goes, as each sandbox network makes one: its
+# tests come before all others, and alone.
+LANES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
@@ -13,11 +15,12 @@ TESTS_browser := $(BROWSER_TESTS)
 TESTS_stack := tests/stack
 TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
 TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) tests/stack tests/connectors tests/deploy tests/sandbox)
-TESTS_pulumi := tests/sandbox/pulumi
+TESTS_pulumi := tests/sandbox/pulumi --ignore=tests/sandbox/pulumi/steps
+TESTS_steps := tests/sandbox/pulumi/steps
 TESTS_contained := $(CONTAINED_TESTS)
 TESTS_sandbox := tests/sandbox $(addprefix --ignore=,tests/sandbox/pulumi $(CONTAINED_TESTS))
 RESULTS := .ci/groups
-TEST_GROUPS := $(addprefix test-,pulumi stack connectors others contained sandbox)
+TEST_GROUPS := $(addprefix test-,steps stack pulumi others connectors contained sandbox)
 APPROVE ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -57,9 +60,9 @@ prepare: install  ## Get what the tests need and this machine lacks (minutes the
 
 .PHONY: test
 test: prepare  ## Run all tests; what this machine cannot run is skipped with its reason
-	@echo "» two groups of tests at a time; each is shown when it has ended. Watch: tail -f $(RESULTS)/*.log"
+	@echo "» $(LANES) groups of tests at a time; each is shown when it has ended. Watch: tail -f $(RESULTS)/*.log"
 	@rm -rf $(RESULTS); $(MAKE) --no-print-directory test-browser || true
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TEST_GROUPS) || true
+	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target $(TEST_GROUPS) || true
 	@echo "» what takes the container engine from all others:"; $(MAKE) --no-print-directory test-alone || true
 	@$(BIN)/python -m tests.suite.report browser $(TEST_GROUPS:test-%=%) alone
 

@@ -24,7 +24,7 @@ from workflows.plugin import banksman_plugin
 BIN = Path(sys.executable).parent
 
 _UNAVOIDABLE = (
-    "GitHub's published description is not at hand",
+    "published description is not at hand",
     "only root",
     "this machine's own Docker engine is used",
 )

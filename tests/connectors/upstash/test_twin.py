@@ -20,7 +20,7 @@ _NAME: Final = "urn:upstash"
 @pytest.fixture(scope="module")
 def description() -> dict[str, Any]:
     if not _FILE.exists():
-        pytest.skip("Upstash's description is not beside this checkout")
+        pytest.skip("Upstash's published description is not at hand")
     return cast("dict[str, Any]", yaml.safe_load(_FILE.read_text(encoding="utf-8")))
 
 
