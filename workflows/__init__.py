@@ -1,1 +1,1 @@
-"""Goals: one file each, with their contracts and retry presets."""
+"""Goals by subject: what people ask for in `goals.py`, and each workflow beside it."""
