@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# In groups, of which one more runs at a time than there are processors, as they wait a fourth of their time; the longest come
+# In groups, of which as many run beside each other as there are processors (one more made nothing quicker); the longest come
 # first. A browser drops its connections when an interface of the machine comes or goes, as each sandbox network makes one: its
 # tests come before all others, and alone.
-LANES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+LANES ?= $(shell getconf _NPROCESSORS_ONLN)
 BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
