@@ -12,8 +12,8 @@ from workflows.runner import sandbox_runner
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_worker_and_a_replayer_have_the_same_sandbox_and_converter(client: Client) -> None:
-    worker = Worker(client, task_queue="q", workflows=[ReadFileWorkflow]).config(active_config=True)
+async def test_a_worker_and_a_replayer_have_the_same_sandbox_and_converter(client: Client, goal_id: str) -> None:
+    worker = Worker(client, task_queue=f"plugin/{goal_id}", workflows=[ReadFileWorkflow]).config(active_config=True)
     replayer = Replayer(workflows=[ReadFileWorkflow], plugins=[banksman_plugin()]).config(active_config=True)
     for config in (worker, replayer):
         assert type(config.get("workflow_runner")) is type(sandbox_runner())
@@ -22,6 +22,11 @@ async def test_a_worker_and_a_replayer_have_the_same_sandbox_and_converter(clien
         assert issubclass(converter.failure_converter_class, RedactedFailures)
 
 
-async def test_a_worker_that_brings_a_runner_of_its_own_does_not_get_it(client: Client) -> None:
-    kinder = Worker(client, task_queue="q", workflows=[ReadFileWorkflow], workflow_runner=UnsandboxedWorkflowRunner())
+async def test_a_worker_that_brings_a_runner_of_its_own_does_not_get_it(client: Client, goal_id: str) -> None:
+    kinder = Worker(
+        client,
+        task_queue=f"plugin/{goal_id}",
+        workflows=[ReadFileWorkflow],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
     assert type(kinder.config(active_config=True).get("workflow_runner")) is type(sandbox_runner())

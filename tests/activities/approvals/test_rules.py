@@ -70,6 +70,6 @@ async def test_a_plan_that_cannot_be_read_is_not_asked_about(tmp_path: Path, pla
     assert await refused(tmp_path, plan=plan) is RefusalReason.MALFORMED_PLAN
 
 
-def test_rules_see_the_repository() -> None:
+def test_rules_see_the_repository_and_the_branch() -> None:
     found = ResolveRule(plan=make_plan().text()).policy_context()
-    assert found == PolicyContext.of_repository("acme/shop")
+    assert found == PolicyContext(repository_owner="acme", repository_name="shop", resource="old")
