@@ -32,8 +32,8 @@ class ServedTwin:
 
 
 @contextmanager
-def served_twin(app: Starlette) -> Generator[ServedTwin]:
-    """The twin, until the block ends."""
+def served(app: Starlette) -> Generator[str]:
+    """Its address, until the block ends."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -41,12 +41,17 @@ def served_twin(app: Starlette) -> Generator[ServedTwin]:
     try:
         deadline = time.monotonic() + _PATIENCE
         while not server.started:
-            assert time.monotonic() < deadline, "the twin does not come up"
+            assert time.monotonic() < deadline, "the application does not come up"
             time.sleep(0.01)
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        with httpx.Client(base_url=url, timeout=10) as http:
-            yield ServedTwin(url, http)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+@contextmanager
+def served_twin(app: Starlette) -> Generator[ServedTwin]:
+    """A twin, until the block ends."""
+    with served(app) as url, httpx.Client(base_url=url, timeout=10) as http:
+        yield ServedTwin(url, http)

@@ -23,7 +23,10 @@ def catalog(
     if as_json:
         out.print_json(json.dumps(as_data()))
         return
-    _print("Providers", ((one.title, one.url or "", ", ".join(_paths(one.name))) for one in providers().values()))
+    _print(
+        "Providers",
+        ((one.title, one.url or "", ", ".join(secret.path for secret in one.secrets)) for one in providers().values()),
+    )
     _print(
         "Credentials",
         (
@@ -93,10 +96,6 @@ def as_data() -> dict[str, list[dict[str, object]]]:
             for one in GOALS
         ],
     }
-
-
-def _paths(provider: str) -> list[str]:
-    return [one.path for one in providers()[provider].secrets]
 
 
 def _print(title: str, rows: Rows) -> None:

@@ -1,6 +1,5 @@
 """GitHub's twin behind a real uvicorn on a free port, and real git repositories to put into it."""
 
-import socket
 import subprocess
 import threading
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
@@ -19,6 +17,7 @@ from pydantic import SecretStr
 from connectors.github.models import AppCredentials
 from connectors.github.twin.app import TwinConfig, create_twin
 from connectors.github.twin.auth import Authority
+from tests.connectors.serving import served
 
 CLIENT_ID = "Iv23liTestApp"
 _PATIENCE = 10.0
@@ -96,19 +95,8 @@ class Twin:
 def running_twin(config: TwinConfig, key: Key) -> Generator[Twin]:
     clock = Clock()
     app = create_twin(config, clock=clock)
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    try:
-        until(lambda: server.started, "the twin is up")
-        with httpx.Client(timeout=10) as http:
-            yield Twin(url, config, app.state.authority, clock, key, http)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
+    with served(app) as url, httpx.Client(timeout=10) as http:
+        yield Twin(url, config, app.state.authority, clock, key, http)
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
