@@ -30,14 +30,15 @@ from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from deploy.images.build import build_images
 from deploy.images.pulumi_programs import pulumi_programs
-from deploy.local.docker import DockerSettings, docker_engine
-from deploy.local.ports import Ports
+from deploy.local.container_engine.found import DockerSettings, docker_engine
+from deploy.local.processes.ports import Ports
 from deploy.local.state import StackFolder
 from deploy.local.state_database import DATABASE, StateDatabase
 from deploy.local.tools import CACHE
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine as DockerEngine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine as DockerEngine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings, RelayTarget
 from sandbox.pulumi import steps
 from sandbox.pulumi.project import StackSettings, read_project
 from sandbox.pulumi.request import (
@@ -51,7 +52,6 @@ from sandbox.pulumi.request import (
     UpRequest,
 )
 from sandbox.pulumi.runner import PulumiSandbox
-from sandbox.purposes import EgressSettings, RelayTarget
 
 PURPOSE: Final = "pulumi-bench"
 PROJECT: Final = "bench"

@@ -12,12 +12,12 @@ import statistics
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings
 from sandbox.protocol import ArtifactStore
 from sandbox.provisioning import Images
-from sandbox.purposes import EgressSettings
 from sandbox.spec import Limits, RunSpec
 
 NAME = "server.example.com"

@@ -19,14 +19,14 @@ from pydantic import SecretBytes
 from bench.sandbox_proxy import print_proxy_overhead
 from connectors.artifacts import ArtifactStore
 from deploy.images.build import build_images
-from deploy.local.docker import DockerSettings, docker_engine
+from deploy.local.container_engine.found import DockerSettings, docker_engine
 from deploy.local.tools import CACHE
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
-from sandbox.hardening import UNROUTABLE_RESOLVER, Place, container_config
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import UNROUTABLE_RESOLVER, Place, container_config
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings
 from sandbox.provisioning import Images
-from sandbox.purposes import EgressSettings
 from sandbox.spec import Limits, RunSpec
 
 LIMITS = Limits()

@@ -11,10 +11,10 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox import probe
+from sandbox.docker.seccomp import SOCKETS
 from sandbox.errors import IsolationMissing
 from sandbox.protocol import Sandbox
 from sandbox.result import RunResult
-from sandbox.seccomp import SOCKETS
 from sandbox.spec import MIB, InputFile, Limits, RunSpec, Work
 
 _LIMITS: Final = Limits(

@@ -11,7 +11,7 @@ from typing import Final
 
 from deploy.images.__main__ import build
 from deploy.images.build import ImageBuildFailed
-from deploy.local.docker import DockerSettings, DockerUnavailable
+from deploy.local.container_engine.found import DockerSettings, DockerUnavailable
 from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
 

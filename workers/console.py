@@ -15,9 +15,9 @@ from connectors.errors import ConnectorError
 from connectors.errors import Unavailable as NoStore
 from connectors.vault import VaultSession
 from hitl.approval.approvers import People
+from hitl.console.access.key_uses import used_once_more
 from hitl.console.app import create_console
-from hitl.console.goals_seen import TemporalGoals
-from hitl.console.key_uses import used_once_more
+from hitl.console.goals.seen import TemporalGoals
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, OidcSettings

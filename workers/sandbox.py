@@ -12,14 +12,14 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.artifacts import ArtifactStore
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.docker.reaper import Reaper
+from sandbox.docker.runtime import has_user_namespace
+from sandbox.egress.purposes import EgressSettings
 from sandbox.errors import SandboxError
 from sandbox.provisioning import Images
-from sandbox.purposes import EgressSettings
-from sandbox.reaper import Reaper
-from sandbox.runtime import has_user_namespace
 from sandbox.spec import MIB, Limits
 from workers.settings import Settings
 from workers.stacks import Stacks

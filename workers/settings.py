@@ -13,7 +13,7 @@ from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.provider import Provider, providers
-from sandbox.registries import MirrorSettings
+from sandbox.egress.registries import MirrorSettings
 
 
 class Role(StrEnum):

@@ -24,8 +24,8 @@ from connectors.pulumi.noise import Noise, load_noise
 from connectors.pulumi.prices import Prices, load_prices
 from connectors.pulumi.stack_plan import Knowledge
 from connectors.pulumi.stateful import StatefulTypes, load_stateful
+from sandbox.egress.purposes import EgressSettings, RelayTarget
 from sandbox.pulumi.request import CloudState, Engine, Package, Password, PostgresState, State
-from sandbox.purposes import EgressSettings, RelayTarget
 from sandbox.spec import Argument, Host, Purpose
 
 PURPOSE: Final = "pulumi-stack"

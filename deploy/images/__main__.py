@@ -11,9 +11,9 @@ from pathlib import Path
 from deploy.images.build import ImageBuildFailed, build_images
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.images.pulumi_providers import read_providers
-from deploy.local.docker import DockerSettings, DockerUnavailable, docker_engine
+from deploy.local.container_engine.found import DockerSettings, DockerUnavailable, docker_engine
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
 from sandbox.errors import SandboxError
 
 

@@ -22,9 +22,9 @@ from typing import Final, cast
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from deploy.images.pulumi_cli import PROGRAMS
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
 from sandbox.errors import ImageMissing, SandboxUnavailable
-from sandbox.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
 from sandbox.provisioning import BuiltImage, Images
 from sandbox.wire import first_process_digest, first_process_files
 

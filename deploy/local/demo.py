@@ -27,8 +27,8 @@ from connectors.github.bare import BareRepository
 from connectors.github.git import GitError
 from connectors.github.twin.seed import OLD_BRANCH, make_branch
 from deploy.local.example import EXAMPLE_REPOSITORY
-from deploy.local.parts import STACKS
-from deploy.local.process import ChildReport, ChildState
+from deploy.local.processes.child import ChildReport, ChildState
+from deploy.local.processes.parts import STACKS
 from deploy.local.seeded_person import SeededPerson
 from deploy.local.state import Part, PartState, StackFolder, StackState
 from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalState

@@ -22,15 +22,15 @@ from temporalio.client import Client
 
 from connectors.errors import ConnectorError
 from connectors.twins import PreparedTwin, Seed, TwinPlace
-from deploy.local.children import WORKER_ROLES, Addresses, Children, Login
-from deploy.local.control import Ask, Reply, serve
+from deploy.local.container_engine.found import DockerSettings, address_for_containers
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
-from deploy.local.docker import DockerSettings, address_for_containers
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
 from deploy.local.options import StackOptions
-from deploy.local.parts import SANDBOX, STACKS, Parts
-from deploy.local.ports import HOST
-from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec
+from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
+from deploy.local.processes.children import WORKER_ROLES, Addresses, Children, Login
+from deploy.local.processes.control import Ask, Reply, serve
+from deploy.local.processes.parts import SANDBOX, STACKS, Parts
+from deploy.local.processes.ports import HOST
 from deploy.local.stacks import write_stacks
 from deploy.local.state import (
     StackFolder,

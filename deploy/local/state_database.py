@@ -19,7 +19,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from deploy.local.postgres import Postgres, find_postgres
-from deploy.local.process import ChildFailed
+from deploy.local.processes.child import ChildFailed
 from deploy.local.state import StackFolder
 from deploy.local.tools import run_program
 

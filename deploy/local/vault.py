@@ -21,8 +21,8 @@ from pydantic import SecretStr
 
 from connectors.authorities import authorities
 from connectors.vault import Deliverer
-from deploy.local.ports import HOST
-from deploy.local.process import ChildFailed
+from deploy.local.processes.child import ChildFailed
+from deploy.local.processes.ports import HOST
 from deploy.local.state import StackFolder
 from deploy.vault.bootstrap import BootstrapResult, Change, bootstrap, seed_secret
 

@@ -6,7 +6,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from deploy.local.control import WaitingGoal
+from deploy.local.processes.control import WaitingGoal
 from workflows.contracts import STATE_ATTRIBUTE, GoalState
 
 _PATIENCE: Final = 3.0

@@ -12,24 +12,24 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hitl.console.confirming import Confirming
-from hitl.console.deciding import DecidingPages
-from hitl.console.goal_pages import GoalPages
-from hitl.console.headers import SafeHeaders
-from hitl.console.key_pages import KeyPages
-from hitl.console.key_uses import KeyUses
+from hitl.console.access.headers import SafeHeaders
+from hitl.console.access.key_pages import KeyPages
+from hitl.console.access.key_uses import KeyUses
+from hitl.console.access.loopback import LoopbackOnly
+from hitl.console.access.same_origin import SameOrigin
+from hitl.console.access.sign_in import SignInPages, to_sign_in
+from hitl.console.access.visitors import Refused, SignInFirst, Visitor, Visitors
+from hitl.console.goals.pages import GoalPages
+from hitl.console.goals.starting import StartingPages
+from hitl.console.inbox.confirming import Confirming
+from hitl.console.inbox.deciding import DecidingPages
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
-from hitl.console.loopback import LoopbackOnly
 from hitl.console.pages import Pages
 from hitl.console.ports import Approvals, Decide, Goals, Marks, Unavailable
-from hitl.console.same_origin import SameOrigin
 from hitl.console.settings import ConsoleSettings
-from hitl.console.sign_in import SignInPages, to_sign_in
-from hitl.console.stack_pages import StackPages
-from hitl.console.stack_plans import Artifacts, StackPlans
-from hitl.console.starting import StartingPages
-from hitl.console.visitors import Refused, SignInFirst, Visitor, Visitors
+from hitl.console.stacks.pages import StackPages
+from hitl.console.stacks.plans import Artifacts, StackPlans
 from hitl.gateway.decisions import PolicyInForce
 from hitl.policy.file import PolicyError
 

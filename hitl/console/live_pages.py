@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from hitl.console.goal_filter import GoalFilter
+from hitl.console.access.visitors import Refused, SignInFirst, Visitors
+from hitl.console.goals.filter import GoalFilter
 from hitl.console.live import Live, Look
 from hitl.console.ports import Marks
-from hitl.console.visitors import Refused, SignInFirst, Visitors
 
 LIVE: Final = "/live"
 _LONGEST: Final = 2000

@@ -7,9 +7,9 @@ from typing import Final
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
-from hitl.console.goal_filter import GoalFilter, quoted
+from hitl.console.goals.filter import GoalFilter, quoted
+from hitl.console.inbox.step_ends import notices_of
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, fetch_some, unavailable
-from hitl.console.step_ends import notices_of
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.contracts import STATE_ATTRIBUTE
 

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from hitl.approval.plan import Change, Cost
-from hitl.console.headers import SCRIPTS, safe_headers
+from hitl.console.access.headers import SCRIPTS, safe_headers
+from hitl.console.access.visitors import Visitor, Visitors
 from hitl.console.settings import ConsoleSettings
-from hitl.console.visitors import Visitor, Visitors
 from hitl.gateway.decisions import PolicyInForce
 from hitl.hidden import unhidden, visible
 from hitl.protocol import Phase

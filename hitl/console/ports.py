@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from hitl.approval.plan import Plan
-from hitl.console.goal_filter import GoalFilter
+from hitl.console.goals.filter import GoalFilter
 from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
 from workflows.approval.contracts import ApprovalState, ApprovalView

@@ -13,11 +13,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from hitl.approval.plan import Plan, PlanError, plan_digest, read_plan
-from hitl.console.goal_filter import quoted
-from hitl.console.goals_seen import how_it_ended
+from hitl.console.goals.filter import quoted
+from hitl.console.goals.seen import how_it_ended
+from hitl.console.inbox.step_ends import became, notice_about, notices_of, was_let_go_on, words_of
 from hitl.console.ports import ApprovalRow, Listed, ShownApproval, Unavailable
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
-from hitl.console.step_ends import became, notice_about, notices_of, was_let_go_on, words_of
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalResult, ApprovalState, ApprovalView
 from workflows.contracts import STATE_ATTRIBUTE, GoalState
 from workflows.standing import standing_of

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from sandbox.container import Containers
+from sandbox.docker.container import Containers
 from sandbox.errors import SandboxError
 
 _OPTIONS: Final = {

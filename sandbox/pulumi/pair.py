@@ -10,8 +10,8 @@ from typing import Final, cast
 
 from pydantic import SecretBytes, ValidationError
 
-from sandbox.container import Container
-from sandbox.docker_provider import DockerSandbox, Part
+from sandbox.docker.container import Container
+from sandbox.docker.provider import DockerSandbox, Part
 from sandbox.errors import SandboxError
 from sandbox.protocol import LastLook, StreamName
 from sandbox.pulumi import inside

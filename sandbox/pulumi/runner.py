@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 
 from pydantic import SecretBytes
 
-from sandbox.docker_provider import DockerSandbox
+from sandbox.docker.hardening import LABEL_RUN
+from sandbox.docker.provider import DockerSandbox
 from sandbox.errors import SandboxUnavailable, SpecRefused
-from sandbox.hardening import LABEL_RUN
 from sandbox.protocol import ArtifactStore, LastLook
 from sandbox.pulumi import steps
 from sandbox.pulumi.inside.order import EngineOrder, EngineReport, Identity, Passfile, Step

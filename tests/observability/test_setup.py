@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from deploy.local.trace_store import TraceStore, text_of
-from deploy.local.traces import create_app
+from deploy.local.traces.app import create_app
+from deploy.local.traces.store import TraceStore, text_of
 from observability.metrics import CoreCollector, MetricsServer, free_port, parse_address
 from observability.setup import TelemetrySettings
 

@@ -11,12 +11,12 @@ from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
 from deploy.images.build import build_images
-from deploy.local.docker import DockerSettings, DockerUnavailable, docker_engine
+from deploy.local.container_engine.found import DockerSettings, DockerUnavailable, docker_engine
 from deploy.local.tools import CACHE
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
-from sandbox.hardening import LABEL_DEPLOYMENT
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_DEPLOYMENT
+from sandbox.docker.provider import DockerSandbox
 from sandbox.protocol import OnOutput, Sandbox
 from sandbox.provisioning import Images
 from sandbox.result import RunResult

@@ -19,14 +19,15 @@ from docker.errors import APIError
 
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
-from sandbox import docker_provider, first_process
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox import first_process
+from sandbox.docker import provider as docker_provider
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_DEPLOYMENT
+from sandbox.docker.provider import DockerSandbox
+from sandbox.docker.reaper import Reaper
 from sandbox.errors import SandboxUnavailable
-from sandbox.hardening import LABEL_DEPLOYMENT
 from sandbox.provisioning import Images
-from sandbox.reaper import Reaper
 from sandbox.spec import Limits, RunSpec
 from tests.sandbox.running import Left, Run
 
@@ -97,7 +98,7 @@ async def test_what_an_engine_does_not_remove_is_left_to_the_reaper(
         raise APIError(f"{container} {v} {force}", None, "driver failed")
 
     engine.api.remove_container = refusing
-    monkeypatch.setattr("sandbox.engine._REMOVE_AGAIN_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("sandbox.docker.engine._REMOVE_AGAIN_SECONDS", (0.01, 0.01))
     assert (await run("true")).exit_code == 0
     await sandbox.close()
     engine.api.remove_container = remove
@@ -121,10 +122,10 @@ WORKER = """
 import asyncio, sys
 from connectors.artifacts import ArtifactStore
 from pydantic import SecretBytes
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
-from sandbox.purposes import EgressSettings
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.provider import DockerSandbox
+from sandbox.docker.engine import Engine
+from sandbox.egress.purposes import EgressSettings
 from sandbox.spec import RunSpec
 
 host, image, deployment, phase, folder, proxy, *script = sys.argv[1:]

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.state import StackFolder, StackState, TemporalAddress, Url, VaultAddress
-from sandbox.engine import Engine
-from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_OWNER, LABEL_UNTIL
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_DEPLOYMENT, LABEL_OWNER, LABEL_UNTIL
+from sandbox.docker.reaper import remove_all
 from sandbox.provisioning import EngineFound, Images
-from sandbox.reaper import remove_all
 from tests.sandbox.conftest import leftovers
 from workers.commands.status import end_leftovers
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sandbox import forward
+from sandbox.egress import forward
 
 
 class Behind:

@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 from pydantic import ValidationError
 
+from sandbox.docker.hardening import Place, container_config, refuse_weak, resources
 from sandbox.errors import IsolationMissing
-from sandbox.hardening import Place, container_config, refuse_weak, resources
 from sandbox.spec import MIB, Limits, RunSpec
 
 IMAGE = "sha256:" + "a" * 64

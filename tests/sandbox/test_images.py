@@ -13,10 +13,10 @@ import pytest
 from deploy.images import build as build_module
 from deploy.images.build import ImageBuildFailed, build_images
 from deploy.local.tools import CACHE
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
+from sandbox.docker.provider import DockerSandbox
 from sandbox.errors import ImageMissing
-from sandbox.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
 from sandbox.provisioning import BuiltImage, Images
 from sandbox.spec import RunSpec
 from sandbox.wire import first_process_digest

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from connectors.artifacts import ArtifactStore
-from deploy.local.docker import DockerSettings, docker_engine
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from deploy.local.container_engine.found import DockerSettings, docker_engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
 from sandbox.errors import SandboxUnavailable
 from tests.sandbox.test_user_namespace import bring, spec
 

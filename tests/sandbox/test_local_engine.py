@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import docker as docker_module
-from deploy.local.docker import DockerSettings, DockerUnavailable, docker_engine
+from deploy.local.container_engine import found as docker_module
+from deploy.local.container_engine.found import DockerSettings, DockerUnavailable, docker_engine
 
 
 async def enter(settings: DockerSettings) -> None:

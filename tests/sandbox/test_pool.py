@@ -10,11 +10,11 @@ import pytest_asyncio
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
-from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_KIND, Place
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_DEPLOYMENT, LABEL_KIND, Place
 from sandbox.pool import WarmPool
+from sandbox.docker.provider import DockerSandbox
 from sandbox.result import RunResult
 from sandbox.spec import MIB, Limits, RunSpec
 from tests.sandbox.running import Left

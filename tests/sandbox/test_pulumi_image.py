@@ -11,9 +11,9 @@ from deploy.images.build import build_images
 from deploy.images.pulumi_cli import CLI_VERSION, PROGRAMS
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
 from sandbox.provisioning import Images
 from sandbox.spec import InputFile, Limits, RunSpec
 

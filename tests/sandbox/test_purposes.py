@@ -3,11 +3,11 @@
 import pytest
 
 from activities.sandbox.contracts import RunCommandRequest, Source
-from sandbox.container import Containers, SandboxOptions
-from sandbox.egress import Egress
-from sandbox.engine import Engine
+from sandbox.docker.container import Containers, SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.egress.network import Egress
+from sandbox.egress.purposes import EgressSettings
 from sandbox.errors import SpecRefused
-from sandbox.purposes import EgressSettings
 from sandbox.spec import RunSpec, Work
 
 IMAGE = "sha256:" + "a" * 64

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
+from sandbox.docker.runtime import RuntimePolicy, choose_runtime, has_user_namespace
 from sandbox.errors import IsolationMissing
-from sandbox.runtime import RuntimePolicy, choose_runtime, has_user_namespace
 
 # What Docker 20.10 and 28 answer, cut down to the part that matters.
 RUNC = {"io.containerd.runc.v2": {"path": "runc"}, "runc": {"path": "runc"}}

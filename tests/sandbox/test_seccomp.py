@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from sandbox import probe
-from sandbox.seccomp import ALLOWED, SECURITY_OPTION
+from sandbox.docker.seccomp import ALLOWED, SECURITY_OPTION
 from tests.sandbox.running import Run
 
 

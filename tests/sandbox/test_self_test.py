@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.docker.seccomp import SECURITY_OPTION
 from sandbox.errors import IsolationMissing
-from sandbox.seccomp import SECURITY_OPTION
 from sandbox.spec import Limits, RunSpec
 
 pytestmark = pytest.mark.docker

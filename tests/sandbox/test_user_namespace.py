@@ -14,14 +14,14 @@ import pytest_asyncio
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from deploy.local.docker import DockerSettings, docker_engine
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from deploy.local.container_engine.found import DockerSettings, docker_engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.docker.reaper import Reaper
+from sandbox.docker.runtime import has_user_namespace
 from sandbox.errors import CapacityExhausted, ImageMissing, SandboxUnavailable
 from sandbox.provisioning import Images
-from sandbox.reaper import Reaper
-from sandbox.runtime import has_user_namespace
 from sandbox.spec import InputFile, Limits, RunSpec
 from tests.sandbox.attacks import escapes
 from tests.sandbox.conftest import leftovers

@@ -26,7 +26,7 @@ from connectors.vault.transport import Transport
 from hitl.slack.blocks import Shown
 from hitl.slack.client import SlackMessages, web_client
 from observability.redaction import Redactor, redact
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
 from sandbox.pulumi.outcome import RunOutcome, StepOutcome
 from tests.activities.pulumi.test_files import files
 from tests.security.canaries import ALL, AT_THE_CUT, SHAPED, clean, failing, telling

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import httpx
 
-from deploy.local.control import Ask, ask
-from deploy.local.process import ChildState
+from deploy.local.processes.child import ChildState
+from deploy.local.processes.control import Ask, ask
 from workflows.catalogue import GOALS
 from workflows.pulumi.goals import OfAStack
 

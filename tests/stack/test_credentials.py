@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from deploy.local.control import Ask, Reply, ask
+from deploy.local.processes.control import Ask, Reply, ask
 from tests.stack.running import BIN, ROOT, Running, eventually
 from tests.stack.test_bad_days import _root
 from workers.commands.exits import Exit

@@ -22,10 +22,10 @@ from activities.queues import TaskQueue
 from activities.sandbox.contracts import CommandRun, RunCommandRequest
 from connectors.vault.handover import seal
 from connectors.vault.transport import Transport
-from deploy.local.control import Ask, ask
+from deploy.local.processes.control import Ask, ask
 from deploy.local.state import StackFolder
-from sandbox.engine import Engine
-from sandbox.hardening import LABEL_DEPLOYMENT, LABEL_KIND
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_DEPLOYMENT, LABEL_KIND
 from sandbox.provisioning import EngineFound, Images
 from tests.stack.running import Running, eventually
 from workers.commands.exits import Exit

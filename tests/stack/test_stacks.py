@@ -18,14 +18,14 @@ from pydantic import SecretBytes
 from connectors.artifacts import ArtifactStore
 from connectors.pulumi.empty_state import EMPTY_STATE_REFERENCE
 from connectors.pulumi.identity import NO_STATE
-from deploy.local.control import Ask, ask
 from deploy.local.postgres import find_postgres
+from deploy.local.processes.control import Ask, ask
 from deploy.local.seeded_person import Message, SeededPerson
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings, RelayTarget
 from sandbox.provisioning import EngineFound, Images
-from sandbox.purposes import EgressSettings, RelayTarget
 from sandbox.spec import MIB, Limits, RunSpec
 from tests.stack.running import OF_STACKS, Running, eventually
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.parts import LEFT_OUT
+from deploy.local.processes.parts import LEFT_OUT
 from tests.stack.conftest import started
 from tests.stack.running import BIN, README, ROOT, Running, eventually
 from workflows.catalogue import GOALS

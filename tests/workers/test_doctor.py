@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deploy.local.children import Addresses, Children
+from deploy.local.container_engine.rootless import survey_rootless
 from deploy.local.options import StackOptions
-from deploy.local.rootless import survey_rootless
+from deploy.local.processes.children import Addresses, Children
 from deploy.local.state import StackFolder
 from deploy.local.tools import Tool
 from workers.cli import app

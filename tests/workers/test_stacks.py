@@ -9,8 +9,8 @@ from activities.pulumi.sessions import StackSessions
 from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest, Unavailable
 from connectors.pulumi.files import FileProblem
+from sandbox.egress.purposes import EgressSettings
 from sandbox.pulumi.request import CloudState, PostgresState
-from sandbox.purposes import EgressSettings
 from workers.settings import Settings
 from workers.stack_engine import FoundEngine
 from workers.stacks import PURPOSE, Stacks

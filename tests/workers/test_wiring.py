@@ -32,9 +32,9 @@ from connectors.vault import VaultSession
 from connectors.vault.transport import Transport
 from hitl.policy.rules import Policy
 from hitl.protocol import Effect, Refusal
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
 from sandbox.spec import Limits
 from tests.activities.guard.attempts import Records, Waited, times
 from tests.hitl.approval.granting import make_plan

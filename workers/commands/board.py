@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.local.process import ChildReport, ChildState
+from deploy.local.processes.child import ChildReport, ChildState
 from workers.commands.exits import err
 from workers.commands.status import MARKS
 

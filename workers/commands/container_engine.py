@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from deploy.images.build import ImageBuildFailed
-from deploy.local.docker import DockerUnavailable
-from deploy.local.engine import keep_engine
+from deploy.local.container_engine.found import DockerUnavailable
+from deploy.local.container_engine.part import keep_engine
 from sandbox.errors import SandboxError
 from workers.commands.exits import Exit, fail
 from workers.commands.processes import load_settings, telemetry_for

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from deploy.local.container_engine.rootless import survey_rootless
 from deploy.local.pulumi_tools import survey_pulumi
-from deploy.local.rootless import survey_rootless
 from deploy.local.tools import ToolReport, survey
 from workers.commands.exits import Exit, out, wrapped
 from workers.settings import caller_environment

@@ -14,8 +14,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.local.control import Ask, Reply, ask
-from deploy.local.process import ChildReport, ChildState
+from deploy.local.processes.child import ChildReport, ChildState
+from deploy.local.processes.control import Ask, Reply, ask
 from deploy.local.state import PartState, StackFolder, StackState
 from hitl.protocol import Phase
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
@@ -168,7 +168,7 @@ def end_leftovers(folder: StackFolder) -> bool:
 
 
 def _clear_engine(folder: StackFolder, told: bytes) -> None:
-    from deploy.local.engine import clear_engine  # noqa: PLC0415 - the engine's client is slow to import, and seldom needed
+    from deploy.local.container_engine.part import clear_engine  # noqa: PLC0415 - the engine's client is slow to import, and seldom needed
 
     folder.engine.write_bytes(told)  # the part that kept the engine may have removed it
     asyncio.run(clear_engine(folder.engine, folder.deployment))

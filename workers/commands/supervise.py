@@ -9,9 +9,9 @@ from rich.markup import escape
 from temporalio.service import RPCError
 
 from connectors.errors import ConnectorError
-from deploy.local.control import Reply
 from deploy.local.options import StackOptions, Wanted
-from deploy.local.process import ChildFailed, ChildReport, ChildState
+from deploy.local.processes.child import ChildFailed, ChildReport, ChildState
+from deploy.local.processes.control import Reply
 from deploy.local.stack import Stack
 from deploy.local.state import StackFolder, StackState
 from deploy.temporal import NotPromoted

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.traces import create_app
+from deploy.local.traces.app import create_app
 from observability.setup import TelemetrySettings, configure
 from workers.commands.served import serve
 

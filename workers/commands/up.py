@@ -12,9 +12,9 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.local.control import Ask, Reply, ask
 from deploy.local.defaults import DEFAULT_POLICY
 from deploy.local.options import Wanted
+from deploy.local.processes.control import Ask, Reply, ask
 from deploy.local.state import StackFolder
 from workers.commands.board import Board
 from workers.commands.exits import Exit, err, fail, out

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from connectors.errors import ConnectorError
 from connectors.vault import SecretIdAlarm, WrappedSecretId
-from deploy.local.control import Ask, ask
+from deploy.local.processes.control import Ask, ask
 from workers.commands.exits import Exit, fail
 from workers.commands.folder import NO_STACK, stack_folder
 from workers.commands.processes import load_settings, telemetry_for

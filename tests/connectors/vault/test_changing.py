@@ -9,7 +9,7 @@ import pytest
 from connectors.errors import Unavailable
 from connectors.vault.changing import change_text
 from connectors.vault.transport import Transport
-from hitl.console.key_uses import UsedBefore, used_once_more
+from hitl.console.access.key_uses import UsedBefore, used_once_more
 from tests.connectors.vault.server import House
 
 

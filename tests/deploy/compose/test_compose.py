@@ -12,8 +12,8 @@ import yaml
 
 from connectors.pulumi.files import read_file
 from deploy.local.tools import DEFAULT_CACHE, Tool, ToolUnavailableError, resolve
+from sandbox.egress.purposes import EgressSettings
 from sandbox.pulumi.request import PostgresState
-from sandbox.purposes import EgressSettings
 from workers.settings import Settings
 from workers.stacks import StackEnvironment
 

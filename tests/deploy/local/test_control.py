@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.control import Ask, Reply, ask, serve
+from deploy.local.processes.control import Ask, Reply, ask, serve
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.docker import DockerSettings, address_for_containers
-from deploy.local.engine import build_pulumi
-from sandbox.engine import Engine
+from deploy.local.container_engine.found import DockerSettings, address_for_containers
+from deploy.local.container_engine.part import build_pulumi
+from sandbox.docker.engine import Engine
 from sandbox.provisioning import EngineFound
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local import docker as docker_module
-from deploy.local.engine_remains import end_remains
+from deploy.local.container_engine import found as docker_module
+from deploy.local.container_engine.remains import end_remains
 
 ID = "a" * 64
 SHIM = "containerd-shim-runc-v2"

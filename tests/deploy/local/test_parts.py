@@ -1,6 +1,6 @@
 """How far the parts are that come after a stack is ready, or never."""
 
-from deploy.local.parts import LEFT_OUT, SANDBOX, STACKS, Parts
+from deploy.local.processes.parts import LEFT_OUT, SANDBOX, STACKS, Parts
 from deploy.local.state import PartState
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import HOST, Ports
+from deploy.local.processes.ports import HOST, Ports
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,7 +46,7 @@ def test_no_port_is_handed_out_twice(ports: Ports) -> None:
 
 def test_another_supervisor_gets_another_port_until_ours_is_gone(ports: Ports) -> None:
     wanted = a_free_port()
-    code = f"from deploy.local.ports import Ports; print(Ports().take({wanted}))"
+    code = f"from deploy.local.processes.ports import Ports; print(Ports().take({wanted}))"
     elsewhere = [sys.executable, "-c", code]
     assert ports.take(wanted) == wanted
     beside = subprocess.run(elsewhere, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from deploy.local.docker import DockerUnavailable
+from deploy.local.container_engine.found import DockerUnavailable
 from deploy.local.tools import ToolUnavailableError
 from tests.prepare import Told
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from deploy.local import process
-from deploy.local.process import Child, ChildFailed, ChildReport, ChildSpec, ChildState
+from deploy.local.processes import child as process
+from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec, ChildState
 
 _WAITS = "import signal, pathlib, sys; pathlib.Path(sys.argv[1]).touch(); signal.pause()"
 _READS_ITS_SECRET = (

@@ -10,14 +10,14 @@ from connectors.artifacts import ArtifactStore
 from connectors.github.git import import_repository
 from connectors.pulumi.empty_state import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.files import read_file
-from deploy.local.children import Addresses, Children, Login
 from deploy.local.example import prepare_example
 from deploy.local.options import StackOptions
+from deploy.local.processes.children import Addresses, Children, Login
 from deploy.local.stacks import write_stacks
 from deploy.local.state import StackFolder
+from sandbox.egress.purposes import EgressSettings
 from sandbox.provisioning import EngineFound
 from sandbox.pulumi.request import PostgresState
-from sandbox.purposes import EgressSettings
 from workers.stacks import StackEnvironment
 
 ENGINE = EngineFound(host="unix:///engine", images="/images.json")

@@ -15,11 +15,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from deploy.local.children import Addresses, Children
 from deploy.local.options import StackOptions
-from deploy.local.ports import HOST, Ports
 from deploy.local.postgres import find_postgres
-from deploy.local.process import Child, ChildFailed, ChildState
+from deploy.local.processes.child import Child, ChildFailed, ChildState
+from deploy.local.processes.children import Addresses, Children
+from deploy.local.processes.ports import HOST, Ports
 from deploy.local.state import StackFolder
 from deploy.local.state_database import CHANGE_ROLE, DATABASE, LOOK_ROLE, StateDatabase
 from deploy.local.tools import ToolUnavailableError

@@ -26,9 +26,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Status, StatusCode
 from starlette.applications import Starlette
 
-from deploy.local.trace_store import Limits, TraceStore
-from deploy.local.trace_view import MAX_ROWS, duration, view
-from deploy.local.traces import MAX_BODY, MAX_UNPACKED, create_app
+from deploy.local.traces.app import MAX_BODY, MAX_UNPACKED, create_app
+from deploy.local.traces.store import Limits, TraceStore
+from deploy.local.traces.view import MAX_ROWS, duration, view
 
 _PROTOBUF = {"content-type": "application/x-protobuf"}
 _NOW = time.time_ns()

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from hitl.approval.decision import Surface, Verdict
-from hitl.console.tokens import Form, Session
+from hitl.console.access.tokens import Form, Session
 from tests.hitl.console.visiting import Console, others_scripts
 from tests.workflows.approval.approving import eventually
 from workflows.approval.contracts import ApprovalState

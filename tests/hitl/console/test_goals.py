@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.queues import TaskQueue
-from hitl.console.goal_filter import GoalFilter, quoted
+from hitl.console.goals.filter import GoalFilter, quoted
 from hitl.console.server_lists import fetch_page
 from tests.hitl.console.visiting import Console, Visit
 from tests.replay.scenarios import exhausted, until_parked

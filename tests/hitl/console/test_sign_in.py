@@ -12,9 +12,9 @@ from pydantic import SecretStr, ValidationError
 from starlette.types import Receive, Scope, Send
 from temporalio.client import Client
 
+from hitl.console.access.tokens import Form, Session, SignIn
+from hitl.console.access.visitors import local_path
 from hitl.console.settings import ConsoleSettings, OidcSettings
-from hitl.console.tokens import Form, Session, SignIn
-from hitl.console.visitors import local_path
 from tests.hitl.console.issuing import CLIENT, CLIENT_SECRET, Issuer, issuing, new_key
 from tests.hitl.console.visiting import ORIGIN, SECRET, Console, Visit
 

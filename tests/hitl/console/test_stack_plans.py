@@ -13,7 +13,7 @@ import pytest_asyncio
 from connectors.pulumi.approval import DESTROY_ACTION, RESTORE_ACTION
 from connectors.pulumi.backup import PUT_BACK
 from connectors.pulumi.changes import ChangeKind
-from hitl.console.stack_view import PER_PART
+from hitl.console.stacks.view import PER_PART
 from tests.hitl.console.stacks import (
     COMMIT,
     EVIL,

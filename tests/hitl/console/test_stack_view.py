@@ -2,8 +2,8 @@
 
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.stack_plan import StackPlan
-from hitl.console.stack_plans import FoundStackPlan
-from hitl.console.stack_view import shown_alone, shown_part
+from hitl.console.stacks.plans import FoundStackPlan
+from hitl.console.stacks.view import shown_alone, shown_part
 from tests.hitl.console.stacks import COMMIT, a_bit_of_all, change, digest_of, many
 
 

@@ -36,14 +36,14 @@ from connectors.artifacts import ArtifactStore
 from hitl.approval.approvers import People
 from hitl.approval.decision import UNVERIFIED
 from hitl.approval.plan import Plan, plan_digest
+from hitl.console.access.headers import SCRIPTS
+from hitl.console.access.key_uses import used_once_more
+from hitl.console.access.tokens import Tokens
 from hitl.console.app import create_console
-from hitl.console.goals_seen import TemporalGoals
-from hitl.console.headers import SCRIPTS
-from hitl.console.key_uses import used_once_more
+from hitl.console.goals.seen import TemporalGoals
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
 from hitl.console.settings import ConsoleSettings
-from hitl.console.tokens import Tokens
 from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.decisions import Click, Kind, Outcome
 from hitl.gateway.goal_starter import StartedGoal

@@ -16,7 +16,8 @@ from urllib.parse import quote
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
-from hitl.console import goal_filter, goals_seen
+from hitl.console.goals import filter as goal_filter
+from hitl.console.goals import seen as goals_seen
 from tests.hitl.console.visiting import Console, Visit, console_policy
 from tests.hitl.gateway.running import GOAL, Place, buttons, eventually, slack_id
 from workflows.catalogue import find_goal

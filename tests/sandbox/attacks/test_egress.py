@@ -13,16 +13,16 @@ import pytest
 import pytest_asyncio
 
 from connectors.artifacts import ArtifactStore
-from sandbox import proxy as proxy_module
-from sandbox import purposes
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_KIND
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress import proxy as proxy_module
+from sandbox.egress import purposes
+from sandbox.egress.purposes import EgressSettings
 from sandbox.errors import CapacityExhausted, IsolationMissing, SpecRefused
-from sandbox.hardening import LABEL_KIND
 from sandbox.metrics import CONNECTIONS
 from sandbox.provisioning import Images
-from sandbox.purposes import EgressSettings
 from sandbox.result import RunResult
 from sandbox.spec import Limits, RunSpec
 from tests.sandbox.attacks.world import Outside, outside_on

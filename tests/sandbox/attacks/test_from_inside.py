@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
 from tests.sandbox.attacks import escapes
 from tests.sandbox.running import Attack
 

@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 
 from connectors.artifacts import ArtifactStore
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings
+from sandbox.egress.registries import MirrorSettings
 from sandbox.provisioning import Images
-from sandbox.purposes import EgressSettings
-from sandbox.registries import MirrorSettings
 from sandbox.result import Download, RunResult
 from sandbox.spec import MIB, Limits, RunSpec
 from tests.sandbox.attacks.registry import CDN, FILES, INDEX, NPM, TARBALL, WHEEL_PATH, certificate, content, wheel

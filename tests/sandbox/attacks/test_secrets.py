@@ -12,9 +12,9 @@ from typing import Protocol, cast
 import pytest
 from pydantic import SecretBytes
 
-from sandbox.container import Container
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine
+from sandbox.docker.container import Container
+from sandbox.docker.engine import Engine
+from sandbox.docker.provider import DockerSandbox
 from tests.sandbox.attacks import escapes
 from tests.sandbox.running import Attack, Run
 

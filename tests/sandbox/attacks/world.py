@@ -11,7 +11,7 @@ from typing import cast
 
 import httpx
 
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
 
 TWIN = Path(__file__).with_name("outside.py").read_text()
 Names = Mapping[str, Sequence[str]]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pydantic import SecretBytes
 
-from sandbox.container import SandboxOptions
+from sandbox.docker.container import SandboxOptions
 from sandbox.errors import ImageMissing, SpecRefused
 from sandbox.protocol import OnOutput
 from sandbox.spec import Limits

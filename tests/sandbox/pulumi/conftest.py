@@ -24,9 +24,10 @@ from connectors.pulumi import identity
 from deploy.images.build import build_images
 from deploy.images.pulumi_programs import pulumi_programs
 from deploy.local.tools import CACHE, ToolUnavailableError, tell
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine as DockerEngine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine as DockerEngine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings, RelayTarget
 from sandbox.provisioning import Images
 from sandbox.pulumi.outcome import OnProgress, PreviewOutcome, RunOutcome
 from sandbox.pulumi.project import StackSettings, read_project
@@ -41,7 +42,6 @@ from sandbox.pulumi.request import (
     UpRequest,
 )
 from sandbox.pulumi.runner import PulumiSandbox
-from sandbox.purposes import EgressSettings, RelayTarget
 from tests.sandbox.conftest import leftovers
 
 PURPOSE = "pulumi-test"

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from sandbox.docker_provider import DockerSandbox
+from sandbox.docker.provider import DockerSandbox
 from sandbox.pulumi.libraries import ARCHIVE, libraries_spec
 from sandbox.pulumi.request import Program
 from sandbox.spec import InputFile

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from connectors.artifacts import ArtifactStore
-from sandbox.docker_provider import DockerSandbox
+from sandbox.docker.provider import DockerSandbox
 from sandbox.errors import SandboxError, SpecRefused
 from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome
 from sandbox.pulumi.request import (

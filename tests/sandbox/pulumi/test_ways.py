@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox, Part
-from sandbox.engine import Engine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import JOINT, Place, container_config, refuse_weak
+from sandbox.docker.provider import DockerSandbox, Part
+from sandbox.docker.reaper import Reaper
 from sandbox.errors import IsolationMissing
-from sandbox.hardening import JOINT, Place, container_config, refuse_weak
 from sandbox.pulumi.joint import joint_volume
-from sandbox.reaper import Reaper
 from sandbox.spec import Limits, RunSpec
 from tests.sandbox.pulumi.conftest import PURPOSE, Way
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from deploy.local.docker import docker_engine
-from sandbox.engine import Engine
+from deploy.local.container_engine.found import docker_engine
+from sandbox.docker.engine import Engine
 from sandbox.provisioning import Images
 from tests.sandbox.attacks.conftest import attack
 from tests.sandbox.test_user_namespace import SETTINGS, bring

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from sandbox.engine import Engine
-from sandbox.runtime import has_user_namespace
+from sandbox.docker.engine import Engine
+from sandbox.docker.runtime import has_user_namespace
 from tests.sandbox.attacks.test_from_inside import *  # noqa: F403 - the same tests
 from tests.sandbox.attacks.test_secrets import *  # noqa: F403 - the same tests
 

@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from sandbox.docker_provider import DockerSandbox, Part
-from sandbox.hardening import JOINT
+from sandbox.docker.hardening import JOINT
+from sandbox.docker.provider import DockerSandbox, Part
 from sandbox.pulumi.joint import joint_volume
 from sandbox.spec import RunSpec
 

@@ -15,13 +15,13 @@ import pytest_asyncio
 from pydantic import SecretBytes
 
 from connectors.artifacts import ArtifactStore
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine as DockerEngine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine as DockerEngine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings, RelayTarget
 from sandbox.provisioning import Images
 from sandbox.pulumi.request import ACCESS_TOKEN, CloudState, Engine, Password
 from sandbox.pulumi.runner import PulumiSandbox
-from sandbox.purposes import EgressSettings, RelayTarget
 from tests.sandbox.attacks.registry import certificate
 from tests.sandbox.attacks.world import Outside, outside_on
 from tests.sandbox.conftest import leftovers

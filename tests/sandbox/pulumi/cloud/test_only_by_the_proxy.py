@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from sandbox.docker_provider import DockerSandbox
+from sandbox.docker.provider import DockerSandbox
 from sandbox.result import RunResult
 from sandbox.spec import InputFile, RunSpec
 from tests.sandbox.pulumi.cloud.conftest import HOST, Cloud

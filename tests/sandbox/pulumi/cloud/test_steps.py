@@ -27,9 +27,9 @@ from connectors.pulumi.outcome import Ended
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.approval.plan import read_plan
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine as DockerEngine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine as DockerEngine
+from sandbox.docker.provider import DockerSandbox
 from sandbox.provisioning import Images
 from sandbox.pulumi.request import ACCESS_TOKEN
 from sandbox.pulumi.runner import PulumiSandbox

@@ -44,15 +44,15 @@ from connectors.pulumi.approval import UpdateStackParameters
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.approval.plan import read_plan
-from sandbox.container import SandboxOptions
-from sandbox.docker_provider import DockerSandbox
-from sandbox.engine import Engine as DockerEngine
+from sandbox.docker.container import SandboxOptions
+from sandbox.docker.engine import Engine as DockerEngine
+from sandbox.docker.provider import DockerSandbox
+from sandbox.egress.purposes import EgressSettings
+from sandbox.egress.registries import MirrorSettings
 from sandbox.provisioning import Images
 from sandbox.pulumi.outcome import RunOutcome
 from sandbox.pulumi.request import UpRequest
 from sandbox.pulumi.runner import PulumiSandbox
-from sandbox.purposes import EgressSettings
-from sandbox.registries import MirrorSettings
 from sandbox.spec import Limits
 from tests.activities.guard.attempts import admitted, times
 from tests.connectors.vault.server import House, VaultServer

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.errors import Unavailable
 from deploy.local.tools import CACHE
-from sandbox.engine import Engine as DockerEngine
+from sandbox.docker.engine import Engine as DockerEngine
 from sandbox.provisioning import EngineFound, Images
 from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.conftest import Way

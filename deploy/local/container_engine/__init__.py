@@ -1,0 +1,1 @@
+"""The container engine of the embedded environment: found, or started."""

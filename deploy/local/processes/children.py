@@ -1,0 +1,263 @@
+"""Each child of the embedded stack: its command line, its environment, and how it shows that it is well."""
+
+import asyncio
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from connectors.authorities import authorities
+from connectors.provider import providers, twins
+from deploy.local.defaults import ENVIRONMENT, NAMESPACE
+from deploy.local.options import StackOptions
+from deploy.local.processes.child import ChildSpec, Probe
+from deploy.local.processes.ports import HOST, Ports
+from deploy.local.state import StackFolder
+from sandbox.provisioning import EngineFound
+
+WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway")
+_ENGINE_PATIENCE: Final = 1800.0
+# Where networks end TLS themselves, tools are told of the authority by one of these.
+_AUTHORITIES: Final = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """The ports of one stack, all on the loopback interface."""
+
+    temporal: int
+    ui: int
+    vault: int
+    vault_cluster: int
+    twins: Mapping[str, int]
+    console: int
+    state_database: int
+    traces: int
+    codec: int
+    metrics: Mapping[str, int]
+
+    @classmethod
+    def choose(cls) -> "Addresses":
+        """The usual ports where they are free, others where not."""
+        ports = Ports()
+        return cls(
+            temporal=ports.take(7233),
+            ui=ports.take(8233),
+            vault=ports.take(8200),
+            vault_cluster=ports.take(0),
+            twins={name: ports.take(twin.port) for name, twin in twins().items()},
+            console=ports.take(8320),
+            state_database=ports.take(8432),
+            traces=ports.take(8318),
+            codec=ports.take(8234),
+            metrics={role: ports.take(9400 + index) for index, role in enumerate(WORKER_ROLES)},
+        )
+
+    @staticmethod
+    def url(port: int) -> str:
+        """That port, as a web address."""
+        return f"http://{HOST}:{port}"
+
+    @staticmethod
+    def named_url(port: int) -> str:
+        """The same by name: browsers keep people's keys for names alone, and take this one for a safe place."""
+        return f"http://localhost:{port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """How a child logs in to Vault.
+
+    Attributes:
+        secret: Makes a wrapped secret id, anew before every start.
+    """
+
+    role_id: str
+    secret: Callable[[], Awaitable[SecretStr]]
+
+    def given_to(self, spec: ChildSpec) -> ChildSpec:
+        """The same child, with this login."""
+        environment = {**spec.environment, "BANKSMAN_VAULT_ROLE_ID": self.role_id}
+        return replace(spec, secret=self.secret, environment=environment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Children:
+    """Makes the specification of each child."""
+
+    folder: StackFolder
+    options: StackOptions
+    ports: Addresses
+
+    def temporal(self) -> ChildSpec:
+        """The Temporal server with its UI; its database file survives a restart."""
+        ports = self.ports
+        argv = [find_program("temporal"), "server", "start-dev", "--ip", HOST, "--port", str(ports.temporal)]
+        argv += ["--ui-port", str(ports.ui), "--db-filename", str(self.folder.temporal_database)]
+        argv += ["--log-format", "json", "--log-level", "warn"]
+        if self.options.encrypt:
+            argv += ["--ui-codec-endpoint", ports.url(ports.codec)]
+        address = f"{HOST}:{ports.temporal}"
+
+        async def serving() -> bool:
+            client = await Client.connect(address, namespace=NAMESPACE)
+            return await client.service_client.check_health()
+
+        return self._spec("temporal", argv, healthy=serving, address=address)
+
+    def openbao(self, configuration: Path, *, on_ready: Callable[[], Awaitable[None]]) -> ChildSpec:
+        """OpenBao on its own storage; `on_ready` initialises and bootstraps it."""
+        address = Addresses.url(self.ports.vault)
+        probe = _answers(f"{address}/v1/sys/health", {200, 429, 501, 503})
+        argv = [find_program("bao"), "server", f"-config={configuration}"]
+        return replace(self._spec("vault", argv, healthy=probe, address=address), on_ready=on_ready)
+
+    def twin(self, name: str, configuration: Path) -> ChildSpec:
+        """The twin of a provider."""
+        probe = f"{Addresses.url(self.ports.twins[name])}/_twin/requests"
+        return self._ours(f"twin-{name}", ["twin", name, str(configuration)], probe=probe)
+
+    def gateway(self, login: Login) -> ChildSpec:
+        """Shows approvals in Slack and in the console, and signs what people decide there."""
+        settings = {
+            "CONSOLE_LISTEN": f"{HOST}:{self.ports.console}",
+            "CONSOLE_TRACES": f"{Addresses.url(self.ports.traces)}/?workflow_id={{workflow_id}}",
+        }
+        return self.worker("gateway", login, settings)
+
+    def trace_store(self) -> ChildSpec:
+        """Keeps traces and shows them: what Tempo does in the Compose stack."""
+        address = Addresses.url(self.ports.traces)
+        argv = ["trace-store", str(self.folder.traces), "--listen", f"{HOST}:{self.ports.traces}"]
+        return self._ours("traces", argv, probe=f"{address}/healthz")
+
+    def codec_server(self, login: Login, *, token: Path) -> ChildSpec:
+        """Decrypts for the UI and the CLI; runs only where payloads are encrypted."""
+        settings = {
+            "CODEC_LISTEN": f"{HOST}:{self.ports.codec}",
+            "CODEC_ORIGIN": Addresses.url(self.ports.ui),
+            "CODEC_TOKEN_FILE": str(token),
+        }
+        probe = f"{Addresses.url(self.ports.codec)}/healthz"
+        return login.given_to(self._ours("codec", ["codec-server"], probe=probe, settings=settings))
+
+    def worker(self, role: str, login: Login, more: Mapping[str, str] | None = None) -> ChildSpec:
+        """One worker process, with its own AppRole and a fresh wrapped secret id at every start."""
+        port = self.ports.metrics[role]
+        settings = {"METRICS_ADDRESS": f"{HOST}:{port}", **(more or {})}
+        probe = f"{Addresses.url(port)}/metrics"
+        return login.given_to(self._ours(f"worker-{role}", ["worker", role], probe=probe, settings=settings))
+
+    def container_engine(self) -> ChildSpec:
+        """Found or started, with the sandbox's images built; the first time takes minutes."""
+        told = self.folder.engine
+        argv = [sys.executable, "-m", "workers", "container-engine", str(told), self.folder.deployment]
+
+        async def found() -> bool:
+            return await asyncio.to_thread(told.exists)
+
+        spec = self._spec("container-engine", argv, healthy=found, address="")
+        chosen = {"BANKSMAN_DOCKER_HOST": host} if (host := self.options.docker_host) else {}
+        return replace(spec, patience=_ENGINE_PATIENCE, environment={**spec.environment, **chosen})
+
+    def state_database(
+        self, argv: Sequence[str], *, address: str, healthy: Probe, on_ready: Callable[[], Awaitable[None]]
+    ) -> ChildSpec:
+        """PostgreSQL for Pulumi's state; SIGINT ends it without waiting for who is connected."""
+        spec = self._spec("state-database", [*argv], healthy=healthy, address=address)
+        # The command that ends what a killed supervisor left knows our processes by the stack's folder.
+        environment = {**spec.environment, "HOME": f"{self.folder.database}/data"}
+        return replace(spec, environment=environment, on_ready=on_ready, ends_by=signal.SIGINT)
+
+    def sandbox_worker(self, login: Login, engine: EngineFound) -> ChildSpec:
+        """The worker that runs other people's code, on the engine that was found."""
+        authorities = next((found for name in _AUTHORITIES if (found := self.options.environment.get(name))), None)
+        settings = {
+            "DOCKER_HOST": engine.host,
+            "SANDBOX_PURPOSES": json.dumps({"git": ["github.com"]}),
+            "SANDBOX_MIRRORS": json.dumps({"package-registries": {}}),
+            **({"SANDBOX_AUTHORITIES": authorities} if authorities else {}),
+            "SANDBOX_IMAGES": engine.images,
+            **self._stacks(),
+        }
+        return self.worker("sandbox", login, settings)
+
+    def destructive_worker(self, login: Login) -> ChildSpec:
+        """The worker that cannot be undone; it finds the engine when a step needs one."""
+        return self.worker("destructive", login, self._stacks())
+
+    def _stacks(self) -> dict[str, str]:
+        """How Pulumi stacks are run; without the file the workers say that they know of none."""
+        return {
+            **({"STACKS": str(self.folder.stacks)} if self.folder.stacks.exists() else {}),
+            "ENGINE_FILE": str(self.folder.engine),
+            "SANDBOX_DEPLOYMENT": self.folder.deployment,
+        }
+
+    def settings(self) -> dict[str, str]:
+        """The settings of every process of this stack."""
+        ports = self.ports
+        settings = {
+            "TEMPORAL_ADDRESS": f"{HOST}:{ports.temporal}",
+            "TEMPORAL_NAMESPACE": NAMESPACE,
+            "TEMPORAL_UI": ports.url(ports.ui),
+            "VAULT_ADDRESS": ports.url(ports.vault),
+            **{providers()[name].setting.upper(): ports.url(port) for name, port in ports.twins.items()},
+            "CONSOLE_URL": ports.named_url(ports.console),
+            "POLICY": str(self.options.policy.absolute()),
+            "ENVIRONMENT": ENVIRONMENT,
+            "ARTIFACTS": str(self.folder.artifacts),
+            "AUDIT_DIR": str(self.folder.audit),
+            "DEVELOPMENT": "true",
+            "ENCRYPT_PAYLOADS": str(self.options.encrypt).lower(),
+        }
+        if self.options.traces:
+            settings["OTLP_ENDPOINT"] = ports.url(ports.traces)
+        return settings
+
+    def _ours(
+        self, name: str, arguments: list[str], *, probe: str, settings: Mapping[str, str] | None = None
+    ) -> ChildSpec:
+        argv = [sys.executable, "-m", "workers", *arguments]
+        spec = self._spec(name, argv, healthy=_answers(probe, {200}), address="/".join(probe.split("/")[:3]))
+        ours = {f"BANKSMAN_{key}": value for key, value in {**self.settings(), **(settings or {})}.items()}
+        return replace(spec, environment={**spec.environment, **ours})
+
+    def _spec(self, name: str, argv: list[str], *, healthy: Probe, address: str) -> ChildSpec:
+        return ChildSpec(
+            name=name,
+            argv=argv,
+            environment={**self.options.passed_on(), "PYTHONUNBUFFERED": "1"},
+            log=self.folder.logs / f"{name}.log",
+            healthy=healthy,
+            address=address,
+        )
+
+
+def find_program(name: str) -> str:
+    """A program beside our own interpreter, else on PATH.
+
+    Raises:
+        FileNotFoundError: It is in neither place.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"{name!r} is not installed: run `make install`, or see `banksman doctor`")
+    return found
+
+
+def _answers(url: str, statuses: set[int]) -> Probe:
+    async def probe() -> bool:
+        async with httpx.AsyncClient(verify=authorities(), timeout=2.0) as client:
+            return (await client.get(url)).status_code in statuses
+
+    return probe

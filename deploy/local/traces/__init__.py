@@ -1,0 +1,1 @@
+"""The embedded environment's trace store, and the pages that show it."""

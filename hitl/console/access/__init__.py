@@ -1,0 +1,1 @@
+"""Who comes to the console: signing in, sessions, keys, and the gates in front of every page."""

@@ -1,0 +1,87 @@
+"""Signing in and out: by the OpenID provider, or, in the embedded stack alone, by saying who one is."""
+
+import hmac
+from http import HTTPStatus
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from hitl.console.access.oidc import OpenIdProvider, SignInFailed
+from hitl.console.access.visitors import Refused, Visitors, local_path
+from hitl.console.pages import Pages
+from hitl.console.settings import ConsoleSettings
+
+CALLBACK = "/sign-in/callback"
+
+
+class SignInPages:
+    """The routes."""
+
+    def __init__(self, settings: ConsoleSettings, *, visitors: Visitors, pages: Pages) -> None:
+        self._visitors = visitors
+        self._pages = pages
+        self._provider = (
+            OpenIdProvider(settings.oidc, redirect_uri=f"{settings.origin}{CALLBACK}") if settings.oidc else None
+        )
+
+    def routes(self) -> list[Route]:
+        """Those of the one way to sign in that there is."""
+        routes = [Route("/sign-in", self._offer), Route("/sign-out", self._out, methods=["POST"])]
+        if self._provider is None:
+            return [*routes, Route("/sign-in/as", self._say, methods=["POST"])]
+        return [*routes, Route("/sign-in/begin", self._begin), Route(CALLBACK, self._callback)]
+
+    async def _offer(self, request: Request) -> Response:
+        back = local_path(request.query_params.get("back", "/"))
+        people = sorted(self._visitors.people.identities.items()) if self._provider is None else []
+        ours = [(identity, person) for identity, person in people if identity.startswith("console:")]
+        return self._pages.render("sign_in.html", None, back=back, people=ours)
+
+    async def _say(self, request: Request) -> Response:
+        fields = await self._visitors.fields(request)
+        identity = fields.get("identity", "")
+        if not identity.startswith("console:") or self._visitors.people.person(identity) is None:
+            text = f"The policy names no {identity!r}; choose one of those on the page."
+            raise Refused(HTTPStatus.FORBIDDEN, "Nobody by that name", text)
+        return self._visitors.signed_in(_go(local_path(fields.get("back", "/"))), identity)
+
+    async def _begin(self, request: Request) -> Response:
+        assert self._provider is not None  # noqa: S101 - its route is there with it alone
+        sign_in = self._provider.begin(local_path(request.query_params.get("back", "/")))
+        try:
+            return self._visitors.signing_in(_go(await self._provider.address(sign_in)), sign_in)
+        except SignInFailed as error:
+            raise _failed(str(error)) from error
+
+    async def _callback(self, request: Request) -> Response:
+        assert self._provider is not None  # noqa: S101 - its route is there with it alone
+        query = request.query_params
+        sign_in = self._visitors.sign_in_of(request)
+        if sign_in is None or not hmac.compare_digest(query.get("state", "").encode(), sign_in.state.encode()):
+            raise _failed("This answer is not of a sign-in that this browser began; sign in again.")
+        if "code" not in query:
+            raise _failed("The provider did not let you in; sign in again, or ask its administrator.")
+        try:
+            identity = await self._provider.finish(sign_in, code=query["code"], said_by=query.get("iss"))
+        except SignInFailed as error:
+            raise _failed(str(error)) from error
+        return self._visitors.signed_in(_go(local_path(sign_in.back)), identity)
+
+    async def _out(self, request: Request) -> Response:
+        await self._visitors.filled(request, self._visitors.visitor(request))
+        return self._visitors.signed_out(_go("/sign-in"))
+
+
+def to_sign_in(back: str) -> Response:
+    """To the sign-in page, and from there back."""
+    return _go(f"/sign-in?back={quote(local_path(back), safe='')}")
+
+
+def _go(where: str) -> Response:
+    return RedirectResponse(where, status_code=HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
+
+
+def _failed(text: str) -> Refused:
+    return Refused(HTTPStatus.FORBIDDEN, "You are not signed in", text)

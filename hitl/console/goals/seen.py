@@ -1,0 +1,170 @@
+"""Goals, as the Temporal server tells of them: what runs, what ended and how, and which are looked for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+)
+from temporalio.exceptions import FailureError
+from temporalio.service import RPCError
+
+from connectors.errors import ConnectorError
+from hitl.approval.approvers import People
+from hitl.approval.decision import UNVERIFIED
+from hitl.console.goals.filter import GoalFilter, quoted
+from hitl.console.ports import AskedApproval, GoalRow, Listed, ShownGoal
+from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
+from workflows.approval.contracts import APPROVAL_WORKFLOW
+from workflows.catalogue import find_goal
+from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult, GoalStatus
+from workflows.standing import standing_of
+
+_LOOK: Final = 200
+_LOOKS: Final = 5
+"""So many pages of so many are looked through for a text at once; the next address goes on from there."""
+_AT_ONCE: Final = 8
+
+WhoAsked = Callable[[str, str], Awaitable[str]]
+"""The identity that asked for a run, or `unverified`: of a workflow id and a run id."""
+
+
+class TemporalGoals:
+    """Goals, to look at. Starting is not here: it has to be signed.
+
+    Args:
+        client: Of Temporal.
+        who_asked: As somebody vouches for it; the search attribute, which anybody can set, is to search by alone.
+        people: Those of the policy in force.
+    """
+
+    def __init__(self, client: Client, *, who_asked: WhoAsked, people: Callable[[], People]) -> None:
+        self._client = client
+        self._who_asked = who_asked
+        self._people = people
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def found(self, wanted: GoalFilter, page: str | None = None) -> Listed[GoalRow]:
+        """Those that are looked for: the ones under way first, then those that ended last.
+
+        Raises:
+            Unavailable: The server does not answer, or there is no such page.
+        """
+        if wanted.text:
+            some, more = await self._with_text(wanted, page)
+            total = None
+        else:
+            some, total, more = await fetch_page(self._client, wanted.query(), page)
+        until = soon()
+        rows = await asyncio.gather(*(self._row(one, until=until) for one in some))
+        return Listed(rows=rows, total=total, next=more)
+
+    async def show(self, goal_id: str, run_id: str | None = None) -> ShownGoal | None:
+        """One of them, its newest run where none is named; None where there is none.
+
+        Raises:
+            Unavailable: The server does not answer.
+        """
+        try:
+            found = await self._client.get_workflow_handle(goal_id, run_id=run_id).describe(rpc_timeout=PATIENCE)
+        except RPCError as error:
+            if error.status in NOT_THERE:
+                return None
+            raise unavailable(error) from error
+        if find_goal(found.workflow_type) is None:
+            return None
+        status = await self._status(found) if found.status is WorkflowExecutionStatus.RUNNING else None
+        return ShownGoal(
+            row=await self._row(found, until=soon()),
+            summary=await _summary(found),
+            step=status.step if status else None,
+            waiting_for=status.waiting_for if status else None,
+            approvals=await self._approvals(found),
+        )
+
+    async def _with_text(self, wanted: GoalFilter, page: str | None) -> tuple[Sequence[WorkflowExecution], str | None]:
+        """A page of those that have the text, or fewer, of as many as are looked through at once."""
+        people, some, more = self._people(), list[WorkflowExecution](), page
+        for _ in range(_LOOKS):
+            looked, more = await fetch_some(self._client, wanted.query(), more, size=_LOOK)
+            for one in looked:
+                attributes = one.typed_search_attributes
+                asked = attributes.get(REQUESTER_ATTRIBUTE)
+                person = people.person(asked) if asked else None
+                if wanted.matches(one.id, attributes.get(REPOSITORY_ATTRIBUTE), asked, person):
+                    some.append(one)
+            if more is None or len(some) >= PAGE:
+                break
+        return some, more
+
+    async def _row(self, found: WorkflowExecution, *, until: float) -> GoalRow:
+        async with self._at_once:
+            return GoalRow(
+                id=found.id,
+                run_id=found.run_id,
+                name=found.workflow_type,
+                state=standing_of(found),
+                started_at=found.start_time,
+                closed_at=found.close_time,
+                repository=found.typed_search_attributes.get(REPOSITORY_ATTRIBUTE),
+                requester=await self._requester(found, until=until),
+                told=await how_it_ended(self._client, found, until=until),
+            )
+
+    async def _requester(self, found: WorkflowExecution, *, until: float) -> str | None:
+        try:
+            async with asyncio.timeout_at(until):
+                who = await self._who_asked(found.id, found.run_id)
+        except (*UNKNOWN, ConnectorError):
+            return None
+        return who if who != UNVERIFIED else None
+
+    async def _status(self, found: WorkflowExecution) -> GoalStatus | None:
+        handle = self._client.get_workflow_handle(found.id, run_id=found.run_id)
+        try:
+            async with asyncio.timeout_at(soon()):
+                return await handle.query("status", result_type=GoalStatus, rpc_timeout=PATIENCE)
+        except UNKNOWN:
+            return None
+
+    async def _approvals(self, found: WorkflowExecution) -> Sequence[AskedApproval]:
+        asked = (
+            f"WorkflowType = {quoted(APPROVAL_WORKFLOW)} AND ParentWorkflowId = {quoted(found.id)} "
+            f"AND StartTime >= {quoted(found.start_time.isoformat())}"
+        )
+        some, _ = await fetch_some(self._client, asked, None, size=PAGE)
+        return [
+            AskedApproval(
+                id=one.id,
+                state=standing_of(one),
+                opened_at=one.start_time,
+            )
+            for one in some
+            if one.parent_run_id in {None, found.run_id}
+        ]
+
+
+async def _summary(found: WorkflowExecutionDescription) -> str:
+    try:
+        return await found.static_summary() or ""
+    except UNKNOWN:  # encrypted by a key that is gone
+        return ""
+
+
+async def how_it_ended(client: Client, found: WorkflowExecution, *, until: float) -> str:
+    """What a goal says of its end; empty where it runs, has nothing to say, or nobody can read it by then."""
+    if found.status is WorkflowExecutionStatus.RUNNING:
+        return ""
+    handle = client.get_workflow_handle(found.id, run_id=found.run_id, result_type=GoalResult)
+    try:
+        async with asyncio.timeout_at(until):
+            return (await handle.result(follow_runs=False, rpc_timeout=PATIENCE)).reason or ""
+    except WorkflowFailureError as error:
+        return error.cause.message if isinstance(error.cause, FailureError) else ""
+    except UNKNOWN:
+        return ""

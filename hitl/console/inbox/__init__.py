@@ -1,0 +1,1 @@
+"""The pages of approvals: what waits, for whom, and deciding on it."""

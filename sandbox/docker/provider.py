@@ -1,0 +1,270 @@
+"""Runs commands in hardened containers of one Docker engine; the first provider of `sandbox.protocol.Sandbox`."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from pydantic import SecretBytes, TypeAdapter
+
+from sandbox.docker.collecting import Collector, how_it_ended, state_of
+from sandbox.docker.container import PREFIX, Container, Containers, SandboxOptions
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import LABEL_FIRST_PROCESS, Place, container_config
+from sandbox.docker.pool import WarmPool
+from sandbox.docker.runtime import choose_runtime
+from sandbox.egress.network import Egress, Lease
+from sandbox.egress.purposes import EgressSettings
+from sandbox.errors import ImageMissing, SandboxUnavailable, SpecRefused
+from sandbox.metrics import RUNS, START_SECONDS
+from sandbox.protocol import ArtifactStore, LastLook, OnOutput
+from sandbox.result import RunResult, Usage
+from sandbox.self_test import network_test, self_test
+from sandbox.spec import MIB, SECRETS_BYTES, RelativePath, RunSpec
+from sandbox.wire import Fetched, Order, Surroundings, first_process_digest, order_of
+
+_SLACK_SECONDS: Final = 15
+"""What the first process may take beyond the command's time before the engine kills it."""
+_BYTES_PER_SECOND: Final = 8 * MIB
+"""The slowest that files may go in and artifacts out, the store included."""
+_DEAD_EXIT: Final = 137
+_SECRET_NAME: Final[TypeAdapter[str]] = TypeAdapter(RelativePath)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a container has that is one of several of the same run.
+
+    Attributes:
+        volume: The run's own volume; see `sandbox.docker.hardening.JOINT`.
+        hostname: What it calls itself.
+        started: Told of the container before it is given its order.
+        last_look: Awaited right before it is; what it raises ends the run.
+    """
+
+    volume: str | None = None
+    hostname: str = "sandbox"
+    started: Callable[[Container], None] = lambda _: None
+    last_look: LastLook | None = None
+
+
+class DockerSandbox:
+    """One engine, used by one worker.
+
+    Args:
+        engine: The engine; closed by who made it.
+        store: Where artifacts go and come from.
+        options: What the deployment decides.
+        egress: What it opens; None is nothing.
+    """
+
+    def __init__(
+        self, engine: Engine, store: ArtifactStore, options: SandboxOptions, egress: EgressSettings | None = None
+    ) -> None:
+        self._engine, self._store, self._options = engine, store, options
+        self.containers = Containers(engine, options)
+        self.egress = Egress(self.containers, egress) if egress is not None else None
+        self.pool = WarmPool(self.containers, options.waiting) if options.waiting else None
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._images: set[str] = set()
+        self._runtime: str | None = None
+        self._runtime_known = False
+
+    async def run(
+        self,
+        spec: RunSpec,
+        *,
+        secrets: Mapping[str, SecretBytes] | None = None,
+        on_output: OnOutput | None = None,
+    ) -> RunResult:
+        """See `sandbox.protocol.Sandbox.run`."""
+        called = time.monotonic()
+        async with self.slot():
+            return await self.run_part(spec, Part(), secrets=secrets, on_output=on_output, called=called)
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncGenerator[None]:
+        """Wait until one more run may be; it counts until the end of the block."""
+        async with self._slots:
+            yield
+
+    async def run_part(
+        self,
+        spec: RunSpec,
+        part: Part,
+        *,
+        secrets: Mapping[str, SecretBytes] | None = None,
+        on_output: OnOutput | None = None,
+        called: float | None = None,
+    ) -> RunResult:
+        """One container of a run that has several, inside of the run's `slot`; otherwise like `run`."""
+        called = time.monotonic() if called is None else called
+        secrets = _placeable(secrets or {})
+        await self.containers.room()
+        await self._check_image(spec.image)
+        inputs = await self._fetch(spec)
+        async with self._network(spec) as lease:
+            order = order_of(spec, secrets, inputs, lease.around if lease else Surroundings())
+            container, warm = await self._container(spec, part, lease)
+            collector = Collector(spec, self._store, on_output)
+            try:
+                part.started(container)
+                if lease is not None:
+                    await lease.ready()
+                if part.last_look is not None:
+                    await part.last_look()
+                started = time.monotonic()
+                died_of_memory = await self._converse(container, order, collector, spec)
+                if lease is not None:
+                    await lease.finish()
+            except BaseException:
+                await self.containers.remove(container)
+                raise
+            removal = self.containers.remove_later(container)
+            if lease is not None:
+                lease.container, lease.removal = container.id, removal
+        result = _result(collector, died_of_memory, (called, started), warm=warm)
+        if lease is not None:
+            seen = {"connections": lease.connections, "downloads": lease.downloads}
+            result = result.model_copy(update=seen)
+        return _counted(result)
+
+    async def self_test(self, image: str) -> None:
+        """See `sandbox.protocol.Sandbox.self_test`."""
+        await self_test(self, image, own_kernel=await self._chosen_runtime() is not None)
+        if self.egress is not None and self.egress.purposes:
+            purpose, work = next(iter(self.egress.purposes.items()))
+            await network_test(self, image, purpose, work)
+
+    async def close(self) -> None:
+        """Remove what waits, and wait until everything is removed."""
+        if self.pool is not None:
+            await self.pool.close()
+        if self.egress is not None:
+            await self.egress.close()
+        await self.containers.settled()
+
+    async def _check_image(self, image: str) -> None:
+        """The image is there, and has the first process that this code speaks with."""
+        if image in self._images:
+            return
+        inspected = await self._engine.call(self._engine.api.inspect_image, image)
+        config = cast("Mapping[str, object]", inspected.get("Config") or {})
+        labels = cast("Mapping[str, str]", config.get("Labels") or {})
+        if labels.get(LABEL_FIRST_PROCESS) != first_process_digest():
+            raise ImageMissing(f"{image!r} was built for another version: build the images again")
+        self._images.add(image)
+
+    async def _fetch(self, spec: RunSpec) -> list[Fetched]:
+        return [
+            Fetched(path=item.path, content=await self._store.get(item.reference), unpack_into=item.unpack_into)
+            for item in spec.inputs
+        ]
+
+    async def _chosen_runtime(self) -> str | None:
+        if not self._runtime_known:
+            info = await self._engine.call(self._engine.api.info)
+            self._runtime = choose_runtime(self._options.runtime, info)
+            self._runtime_known = True
+        return self._runtime
+
+    @contextlib.asynccontextmanager
+    async def _network(self, spec: RunSpec) -> AsyncGenerator[Lease | None]:
+        """The run's own network; none without a purpose."""
+        if spec.purpose is None:
+            yield None
+            return
+        if self.egress is None:
+            raise SpecRefused(f"the purpose {spec.purpose!r} does not exist here: the deployment has none")
+        async with self.egress.network(spec, spec.purpose, _lifetime(spec) + _SLACK_SECONDS) as lease:
+            yield lease
+
+    async def _container(self, spec: RunSpec, part: Part, lease: Lease | None) -> tuple[Container, bool]:
+        """A container for this run, and whether it had been waiting."""
+        network = lease.network if lease else "none"
+        place = Place.of(spec.image, spec.limits, network=network, runtime=await self._chosen_runtime())
+        place = place.model_copy(update={"volume": part.volume})
+        if (
+            self.pool is not None
+            and lease is None
+            and part.volume is None
+            and (found := await self.pool.take(place, spec.limits))
+        ):
+            return found, True
+        labels = self.containers.labels("run", run=spec.run_id, seconds=_lifetime(spec) + _SLACK_SECONDS)
+        name = f"{PREFIX}run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
+        address = lease.address if lease else None
+        config = container_config(place, spec.limits, labels, address=address, hostname=part.hostname)
+        return await self.containers.start(name, config), False
+
+    async def _converse(self, container: Container, order: Order, collector: Collector, spec: RunSpec) -> bool:
+        """Hand the order over and read to the end; whether the whole container died for lack of memory."""
+        seconds = _lifetime(spec)
+        try:
+            async with asyncio.timeout(seconds):
+                await container.attachment.send(order)
+                await collector.read(container.attachment)
+        except TimeoutError as error:
+            raise SandboxUnavailable("the first process did not end the command in time; it was killed") from error
+        if collector.report is not None:
+            return False
+        died_of_memory, state = state_of(await self._engine.call(self._engine.api.inspect_container, container.id))
+        if not died_of_memory:
+            said = container.attachment.complaint[-200:]
+            raise SandboxUnavailable(f"the container ended without a result: {state}, {said!r}")
+        return True
+
+
+def _placeable(secrets: Mapping[str, SecretBytes]) -> Mapping[str, SecretBytes]:
+    for name in secrets:
+        try:
+            _SECRET_NAME.validate_python(name)
+        except ValueError as error:
+            raise SpecRefused(f"{name[:80]!r} is no name for a secret's file: use a plain relative path") from error
+    if sum(len(secret.get_secret_value()) for secret in secrets.values()) > SECRETS_BYTES // 2:
+        raise SpecRefused(f"the secrets are larger than {SECRETS_BYTES // 2} bytes: hand over less")
+    return secrets
+
+
+def _lifetime(spec: RunSpec) -> float:
+    """Seconds after which the first process must have said its last word."""
+    limits = spec.limits
+    carried = (limits.workspace_bytes if spec.files or spec.inputs else 0) + (
+        limits.artifact_bytes if spec.artifacts else 0
+    )
+    return limits.wall_seconds + limits.grace_seconds + _SLACK_SECONDS + carried / _BYTES_PER_SECOND
+
+
+def _counted(result: RunResult) -> RunResult:
+    RUNS.labels(ended=result.ended).inc()
+    START_SECONDS.labels(warm=str(result.usage.warm).lower()).observe(result.usage.start_seconds)
+    return result
+
+
+def _result(collector: Collector, died_of_memory: bool, times: tuple[float, float], *, warm: bool) -> RunResult:
+    called, started = times
+    total = time.monotonic() - called
+    report = collector.report
+    ended, code = how_it_ended(report) if report else ("out_of_memory", None)
+    run_seconds = report.run_seconds if report else total
+    return RunResult(
+        exit_code=code,
+        ended=ended,
+        oom_seen=died_of_memory or (report is not None and report.oom_kills > 0),
+        stdout=collector.output(b"O"),
+        stderr=collector.output(b"E"),
+        telemetry=collector.telemetry,
+        artifacts=collector.artifacts,
+        refused=collector.refused,
+        usage=Usage(
+            start_seconds=max(started - called, 0),
+            run_seconds=run_seconds,
+            total_seconds=total,
+            cpu_seconds=report.cpu_seconds if report else 0,
+            peak_memory_bytes=report.peak_memory if report and report.peak_memory >= 0 else None,
+            warm=warm,
+        ),
+    )
