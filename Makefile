@@ -43,15 +43,15 @@ $(STAMP): requirements.lock pyproject.toml
 install: $(STAMP)  ## Install the banksman command into .venv
 
 .PHONY: demo
-demo: install  ## Start the embedded stack, run goals on it, and say what to look at (APPROVE=auto: without a person)
+demo: install  ## Start the embedded environment, run goals on it, and say what to look at (APPROVE=auto: without a person)
 	@$(BIN)/python -m deploy.local.demo $(if $(filter auto,$(APPROVE)),--approve)
 
 .PHONY: up
-up: install  ## Start the embedded stack in the background
+up: install  ## Start the embedded environment in the background
 	@$(BIN)/banksman up --detach
 
 .PHONY: down
-down: install  ## End the embedded stack; what it keeps stays
+down: install  ## End the embedded environment; what it keeps stays
 	@$(BIN)/banksman down
 
 .PHONY: prepare

@@ -85,7 +85,7 @@ async def bench(size: Size) -> Report:
         telemetry.append(configure("bench", settings=TelemetrySettings(otlp_endpoint=traces, log_level="error")))
         return telemetry[0].plugins
 
-    say("starting the embedded stack, and workers of every side")
+    say("starting the embedded environment, and workers of every side")
     async with running(plugins) as system:
         ratios = await measure(Sides.of(system), size)
         for one in telemetry:

@@ -155,7 +155,7 @@ async def memory(crowd: Crowd) -> Ratio:
 
 @asynccontextmanager
 async def running() -> AsyncGenerator[Crowd]:
-    """The embedded stack, and the bench's processes beside it."""
+    """The embedded environment, and the bench's processes beside it."""
     async with AsyncExitStack() as stack:
         site = stack.enter_context(embedded("--no-sandbox"))
         address = site.state.temporal.address
@@ -189,7 +189,7 @@ def _goals_worker(site: Site, namespace: str, policy: str) -> int:
 async def bench(count: int, rounds: int) -> Waiting:
     """Start everything, measure, and end everything."""
     before = os.getloadavg()[0]
-    say("starting the embedded stack, and two goals workers")
+    say("starting the embedded environment, and two goals workers")
     async with running() as crowd:
         say(f"{count} goals until each waits for its approval")
         waiting = await crowd.gather(count)

@@ -108,7 +108,7 @@ class Played:
 
 @asynccontextmanager
 async def vault_signature(site: Site) -> AsyncGenerator[Callable[[str], Awaitable[str]]]:
-    """Signs with the stack's own key, by the root token that an embedded stack keeps."""
+    """Signs with the stack's own key, by the root token that an embedded environment keeps."""
     kept = json.loads((site.folder.vault / "init.json").read_text(encoding="utf-8"))
     headers = {"X-Vault-Token": str(kept["root_token"])}
     async with httpx.AsyncClient(verify=authorities(), base_url=site.state.vault.address, headers=headers) as vault:

@@ -1,6 +1,6 @@
 """What the guard costs a step, in this process: a step that does nothing, with the guard around it and without.
 
-The guard is the real one with the embedded stack's policy and an audit log on disk, and its lines are written as a
+The guard is the real one with the embedded environment's policy and an audit log on disk; its lines are written as a
 worker writes them. Its announcement to the log is counted in: no step waits for it, and the event loop does.
 """
 

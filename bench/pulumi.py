@@ -164,7 +164,7 @@ async def network(engine: DockerEngine) -> AsyncGenerator[tuple[str, str]]:
 
 @contextlib.asynccontextmanager
 async def database(folder: Path, host: str) -> AsyncGenerator[Keys]:
-    """A PostgreSQL of its own, as the embedded stack has one."""
+    """A PostgreSQL of its own, as the embedded environment has one."""
     ports = Ports()
     folder.mkdir(mode=0o700)
     home = StackFolder(folder)

@@ -181,7 +181,7 @@ class Running:
 
 @asynccontextmanager
 async def running(asked: Asked) -> AsyncGenerator[Running]:
-    """The embedded stack, and the bench's processes beside it."""
+    """The embedded environment, and the bench's processes beside it."""
     async with AsyncExitStack() as stack:
         site = stack.enter_context(embedded("--no-sandbox"))
         client = await Client.connect(site.state.temporal.address, namespace=STORM, plugins=[banksman_plugin()])
@@ -223,7 +223,7 @@ def _worker(site: Site, role: str, told: Mapping[str, str]) -> int:
 async def bench(asked: Asked) -> Storm:
     """Start everything, measure, and end everything."""
     before = os.getloadavg()[0]
-    say("starting the embedded stack, a goals worker, a gateway, and Slack's twin")
+    say("starting the embedded environment, a goals worker, a gateway, and Slack's twin")
     async with running(asked) as here:
         idle = await here.idle()
         say(f"{asked.approvals} goals at once, until each approval is shown")

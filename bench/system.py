@@ -1,4 +1,4 @@
-"""What the bench runs on: the servers of one embedded stack, and workers of every side beside each other.
+"""What the bench runs on: the servers of one embedded environment, and workers of every side beside each other.
 
 All sides share Temporal, OpenBao and GitHub's twin; each has worker processes of its own in a namespace of its own.
 The twin is one of the bench's: its limits are raised by its configuration, for GitHub's own would end a run after
@@ -121,7 +121,7 @@ def bench_environment(more: Mapping[str, str]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def embedded(*options: str) -> Generator[Site]:
-    """An embedded stack in a folder of its own, and the bench's processes beside it.
+    """An embedded environment in a folder of its own, and the bench's processes beside it.
 
     Args:
         options: Of `banksman up`.
@@ -140,7 +140,7 @@ def embedded(*options: str) -> Generator[Site]:
             check=False,
         )
         if up.returncode != 0:
-            raise RuntimeError(f"the embedded stack did not start: {up.stderr}")
+            raise RuntimeError(f"the embedded environment did not start: {up.stderr}")
         folder = StackFolder(root / "s")
         state = folder.read()
         assert state is not None

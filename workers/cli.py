@@ -16,7 +16,7 @@ from typer.main import get_group
 
 from workers.ending import run_to_the_end
 
-_STACK: Final = "The embedded stack"
+_STACK: Final = "The embedded environment"
 _GOALS: Final = "Goals"
 _OPERATE: Final = "Operate"
 _PROCESSES: Final = "Processes"
@@ -37,9 +37,11 @@ class _Place:
 
 _PLACES: Final = {
     "up": _Place(
-        "up:up", _STACK, "Start the embedded stack: Temporal, OpenBao, the twins and the workers, each a real process."
+        "up:up",
+        _STACK,
+        "Start the embedded environment: Temporal, OpenBao, the twins and the workers, each a real process.",
     ),
-    "down": _Place("status:down", _STACK, "End the embedded stack; what it keeps stays for the next `up`."),
+    "down": _Place("status:down", _STACK, "End the embedded environment; what it keeps stays for the next `up`."),
     "status": _Place("status:status", _STACK, "Tell what runs, where, and how it is."),
     "goals": _Place("goals:goals", _GOALS, "List the goals; of one, tell what it takes and how to start it."),
     "run": _Place("goals:run", _GOALS, "Start a goal; asking twice for the same one finds the one that runs."),

@@ -67,9 +67,10 @@ class Settings(_Addresses):
     )
     policy: Path = Field(default=Path("deploy/policy.yaml"), description="The policy file.")
     encrypt_payloads: bool = Field(
-        default=True, description="Encrypt what stands in histories. Off only in development (the embedded stack)."
+        default=True,
+        description="Encrypt what stands in histories. Off only in development (the embedded environment).",
     )
-    development: bool = Field(default=False, description="Set by the embedded stack only.")
+    development: bool = Field(default=False, description="Set by the embedded environment only.")
 
     slack_posts_per_second: float = Field(
         default=1.0, gt=0, description="How many new messages Slack takes in one channel; all gateways share it."
@@ -93,7 +94,7 @@ class Settings(_Addresses):
         default=None, description="Page of a goal's traces, for links to it; {workflow_id} stands for its id."
     )
     console_oidc_issuer: str | None = Field(
-        default=None, description="Who signs people in; the embedded stack alone does without."
+        default=None, description="Who signs people in; the embedded environment alone does without."
     )
     console_oidc_client_id: str | None = Field(default=None, description="As whom the console is known there.")
     console_oidc_claim: Literal["email", "sub"] = Field(
@@ -186,7 +187,7 @@ class Settings(_Addresses):
     @model_validator(mode="after")
     def _encryption_is_off_in_development_only(self) -> Self:
         if not self.encrypt_payloads and not self.development:
-            msg = "BANKSMAN_ENCRYPT_PAYLOADS=false is for the embedded stack only; remove it, the key comes from Vault"
+            msg = "BANKSMAN_ENCRYPT_PAYLOADS=false is for the embedded environment; remove it, the key comes from Vault"
             raise ValueError(msg)
         return self
 

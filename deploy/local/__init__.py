@@ -1,1 +1,1 @@
-"""The embedded stack: every real server on one machine, supervised."""
+"""The embedded environment: every real server on one machine, supervised."""

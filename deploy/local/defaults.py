@@ -1,4 +1,4 @@
-"""What the embedded stack is called, and the policy that it has when nobody gives another."""
+"""What the embedded environment is called, and the policy that it has when nobody gives another."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""`make demo`: goals on the embedded stack, as often as one likes and whatever an earlier demonstration left behind.
+"""`make demo`: goals on the embedded environment, as often as one likes, whatever an earlier demonstration left.
 
 It types what a person would type and shows the little of it that matters. What it needs it makes anew: a branch that
 may go is made again when it is gone, and where nobody is there to decide (`--approve`) each demonstration has a branch
@@ -213,7 +213,7 @@ class Demo:
         while True:
             now = StackFolder(self.folder).read()
             if now is None:
-                raise DemoFailed("the embedded stack has ended meanwhile: `make demo` starts it again")
+                raise DemoFailed("the embedded environment has ended meanwhile: `make demo` starts it again")
             part = now.parts[name]
             if part.state is not PartState.COMING or time.monotonic() > deadline:
                 return part
@@ -350,10 +350,12 @@ async def bring_up() -> _Status:
     with out.status("starting Temporal, OpenBao, the twins and the workers, which takes half a minute"):
         done = await banksman("up", "--detach", seconds=_START)
         if done.code:
-            raise DemoFailed(f"the embedded stack did not start: {done.reason()}")
+            raise DemoFailed(f"the embedded environment did not start: {done.reason()}")
         while not (found := await status()).ready or found.stack is None:
             if time.monotonic() > began + _START or not found.running:
-                raise DemoFailed("the embedded stack does not get ready: `banksman status` tells which part is missing")
+                raise DemoFailed(
+                    "the embedded environment does not get ready: `banksman status` tells which part is missing"
+                )
             await asyncio.sleep(1)
     ready = [one for one in found.children if one.state is ChildState.READY]
     already = "runs already" if "already" in done.output else f"is up after {time.monotonic() - began:.0f} s"
@@ -372,7 +374,7 @@ async def demonstrate(*, approve: bool) -> None:
     """
     found = await bring_up()
     if found.stack is None:
-        raise DemoFailed("the embedded stack has ended meanwhile: `make demo` starts it again")
+        raise DemoFailed("the embedded environment has ended meanwhile: `make demo` starts it again")
     client = await Client.connect(found.stack.temporal.address, namespace=found.stack.temporal.namespace)
     demo = Demo(found.stack, client)
     await demo.read_a_file()

@@ -1,4 +1,4 @@
-"""What an embedded stack is made of, apart from all that is slow to import: commands that read options stay quick."""
+"""What an embedded environment is made of, apart from what is slow to import: commands that read options stay quick."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

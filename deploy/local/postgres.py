@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs: on PATH where they are new enough, else in the wheel of the embedded stack."""
+"""Finds PostgreSQL's programs: on PATH where they are new enough, else in the wheel of the embedded environment."""
 
 import importlib.util
 import re

@@ -72,7 +72,7 @@ async def _postgres() -> ToolReport:
         version=found.version if found else None,
         path=str(found.programs / "postgres") if found else None,
         how=found.how if found else None,
-        needed_for="Pulumi stacks: their state, in the embedded stack",
+        needed_for="Pulumi stacks: their state, in the embedded environment",
         required=False,
         how_to_get=f"{HOW_TO_GET}, or PostgreSQL {LEAST} or newer on PATH",
     )

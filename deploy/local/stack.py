@@ -1,4 +1,4 @@
-"""The embedded stack from its start to its end: in which order its children start, and what lies between.
+"""The embedded environment from its start to its end: in which order its children start, and what lies between.
 
 Order: Temporal and OpenBao side by side; then what must be there before any worker (search attributes, policies,
 AppRoles, the GitHub App's key); then the twins and the trace store; then the workers, of which the goals worker
@@ -55,7 +55,7 @@ _OURS_ALONE: Final = frozenset({"BANKSMAN_METRICS_ADDRESS", "BANKSMAN_CONSOLE_LI
 
 @dataclass
 class Stack:
-    """One embedded stack.
+    """One embedded environment.
 
     Attributes:
         changed: Told of every change of a child.

@@ -1,4 +1,4 @@
-"""Tells the workers how Pulumi stacks are run on the embedded stack: the file that a deployment writes itself."""
+"""Tells the workers how Pulumi stacks are run on the embedded environment: the file that a deployment writes itself."""
 
 from pathlib import Path
 from typing import Final

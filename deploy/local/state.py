@@ -117,7 +117,7 @@ _LONGEST_SOCKET: Final = 103
 
 
 class StackFolder:
-    """The folder of one embedded stack.
+    """The folder of one embedded environment.
 
     Raises:
         PathTooLong: No unix socket can be made in it.

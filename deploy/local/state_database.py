@@ -1,4 +1,4 @@
-"""The PostgreSQL of the embedded stack that keeps Pulumi's state: a real server, its data below the stack's folder.
+"""The PostgreSQL of the embedded environment that keeps Pulumi's state: a real server, its data in that folder.
 
 Containers reach it at the gateway of the container engine's own bridge and nowhere else, with a password; the
 supervisor reaches it by a unix socket in a folder that only its owner may open. PostgreSQL refuses to run as root, and

@@ -111,7 +111,7 @@ class _Facts:
 
 
 _OWN_ENGINE: Final = f"unix://{CACHE}/docker/docker.sock"
-"""Where the embedded stack's own container engine listens while one runs."""
+"""Where the embedded environment's own container engine listens while one runs."""
 
 _FACTS: Final[dict[Tool, _Facts]] = {
     Tool.PYTHON: _Facts(
@@ -125,9 +125,11 @@ _FACTS: Final[dict[Tool, _Facts]] = {
         (("git", "--version"),), "the repositories behind the GitHub twin", "apt-get install git", required=True
     ),
     Tool.TEMPORAL: _Facts(
-        (("temporal", "--version"),), "workflows: the embedded stack's server", "make install", required=True
+        (("temporal", "--version"),), "workflows: the embedded environment's server", "make install", required=True
     ),
-    Tool.BAO: _Facts((("bao", "version"),), "credentials: the embedded stack's Vault", "make install", required=True),
+    Tool.BAO: _Facts(
+        (("bao", "version"),), "credentials: the embedded environment's Vault", "make install", required=True
+    ),
     Tool.DOCKER: _Facts(
         (("docker", "--version"),),
         "images and sandboxes",

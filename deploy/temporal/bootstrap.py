@@ -1,4 +1,4 @@
-"""Prepares a namespace, idempotently; the embedded stack and a production cluster are prepared by the same code."""
+"""Prepares a namespace, idempotently: that of the embedded environment and a production cluster's alike."""
 
 import asyncio
 import time

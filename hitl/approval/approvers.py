@@ -29,7 +29,7 @@ class Requesters(StrEnum):
     ONE_MORE = "one_more"
     """One more person must approve: at least as many others as the rule wants, whoever asked."""
     ALLOW = "allow"
-    """Only in the embedded stack's environment."""
+    """Only in the embedded environment's environment."""
 
 
 class Mentions(StrEnum):

@@ -54,7 +54,7 @@ class ConsoleSettings(_Settings):
     listen: str = Field(default="127.0.0.1:8320", description="HOST:PORT that the gateway serves it at.")
     secret: SecretStr = Field(description="Signs sessions and forms; the same in each copy of the gateway.")
     development: bool = Field(
-        default=False, description="Set by the embedded stack alone: people sign in by saying who they are."
+        default=False, description="Set by the embedded environment alone: people sign in by saying who they are."
     )
     oidc: OidcSettings | None = None
     namespace: str = "default"
@@ -72,7 +72,7 @@ class ConsoleSettings(_Settings):
         listening = self.listen_address[0]
         if self.oidc is None and not self.development:
             raise ValueError(
-                "the development sign-in lets anybody be anybody and starts in the embedded stack alone; set `oidc`"
+                "the development sign-in lets anybody be anybody, in the embedded environment alone; set `oidc`"
             )
         if self.oidc is None and self.host not in LOOPBACK:
             raise ValueError(f"the development sign-in is for this machine alone, not for {self.origin!r}; set `oidc`")

@@ -23,7 +23,7 @@ from hitl.policy.raw import RawApproval, RawEnvironment, RawPolicy, as_duration
 from hitl.policy.yaml import Location
 
 EMBEDDED_ENVIRONMENT: Final = "local"
-"""The embedded stack's environment: the only one where nobody has to say who asked."""
+"""The embedded environment's environment: the only one where nobody has to say who asked."""
 
 Found = tuple[Location, str]
 """A problem: where it is, and what to do about it."""
@@ -98,7 +98,7 @@ def find_problems(raw: RawPolicy) -> Iterator[Found]:
             at = ("environments", name, "approvals", index)
             yield from _approval(one, raw, at)
             if one.unverified_requester is Requesters.ALLOW and name != EMBEDDED_ENVIRONMENT:
-                text = f"`allow` is for the embedded stack's environment {EMBEDDED_ENVIRONMENT!r} alone"
+                text = f"`allow` is for the embedded environment's environment {EMBEDDED_ENVIRONMENT!r} alone"
                 yield (*at, "unverified_requester"), f"{text}; write one_more or deny"
             if one.action in seen:
                 yield (*at, "action"), f"{one.action!r} is already in approvals[{seen[one.action]}]; keep one of them"

@@ -53,7 +53,7 @@ def test_payroll_is_nobodys_to_read() -> None:
 
 
 def test_every_destructive_goal_has_its_rule() -> None:
-    """By the embedded stack's own policy, whose goals all run in tests."""
+    """By the embedded environment's own policy, whose goals all run in tests."""
     embedded = load_policy(ROOT / "deploy/local/policy.yaml").environments["local"]
     example = load_policy(FILE).environments["production"]
     assert {rule.action for rule in embedded.approvals} <= {rule.action for rule in example.approvals}

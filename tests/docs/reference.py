@@ -35,8 +35,8 @@ Results go to standard output, progress and errors to standard error. `--json` s
 read. `banksman --install-completion` adds tab completion to your shell."""
 _SETTINGS: Final = """\
 Every process reads these from its environment, and `workers/settings.py` is the only file that does. No secret is among
-them: they say where secrets are to be found. The embedded stack sets what its processes need; the command takes what is
-not set from the running stack's `stack.json`."""
+them: they say where secrets are to be found. The embedded environment sets what its processes need; the command takes
+what is not set from `stack.json` of the one that runs."""
 _ERRORS: Final = f"""\
 A step ends with a result or with one of these errors; `ApplicationError.type` in Temporal has the name in the first
 column. Messages are at most {MAX_MESSAGE_BYTES} bytes, name the thing they are about, say what to do next, and hold no

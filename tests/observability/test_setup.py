@@ -1,4 +1,4 @@
-"""Traces, metrics and logs of one real process, received by the embedded stack's own trace store."""
+"""Traces, metrics and logs of one real process, received by the embedded environment's own trace store."""
 
 import json
 import re

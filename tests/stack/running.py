@@ -1,4 +1,4 @@
-"""The embedded stack as a person uses it: through the command, in a folder of its own."""
+"""The embedded environment as a person uses it: through the command, in a folder of its own."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""An embedded stack on a machine without a container engine, in a folder with a space in its name."""
+"""An embedded environment on a machine without a container engine, in a folder with a space in its name."""
 
 import json
 import shlex

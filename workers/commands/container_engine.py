@@ -1,4 +1,4 @@
-"""`banksman container-engine`: the embedded stack's engine, found or started, and watched."""
+"""`banksman container-engine`: the embedded environment's engine, found or started, and watched."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ def container_engine(
     told: Annotated[Path, typer.Argument(help="Where to write which engine it is.")],
     deployment: Annotated[str, typer.Argument(help="What the environment is called on the engine.")],
 ) -> None:
-    """Find or start a container engine for the embedded stack, and watch it."""
+    """Find or start a container engine for the embedded environment, and watch it."""
     settings = load_settings()
     telemetry = telemetry_for("container-engine", settings)
     try:

@@ -1,4 +1,4 @@
-"""The embedded stack that a command speaks of, as it wrote itself down."""
+"""The embedded environment that a command speaks of, as it wrote itself down."""
 
 from typing import Final
 

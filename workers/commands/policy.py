@@ -15,7 +15,7 @@ from workers.commands.exits import Exit, fail, out
 policy = typer.Typer(help="Check a policy file, and ask it what it would decide.", no_args_is_help=True)
 
 PolicyFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The policy file.", show_default="the embedded stack's")
+    Path, typer.Argument(metavar="FILE", help="The policy file.", show_default="the embedded environment's")
 ]
 
 
@@ -54,7 +54,8 @@ def explain_action(  # noqa: PLR0913, PLR0917 - each is an option
     cost: Annotated[int | None, typer.Option(metavar="DOLLARS", min=0, help="What it costs in a month.")] = None,
     environment: Annotated[str, typer.Option(help="An environment that the file names.")] = ENVIRONMENT,
     path: Annotated[
-        Path, typer.Option("--policy", metavar="FILE", help="The policy file.", show_default="the embedded stack's")
+        Path,
+        typer.Option("--policy", metavar="FILE", help="The policy file.", show_default="the embedded environment's"),
     ] = DEFAULT_POLICY,
 ) -> None:
     """Say whether a step would be allowed, which rule decides and why, and who would have to approve it."""

@@ -33,7 +33,7 @@ MARKS: Final = {
 
 
 def down() -> None:
-    """End the embedded stack; what it keeps stays for the next `up`."""
+    """End the embedded environment; what it keeps stays for the next `up`."""
     folder = stack_folder()
     state = folder.read()
     if asyncio.run(ask(folder.socket, Ask(op="stop"))) is None:

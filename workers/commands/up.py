@@ -1,4 +1,4 @@
-"""`banksman up`: the embedded stack on this machine."""
+"""`banksman up`: the embedded environment on this machine."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
         ),
     ] = True,
 ) -> None:
-    """Start the embedded stack: Temporal, OpenBao, the twins and the workers, each a real process."""
+    """Start the embedded environment: Temporal, OpenBao, the twins and the workers, each a real process."""
     folder = stack_folder()
     wanted = Wanted(
         repositories=parse_repositories(repository or []),

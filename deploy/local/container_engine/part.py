@@ -1,4 +1,4 @@
-"""The container engine of the embedded stack: found or started, its images built, and watched while the stack runs.
+"""The container engine of the embedded environment: found or started, its images built, and watched while that runs.
 
 It is a child of its own, because the first time takes minutes (Debian's packages, the images), which nothing but the
 sandbox has to wait for; and because it is started again like any other when the engine dies. The image with Pulumi

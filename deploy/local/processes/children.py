@@ -1,4 +1,4 @@
-"""Each child of the embedded stack: its command line, its environment, and how it shows that it is well."""
+"""Each child of the embedded environment: its command line, its environment, and how it shows that it is well."""
 
 import asyncio
 import json

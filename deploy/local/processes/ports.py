@@ -1,4 +1,4 @@
-"""Ports for the embedded stack: the usual one where it is free, any free one where it is taken.
+"""Ports for the embedded environment: the usual one where it is free, any free one where it is taken.
 
 A port that was handed out stays free until the child that it is for listens on it. Stacks that start side by side
 would be handed the same one, and their health checks would answer for each other; so a port is also reserved by a

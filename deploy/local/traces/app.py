@@ -1,4 +1,4 @@
-"""The embedded stack's trace store: an OTLP receiver, the two reads of Tempo's API that scripts use, and pages.
+"""The embedded environment's trace store: an OTLP receiver, the two reads of Tempo's API that scripts use, and pages.
 
 It keeps what it is sent, bounded, and shows it without scripts and without anything from elsewhere. It listens on
 loopback; requests under any other host name are refused, so that no web page can reach it by DNS rebinding.

@@ -1,7 +1,7 @@
 """Keeps spans in one SQLite file, the oldest traces giving way to new ones.
 
-The embedded stack's stand-in for Tempo, which comes in no wheel. A span is kept as the OTLP message it came in, so
-nothing of it is lost; a few columns and an index of its attributes beside it make it findable.
+The embedded environment's stand-in for Tempo, which comes in no wheel. A span is kept as the OTLP message it came in:
+nothing of it is lost. A few columns and an index of its attributes beside it make it findable.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""Signing in and out: by the OpenID provider, or, in the embedded stack alone, by saying who one is."""
+"""Signing in and out: by the OpenID provider, or, in the embedded environment alone, by saying who one is."""
 
 import hmac
 from http import HTTPStatus

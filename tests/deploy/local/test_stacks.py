@@ -1,4 +1,4 @@
-"""What the workers of the embedded stack are told of Pulumi stacks."""
+"""What the workers of the embedded environment are told of Pulumi stacks."""
 
 import subprocess
 from pathlib import Path

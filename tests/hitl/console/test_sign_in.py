@@ -1,4 +1,4 @@
-"""Signing in: the provider's answer is checked in every part, and nobody is anybody outside the embedded stack."""
+"""Signing in: the provider's answer is checked in every part; outside the embedded environment nobody is anybody."""
 
 import base64
 from collections.abc import Iterator
@@ -272,7 +272,7 @@ async def test_a_session_is_forged_by_nobody(console: Console) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"development": False}, "embedded stack alone"),
+        ({"development": False}, "embedded environment alone"),
         ({"origin": "https://banksman.acme.test"}, "for this machine alone"),
         ({"origin": "http://banksman.acme.test"}, "is not https"),
         ({"origin": f"{ORIGIN}/console"}, "has a path"),
