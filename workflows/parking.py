@@ -69,7 +69,7 @@ class Parking:
                 id=f"parked/{workflow.uuid4()}",
                 cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
                 parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
-                static_summary="Say that it is parked",
+                static_summary="Announce parked goal",
             )
         except WorkflowAlreadyStartedError:
             workflow.logger.warning("people are not told that it is parked: somebody holds the notice's id")
@@ -108,7 +108,7 @@ async def _tell(request: TellParked, *, queue: TaskQueue, within: timedelta) -> 
             queue=queue,
             preset=TELL_PARKED.preset.within(within),
             priority=_AFTER_APPROVALS,
-            summary="Say that it is parked" if request.posted is None else "Say that it is parked no more",
+            summary="Announce parked goal" if request.posted is None else "Announce resumed goal",
         )
     except ActivityError as error:
         workflow.logger.warning("people could not be told of a parked goal: %s", error.cause)

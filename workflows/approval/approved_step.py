@@ -246,7 +246,7 @@ class ApprovingGoal(Goal):
         rule = await self.step(
             RESOLVE_RULE,
             ResolveRule(plan=text, path=self._path),
-            summary=f"Who approves {plan.action}?",
+            summary=f"Resolve approvers of {plan.action}",
         )
         self._asked += 1
         step_id = f"{plan.action}/{self._asked}"

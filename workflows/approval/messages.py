@@ -27,12 +27,12 @@ _TRY_AGAIN: Final = timedelta(hours=1)
 
 async def post(request: PostApproval) -> PostedApproval:
     """Show it to people, for the first time."""
-    return await execute(POST_APPROVAL, request, summary="Show it to people")
+    return await execute(POST_APPROVAL, request, summary="Post approval")
 
 
 async def update(request: UpdateApproval) -> None:
     """Show how it stands now."""
-    await execute(UPDATE_APPROVAL, request, summary=f"Show that it is {in_words(request.view.state)}")
+    await execute(UPDATE_APPROVAL, request, summary=f"Update approval message: {in_words(request.view.state)}")
 
 
 async def try_again_later(error: ActivityError) -> None:
@@ -66,7 +66,7 @@ async def tell(last: UpdateApproval, *, what: str) -> None:
         id=f"{last.view.id}/{what}/{workflow.uuid4()}",
         parent_close_policy=ParentClosePolicy.ABANDON,
         search_attributes=ended,
-        static_summary=f"Say that it is {in_words(last.view.state)}",
+        static_summary=f"Announce: {in_words(last.view.state)}",
     )
 
 

@@ -27,7 +27,7 @@ async def why_another_rule(request: ApprovalRequest) -> str | None:
             RESOLVE_RULE,
             ResolveRule(plan=request.plan, path=request.rule.path),
             preset=RESOLVE_RULE.preset.within(_PATIENCE),
-            summary="Is it still the same rule?",
+            summary="Verify approval rule",
         )
     except FailureError as error:
         if is_cancelled_exception(error):

@@ -174,7 +174,7 @@ class StackChange(StackGoal, ApprovingGoal):
             READ_OUTPUTS,
             lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
             place=place,
-            summary="Look whether it is so",
+            summary="Verify state",
         )
 
     def _said(self, *, done: tuple[str, ...] | None = None, refused: bool = False) -> SaidDone | None:
@@ -189,7 +189,7 @@ class StackChange(StackGoal, ApprovingGoal):
             DETECT_DRIFT,
             lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
             place=place,
-            summary="Look whether it is so",
+            summary="Verify no drift",
         )
 
 

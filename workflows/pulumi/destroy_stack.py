@@ -60,7 +60,7 @@ class DestroyStackWorkflow(StackChange):
                 PREVIEW_DESTROY,
                 lambda secrets: PreviewRequest(place=place, prepared=prepared, secrets=secrets),
                 place=place,
-                summary=f"List what {prepared.project}/{place.stack} holds",
+                summary=f"List resources of {prepared.project}/{place.stack}",
             )
         return self.planned(previewed)
 
@@ -121,7 +121,7 @@ class UnlockStackWorkflow(StackChange):
             LOOK_AT_LOCK,
             lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
             place=place,
-            summary=f"Look who holds {prepared.project}/{place.stack}",
+            summary=f"Read lock of {prepared.project}/{place.stack}",
         )
 
     async def _plan(self) -> Plan:

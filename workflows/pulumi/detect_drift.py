@@ -47,7 +47,7 @@ class DetectDriftWorkflow(StackGoal):
                 DETECT_DRIFT,
                 lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, known=known),
                 place=place,
-                summary=f"Compare {prepared.project}/{place.stack} with what is really there",
+                summary=f"Detect drift of {prepared.project}/{place.stack}",
             )
         told = not seen.new or await self._tell(f"{prepared.project}/{place.stack} ({place.repository})", seen)
         return DetectDriftResult(
@@ -75,7 +75,7 @@ class DetectDriftWorkflow(StackGoal):
                 TELL_DRIFT,
                 TellDrift(place=place, lines=lines, more=len(new) - len(lines), key="new"),
                 preset=TELL_DRIFT.preset.within(_TELLING),
-                summary="Tell people what is new",
+                summary="Announce new drift",
             )
         except ActivityError as error:
             if is_cancelled_exception(error):

@@ -82,7 +82,7 @@ class StackGoal(Goal):
             PREPARE_STACK,
             PrepareStackRequest(place=asked.place, source=source),
             command=_PREPARING,
-            summary=f"Take {asked.place.folder} of {fetched.commit[:12]} apart, and fetch its packages",
+            summary=f"Prepare {asked.place.folder} at {fetched.commit[:12]}",
         )
 
     async def fetch(self, asked: StackAsked) -> RepositoryFetched:
@@ -132,7 +132,7 @@ class StackGoal(Goal):
                 sealed = await self.step(
                     SEAL_CREDENTIALS,
                     SealCredentialsRequest(place=place),
-                    summary="Seal what one look needs",
+                    summary="Issue read credentials",
                 )
                 try:
                     self.begin(summary)

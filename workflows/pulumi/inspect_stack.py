@@ -51,7 +51,7 @@ class InspectStackWorkflow(StackGoal):
                 READ_OUTPUTS,
                 lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
-                summary="Keep its state, and read its outputs",
+                summary="Export state and outputs",
             )
             if not read.deployed:
                 return found.model_copy(update={"deployed": False})

@@ -242,7 +242,7 @@ async def _enter(lock: str, line: StackLine) -> None:
                 line,
                 id=lock,
                 parent_close_policy=ParentClosePolicy.ABANDON,
-                static_summary="One goal at a time",
+                static_summary="Acquire stack lock",
             )
         except WorkflowAlreadyStartedError:
             with contextlib.suppress(ApplicationError):

@@ -60,7 +60,7 @@ class UpdatingGoal(StackChange):
                 REFRESH_STACK,
                 lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
-                summary="Write into the state what is really there",
+                summary="Refresh state",
             )
             drift = seen.report
         return await self.inspect(
@@ -117,7 +117,7 @@ class RollBackStackWorkflow(UpdatingGoal):
                 READ_HISTORY,
                 lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
                 place=place,
-                summary=f"Look deployment {self._version} up",
+                summary=f"Read deployment {self._version}",
             )
         name = f"{prepared.project}/{place.stack}"
         found = next((one for one in history.deployments if one.version == self._version), None)

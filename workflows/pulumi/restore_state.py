@@ -61,7 +61,7 @@ class RestoreStateWorkflow(StackChange):
                 PREVIEW_RESTORE,
                 lambda secrets: RestoreLook(place=place, prepared=prepared, secrets=secrets, backup=backup),
                 place=place,
-                summary=f"Compare the kept state with that of {prepared.project}/{place.stack}",
+                summary=f"Preview restore of {prepared.project}/{place.stack}",
             )
         return self.planned(previewed)
 

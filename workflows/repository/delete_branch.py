@@ -72,7 +72,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
         A branch that stands elsewhere may never have been deleted: anybody's push moves it.
         """
         wanted = self._wanted
-        after = await self._look(f"Is {wanted.branch} gone?")
+        after = await self._look(f"Verify {wanted.branch} is gone")
         if after.head is not None:
             raise application_error(
                 ErrorType.OUTCOME_UNKNOWN,
@@ -82,7 +82,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
 
     async def _plan(self) -> Plan:
         wanted, before = self._wanted, self._seen.head
-        seen = self._seen = await self._look(f"What would be lost with {wanted.branch}?")
+        seen = self._seen = await self._look(f"List commits lost with {wanted.branch}")
         if seen.head is None:
             raise ApplicationError(
                 f"{wanted.repository!r} has no branch {wanted.branch!r}"
