@@ -19,6 +19,10 @@ TESTS_pulumi := tests/sandbox/pulumi --ignore=tests/sandbox/pulumi/steps
 TESTS_steps := tests/sandbox/pulumi/steps
 TESTS_contained := $(CONTAINED_TESTS)
 TESTS_sandbox := tests/sandbox $(addprefix --ignore=,tests/sandbox/pulumi $(CONTAINED_TESTS))
+TESTS_fast-people := $(addprefix tests/,hitl security activities workflows observability)
+TESTS_fast-providers := $(addprefix tests/,connectors deploy sandbox)
+TESTS_fast-house := $(addprefix tests/,workers docs architecture replay suite)
+FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
 TEST_GROUPS := $(addprefix test-,steps stack pulumi others connectors contained sandbox)
 APPROVE ?=
@@ -66,11 +70,18 @@ test: prepare  ## Run all tests; what this machine cannot run is skipped with it
 	@echo "» what takes the container engine from all others:"; $(MAKE) --no-print-directory test-alone || true
 	@$(BIN)/python -m tests.suite.report browser $(TEST_GROUPS:test-%=%) alone
 
-.PHONY: test-browser test-alone $(TEST_GROUPS)
+.PHONY: test-fast
+test-fast: install  ## Run the tests of two minutes: those without a server, a container or an embedded environment
+	@rm -rf $(RESULTS); $(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target $(FAST_GROUPS) || true
+	@$(BIN)/python -m tests.suite.report $(FAST_GROUPS:test-%=%)
+
+.PHONY: test-browser test-alone $(TEST_GROUPS) $(FAST_GROUPS)
+$(FAST_GROUPS): MARKED := not alone
+$(FAST_GROUPS): FAST := --fast
 test-alone: MARKED := alone
 test-browser $(TEST_GROUPS): MARKED := not alone
-test-browser test-alone $(TEST_GROUPS): test-%:
-	@$(BIN)/python -m tests.suite.group $* -m "$(MARKED)" $(TESTS_$*); ended=$$?; \
+test-browser test-alone $(TEST_GROUPS) $(FAST_GROUPS): test-%:
+	@$(BIN)/python -m tests.suite.group $* -m "$(MARKED)" $(FAST) $(TESTS_$*); ended=$$?; \
 	  echo; echo "» $*"; cat $(RESULTS)/$*.log; exit $$ended
 
 .PHONY: passed

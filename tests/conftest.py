@@ -31,6 +31,34 @@ _UNAVOIDABLE = (
 """What a machine may lack under CI; any other skip there means that a set-up step is missing."""
 
 
+FAST = "--fast"
+SERVERS = frozenset(
+    {"chromium_path", "database", "deployed", "dev_server", "engine", "engine_host", "images", "postgres", "tools"}
+    | {"vault_server"}
+)
+"""Fixtures that start a real server, a browser or the real CLI of Pulumi, or need the container engine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests of a minute: none that waits for a server, a container or an embedded environment."""
+    parser.addoption(FAST, action="store_true", help="Leave out what needs a real server, containers, or many seconds.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave them out."""
+    if not config.getoption(FAST):
+        return
+    kept = [one for one in items if _is_fast(one)]
+    config.hook.pytest_deselected(items=[one for one in items if one not in set(kept)])
+    items[:] = kept
+
+
+def _is_fast(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    marks = {mark.name for mark in item.iter_markers()}
+    return not (SERVERS & set(fixtures) or marks & {"stack", "docker", "slow"})
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """The Temporal SDK's threads outlive the last test, so this process ends as Banksman's own do.
 

@@ -14,6 +14,8 @@ from temporalio.client import Client
 from tests.docs.reference import ROOT
 from workers.replayed import PACKAGES
 
+pytestmark = pytest.mark.slow
+
 PAGES: Final = ROOT / "docs/how-to"
 _FILE: Final = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLAY: Final = """

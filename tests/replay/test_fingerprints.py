@@ -11,6 +11,8 @@ from workers.replayed import PACKAGES, SOURCES, replayed_modules
 from workflows.implementations import WORKFLOWS
 from workflows.unknown_goal import UnknownGoalWorkflow
 
+pytestmark = pytest.mark.slow
+
 COMMANDS: Final = {
     "a timer": "async def late(x):\n    await workflow.sleep(1)\n",
     "a timer of asyncio's": "async def late(x):\n    async with asyncio.timeout(5):\n        await x\n",

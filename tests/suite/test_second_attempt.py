@@ -6,7 +6,7 @@ from tests.suite.group import MANY
 from tests.suite.project import Project, outcomes
 from tests.suite.results import Outcome
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 MIXED = '''\
 """Tests of each kind."""

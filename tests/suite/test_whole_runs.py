@@ -13,7 +13,7 @@ from tests.suite import report
 from tests.suite.project import Project
 from tests.suite.results import RESULTS, Group, Outcome, Test
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 FINE = "def test_fine():\n    pass\n"
 WAITING = '''\

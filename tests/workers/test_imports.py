@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 OURS = {"activities", "connectors", "deploy", "hitl", "observability", "sandbox", "workers", "workflows"}
 LIBRARIES = {"docker", "dulwich", "github", "hvac", "slack_bolt", "starlette", "temporalio", "webauthn"}
 """Each takes a tenth of a second or more to import."""

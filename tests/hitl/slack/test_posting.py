@@ -15,6 +15,8 @@ from hitl.slack.messages import EVENT_TYPE
 from hitl.slack.posting import doubts, post_once
 from tests.connectors.slack.workspace import CHANNEL, Clock, Json, Twin, serving
 
+pytestmark = pytest.mark.slow
+
 SUBJECT = "approval/1"
 SHOWN = Shown(
     text="Approve?",
