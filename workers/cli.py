@@ -39,7 +39,7 @@ _PLACES: Final = {
     "up": _Place(
         "up:up",
         _STACK,
-        "Start the embedded environment: Temporal, OpenBao, the twins and the workers, each a real process.",
+        "Start the embedded environment: Temporal, OpenBao, twins, workers, each a process.",
     ),
     "down": _Place("status:down", _STACK, "End the embedded environment; what it keeps stays for the next `up`."),
     "status": _Place("status:status", _STACK, "Tell what runs, where, and how it is."),

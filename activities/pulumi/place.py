@@ -1,12 +1,23 @@
 """Which Pulumi stack is meant, as goals and steps say it."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from hitl.protocol import PolicyContext
 
-StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")]
+_STACK: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+
+
+def _stack(value: str) -> str:
+    if not _STACK.fullmatch(value):
+        msg = f"{value!r} is not the name of a stack; write for example dev, without its project"
+        raise ValueError(msg)
+    return value
+
+
+StackName = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_stack)]
 
 
 class StackPlace(BaseModel):

@@ -58,7 +58,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
         ),
     ] = True,
 ) -> None:
-    """Start the embedded environment: Temporal, OpenBao, the twins and the workers, each a real process."""
+    """Start the embedded environment: Temporal, OpenBao, twins, workers, each a process."""
     folder = stack_folder()
     wanted = Wanted(
         repositories=parse_repositories(repository or []),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
-from activities.pulumi.place import StackPlace
+from activities.pulumi.place import StackName, StackPlace
 from connectors.pulumi.empty_state import EMPTY_STATE_REFERENCE
 from hitl.protocol import Effect
 from workflows.contracts import (
@@ -26,13 +26,6 @@ from workflows.goal_type import GoalType
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
-def _stack(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", value):
-        msg = f"{value!r} is not the name of a stack; write for example dev, without its project"
-        raise ValueError(msg)
-    return value
-
-
 def _artifact(value: str) -> str:
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
         msg = (
@@ -41,9 +34,6 @@ def _artifact(value: str) -> str:
         )
         raise ValueError(msg)
     return value
-
-
-StackName = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_stack)]
 
 
 class OfAStack(GoalInput):

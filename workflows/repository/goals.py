@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from temporalio.common import SearchAttributeKey
 
 from hitl.protocol import Effect
+from sandbox.spec import Purpose
 from workflows.contracts import (
     MAX_INLINE_BYTES,
     REPOSITORY_ATTRIBUTE,
@@ -44,7 +45,6 @@ def _line(value: str) -> str:
 
 CommandPart = Annotated[str, StringConstraints(max_length=64 * 1024), AfterValidator(_command_part)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_line)]
-Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
 
 class ReadFileInput(GoalInput):
