@@ -62,7 +62,7 @@ _RIGHTS: Final = """\
 Each process logs in with an AppRole whose policy has its name; each step is given a token of its own, with the policy
 `step-<credential>`. `python -m deploy.vault` writes these policies into Vault, from `deploy/vault/policies`."""
 
-_TYPES: Final[Mapping[object, str]] = {str: "text", Path: "path", bool: "true, false", int: "number"}
+_TYPES: Final[Mapping[object, str]] = {str: "text", Path: "path", bool: "true, false", int: "number", float: "number"}
 
 _EXITS: Final = {
     Exit.COMPLETED: "the command did what it was asked; with `run --wait`, the goal completed",
@@ -116,11 +116,13 @@ def _type_name(field: FieldInfo) -> str:
         kind = next(one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Literal:
         return " ".join(f"`{one}`" for one in get_args(kind))
+    if get_origin(kind) is dict:
+        return "JSON"
     return _TYPES.get(kind, str(kind))
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None:
+    if field.default is None or field.default_factory is not None:
         return "–"
     value = field.default.value if isinstance(field.default, Enum) else field.default
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
