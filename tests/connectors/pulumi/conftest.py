@@ -37,7 +37,15 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     source = str(ROOT / "deploy/pulumi/provider")
     build = [*go.command, "build", "-C", source, "-trimpath", "-ldflags", "-s -w", "-o", str(provider), "."]
     subprocess.run(build, env={**os.environ, "CGO_ENABLED": "0"}, check=True, timeout=300)
-    return Tools(folder / "bin", folder / "home", _python())
+    return Tools(folder / "bin", folder / "home", _python(), _modules(folder / "modules"))
+
+
+def _modules(folder: Path) -> Path:
+    """A `pip` that lists nothing. The CLI asks it at every run for packages that bring a plugin, for half a second."""
+    (folder / "pip").mkdir(parents=True)
+    (folder / "pip/__init__.py").touch()
+    (folder / "pip/__main__.py").write_text("print('[]')\n")
+    return folder
 
 
 def _place(programs: Path, into: Path) -> None:

@@ -37,11 +37,19 @@ pulumi.export("output", config.get("output") or "x")
 
 @dataclass(frozen=True)
 class Tools:
-    """What was resolved: a folder for PATH, Pulumi's home with the provider, the interpreter's environment."""
+    """What was resolved.
+
+    Attributes:
+        path: A folder for PATH.
+        home: Pulumi's, with the provider.
+        python: The interpreter's environment.
+        modules: Goes before that environment's own modules.
+    """
 
     path: Path
     home: Path
     python: Path
+    modules: Path
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ class Stack:
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
             "PULUMI_DEBUG_COMMANDS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(self.tools.modules),
             "LOCAL_FILES": str(self.files),
             **self.settings,
         }
