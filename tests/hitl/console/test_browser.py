@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from connectors.pulumi.changes import ChangeKind
-from tests.hitl.console.stacks import a_bit_of_all, change, differs, kept, many, signed
+from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.visiting import Console
 from workflows.approval.contracts import ApprovalState
 

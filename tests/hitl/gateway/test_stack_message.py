@@ -3,7 +3,7 @@
 import pytest
 
 from hitl.approval.plan import Plan
-from tests.hitl.console.stacks import a_bit_of_all, digest_of, many, signed
+from tests.hitl.console.stacks.shown import a_bit_of_all, digest_of, many, signed
 from tests.hitl.gateway.running import OFFERED, Place, buttons, texts
 from tests.workflows.approval.approving import Ask
 

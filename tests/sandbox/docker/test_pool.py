@@ -13,8 +13,8 @@ from connectors.artifacts import ArtifactStore
 from sandbox.docker.container import SandboxOptions
 from sandbox.docker.engine import Engine
 from sandbox.docker.hardening import LABEL_DEPLOYMENT, LABEL_KIND, Place
+from sandbox.docker.pool import WarmPool
 from sandbox.docker.provider import DockerSandbox
-from sandbox.pool import WarmPool
 from sandbox.result import RunResult
 from sandbox.spec import MIB, Limits, RunSpec
 from tests.sandbox.running import Left

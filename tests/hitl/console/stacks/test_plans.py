@@ -14,7 +14,7 @@ from connectors.pulumi.approval import DESTROY_ACTION, RESTORE_ACTION
 from connectors.pulumi.backup import PUT_BACK
 from connectors.pulumi.changes import ChangeKind
 from hitl.console.stacks.view import PER_PART
-from tests.hitl.console.stacks import (
+from tests.hitl.console.stacks.shown import (
     COMMIT,
     EVIL,
     HIDDEN,

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.processes.ports import HOST, Ports
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

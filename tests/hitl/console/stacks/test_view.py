@@ -4,7 +4,7 @@ from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.stack_plan import StackPlan
 from hitl.console.stacks.plans import FoundStackPlan
 from hitl.console.stacks.view import shown_alone, shown_part
-from tests.hitl.console.stacks import COMMIT, a_bit_of_all, change, digest_of, many
+from tests.hitl.console.stacks.shown import COMMIT, a_bit_of_all, change, digest_of, many
 
 
 def test_every_change_is_on_one_part() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hitl.console.test_looking import listed, shown_at
+from tests.hitl.console.inbox.test_looking import listed, shown_at
 from tests.hitl.console.visiting import Console
 from tests.workflows.approval.approving import eventually
 
