@@ -61,20 +61,24 @@ RepositoryPath = Annotated[str, StringConstraints(min_length=1, max_length=4096)
 GitRef = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_ref)]
 
 
-class GoalState(StrEnum):
-    """Where a goal stands, as the search attribute `BanksmanState` shows it."""
+class State(StrEnum):
+    """Where a goal or an approval stands, as the search attribute `BanksmanState` shows it."""
 
     RUNNING = "running"
     WAITING = "waiting"
     """For people to decide on a plan."""
     PARKED = "parked"
+    APPROVED = "approved"
+    """Of approvals alone: the goal goes on."""
     COMPLETED = "completed"
     DENIED = "denied"
     REJECTED = "rejected"
     CHANGES_REQUESTED = "changes_requested"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    """By who asked for it."""
     SUPERSEDED = "superseded"
+    """By a newer plan, or because the goal that waited for it is gone."""
     APPROVAL_LOST = "approval_lost"
     """What it waited for was ended from outside, before people decided."""
     REFUSED = "refused"
@@ -85,6 +89,24 @@ class GoalState(StrEnum):
     """Nobody can say whether it was done."""
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+Outcome = Literal[
+    State.COMPLETED,
+    State.DENIED,
+    State.REJECTED,
+    State.CHANGES_REQUESTED,
+    State.EXPIRED,
+    State.WITHDRAWN,
+    State.SUPERSEDED,
+    State.APPROVAL_LOST,
+    State.REFUSED,
+    State.PARTIALLY_APPLIED,
+    State.UNKNOWN,
+]
+"""How a goal ends that did not fail."""
+
+GoalState = Literal[State.RUNNING, State.WAITING, State.PARKED, Outcome, State.FAILED, State.CANCELLED]
 
 
 class GoalInput(BaseModel):
@@ -105,28 +127,13 @@ class GoalInput(BaseModel):
         return {}
 
 
-Outcome = Literal[
-    "completed",
-    "denied",
-    "rejected",
-    "changes_requested",
-    "expired",
-    "withdrawn",
-    "superseded",
-    "approval_lost",
-    "refused",
-    "partially_applied",
-    "unknown",
-]
-
-
 class GoalResult(BaseModel):
     """How a goal ended. A refusal is a result, with its reason; only what is broken is a failure."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     outcome: Outcome = Field(
-        default="completed",
+        default=State.COMPLETED,
         description="`completed`; `denied` by the guard; or how its approval ended: `rejected`, `changes_requested`, "
         "`expired`, `withdrawn`, `superseded`, `approval_lost` (it was ended by hand). Of stacks also "
         "`refused` (nothing was changed), `partially_applied` and `unknown`.",

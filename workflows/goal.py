@@ -23,7 +23,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.step import Step
     from hitl.hidden import unhidden_lines, visible
     from hitl.protocol import RefusalReason
-    from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalResult, GoalState, GoalStatus, Outcome, Resume
+    from workflows.contracts import (
+        STATE_ATTRIBUTE,
+        GoalInput,
+        GoalResult,
+        GoalState,
+        GoalStatus,
+        Outcome,
+        Resume,
+        State,
+    )
     from workflows.execute import execute
     from workflows.one_input import OneInput
     from workflows.parked_contracts import waits_for
@@ -71,7 +80,7 @@ class Goal(OneInput):
 
     def __init__(self, request: GoalInput) -> None:
         self._request = request
-        self._state = GoalState.RUNNING
+        self._state: GoalState = State.RUNNING
         self._step: str | None = None
         self._waiting_for: str | None = None
         self._resumed = False
@@ -98,7 +107,7 @@ class Goal(OneInput):
     @resume.validator
     def _may_resume(self, request: Resume) -> None:
         del request
-        if self._state is not GoalState.PARKED:
+        if self._state is not State.PARKED:
             raise application_error(
                 ErrorType.INVALID_REQUEST, f"this goal is {self._state}, not parked: there is nothing to resume"
             )
@@ -114,7 +123,7 @@ class Goal(OneInput):
             ApplicationError: A step failed for good; the type is one of the error table.
         """
         summary = visible(self._request.summary())
-        self._show(GoalState.RUNNING, summary)
+        self._show(State.RUNNING, summary)
         workflow.upsert_search_attributes(
             [key.value_set(value) for key, value in self._request.search_attributes().items()]
         )
@@ -127,14 +136,14 @@ class Goal(OneInput):
         except BaseException as error:
             cancelled = is_cancelled_exception(error)
             if cancelled or isinstance(error, ApplicationError):
-                state = GoalState.CANCELLED if cancelled else GoalState.FAILED
+                state = State.CANCELLED if cancelled else State.FAILED
                 self._show(state, f"{summary}: {state}. {self.ended_with if cancelled else error}")
             raise
-        if result.outcome == "completed":
-            self._show(GoalState.COMPLETED, f"{summary}: {result.reason or 'done'}")
+        if result.outcome is State.COMPLETED:
+            self._show(State.COMPLETED, f"{summary}: {result.reason or 'done'}")
         else:
             words = result.outcome.replace("_", " ").capitalize()
-            self._show(GoalState(result.outcome), f"{words}: {result.reason}")
+            self._show(result.outcome, f"{words}: {result.reason}")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return result
 
@@ -246,7 +255,7 @@ class Goal(OneInput):
         again = f"It tries again at {workflow.now() + pause:%Y-%m-%d %H:%M} UTC by itself. " if pause else ""
         name = shlex.quote(visible(workflow.info().workflow_id))
         self._show(
-            GoalState.PARKED,
+            State.PARKED,
             f"**Parked:** {why}\n\n{again}Mend it, then `banksman resume {name}`; or cancel the workflow.",
         )
         if workflow.patched(_TELLS_PEOPLE):
@@ -256,7 +265,7 @@ class Goal(OneInput):
         if self._resumed:
             parking.over()
         self._waiting_for = None
-        self._show(GoalState.RUNNING, f"**Now:** {self._step}")
+        self._show(State.RUNNING, f"**Now:** {self._step}")
 
     def _show(self, state: GoalState, details: str) -> None:
         self._state = state

@@ -8,9 +8,9 @@ from typing import Final
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
-from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.contracts import STATE_ATTRIBUTE, State
 
-_UNDER_WAY: Final = frozenset({GoalState.RUNNING.value, GoalState.WAITING.value, GoalState.PARKED.value})
+_UNDER_WAY: Final = frozenset({State.RUNNING.value, State.WAITING.value, State.PARKED.value})
 
 
 def standing_of(found: WorkflowExecution) -> str:
@@ -18,10 +18,10 @@ def standing_of(found: WorkflowExecution) -> str:
     told = found.typed_search_attributes.get(STATE_ATTRIBUTE)
     match found.status:
         case WorkflowExecutionStatus.RUNNING | None:
-            return told or GoalState.RUNNING
+            return told or State.RUNNING
         case WorkflowExecutionStatus.COMPLETED | WorkflowExecutionStatus.CONTINUED_AS_NEW:
-            return told or GoalState.COMPLETED
+            return told or State.COMPLETED
         case WorkflowExecutionStatus.CANCELED:
-            return told if told and told not in _UNDER_WAY else GoalState.CANCELLED
+            return told if told and told not in _UNDER_WAY else State.CANCELLED
         case ended:
             return told if told and told not in _UNDER_WAY else ended.name.lower()

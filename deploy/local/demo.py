@@ -31,7 +31,7 @@ from deploy.local.processes.child import ChildReport, ChildState
 from deploy.local.processes.parts import STACKS
 from deploy.local.seeded_person import SeededPerson
 from deploy.local.state import Part, PartState, StackFolder, StackState
-from workflows.contracts import STATE_ATTRIBUTE, GoalInput, GoalState
+from workflows.contracts import STATE_ATTRIBUTE, GoalInput, State
 from workflows.pulumi.goals import PreviewAndUpInput
 from workflows.repository.goals import DeleteBranchInput, ReadFileInput
 
@@ -229,22 +229,22 @@ class Demo:
         self._asked.append(key)
         deadline = time.monotonic() + (_SETTLE if settle else 0)
         now = await self._state(key)
-        while now is GoalState.RUNNING and time.monotonic() < deadline:
+        while now is State.RUNNING and time.monotonic() < deadline:
             await asyncio.sleep(_POLL)
             now = await self._state(key)
         earlier = "still, since an earlier demonstration: " if before is not None else ""
         _say(f"  {earlier}{await self._told(key, now, settled=settle)}")
 
-    async def _told(self, key: str, state: GoalState | None, *, settled: bool) -> str:
+    async def _told(self, key: str, state: State | None, *, settled: bool) -> str:
         match state:
-            case GoalState.WAITING:
+            case State.WAITING:
                 return f"[yellow]waits for a person's yes[/]: {escape(key)}"
-            case GoalState.PARKED:
+            case State.PARKED:
                 resume = escape(f"banksman resume {shlex.quote(key)}")
                 return f"[red]parked[/]: mend what `banksman status` shows, then `{resume}`"
-            case GoalState.RUNNING if settled:
+            case State.RUNNING if settled:
                 return f"runs, and asks when its plan is there: {escape(key)}"
-            case GoalState.RUNNING:
+            case State.RUNNING:
                 return "is planned once the sandbox is there, which takes minutes the first time, and asks then"
             case _:
                 return await self._ended(key)
@@ -257,7 +257,7 @@ class Demo:
         link = f"{self.stack.temporal.ui}/namespaces/{self.stack.temporal.namespace}/workflows"
         return f"has ended at once, {state}, and waits for nobody: {link}"
 
-    async def _state(self, key: str) -> GoalState | None:
+    async def _state(self, key: str) -> State | None:
         """Where a goal stands that runs; None when none runs under this key."""
         try:
             described = await self.client.get_workflow_handle(key).describe()
@@ -267,12 +267,12 @@ class Demo:
             raise
         if described.status is not WorkflowExecutionStatus.RUNNING:
             return None
-        return GoalState(described.typed_search_attributes.get(STATE_ATTRIBUTE, GoalState.RUNNING))
+        return State(described.typed_search_attributes.get(STATE_ATTRIBUTE, State.RUNNING))
 
     async def _run_to_the_end(
         self, goal: str, request: GoalInput, *, beside: Callable[[], Awaitable[object]] | None = None
     ) -> _Ended:
-        if await self._state(request.business_key()) is GoalState.PARKED:
+        if await self._state(request.business_key()) is State.PARKED:
             await banksman("resume", request.business_key())  # by an earlier demonstration, on what may be well again
         text = _show_command(goal, request, "--wait")
         done = await banksman("run", goal, "--input", text, "--wait", "--json", seconds=_GOAL, beside=beside)

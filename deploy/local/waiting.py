@@ -7,12 +7,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from deploy.local.processes.control import WaitingGoal
-from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.contracts import STATE_ATTRIBUTE, State
 
 _PATIENCE: Final = 3.0
 _MOST: Final = 20
 _WAITING: Final = (
-    f"{STATE_ATTRIBUTE.name} IN ('{GoalState.WAITING}', '{GoalState.PARKED}') AND ExecutionStatus = 'Running' "
+    f"{STATE_ATTRIBUTE.name} IN ('{State.WAITING}', '{State.PARKED}') AND ExecutionStatus = 'Running' "
     "AND WorkflowType != 'Approval'"
 )
 
@@ -23,7 +23,7 @@ async def waiting_goals(client: Client) -> tuple[WaitingGoal, ...]:
     try:
         async with asyncio.timeout(_PATIENCE):
             async for one in client.list_workflows(_WAITING, limit=_MOST):
-                parked = one.typed_search_attributes.get(STATE_ATTRIBUTE) == GoalState.PARKED
+                parked = one.typed_search_attributes.get(STATE_ATTRIBUTE) == State.PARKED
                 found.append(WaitingGoal(id=one.id, state="parked" if parked else "waiting"))
     except (RPCError, TimeoutError):
         return ()

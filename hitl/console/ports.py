@@ -15,7 +15,7 @@ from hitl.approval.plan import Plan
 from hitl.console.goals.filter import GoalFilter
 from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
-from workflows.approval.contracts import ApprovalState, ApprovalView
+from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
 
@@ -136,7 +136,7 @@ class Approvals(Protocol):
         """Those that wait, newest first."""
         ...
 
-    async def decided(self, page: str | None = None, *, outcome: ApprovalState | None = None) -> Listed[ApprovalRow]:
+    async def decided(self, page: str | None = None, *, outcome: ApprovalOutcome | None = None) -> Listed[ApprovalRow]:
         """Those that ended, or ended in that way, newest first."""
         ...
 

@@ -18,8 +18,14 @@ from hitl.console.goals.seen import how_it_ended
 from hitl.console.inbox.step_ends import became, notice_about, notices_of, was_let_go_on, words_of
 from hitl.console.ports import ApprovalRow, Listed, ShownApproval, Unavailable
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
-from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalResult, ApprovalState, ApprovalView
-from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.approval.contracts import (
+    APPROVAL_WORKFLOW,
+    ApprovalOutcome,
+    ApprovalRequest,
+    ApprovalResult,
+    ApprovalView,
+)
+from workflows.contracts import STATE_ATTRIBUTE, State
 from workflows.standing import standing_of
 
 _AT_ONCE: Final = 8
@@ -36,7 +42,7 @@ class TemporalApprovals:
         """Those that wait."""
         return await self._list(f"WorkflowType = '{APPROVAL_WORKFLOW}' AND ExecutionStatus = 'Running'", page)
 
-    async def decided(self, page: str | None = None, *, outcome: ApprovalState | None = None) -> Listed[ApprovalRow]:
+    async def decided(self, page: str | None = None, *, outcome: ApprovalOutcome | None = None) -> Listed[ApprovalRow]:
         """Those that ended."""
         so = f" AND {STATE_ATTRIBUTE.name} = '{outcome}'" if outcome else ""
         return await self._list(f"WorkflowType = '{APPROVAL_WORKFLOW}' AND ExecutionStatus != 'Running'{so}", page)
@@ -152,4 +158,4 @@ def _state(found: WorkflowExecution, view: ApprovalView | None) -> str:
     if view is not None and found.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED}:
         return view.state
     standing = standing_of(found)
-    return ApprovalState.WAITING if standing == GoalState.RUNNING else standing
+    return State.WAITING if standing == State.RUNNING else standing

@@ -6,7 +6,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from hitl.approval.plan import plan_digest
 from hitl.gateway.server import FoundApproval
-from workflows.approval.contracts import ApprovalState, ApprovalView, UpdateApproval
+from workflows.approval.contracts import ApprovalView, UpdateApproval
+from workflows.contracts import State
 
 _WHY: Final = {
     WorkflowExecutionStatus.TERMINATED: "It was terminated by hand, so nobody can decide on it any more.",
@@ -31,7 +32,7 @@ def last_word(found: FoundApproval) -> UpdateApproval:
         step_id=found.request.step_id,
         action=found.plan.action,
         environment=rule.environment,
-        state=ApprovalState.SUPERSEDED,
+        state=State.SUPERSEDED,
         digest=plan_digest(found.request.plan),
         rule=rule.name,
         rule_digest=rule.digest,

@@ -18,7 +18,7 @@ from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest
 from hitl.gateway.server import Server
 from workflows.catalogue import find_goal
-from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.contracts import STATE_ATTRIBUTE, State
 from workflows.parked_contracts import PARKED_NOTICE, waits_for
 from workflows.standing import standing_of
 
@@ -47,7 +47,7 @@ class ParkedGoal:
     def waits(self) -> bool:
         """Whether it is parked now."""
         told = self.goal.typed_search_attributes.get(STATE_ATTRIBUTE)
-        return self.goal.status is WorkflowExecutionStatus.RUNNING and told == GoalState.PARKED
+        return self.goal.status is WorkflowExecutionStatus.RUNNING and told == State.PARKED
 
     @property
     def standing(self) -> str:

@@ -18,15 +18,15 @@ from hitl.gateway.server import Server
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Deny, Policy, approval_rule, evaluate
 from hitl.protocol import Effect
-from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest, ApprovalState
-from workflows.contracts import STATE_ATTRIBUTE
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
+from workflows.contracts import STATE_ATTRIBUTE, State
 
 _EVERY_S: Final = 20.0
 _LOOKS: Final = 3
 """After each change: the processes that say who approves may see the file later than this one."""
 _WAITING: Final = (
     f"WorkflowType = '{APPROVAL_WORKFLOW}' AND ExecutionStatus = 'Running' "
-    f"AND {STATE_ATTRIBUTE.name} = '{ApprovalState.WAITING}'"
+    f"AND {STATE_ATTRIBUTE.name} = '{State.WAITING}'"
 )
 _log = structlog.get_logger("banksman.gateway")
 

@@ -48,7 +48,8 @@ from hitl.slack.wording import (
     subject,
     worst_first,
 )
-from workflows.approval.contracts import ApprovalState, ApprovalView, CountedDecision
+from workflows.approval.contracts import ApprovalView, CountedDecision
+from workflows.contracts import State
 
 EVENT_TYPE: Final = "banksman_approval"
 BLOCK: Final = "banksman-approval"
@@ -62,7 +63,7 @@ VERDICTS: Final = {
 
 _PLACE: Final = frozenset({"repository", "folder", "environment", "project", "stack", "commit"})
 """What people know a stack by, among a plan's parameters."""
-_BY_ONE: Final = frozenset({ApprovalState.REJECTED, ApprovalState.CHANGES_REQUESTED, ApprovalState.WITHDRAWN})
+_BY_ONE: Final = frozenset({State.REJECTED, State.CHANGES_REQUESTED, State.WITHDRAWN})
 """The ends that one person decided."""
 _MOST_CHANGES: Final = 10
 _MOST_QUOTED: Final = 20
@@ -153,7 +154,7 @@ def approval_message(  # noqa: PLR0913 - all that a message tells of
     """
     digest, title, stage = plan_digest(found.request.plan), _title(found, view, ended), _stage(view, ended)
     payload = {"request_id": found.id, "run_id": found.run_id, "plan_digest": digest, "stage": stage}
-    waits = found.running and view.state is ApprovalState.WAITING
+    waits = found.running and view.state is State.WAITING
     heads = [header(title), _at_a_glance(found)]
     now = [f"What to do now: {unhidden(next_step)}"] if next_step else []
     passages = [Passage(f"How it ended: {unhidden(ended)}", now)] if ended else []
@@ -170,7 +171,7 @@ def approval_message(  # noqa: PLR0913 - all that a message tells of
 
 def _stage(view: ApprovalView, ended: str) -> int:
     """Grows with the approval: an update that comes late shows nothing older than what is shown."""
-    return 2 if ended else 0 if view.state is ApprovalState.WAITING else 1
+    return 2 if ended else 0 if view.state is State.WAITING else 1
 
 
 def _title(found: FoundApproval, view: ApprovalView, ended: str) -> str:
@@ -179,14 +180,14 @@ def _title(found: FoundApproval, view: ApprovalView, ended: str) -> str:
     stands = f"{glass}{_stands(view, ended)}: "
     about = said(found.plan, _TITLE - len(stands) - 1)
     about = about[:1].lower() + about[1:]
-    return stands + about + ("?" if view.state is ApprovalState.WAITING and not ended else "")
+    return stands + about + ("?" if view.state is State.WAITING and not ended else "")
 
 
 def _stands(view: ApprovalView, ended: str) -> str:
     if ended:
         first = _CLAUSE.split(unhidden(ended), maxsplit=1)[0].strip()
         return first[:1].upper() + first[1:] if 0 < len(first) <= _STANDS else "Ended"
-    if view.state is ApprovalState.WAITING:
+    if view.state is State.WAITING:
         return "Approval needed" + (" (reminder)" if view.reminders else "")
     by = view.decisions[-1].person if view.decisions and view.state in _BY_ONE else ""
     return view.state.value.replace("_", " ").capitalize() + (f" by {short(visible(by), _STANDS)}" if by else "")
@@ -235,7 +236,7 @@ def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
         f"Until: {view.expires_at:%Y-%m-%d %H:%M} UTC",
         *(f"• {decided(one)}" for one in view.decisions[:_MOST_PEOPLE]),
     ]
-    if view.state is not ApprovalState.WAITING and view.reason:
+    if view.state is not State.WAITING and view.reason:
         lines.append(f"Why: {unhidden(view.reason)}")
     return Passage(f"Asked by: {visible(asked.who)}; for the goal {visible(found.goal)}", lines)
 

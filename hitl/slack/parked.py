@@ -12,7 +12,7 @@ from hitl.hidden import unhidden, visible
 from hitl.slack.blocks import Block, Passage, Shown, context, escaped, fields, fitting, header, link, named, short
 from hitl.slack.messages import Links
 from hitl.slack.wording import middle
-from workflows.contracts import GoalState
+from workflows.contracts import State
 
 PARKED_TYPE: Final = "banksman_parked"
 _LONGEST: Final = 500
@@ -52,9 +52,9 @@ def parked_message(found: ParkedGoal, *, environment: str, links: Links, over: b
 
 def _stands(found: ParkedGoal) -> str:
     match found.standing:
-        case GoalState.RUNNING | GoalState.WAITING:
+        case State.RUNNING | State.WAITING:
             return "Goes on"
-        case GoalState.PARKED:
+        case State.PARKED:
             return "Went on, and is parked again"
         case ended:
             return short(visible(ended).replace("_", " ").capitalize(), _TITLE // 3)

@@ -18,7 +18,8 @@ from hitl.hidden import unhidden, visible
 from hitl.slack.blocks import Block, escaped, plain, short
 from hitl.slack.mentions import mentioned
 from hitl.slack.messages import decided
-from workflows.approval.contracts import ApprovalState, ApprovalView
+from workflows.approval.contracts import ApprovalView
+from workflows.contracts import State
 
 _LONGEST: Final = 2500
 _LONGEST_PROGRESS: Final = 500
@@ -67,11 +68,11 @@ def lines_about(  # noqa: PLR0913 - all that a thread tells of
     """What has happened by now and is still worth saying."""
     for number, one in enumerate(view.decisions, start=1):
         yield _said(f"decision/{number}", decided(one))
-    if view.state is ApprovalState.WAITING:
+    if view.state is State.WAITING:
         yield from _asked_again(found, view, asked, people)
     else:
         why = f" {unhidden(view.reason)}" if view.reason else ""
-        on = " The goal goes on." if view.state is ApprovalState.APPROVED else ""
+        on = " The goal goes on." if view.state is State.APPROVED else ""
         yield _said("state", f"It is {view.state.value.replace('_', ' ')}.{on}{why}")
     if progress:
         shown = short(unhidden(progress), _LONGEST_PROGRESS)

@@ -29,6 +29,7 @@ from tests.workflows.approval.approving import ACTION, Ask, AskWorkflow, House, 
 from tests.workflows.scripted import SEEN, Steps, next_answer, workers
 from workflows.approval.contracts import NOTICE_WORKFLOW, ApprovalState
 from workflows.approval.decision_checks import DecisionChecks
+from workflows.contracts import State
 from workflows.repository.goals import DeleteBranchInput
 
 SOON: Final = timedelta(seconds=1)
@@ -257,27 +258,27 @@ async def _looked_twice(house: House, goal: Run, approval: str) -> None:
 
 YES, NO = Verdict.APPROVE, Verdict.REJECT
 ASKINGS: Final = (
-    Asking("approved", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
-    Asking("confirmed", ApprovalState.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
-    Asking("deleted-though-cancelled", ApprovalState.APPROVED, stopped, gateway=True, goal=True, held=True),
-    Asking("rejected", ApprovalState.REJECTED, _told, gateway=True, goal=True),
-    Asking("changes-requested", ApprovalState.CHANGES_REQUESTED, _verdicts(("bob", Verdict.REQUEST_CHANGES))),
-    Asking("expired", ApprovalState.EXPIRED, _waited, rule={"approve_within": SOON}, goal=True),
-    Asking("withdrawn", ApprovalState.WITHDRAWN, _verdicts(("alice", YES), ("erin", Verdict.WITHDRAW))),
-    Asking("superseded", ApprovalState.SUPERSEDED, _superseded),
-    Asking("goal-cancelled", ApprovalState.SUPERSEDED, _cancelled, goal=True),
-    Asking("goal-gone", ApprovalState.SUPERSEDED, _reset, look_after=SOON),
-    Asking("rule-stays", ApprovalState.APPROVED, _looked_twice, look_after=SOON),
-    Asking("rule-changed", ApprovalState.SUPERSEDED, _waited, look_after=SOON, rule={"digest": "sha256:another"}),
+    Asking("approved", State.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
+    Asking("confirmed", State.APPROVED, _verdicts(("alice", YES), ("bob", YES)), gateway=True, goal=True),
+    Asking("deleted-though-cancelled", State.APPROVED, stopped, gateway=True, goal=True, held=True),
+    Asking("rejected", State.REJECTED, _told, gateway=True, goal=True),
+    Asking("changes-requested", State.CHANGES_REQUESTED, _verdicts(("bob", Verdict.REQUEST_CHANGES))),
+    Asking("expired", State.EXPIRED, _waited, rule={"approve_within": SOON}, goal=True),
+    Asking("withdrawn", State.WITHDRAWN, _verdicts(("alice", YES), ("erin", Verdict.WITHDRAW))),
+    Asking("superseded", State.SUPERSEDED, _superseded),
+    Asking("goal-cancelled", State.SUPERSEDED, _cancelled, goal=True),
+    Asking("goal-gone", State.SUPERSEDED, _reset, look_after=SOON),
+    Asking("rule-stays", State.APPROVED, _looked_twice, look_after=SOON),
+    Asking("rule-changed", State.SUPERSEDED, _waited, look_after=SOON, rule={"digest": "sha256:another"}),
     Asking(
         "escalated",
-        ApprovalState.APPROVED,
+        State.APPROVED,
         _escalated,
         rule={"remind_after": SOON, "escalation_group": "leads", "escalation_after": 2 * SOON},
     ),
     Asking(
         "asked-again",
-        ApprovalState.APPROVED,
+        State.APPROVED,
         asked_again,
         goal=True,
         deleted=(policy_denied(LATE), DELETED),
@@ -285,7 +286,7 @@ ASKINGS: Final = (
     ),
     Asking(
         "begun-and-asked-again",
-        ApprovalState.APPROVED,
+        State.APPROVED,
         asked_again,
         goal=True,
         deleted=(policy_denied(BEGUN), DELETED),

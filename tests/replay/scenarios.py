@@ -13,7 +13,7 @@ from activities.github.contracts import BranchSeen
 from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.workflows.scripted import CONTENT, OPENED, RAN, Steps
-from workflows.contracts import GoalInput, GoalState, GoalStatus, Resume
+from workflows.contracts import GoalInput, GoalStatus, Resume, State
 from workflows.parked_contracts import PARKED_NOTICE
 from workflows.repository.goals import (
     DeleteBranchInput,
@@ -79,7 +79,7 @@ async def until_parked(handle: WorkflowHandle[Any, Any], *, patience: float = 20
                 if error.status not in _GIVEN_UP:
                     raise
             else:
-                if status.state is GoalState.PARKED:
+                if status.state is State.PARKED:
                     return status
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)

@@ -29,7 +29,8 @@ from hitl.approval.decision import SignedDecision, Surface, Verdict
 from hitl.protocol import RefusalReason
 from tests.security.stealing import approve, go, granted
 from tests.workflows.approval.approving import POLICY, Ask, House, eventually
-from workflows.approval.contracts import ApprovalState, DecisionReceipt
+from workflows.approval.contracts import DecisionReceipt
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -63,7 +64,7 @@ async def test_an_update_typed_by_hand_has_no_signature_and_counts_for_nothing(
             assert found.returncode != 0
         view = await house.view(approval)
         await goal.terminate()
-    assert (view.state, view.decisions) == (ApprovalState.WAITING, ())
+    assert (view.state, view.decisions) == (State.WAITING, ())
     assert house.remover.removed == []
 
 
@@ -88,7 +89,7 @@ async def test_a_signal_typed_by_hand_approves_nothing(house: House, dev_server:
                 assert found.returncode == 0, found.stderr
         receipt = await house.decide(approval, "alice")
         await goal.terminate()
-    assert (receipt.state, receipt.approvals) == (ApprovalState.WAITING, 1)
+    assert (receipt.state, receipt.approvals) == (State.WAITING, 1)
     assert house.remover.removed == []
 
 
@@ -173,7 +174,7 @@ async def test_one_person_from_two_surfaces_at_the_same_moment_counts_once(house
         await goal.terminate()
     assert len(counted) == 1
     assert {denial.reason for denial in refused if denial} == {RefusalReason.DUPLICATE_PERSON}
-    assert (view.state, len(view.decisions)) == (ApprovalState.WAITING, 1)
+    assert (view.state, len(view.decisions)) == (State.WAITING, 1)
 
 
 async def test_who_asked_approves_nothing_under_either_name(house: House) -> None:
@@ -251,7 +252,7 @@ async def test_an_approval_that_ends_as_it_looks_for_its_goal_does_end(house: Ho
     async with house.workers():
         with pytest.raises(WorkflowFailureError):  # cancelled, with its goal
             await asyncio.wait_for(waiting.result(), timeout=20)
-        assert (await house.view(waiting.id)).state is ApprovalState.SUPERSEDED
+        assert (await house.view(waiting.id)).state is State.SUPERSEDED
 
 
 async def test_an_approval_that_a_reset_left_behind_ends_by_itself(house: House) -> None:
@@ -278,10 +279,10 @@ async def test_an_approval_that_a_reset_left_behind_ends_by_itself(house: House)
         assert new != left
 
         async def superseded() -> bool:
-            return (await house.view(left)).state is ApprovalState.SUPERSEDED
+            return (await house.view(left)).state is State.SUPERSEDED
 
         await eventually(superseded)
-        assert (await house.view(new)).state is ApprovalState.WAITING
+        assert (await house.view(new)).state is State.WAITING
         await fresh.terminate()
 
 
@@ -318,13 +319,13 @@ async def test_a_rule_that_changed_while_people_thought_is_asked_again_by_itself
         house.path.write_text(POLICY.replace("quorum: 2", "quorum: 1"))
         assert (await house.refused(house.send(approval, before))).reason is RefusalReason.RULE_CHANGED
         receipt = await house.decide(approval, "bob")
-        assert (receipt.counted, receipt.state) == (False, ApprovalState.SUPERSEDED)
+        assert (receipt.counted, receipt.state) == (False, State.SUPERSEDED)
         told = await house.view(approval)
         assert told.reason.startswith("The rule changed: ")
         assert [one.person for one in told.decisions] == ["carol"]
         again = await house.approval_of(goal, after=1)
         assert (await house.view(again)).needs == 1
-        assert (await house.decide(again, "bob")).state is ApprovalState.APPROVED
+        assert (await house.decide(again, "bob")).state is State.APPROVED
         assert (await goal.result()).outcome == "completed"
     assert house.remover.removed == ["old"]
 

@@ -34,8 +34,7 @@ from tests.workflows.pulumi.stacking import (
     plan,
 )
 from tests.workflows.scripted import SEEN
-from workflows.approval.contracts import ApprovalState
-from workflows.contracts import GoalInput
+from workflows.contracts import GoalInput, State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -53,7 +52,7 @@ async def nothing(house: House, goal: Run, approval: str) -> None:
 def deletion(said: BranchDeleted, *, seen: tuple[BranchSeen, ...]) -> Asking:
     """Of a branch that is seen so, before and after it."""
     name = f"forged-{secrets.token_hex(4)}"
-    return Asking(name, ApprovalState.APPROVED, nothing, deleted=(said,), seen=seen, gateway=True)
+    return Asking(name, State.APPROVED, nothing, deleted=(said,), seen=seen, gateway=True)
 
 
 async def doubted(goal: Run) -> str:

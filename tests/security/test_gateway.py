@@ -21,7 +21,8 @@ from hitl.gateway.decisions import Click, DecisionService, Kind, Outcome
 from tests.hitl.gateway.running import CHANNEL, ELSEWHERE, Place, buttons, slack_id, texts
 from tests.workflows.approval.approving import Ask, make_plan
 from workers.gateway import Gateway
-from workflows.approval.contracts import ApprovalState, CountedDecision, UpdateApproval
+from workflows.approval.contracts import CountedDecision, UpdateApproval
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -57,7 +58,7 @@ def counting(gateway: Gateway) -> tuple[DecisionService, list[str]]:
 
 async def waits(here: Place, approval: str, *, approvals: int = 0) -> bool:
     view = await here.house.view(approval)
-    return view.state is ApprovalState.WAITING and len(view.decisions) == approvals
+    return view.state is State.WAITING and len(view.decisions) == approvals
 
 
 # Counting.
@@ -257,7 +258,7 @@ async def forged(here: Place, approval: str) -> UpdateApproval:
     lie = CountedDecision(
         person="bob", surface=Surface.SLACK, verdict=Verdict.APPROVE, reason=FORGED, decided_at=datetime.now(UTC)
     )
-    said = view.model_copy(update={"state": ApprovalState.APPROVED, "decisions": (lie,), "reason": FORGED})
+    said = view.model_copy(update={"state": State.APPROVED, "decisions": (lie,), "reason": FORGED})
     return UpdateApproval(view=said, plan=make_plan().text(), ended="carried out")
 
 

@@ -15,7 +15,7 @@ from hitl.slack.http import MAX_BODY_BYTES
 from tests.connectors.vault.server import SLACK
 from tests.hitl.gateway.running import CHANNEL, Place, eventually, slack_id
 from workers.gateway import Gateway
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -72,7 +72,7 @@ def signed(body: bytes, *, secret: str = SLACK["signing_secret"], at: float | No
 
 async def decisions(here: Place, approval: str) -> int:
     view = await here.house.view(approval)
-    assert view.state is ApprovalState.WAITING
+    assert view.state is State.WAITING
     return len(view.decisions)
 
 

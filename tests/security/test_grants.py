@@ -27,7 +27,7 @@ from hitl.approval.plan import plan_digest
 from hitl.protocol import RefusalReason
 from tests.security.stealing import STEP, approve, go, granted
 from tests.workflows.approval.approving import ACTION, POLICY, Ask, Asked, House, eventually, make_plan
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -122,7 +122,7 @@ async def test_a_run_that_was_reset_asks_again(house: House) -> None:
         )
         asked = await go(house, workflow_id)
     assert asked.approval is not None
-    assert asked.approval.outcome is ApprovalState.APPROVED
+    assert asked.approval.outcome is State.APPROVED
     assert refusal(asked) is RefusalReason.OTHER_RUN
     assert house.remover.removed == []
 
@@ -226,7 +226,7 @@ async def test_a_rejected_plan_leaves_no_grant_behind(house: House) -> None:
         await house.decide(approval, "bob", verdict=Verdict.REJECT)
         asked = await asking.result()
     assert asked.approval is not None
-    assert (asked.approval.outcome, asked.approval.decisions) == (ApprovalState.REJECTED, ())
+    assert (asked.approval.outcome, asked.approval.decisions) == (State.REJECTED, ())
     assert refusal(asked) is RefusalReason.NO_GRANT
 
 

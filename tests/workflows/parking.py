@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.contracts import GoalInput, GoalResult
+    from workflows.contracts import GoalInput, GoalResult, State
     from workflows.goal import Goal, StepWaits
     from workflows.parking import Parking
 
@@ -29,7 +29,7 @@ class ParkWorkflow(Goal):
     @workflow.run
     async def run(self, request: ParkInput) -> GoalResult:
         del request
-        return await self.run_goal(self._park(), denied=lambda reason: GoalResult(outcome="denied", reason=reason))
+        return await self.run_goal(self._park(), denied=lambda reason: GoalResult(outcome=State.DENIED, reason=reason))
 
     async def _park(self) -> GoalResult:
         with Parking() as parking:

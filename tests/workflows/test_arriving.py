@@ -34,11 +34,10 @@ from tests.workflows.approval.approving import ACTION, Ask, House
 from tests.workflows.raw_step import Ended, RawStepWorkflow
 from tests.workflows.scripted import Steps, workers
 from workers.codec import EncryptionCodec
-from workflows.approval.contracts import ApprovalState
 from workflows.approval.messages import ApprovalNoticeWorkflow
 from workflows.approval.workflow import ApprovalWorkflow
 from workflows.catalogue import GOALS
-from workflows.contracts import GoalStatus
+from workflows.contracts import GoalStatus, State
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
@@ -175,7 +174,7 @@ async def test_an_approval_that_was_harassed_expires_all_the_same(client: Client
         assert await harass(approval, ApprovalWorkflow) == 5
         asked = await asking.result()
     assert asked.approval is not None
-    assert asked.approval.outcome is ApprovalState.EXPIRED
+    assert asked.approval.outcome is State.EXPIRED
     assert await unharmed(approval)
 
 

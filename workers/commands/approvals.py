@@ -22,8 +22,8 @@ from hitl.hidden import unhidden, visible
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.settings import Settings
-from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalState, ApprovalView
-from workflows.contracts import STATE_ATTRIBUTE
+from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalView
+from workflows.contracts import STATE_ATTRIBUTE, State
 from workflows.standing import standing_of
 
 _AT_A_TIME: Final = 20
@@ -34,7 +34,7 @@ _NOBODY_ANSWERS: Final = frozenset(
 )
 _ALL: Final = f"WorkflowType = '{APPROVAL_WORKFLOW}' AND {STATE_ATTRIBUTE.name} IS NOT NULL"
 _WAITING: Final = (
-    f"WorkflowType = '{APPROVAL_WORKFLOW}' AND {STATE_ATTRIBUTE.name} = '{ApprovalState.WAITING}' "
+    f"WorkflowType = '{APPROVAL_WORKFLOW}' AND {STATE_ATTRIBUTE.name} = '{State.WAITING}' "
     "AND ExecutionStatus = 'Running'"
 )
 
@@ -84,8 +84,8 @@ class Inbox:
         listed = [one async for one in self._client.list_workflows(_ALL if everything else _WAITING)]
         views = await asyncio.gather(*map(self._view, listed))
         found = [(view, _state(view, one)) for view, one in zip(views, listed, strict=True) if view is not None]
-        kept = [one for one in found if everything or one[1] == ApprovalState.WAITING]
-        return sorted(kept, key=lambda one: (one[1] != ApprovalState.WAITING, one[0].expires_at, one[0].id))
+        kept = [one for one in found if everything or one[1] == State.WAITING]
+        return sorted(kept, key=lambda one: (one[1] != State.WAITING, one[0].expires_at, one[0].id))
 
     async def _view(self, listed: WorkflowExecution) -> ApprovalView | None:
         async with self._turns:
@@ -142,7 +142,7 @@ def as_row(view: ApprovalView, state: str) -> dict[str, object]:
 
 def _state(view: ApprovalView, listed: WorkflowExecution) -> str:
     """Its state; of one that was terminated while it waited, that."""
-    return standing_of(listed) if view.state is ApprovalState.WAITING else view.state.value
+    return standing_of(listed) if view.state is State.WAITING else view.state.value
 
 
 def _print_all(found: list[tuple[ApprovalView, str]]) -> None:
@@ -172,7 +172,7 @@ def _requester(view: ApprovalView) -> str:
 
 def _until(view: ApprovalView, state: str) -> str:
     moment = f"{view.expires_at:%Y-%m-%d %H:%M} UTC"
-    if state != ApprovalState.WAITING:
+    if state != State.WAITING:
         return moment
     left = view.expires_at - datetime.now(UTC)
     hours, minutes = divmod(max(int(left.total_seconds()), 0) // 60, 60)

@@ -29,7 +29,7 @@ from workers.commands.exits import err, shown
 from workers.commands.folder import running_stack
 from workers.settings import Settings
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalView
-from workflows.contracts import STATE_ATTRIBUTE, GoalState, GoalStatus
+from workflows.contracts import STATE_ATTRIBUTE, GoalStatus, State
 from workflows.goal_type import GoalType
 
 _AGAIN: Final = 900.0
@@ -75,10 +75,10 @@ class Waits:
         """What it waits for in a few words, cheaply: this is asked at every look."""
         state = described.typed_search_attributes.get(STATE_ATTRIBUTE)
         raw = described.raw_description
-        if state == GoalState.PARKED:
+        if state == State.PARKED:
             return ("parked",)
         asked = [one.workflow_id for one in raw.pending_children if one.workflow_type_name == APPROVAL_WORKFLOW]
-        if state == GoalState.WAITING:
+        if state == State.WAITING:
             return ("people", *asked[:1])
         for step in raw.pending_activities:
             if await self._unserved(step):

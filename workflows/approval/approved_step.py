@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority
@@ -38,12 +38,11 @@ with workflow.unsafe.imports_passed_through():
         MAX_ENDED,
         ApprovalRequest,
         ApprovalResult,
-        ApprovalState,
         UpdateApproval,
     )
     from workflows.approval.messages import tell, update
     from workflows.approval.workflow import ApprovalWorkflow
-    from workflows.contracts import DestructiveGoalInput, GoalState, Outcome
+    from workflows.contracts import DestructiveGoalInput, State
     from workflows.goal import CancelledInDoubt, Goal, NotApproved, StepDenied
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
@@ -251,10 +250,9 @@ class ApprovingGoal(Goal):
         self._asked += 1
         step_id = f"{plan.action}/{self._asked}"
         found = await self._decided(ApprovalRequest(plan=text, step_id=step_id, rule=rule), plan, rule)
-        if found.rule_changed:
-            raise _RuleChanged(cast("Outcome", found.outcome.value), _why(found, plan))
-        if found.outcome is not ApprovalState.APPROVED:
-            raise NotApproved(cast("Outcome", found.outcome.value), _why(found, plan))
+        if found.outcome is not State.APPROVED:
+            refusal = _RuleChanged if found.rule_changed else NotApproved
+            raise refusal(found.outcome, _why(found, plan))
         return _Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
 
     async def _decided(self, request: ApprovalRequest, plan: Plan, rule: ResolvedRule) -> ApprovalResult:
@@ -269,9 +267,11 @@ class ApprovingGoal(Goal):
                 workflow.logger.warning("somebody has taken the id of an approval: %s", approval)
                 continue
             self._waiting_for = None
-            self._show(GoalState.RUNNING, f"**{found.outcome}:** {plan.action}")
+            self._show(State.RUNNING, f"**{found.outcome}:** {plan.action}")
             return found
-        raise NotApproved("approval_lost", _lost(plan, "could not be opened: somebody holds the ids that were tried"))
+        raise NotApproved(
+            State.APPROVAL_LOST, _lost(plan, "could not be opened: somebody holds the ids that were tried")
+        )
 
     async def _answer(self, request: ApprovalRequest, plan: Plan, approval: str) -> ApprovalResult:
         """What people say, however long it takes.
@@ -285,7 +285,7 @@ class ApprovingGoal(Goal):
         self._waiting_for = f"the approval {seen} by {groups}"
         waits = f"**Waiting** for {groups} to approve {plan.action}: {plan.summary[0]}"
         again = f"\n\nAsked again: {self._why_again}" if self._why_again else ""
-        self._show(GoalState.WAITING, f"{waits}{again}\n\n{seen}\n\n{plan_digest(request.plan)}")
+        self._show(State.WAITING, f"{waits}{again}\n\n{seen}\n\n{plan_digest(request.plan)}")
         try:
             return await workflow.execute_child_workflow(
                 ApprovalWorkflow.run,
@@ -298,7 +298,7 @@ class ApprovingGoal(Goal):
         except ChildWorkflowError as error:
             if workflow.cancellation_reason() is not None:
                 raise
-            raise NotApproved("approval_lost", _lost(plan, _how_it_ended(error))) from error
+            raise NotApproved(State.APPROVAL_LOST, _lost(plan, _how_it_ended(error))) from error
 
 
 def _how_it_ended(error: ChildWorkflowError) -> str:

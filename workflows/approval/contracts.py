@@ -7,8 +7,7 @@ from there, and renders from the plan's own bytes.
 """
 
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -22,6 +21,7 @@ from hitl.approval.approvers import Path
 from hitl.approval.decision import SignedDecision, Surface, Verdict
 from hitl.approval.plan import MAX_PLAN_BYTES
 from hitl.protocol import Effect
+from workflows.contracts import State
 
 APPROVAL_WORKFLOW: Final = "Approval"
 NOTICE_WORKFLOW: Final = "ApprovalNotice"
@@ -35,18 +35,10 @@ class _Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class ApprovalState(StrEnum):
-    """Where an approval stands, as the search attribute `BanksmanState` shows it. All but the first are its ends."""
-
-    WAITING = "waiting"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    CHANGES_REQUESTED = "changes_requested"
-    EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
-    """By who asked for it."""
-    SUPERSEDED = "superseded"
-    """By a newer plan, or because the goal that waited for it is gone."""
+ApprovalOutcome = Literal[
+    State.APPROVED, State.REJECTED, State.CHANGES_REQUESTED, State.EXPIRED, State.WITHDRAWN, State.SUPERSEDED
+]
+ApprovalState = Literal[State.WAITING, ApprovalOutcome]
 
 
 class ApprovalRequest(BaseModel):
@@ -178,7 +170,7 @@ class UpdateApproval(_Contract):
 class ApprovalResult(_Contract):
     """How it ended. The decisions are the grant, when it was approved."""
 
-    outcome: ApprovalState
+    outcome: ApprovalOutcome
     decisions: tuple[SignedDecision, ...] = ()
     person: str | None = Field(default=None, description="Who ended it, where one person did.")
     reason: str = ""

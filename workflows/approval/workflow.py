@@ -8,7 +8,7 @@ What is decided here is early: the guard in the destructive worker checks every 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.check_decision import check_here
     from workflows.approval.contracts import (
         APPROVAL_WORKFLOW,
+        ApprovalOutcome,
         ApprovalRequest,
         ApprovalResult,
         ApprovalState,
@@ -39,17 +40,17 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.approval.messages import in_words, post, tell, try_again_later, update
     from workflows.approval.rule_in_force import changed, why_another_rule
-    from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE
+    from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, State
     from workflows.one_input import OneInput
 
 _GONE: Final = "The goal that asked for it is gone."
 _CANCELLED: Final = "It was cancelled, by hand or with the goal that asked for it."
 _LOOKS_AT_RULE: Final = "a-waiting-approval-looks-at-its-rule"
 """The patch: approvals that had looked for their goal without it do not look at their rule."""
-_ENDS: Final = {
-    Verdict.REJECT: ApprovalState.REJECTED,
-    Verdict.REQUEST_CHANGES: ApprovalState.CHANGES_REQUESTED,
-    Verdict.WITHDRAW: ApprovalState.WITHDRAWN,
+_ENDS: Final[Mapping[Verdict, ApprovalOutcome]] = {
+    Verdict.REJECT: State.REJECTED,
+    Verdict.REQUEST_CHANGES: State.CHANGES_REQUESTED,
+    Verdict.WITHDRAW: State.WITHDRAWN,
 }
 
 
@@ -64,7 +65,7 @@ class ApprovalWorkflow(OneInput):
         self._digest = plan_digest(request.plan)
         self._goal = _goal_of()
         self._opened = workflow.info().workflow_start_time
-        self._state = ApprovalState.WAITING
+        self._state: ApprovalState = State.WAITING
         self._approvals: list[SignedDecision] = []
         self._counted: list[CountedDecision] = []
         self._requester: str | None = None
@@ -94,20 +95,20 @@ class ApprovalWorkflow(OneInput):
         try:
             await self._wait()
         except asyncio.CancelledError:
-            self._end(ApprovalState.SUPERSEDED, _CANCELLED)
+            self._end(State.SUPERSEDED, _CANCELLED)
             await self._say_how_it_ended(messages)
             raise
         finally:
             for watch in watches:
                 watch.cancel()
-        if self._state is ApprovalState.APPROVED:
+        if self._state is State.APPROVED:
             self._show()  # the goal goes on at once, and tells it with how the step ends
             messages.cancel()
         else:
             await self._say_how_it_ended(messages)
         return ApprovalResult(
-            outcome=self._state,
-            decisions=tuple(self._approvals) if self._state is ApprovalState.APPROVED else (),
+            outcome=self._outcome(),
+            decisions=tuple(self._approvals) if self._state is State.APPROVED else (),
             person=self._ended_by,
             reason=self._reason,
             view=self.view(),
@@ -169,7 +170,7 @@ class ApprovalWorkflow(OneInput):
         else:
             self._approvals.append(signed)
             if len(self._approvals) >= self._needs():
-                self._end(ApprovalState.APPROVED, "", by=decision.person)
+                self._end(State.APPROVED, "", by=decision.person)
         self._changes += 1
         self._show()
         return DecisionReceipt(state=self._state, approvals=len(self._approvals), needs=self._needs())
@@ -180,8 +181,8 @@ class ApprovalWorkflow(OneInput):
         return DecisionReceipt(state=self._state, approvals=len(self._approvals), needs=self._needs(), counted=False)
 
     def _end_for_another_rule(self, why: str) -> None:
-        self._rule_changed = self._rule_changed or self._state is ApprovalState.WAITING
-        self._end(ApprovalState.SUPERSEDED, f"{why} The goal asks again.")
+        self._rule_changed = self._rule_changed or self._state is State.WAITING
+        self._end(State.SUPERSEDED, f"{why} The goal asks again.")
         self._changes += 1
         self._show()
 
@@ -202,7 +203,7 @@ class ApprovalWorkflow(OneInput):
     @workflow.signal
     def superseded(self, reason: str) -> None:
         """A newer plan took this one's place. Whoever sends it can only prevent."""
-        self._end(ApprovalState.SUPERSEDED, reason[:500] or "A newer plan took its place.")
+        self._end(State.SUPERSEDED, reason[:500] or "A newer plan took its place.")
 
     @workflow.signal
     def policy_changed(self) -> None:
@@ -211,7 +212,7 @@ class ApprovalWorkflow(OneInput):
 
     def _refuse(self, signed: SignedDecision) -> Refusal | None:
         """Why this decision does not count, by every rule there is."""
-        if (state := self._state_now()) is not ApprovalState.WAITING:
+        if (state := self._state_now()) is not State.WAITING:
             return _refusal(RefusalReason.CLOSED, f"This is over: it was {in_words(state)}.")
         found = check_here(signed, self._occasion())
         if isinstance(found, Refusal):
@@ -221,7 +222,7 @@ class ApprovalWorkflow(OneInput):
     def _state_now(self) -> ApprovalState:
         """The state, also where the timer that would end it is late."""
         late = workflow.now() >= self._opened + self._request.rule.approve_within
-        return ApprovalState.EXPIRED if late and self._state is ApprovalState.WAITING else self._state
+        return State.EXPIRED if late and self._state is State.WAITING else self._state
 
     def _occasion(self) -> DecisionScope:
         """What a decision must have been signed for: the goal by the server's word, never by the input's."""
@@ -274,7 +275,7 @@ class ApprovalWorkflow(OneInput):
         for at, happen in sorted(self._deadlines(), key=lambda one: one[0]):
             try:
                 await workflow.wait_condition(
-                    lambda: self._state is not ApprovalState.WAITING,
+                    lambda: self._state is not State.WAITING,
                     timeout=max(at - workflow.now(), timedelta()),
                     timeout_summary=happen.__name__.strip("_").replace("_", " "),
                 )
@@ -298,7 +299,7 @@ class ApprovalWorkflow(OneInput):
                 # Let go, never cancelled: a signal that is cancelled in the task that sends it wedges the workflow.
                 await asyncio.shield(run.signal("approval_waits", workflow.info().workflow_id))
             except ApplicationError:  # the server knows no such run, or it is over
-                self._end(ApprovalState.SUPERSEDED, _GONE)
+                self._end(State.SUPERSEDED, _GONE)
                 return
             await self._look_at_rule()
 
@@ -311,7 +312,7 @@ class ApprovalWorkflow(OneInput):
 
     async def _look_at_rule(self) -> None:
         why = await why_another_rule(self._request) if workflow.patched(_LOOKS_AT_RULE) else None
-        if why and self._state is ApprovalState.WAITING:
+        if why and self._state is State.WAITING:
             self._end_for_another_rule(why)
 
     def _deadlines(self) -> Iterator[tuple[datetime, Callable[[], None]]]:
@@ -329,12 +330,17 @@ class ApprovalWorkflow(OneInput):
         self._escalated = True
 
     def _expire(self) -> None:
-        self._end(ApprovalState.EXPIRED, "Too few people answered in time, and silence is no consent.")
+        self._end(State.EXPIRED, "Too few people answered in time, and silence is no consent.")
 
-    def _end(self, state: ApprovalState, reason: str, *, by: str | None = None) -> None:
+    def _end(self, outcome: ApprovalOutcome, reason: str, *, by: str | None = None) -> None:
         """The first end is the end."""
-        if self._state is ApprovalState.WAITING:
-            self._state, self._reason, self._ended_by = state, reason, by
+        if self._state is State.WAITING:
+            self._state, self._reason, self._ended_by = outcome, reason, by
+
+    def _outcome(self) -> ApprovalOutcome:
+        if self._state is State.WAITING:
+            raise RuntimeError("the approval was to end, and waits still")
+        return self._state
 
     def _show(self) -> None:
         """What the Temporal UI tells."""
@@ -360,7 +366,7 @@ class ApprovalWorkflow(OneInput):
                 await try_again_later(error)
 
     def _has_news(self) -> bool:
-        return self._state is ApprovalState.WAITING and (self._posted is None or self._changes > self._told)
+        return self._state is State.WAITING and (self._posted is None or self._changes > self._told)
 
     def _as_post(self) -> PostApproval:
         """The first of them says so: what a step that failed for good, or a run that was reset, posted is unknown."""

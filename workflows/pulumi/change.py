@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from connectors.pulumi.outcome import Ended
     from hitl.approval.plan import Plan, read_plan
     from workflows.approval.approved_step import ApprovingGoal
-    from workflows.contracts import DestructiveGoalInput
+    from workflows.contracts import DestructiveGoalInput, State
     from workflows.pulumi.goal import StackGoal
     from workflows.pulumi.goals import StackAsked, StackResult
 
@@ -83,7 +83,7 @@ class StackChange(StackGoal, ApprovingGoal):
 
     def denied(self, reason: str) -> StackResult:
         """The result of a goal that was refused."""
-        return self.result().model_copy(update={"outcome": "denied", "reason": reason})
+        return self.result().model_copy(update={"outcome": State.DENIED, "reason": reason})
 
     def result(self) -> StackResult:
         """What is known by now."""
@@ -105,7 +105,7 @@ class StackChange(StackGoal, ApprovingGoal):
         kind = end.way
         told = self.result().model_copy(
             update={
-                "outcome": kind,
+                "outcome": State(kind),
                 "reason": None if kind == "completed" else f"{_sentence(end)} {outcome.next_step}",
                 "done": _listed(end.done),
                 "not_done": _listed(end.not_done),

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters
     from hitl.approval.plan import Change, Plan, Resource, Risk
+    from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
@@ -81,7 +82,7 @@ class UnlockStackWorkflow(StackChange):
         return await self.run_goal(
             self._unlock(),
             denied=lambda reason: UnlockStackResult(
-                outcome="denied",
+                outcome=State.DENIED,
                 reason=reason,
                 repository=request.repository,
                 stack=request.stack,

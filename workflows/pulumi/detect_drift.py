@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.pulumi.contracts import DETECT_DRIFT, DriftLook, DriftSeen
+    from workflows.contracts import State
     from workflows.execute import execute
     from workflows.goal_type import goal
     from workflows.pulumi import goals
@@ -35,7 +36,7 @@ class DetectDriftWorkflow(StackGoal):
         return await self.run_goal(
             self._detect(),
             denied=lambda reason: DetectDriftResult(
-                outcome="denied", reason=reason, repository=request.repository, stack=request.stack
+                outcome=State.DENIED, reason=reason, repository=request.repository, stack=request.stack
             ),
         )
 

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox.contracts import Source
     from activities.step import Step
     from hitl.hidden import unhidden_lines
-    from workflows.contracts import GoalInput, GoalState
+    from workflows.contracts import GoalInput, State
     from workflows.goal import Goal, StepWaits
     from workflows.parking import Parking
     from workflows.pulumi.goals import StackAsked
@@ -156,4 +156,4 @@ class StackGoal(Goal):
 
     def _wait_for(self, what: str | None) -> None:
         self._waiting_for = what
-        self._show(GoalState.RUNNING, f"**Waiting** for {what}" if what else f"**Now:** {self._step}")
+        self._show(State.RUNNING, f"**Waiting** for {what}" if what else f"**Now:** {self._step}")

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         StackRead,
     )
     from activities.step import Step
+    from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi import goals
     from workflows.pulumi.goal import StackGoal
@@ -38,7 +39,7 @@ class InspectStackWorkflow(StackGoal):
         return await self.run_goal(
             self._inspect(),
             denied=lambda reason: InspectStackResult(
-                outcome="denied", reason=reason, repository=request.repository, stack=request.stack
+                outcome=State.DENIED, reason=reason, repository=request.repository, stack=request.stack
             ),
         )
 

@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from connectors.pulumi.values import gist
     from hitl.approval.plan import Plan
     from hitl.hidden import visible
+    from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
@@ -29,7 +30,7 @@ class RestoreStateWorkflow(StackChange):
         del request
         return await self.run_goal(
             self._restore(),
-            denied=lambda reason: self._known().model_copy(update={"outcome": "denied", "reason": reason}),
+            denied=lambda reason: self._known().model_copy(update={"outcome": State.DENIED, "reason": reason}),
         )
 
     async def _restore(self) -> RestoreStateResult:
@@ -84,7 +85,7 @@ class RestoreStateWorkflow(StackChange):
         kind, next_step = end.way, end.next_step
         told = self._known().model_copy(
             update={
-                "outcome": kind,
+                "outcome": State(kind),
                 "next_step": next_step,
                 "state": restored.state,
                 "state_before": restored.replaced,

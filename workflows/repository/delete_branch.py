@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Change, Plan, Resource, Risk
     from hitl.hidden import visible
     from workflows.approval.approved_step import ENDS_FIRST, ApprovingGoal
+    from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.repository import goals
     from workflows.repository.goals import DeleteBranchInput, DeleteBranchResult
@@ -45,7 +46,7 @@ class DeleteBranchWorkflow(ApprovingGoal):
         return await self.run_goal(
             self._delete(),
             denied=lambda reason: DeleteBranchResult(
-                outcome="denied", reason=reason, repository=request.repository, branch=request.branch
+                outcome=State.DENIED, reason=reason, repository=request.repository, branch=request.branch
             ),
         )
 

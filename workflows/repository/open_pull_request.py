@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
         FileToCommit,
         OpenPullRequestRequest,
     )
+    from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
     from workflows.repository import goals
@@ -33,7 +34,7 @@ class OpenPullRequestWorkflow(Goal):
         del request
         return await self.run_goal(
             self._open(),
-            denied=lambda reason: self._made.model_copy(update={"outcome": "denied", "reason": reason}),
+            denied=lambda reason: self._made.model_copy(update={"outcome": State.DENIED, "reason": reason}),
         )
 
     async def _open(self) -> OpenPullRequestResult:

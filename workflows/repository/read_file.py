@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.github.contracts import READ_FILE, ReadFileRequest
+    from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
     from workflows.repository import goals
@@ -25,7 +26,7 @@ class ReadFileWorkflow(Goal):
         return await self.run_goal(
             self._read(),
             denied=lambda reason: ReadFileResult(
-                outcome="denied", reason=reason, repository=request.repository, path=request.path
+                outcome=State.DENIED, reason=reason, repository=request.repository, path=request.path
             ),
         )
 

@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.github.contracts import FETCH_REPOSITORY, FetchRepositoryRequest
     from activities.sandbox.contracts import RUN_COMMAND, RunCommandRequest, Source
+    from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
     from workflows.repository import goals
@@ -27,7 +28,9 @@ class RunInSandboxWorkflow(Goal):
         """Run the command; one that fails is a result, and so is a refusal by the guard."""
         return await self.run_goal(
             self._run(),
-            denied=lambda reason: RunInSandboxResult(outcome="denied", reason=reason, repository=request.repository),
+            denied=lambda reason: RunInSandboxResult(
+                outcome=State.DENIED, reason=reason, repository=request.repository
+            ),
         )
 
     async def _run(self) -> RunInSandboxResult:

@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.upstash.contracts import LOOK_AT_DATABASE, LookAtDatabaseRequest
+    from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
     from workflows.upstash import goals
@@ -23,7 +24,9 @@ class InspectRedisWorkflow(Goal):
         """Look; a refusal by the guard is a result."""
         return await self.run_goal(
             self._look(),
-            denied=lambda reason: goals.InspectRedisResult(outcome="denied", reason=reason, database=request.database),
+            denied=lambda reason: goals.InspectRedisResult(
+                outcome=State.DENIED, reason=reason, database=request.database
+            ),
         )
 
     async def _look(self) -> goals.InspectRedisResult:

@@ -8,14 +8,14 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Final
+from typing import Final, get_args
 from urllib.parse import urlencode
 
 from hitl.approval.approvers import People
 from hitl.console.access.visitors import Refused
 from hitl.gateway.server import quoted
 from workflows.catalogue import GOALS
-from workflows.contracts import REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalState
+from workflows.contracts import REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, State
 
 _TEXT: Final = 200
 _SERVERS: Final[Mapping[str, str]] = {
@@ -25,8 +25,8 @@ _SERVERS: Final[Mapping[str, str]] = {
     "timed_out": "TimedOut",
 }
 """Ends of which the server's own word counts: a run that was terminated never said that it ended."""
-_UNDER_WAY: Final = frozenset({GoalState.RUNNING, GoalState.WAITING, GoalState.PARKED})
-STATES: Final = (*(state.value for state in GoalState), "terminated", "timed_out")
+_UNDER_WAY: Final = frozenset({State.RUNNING, State.WAITING, State.PARKED})
+STATES: Final = (*get_args(GoalState), "terminated", "timed_out")
 TIMES: Final[Mapping[str, timedelta]] = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -108,7 +108,7 @@ def _in_state(state: str) -> str:
         return f"ExecutionStatus = {quoted(_SERVERS[state])}"
     status = "Running" if state in _UNDER_WAY else "Completed"
     said = f"{STATE_ATTRIBUTE.name} = {quoted(state)}"
-    if state == GoalState.RUNNING:  # before its first task it says nothing
+    if state == State.RUNNING:  # before its first task it says nothing
         said = f"({said} OR {STATE_ATTRIBUTE.name} IS NULL)"
     return f"ExecutionStatus = {quoted(status)} AND {said}"
 

@@ -8,7 +8,8 @@ from hitl.approval.decision import UNVERIFIED, Verdict
 from hitl.console.access.visitors import Visitor
 from hitl.console.ports import ApprovalRow
 from hitl.policy.rules import Policy, approval_rule
-from workflows.approval.contracts import ApprovalState, ApprovalView
+from workflows.approval.contracts import ApprovalView
+from workflows.contracts import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ Await = Callable[[ApprovalRow], Awaited]
 def awaited(row: ApprovalRow, visitor: Visitor, policy: Policy, *, environment: str) -> Awaited:
     """For whom it waits, seen by this visitor."""
     view = row.view
-    if row.plan is None or row.goal is None or view is None or row.state != ApprovalState.WAITING:
+    if row.plan is None or row.goal is None or view is None or row.state != State.WAITING:
         return Awaited()
     rule = approval_rule(policy, environment, action=row.plan.action, path=view.path)
     if not isinstance(rule, ApprovalRule):

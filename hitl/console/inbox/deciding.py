@@ -7,7 +7,7 @@ digest and one verdict; the moment it was made counts as the click, so that send
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, get_args
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -26,7 +26,7 @@ from hitl.console.ports import ApprovalRow, Approvals, Decide, ShownApproval
 from hitl.console.stacks.pages import StackPages
 from hitl.gateway.decisions import Click, Kind, PolicyInForce
 from hitl.hidden import nothing_hidden
-from workflows.approval.contracts import ApprovalState
+from workflows.approval.contracts import ApprovalOutcome
 
 DECIDE: Final = "/approval/decide"
 MAX_REASON: Final = 500
@@ -35,7 +35,7 @@ _STATUS: Final = {
     Kind.REFUSED: HTTPStatus.CONFLICT,
     Kind.UNCONFIRMED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_OUTCOMES: Final = [state for state in ApprovalState if state is not ApprovalState.WAITING]
+_OUTCOMES: Final[tuple[ApprovalOutcome, ...]] = get_args(ApprovalOutcome)
 _SAYS_WHY: Final = frozenset({Verdict.REJECT, Verdict.REQUEST_CHANGES})
 """Verdicts that need a reason: somebody will act on it."""
 
@@ -180,11 +180,12 @@ class DecidingPages:
         return awaited(row, visitor, self._policy.current(), environment=self._policy.environment)
 
 
-def _outcome(text: str) -> ApprovalState | None:
+def _outcome(text: str) -> ApprovalOutcome | None:
     """How those ended that are asked for; None for all of them."""
-    if text and text not in set(_OUTCOMES):
+    found: ApprovalOutcome | None = next((outcome for outcome in _OUTCOMES if outcome == text), None)
+    if text and found is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "No such outcome", f"No approval ends as {text!r}.")
-    return ApprovalState(text) if text else None
+    return found
 
 
 def _verdict(text: str) -> Verdict:

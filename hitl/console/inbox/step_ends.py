@@ -15,12 +15,12 @@ from activities.step_end import Way, headline
 from hitl.console.goals.filter import quoted
 from hitl.console.ports import ApprovalRow
 from hitl.console.server_lists import PATIENCE, fetch_some
-from workflows.approval.contracts import ENDED, NOTICE_WORKFLOW, ApprovalState, UpdateApproval
-from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.approval.contracts import ENDED, NOTICE_WORKFLOW, UpdateApproval
+from workflows.contracts import STATE_ATTRIBUTE, State
 
 _MOST: Final = 300
 """Notices of one page's runs. Each approval has two, and a run asks for a few."""
-_WITHOUT_A_WORD: Final = frozenset({GoalState.RUNNING.value, GoalState.PARKED.value, "terminated", "timed_out"})
+_WITHOUT_A_WORD: Final = frozenset({State.RUNNING.value, State.PARKED.value, "terminated", "timed_out"})
 """How a goal stands that has not said, or could not say, how the step ended."""
 
 
@@ -39,7 +39,7 @@ async def notices_of(client: Client, runs: Sequence[str]) -> Sequence[WorkflowEx
 
 def was_let_go_on(row: ApprovalRow) -> bool:
     """Whether there is a step that people said yes to."""
-    return row.state == ApprovalState.APPROVED and row.goal_run_id is not None
+    return row.state == State.APPROVED and row.goal_run_id is not None
 
 
 def notice_about(row: ApprovalRow, notices: Sequence[WorkflowExecution]) -> WorkflowExecution | None:

@@ -16,11 +16,11 @@ from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.decision import Surface, Verdict
 from workflows.approval.contracts import (
     UPDATE_APPROVAL,
-    ApprovalState,
     ApprovalView,
     CountedDecision,
     UpdateApproval,
 )
+from workflows.contracts import State
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECRET = "my password is hunter2"
@@ -35,7 +35,7 @@ VIEW = ApprovalView(
     step_id="github.delete_branch/1",
     action="github.delete_branch",
     environment="live",
-    state=ApprovalState.REJECTED,
+    state=State.REJECTED,
     digest="sha256:ab",
     rule="environments.live.approvals[0]",
     rule_digest="sha256:cd",

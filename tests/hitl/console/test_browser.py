@@ -21,7 +21,7 @@ from starlette.routing import Route
 from connectors.pulumi.changes import ChangeKind
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.visiting import Console
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("dark", "light")
@@ -225,7 +225,7 @@ async def test_a_page_of_the_same_site_cannot_decide_for_who_is_signed_in(consol
             await expect(page).to_have_title("refused")
         view = await house.view(approval)
         await goal.terminate()
-    assert (console.hand.clicks, view.decisions, view.state) == ([], (), ApprovalState.WAITING)
+    assert (console.hand.clicks, view.decisions, view.state) == ([], (), State.WAITING)
 
 
 async def test_no_page_frames_or_prefetches_its_way_to_a_decision(console: Console, windows: Windows) -> None:

@@ -27,7 +27,7 @@ from hitl.gateway.server import Server
 from tests.connectors.vault.server import House as VaultHouse
 from tests.connectors.vault.server import VaultServer
 from tests.hitl.gateway.running import ONE, Place, buttons, eventually, place, slack_id, texts
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -136,7 +136,7 @@ async def test_a_form_that_slack_does_not_open_decides_nothing_and_says_so(one: 
         await one.fault(kind="status", status=500, path="views.open")
         assert (await one.click("alice", message, "reject"))["acknowledged"]
         assert "click again" in (await one.told("alice"))[0]
-        assert (await one.house.view(approval)).state is ApprovalState.WAITING
+        assert (await one.house.view(approval)).state is State.WAITING
         await goal.terminate()
 
 

@@ -12,8 +12,7 @@ from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import ONE, Place, eventually
 from tests.workflows.approval.approving import POLICY, RemoveResult
 from workers.gateway import Gateway
-from workflows.approval.contracts import ApprovalState
-from workflows.contracts import STATE_ATTRIBUTE
+from workflows.contracts import STATE_ATTRIBUTE, State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -70,7 +69,7 @@ async def test_a_phase_that_forbids_it_ends_the_goal_as_denied(here: Place) -> N
         here.house.path.write_text(POLICY.replace("phase: production", "phase: read_only"))
         await gateway.rule_changes.look()
         assert (await goal.result()).outcome == "denied"
-        assert (await here.house.view(approval)).state is ApprovalState.SUPERSEDED
+        assert (await here.house.view(approval)).state is State.SUPERSEDED
     assert here.house.remover.removed == []
 
 
@@ -83,7 +82,7 @@ async def test_where_others_see_the_policy_later_it_is_told_again_and_not_for_ev
         for _ in range(5):
             await ahead.look()
         assert await signals(here, approval) == 3
-        assert (await here.house.view(approval)).state is ApprovalState.WAITING
+        assert (await here.house.view(approval)).state is State.WAITING
         await goal.cancel()
 
 
@@ -105,7 +104,7 @@ async def test_an_approval_that_nobody_can_read_keeps_it_from_no_other(here: Pla
         async def told() -> bool:
             gateway.rule_changes._looks = 1
             await gateway.rule_changes.look()
-            return (await here.house.view(approval)).state is ApprovalState.SUPERSEDED
+            return (await here.house.view(approval)).state is State.SUPERSEDED
 
         await eventually(told)
         await goal.cancel()

@@ -9,6 +9,7 @@ from hitl.approval.decision import read_decision
 from tests.hitl.gateway.running import OFFERED, Place, buttons, eventually, slack_id, texts
 from tests.workflows.approval.approving import Ask
 from workflows.approval.contracts import ApprovalResult, ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -70,7 +71,7 @@ async def test_the_message_shows_the_plan_itself_and_leads_to_it(here: Place) ->
 
 @pytest.mark.parametrize(
     ("action", "state", "verb"),
-    [("reject", ApprovalState.REJECTED, "rejected"), ("request_changes", ApprovalState.CHANGES_REQUESTED, "asked")],
+    [("reject", State.REJECTED, "rejected"), ("request_changes", State.CHANGES_REQUESTED, "asked")],
 )
 async def test_a_no_is_said_with_its_reason(here: Place, action: str, state: ApprovalState, verb: str) -> None:
     async with here.running() as gateway:

@@ -58,7 +58,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.decision_checks import DecisionChecks
     from workflows.approval.messages import ApprovalNoticeWorkflow
     from workflows.approval.workflow import ApprovalWorkflow
-    from workflows.contracts import DestructiveGoalInput, GoalResult
+    from workflows.contracts import DestructiveGoalInput, GoalResult, State
 
 ACTION = "github.delete_branch"
 PATIENCE = 30.0
@@ -155,7 +155,9 @@ class RemoveWorkflow(ApprovingGoal):
     @workflow.run
     async def run(self, request: RemoveInput) -> RemoveResult:
         del request
-        return await self.run_goal(self._remove(), denied=lambda reason: RemoveResult(outcome="denied", reason=reason))
+        return await self.run_goal(
+            self._remove(), denied=lambda reason: RemoveResult(outcome=State.DENIED, reason=reason)
+        )
 
     async def _remove(self) -> RemoveResult:
         found = await self.approved_step(REMOVE, self._make, summary="Remove it")

@@ -11,7 +11,7 @@ from temporalio.worker import StartChildWorkflowInput
 from activities.guard.error_types import ErrorType
 from tests.workflows.approval.approving import ACTION, House
 from tests.workflows.other_starts import Change, StartedOtherwise, asking_otherwise
-from workflows.contracts import STATE_ATTRIBUTE, GoalState
+from workflows.contracts import STATE_ATTRIBUTE, State
 from workflows.standing import standing_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -38,7 +38,7 @@ async def test_an_approval_that_is_ended_by_hand_is_an_outcome_of_the_goal(house
     assert "Nothing was done; ask again." in (result.reason or "")
     assert house.remover.removed == []
     goals = (await goal.describe()).typed_search_attributes
-    assert goals.get(STATE_ATTRIBUTE) == GoalState.APPROVAL_LOST
+    assert goals.get(STATE_ATTRIBUTE) == State.APPROVAL_LOST
     assert standing_of(described) == ("terminated" if how == "terminate" else "superseded")
 
 
@@ -67,7 +67,7 @@ async def test_an_approval_that_ends_by_itself_is_an_outcome_of_the_goal(
     assert (result.reason or "").endswith(". Nothing was done; ask again.")
     assert house.remover.removed == []
     goals = (await goal.describe()).typed_search_attributes
-    assert goals.get(STATE_ATTRIBUTE) == GoalState.APPROVAL_LOST
+    assert goals.get(STATE_ATTRIBUTE) == State.APPROVAL_LOST
     assert standing_of(described) == status.name.lower()
 
 

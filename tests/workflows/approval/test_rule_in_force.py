@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from tests.workflows.approval.approving import POLICY, House, eventually
 from tests.workflows.other_starts import StartedOtherwise, asking_otherwise
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -62,12 +62,12 @@ async def test_a_rule_that_changes_while_nobody_clicks_is_asked_again_once_with_
         house.path.write_text(ONE)
         again = await house.approval_of(goal, after=1)
         told, asked = await house.view(approval), await house.view(again)
-        assert (told.state, asked.needs) == (ApprovalState.SUPERSEDED, 1)
+        assert (told.state, asked.needs) == (State.SUPERSEDED, 1)
         assert told.reason.startswith("The rule changed: ")
         assert told.reason.endswith(" The goal asks again.")
         await looked(house, again, times=2)
-        assert (await house.view(again)).state is ApprovalState.WAITING
-        assert (await house.decide(again, "bob")).state is ApprovalState.APPROVED
+        assert (await house.view(again)).state is State.WAITING
+        assert (await house.decide(again, "bob")).state is State.APPROVED
         assert (await goal.result()).outcome == "completed"
     assert (await counted(house, goal.id))["CHILD_WORKFLOW_EXECUTION_STARTED"] == 4  # two of them told how it went on
     assert house.remover.removed == ["old"]
@@ -93,7 +93,7 @@ async def test_a_policy_that_lets_nobody_approve_any_more_ends_the_goal_as_denie
         result = await goal.result()
         told = await house.view(approval)
     assert (result.outcome, house.remover.removed) == ("denied", [])
-    assert told.state is ApprovalState.SUPERSEDED
+    assert told.state is State.SUPERSEDED
     assert told.reason.startswith("The policy changed: ")
     assert (await counted(house, goal.id))["START_CHILD_WORKFLOW_EXECUTION_INITIATED"] == 1
 
@@ -109,7 +109,7 @@ async def test_a_policy_that_cannot_be_read_changes_nothing(house: House) -> Non
             return any(one.activity_type.name == RESOLVE and one.attempt > 1 for one in pending)
 
         await eventually(tried_again)
-        assert (await house.view(waiting.id)).state is ApprovalState.WAITING
+        assert (await house.view(waiting.id)).state is State.WAITING
         house.path.write_text(POLICY)
         await looked(house, waiting.id, times=1)
         for person in ("alice", "bob"):
@@ -131,7 +131,7 @@ async def test_a_rule_that_stays_costs_sixteen_events_a_look_and_none_before_the
         slow = await house.approval_of(goal)
         first = await looked(house, slow, times=1)
         later = await looked(house, slow, times=3)
-        assert (await house.view(slow)).state is ApprovalState.WAITING
+        assert (await house.view(slow)).state is State.WAITING
         await goal.cancel()
     assert later["MARKER_RECORDED"] == 1
     looks = later[f"ACTIVITY_TASK_SCHEDULED {RESOLVE}"] - first[f"ACTIVITY_TASK_SCHEDULED {RESOLVE}"]
@@ -146,7 +146,7 @@ async def test_it_looks_at_once_when_it_hears_that_the_policy_changed(house: Hou
         waiting = house.client.get_workflow_handle(approval)
         await waiting.signal("policy_changed")
         await looked(house, approval, times=1)
-        assert (await house.view(approval)).state is ApprovalState.WAITING
+        assert (await house.view(approval)).state is State.WAITING
         house.path.write_text(ONE)
         await waiting.signal("policy_changed")
         again = await house.approval_of(goal, after=1)

@@ -23,10 +23,10 @@ from tests.workflows.approval.approving import (
     eventually,
     make_plan,
 )
-from workflows.approval.contracts import ApprovalRequest, ApprovalState
+from workflows.approval.contracts import ApprovalRequest
 from workflows.approval.messages import ApprovalNoticeWorkflow
 from workflows.approval.workflow import ApprovalWorkflow
-from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus
+from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalStatus, State
 from workflows.plugin import banksman_plugin
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -48,17 +48,17 @@ async def test_two_people_let_the_step_run_once_and_no_gateway_is_needed(house: 
         approval = await house.approval_of(goal)
         assert approval.startswith(f"approval/{goal.id}/")
         status = await goal.query("status", result_type=GoalStatus)
-        assert status.state is GoalState.WAITING
+        assert status.state is State.WAITING
         assert approval in (status.waiting_for or "")
         first = await house.decide(approval, "alice")
-        assert (first.state, first.approvals, first.needs) == (ApprovalState.WAITING, 1, 2)
+        assert (first.state, first.approvals, first.needs) == (State.WAITING, 1, 2)
         assert house.remover.removed == []
         second = await house.decide(approval, "bob")
-        assert second.state is ApprovalState.APPROVED
+        assert second.state is State.APPROVED
         result = await goal.result()
     assert (result.outcome, result.branch) == ("completed", "old")
     assert house.remover.removed == ["old"]
-    assert await state_of(house, goal.id) == GoalState.COMPLETED
+    assert await state_of(house, goal.id) == State.COMPLETED
 
 
 async def test_people_find_it_and_see_all_of_it(house: House) -> None:
@@ -69,7 +69,7 @@ async def test_people_find_it_and_see_all_of_it(house: House) -> None:
         view = await house.view(approval)
         described = await house.client.get_workflow_handle(approval).describe()
         await goal.terminate()
-    assert (view.goal, view.action, view.state, view.needs) == (goal.id, ACTION, ApprovalState.WAITING, 2)
+    assert (view.goal, view.action, view.state, view.needs) == (goal.id, ACTION, State.WAITING, 2)
     assert (view.requester, view.environment, view.groups) == ("slack:U0ERIN", "live", ("release",))
     assert [(one.person, one.verdict, one.reason) for one in view.decisions] == [
         ("alice", Verdict.APPROVE, "looks right")
@@ -109,7 +109,7 @@ async def test_a_goal_that_is_cancelled_while_it_waits_is_cancelled_and_nothing_
         with pytest.raises(WorkflowFailureError) as caught:
             await goal.result()
     assert isinstance(caught.value.cause, CancelledError)
-    assert await state_of(house, goal.id) == GoalState.CANCELLED
+    assert await state_of(house, goal.id) == State.CANCELLED
 
 
 async def test_a_taken_id_costs_one_try_and_all_taken_ends_it_with_a_sentence(house: House) -> None:
@@ -147,7 +147,7 @@ async def test_silence_is_no_consent(house: House) -> None:
         await house.decide(approval, "alice")
         asked = await asking.result()
     assert asked.approval is not None
-    assert (asked.approval.outcome, asked.approval.decisions) == (ApprovalState.EXPIRED, ())
+    assert (asked.approval.outcome, asked.approval.decisions) == (State.EXPIRED, ())
     assert asked.refusal is not None
     assert asked.refusal.reason is RefusalReason.NO_GRANT
     assert await state_of(house, approval) == "expired"
@@ -172,7 +172,7 @@ async def test_people_are_reminded_and_others_asked_too(house: House) -> None:
         await house.decide(approval, "alice")
         asked = await asking.result()
     assert asked.approval is not None
-    assert asked.approval.outcome is ApprovalState.APPROVED
+    assert asked.approval.outcome is State.APPROVED
 
 
 async def test_messages_follow_every_change_to_the_end(house: House) -> None:
@@ -200,7 +200,7 @@ async def test_messages_follow_every_change_to_the_end(house: House) -> None:
 
         await eventually(ended)
     [last] = [one for one in house.messages.updates if one.ended]
-    assert [one.view.state for one in house.messages.updates].count(ApprovalState.APPROVED) == 2
+    assert [one.view.state for one in house.messages.updates].count(State.APPROVED) == 2
     assert last.posted is not None
     assert (last.posted.channel, last.view.requester) == ("C0OPS", "slack:U0ERIN")
     assert len(house.messages.posted) == 1
@@ -242,10 +242,10 @@ async def test_a_gateway_that_comes_later_still_tells_the_end(house: House) -> N
 
             async def told() -> bool:
                 ours = [one for one in house.messages.updates if one.view.id == approval]
-                return bool(ours) and ours[-1].view.state is ApprovalState.REJECTED
+                return bool(ours) and ours[-1].view.state is State.REJECTED
 
             await eventually(told)
-    assert all(one.view.state is ApprovalState.REJECTED for one in house.messages.updates if one.view.id == approval)
+    assert all(one.view.state is State.REJECTED for one in house.messages.updates if one.view.id == approval)
 
 
 async def test_a_goal_that_is_cancelled_takes_its_approval_with_it(house: House) -> None:

@@ -18,7 +18,7 @@ from activities.queues import TaskQueue
 from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
 from tests.workflows.approval.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 from workflows.repository.goals import DeleteBranchInput, DeleteBranchResult
 
 
@@ -60,7 +60,7 @@ async def test_what_cannot_be_deleted_is_refused_before_anybody_is_asked(
 def in_its_step(*answers: BranchDeleted | Exception) -> Asking:
     """Whose goal is cancelled while a worker is at the step, which ends so."""
     name = f"stopped-{secrets.token_hex(4)}"
-    return Asking(name, ApprovalState.APPROVED, stopped, deleted=answers, held=True, gateway=True)
+    return Asking(name, State.APPROVED, stopped, deleted=answers, held=True, gateway=True)
 
 
 GONE_BY_THEN: Final = application_error(ErrorType.UNAVAILABLE, "GitHub did not answer")
@@ -128,7 +128,7 @@ async def test_what_was_begun_before_the_goal_parked_is_planned_and_asked_again_
     name = f"begun-{secrets.token_hex(4)}"
     answers = (*(policy_denied(BEGUN) for _ in range(times)), DELETED)
     seen = (SEEN, SEEN, GONE)
-    asking = Asking(name, ApprovalState.APPROVED, asked_again, deleted=answers, seen=seen, gateway=True)
+    asking = Asking(name, State.APPROVED, asked_again, deleted=answers, seen=seen, gateway=True)
     async with at_work(house, asking):
         goal = await start_asking(house, asking)
         await asking.drive(house, goal, await house.approval_of(goal))
@@ -144,7 +144,7 @@ async def test_what_was_begun_before_the_goal_parked_is_planned_and_asked_again_
 @on_the_server
 async def test_what_was_begun_and_is_gone_is_not_asked_again(house: House) -> None:
     name = f"begun-{secrets.token_hex(4)}"
-    asking = Asking(name, ApprovalState.APPROVED, approved, deleted=(policy_denied(BEGUN),), seen=(SEEN, GONE))
+    asking = Asking(name, State.APPROVED, approved, deleted=(policy_denied(BEGUN),), seen=(SEEN, GONE))
     async with at_work(house, asking):
         goal = await start_asking(house, asking)
         await asking.drive(house, goal, await house.approval_of(goal))

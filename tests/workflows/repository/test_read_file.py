@@ -12,7 +12,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.scripted import CONTENT, Steps, workers
-from workflows.contracts import REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, GoalStatus, Resume
+from workflows.contracts import REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, GoalStatus, Resume, State
 from workflows.repository.goals import ReadFileInput, ReadFileResult
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,7 +36,7 @@ async def test_people_find_it_and_read_its_story(client: Client, steps: Steps, g
         described = await handle.describe()
         history = await handle.fetch_history()
     assert described.typed_search_attributes[REPOSITORY_ATTRIBUTE] == "acme/shop"
-    assert described.typed_search_attributes[STATE_ATTRIBUTE] == GoalState.COMPLETED
+    assert described.typed_search_attributes[STATE_ATTRIBUTE] == State.COMPLETED
     summaries = [
         event.user_metadata.summary.data for event in history.events if event.user_metadata.HasField("summary")
     ]
@@ -52,7 +52,7 @@ async def test_a_refusal_is_a_result(client: Client, steps: Steps, goal_id: str)
         result = await handle.result()
         described = await handle.describe()
     assert (result.outcome, result.reason) == ("denied", "acme/shop is not to be read")
-    assert described.typed_search_attributes[STATE_ATTRIBUTE] == GoalState.DENIED
+    assert described.typed_search_attributes[STATE_ATTRIBUTE] == State.DENIED
 
 
 @pytest.mark.parametrize("error", [ErrorType.NOT_FOUND, ErrorType.AUTH_DENIED, ErrorType.INVALID_REQUEST])
@@ -90,7 +90,7 @@ async def test_a_goal_whose_provider_stays_away_parks_and_goes_on_when_a_person_
         parked = await until_parked(handle)
         described = await handle.describe()
         assert parked.waiting_for == "Vault is sealed"
-        assert described.typed_search_attributes[STATE_ATTRIBUTE] == GoalState.PARKED
+        assert described.typed_search_attributes[STATE_ATTRIBUTE] == State.PARKED
         after = await handle.execute_update("resume", Resume(note="unsealed"), result_type=GoalStatus)
         result = await handle.result()
     assert after.step == "Read README.md of acme/shop"

@@ -14,7 +14,7 @@ from hitl.approval.decision import Verdict
 from tests.hitl.approval.authenticator import USER_PRESENT, SoftKey
 from tests.hitl.console.test_browser import Windows, reads_well, works_by_keyboard
 from tests.hitl.console.visiting import ORIGIN, Console, Visit
-from workflows.approval.contracts import ApprovalState
+from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _ASKS = re.compile(r'data-challenge="([^"]+)"')
@@ -180,7 +180,7 @@ async def test_a_bare_yes_is_no_confirmation(console: Console, keys: dict[str, S
         view = await house.view(approval)
         await goal.terminate()
     assert (answer.status_code, without.status_code) == (409, 422)
-    assert (view.decisions, view.state) == ((), ApprovalState.WAITING)
+    assert (view.decisions, view.state) == ((), State.WAITING)
 
 
 async def test_a_key_that_was_made_elsewhere_is_no_key(console: Console, keys: dict[str, SoftKey]) -> None:

@@ -9,8 +9,7 @@ from hitl.approval.decision import Surface, Verdict
 from hitl.console.access.tokens import Form, Session
 from tests.hitl.console.visiting import Console, others_scripts
 from tests.workflows.approval.approving import eventually
-from workflows.approval.contracts import ApprovalState
-from workflows.contracts import GoalState, GoalStatus
+from workflows.contracts import GoalStatus, State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DECIDE = "/approval/decide"
@@ -221,7 +220,7 @@ async def test_a_refusal_and_a_doubt_are_told_apart(console: Console) -> None:
             status = await goal.query("status", result_type=GoalStatus)
             view = await house.view(approval)
             await goal.terminate()
-    assert (status.state, view.state) == (GoalState.WAITING, ApprovalState.WAITING)
+    assert (status.state, view.state) == (State.WAITING, State.WAITING)
     assert [one.person for one in view.decisions] == ["alice"]
 
 

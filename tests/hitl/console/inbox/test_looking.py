@@ -20,11 +20,10 @@ from tests.workflows.approval.approving import Ask, eventually
 from workflows.approval.contracts import (
     APPROVAL_WORKFLOW,
     ApprovalRequest,
-    ApprovalState,
     ApprovalView,
     UpdateApproval,
 )
-from workflows.contracts import STATE_ATTRIBUTE
+from workflows.contracts import STATE_ATTRIBUTE, State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -151,7 +150,7 @@ class PretendedApproval:
             step_id="x",
             action="github.delete_branch",
             environment="live",
-            state=ApprovalState.WAITING,
+            state=State.WAITING,
             digest="sha256:0",
             rule="r",
             rule_digest="sha256:0",
