@@ -1,6 +1,7 @@
 """What goals do that change a stack: plan on what is really there, ask people, apply exactly that, and look again."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from temporalio import workflow
@@ -14,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
         DriftLook,
         DriftSeen,
         OutputsLook,
-        PreparedStack,
         SaidDone,
         StackChanged,
         StackOutputs,
@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Plan, read_plan
     from workflows.approval.approved_step import ApprovingGoal
     from workflows.contracts import DestructiveGoalInput, State
+    from workflows.pulumi.access import StackAccess
     from workflows.pulumi.goal import StackGoal
     from workflows.pulumi.goals import StackAsked, StackResult
 
@@ -41,26 +42,19 @@ class NothingToDo(Exception):
     """The stack is as it should be: there is nothing to approve."""
 
 
-class StackChange(StackGoal, ApprovingGoal):
-    """The part that goals share which change a stack. Not a workflow by itself."""
+class StackChange:
+    """One change of a stack: its plan, and how what is said of it is verified and told.
 
-    def __init__(self, request: DestructiveGoalInput, asked: StackAsked) -> None:
-        super().__init__(request)
-        self._asked_for = asked
-        self._prepared: PreparedStack | None = None
-        self._previewed = StackPreviewed()
+    Args:
+        stack: What is changed.
+        confirmed: Whether the goal had it verified while it still held the stack.
+    """
+
+    def __init__(self, stack: StackAccess, *, confirmed: Callable[[], bool]) -> None:
+        self._stack: StackAccess = stack
+        self._confirmed = confirmed
         self._drift = DriftSeen()
-
-    def progressed(self, line: str) -> None:
-        """It is also said below the message about the approval."""
-        self.progress = line
-
-    @property
-    def prepared(self) -> PreparedStack:
-        """The project, once it was taken apart."""
-        if self._prepared is None:
-            raise RuntimeError("the project was used before it was prepared")
-        return self._prepared
+        self.previewed = StackPreviewed()
 
     def planned(self, previewed: StackPreviewed) -> Plan:
         """The plan that people are asked about.
@@ -68,18 +62,10 @@ class StackChange(StackGoal, ApprovingGoal):
         Raises:
             NothingToDo: It changes nothing.
         """
-        self._previewed = previewed
+        self.previewed = previewed
         if previewed.plan is None:
             raise NothingToDo
         return read_plan(previewed.plan)
-
-    def unchanged(self) -> AbstractAsyncContextManager[None]:
-        """Have the stack alone, while what is asked for is still the commit that was planned.
-
-        Entering it raises `ApplicationError` of type `Conflict` where it is another one.
-        """
-        asked, commit = self._asked_for, self.prepared.commit
-        return self.holding(self.prepared, asked.place, first=lambda: self.require_commit(asked, commit))
 
     def denied(self, reason: str) -> StackResult:
         """The result of a goal that was refused."""
@@ -87,16 +73,16 @@ class StackChange(StackGoal, ApprovingGoal):
 
     def result(self) -> StackResult:
         """What is known by now."""
-        prepared, place = self._prepared, self._asked_for.place
+        prepared, place = self._stack.known, self._stack.place
         return StackResult(
             repository=place.repository,
             stack=place.stack,
             project=prepared.project if prepared else None,
             commit=prepared.commit if prepared else None,
-            headline=self._previewed.headline,
-            plan=self._previewed.whole_plan,
-            state_before=self._previewed.exported,
-            state_after=self._previewed.exported,
+            headline=self.previewed.headline,
+            plan=self.previewed.whole_plan,
+            state_before=self.previewed.exported,
+            state_after=self.previewed.exported,
         )
 
     async def ended(self, changed: StackChanged) -> StackResult:
@@ -121,12 +107,12 @@ class StackChange(StackGoal, ApprovingGoal):
         )
         if kind != "completed":
             return told
-        if not self.confirmed:
-            async with self.holding(self.prepared, self._asked_for.place):
+        if not self._confirmed():
+            async with self._stack.holding():
                 self._drift = await self._seen_afterwards()
         return told.model_copy(update={"drift": _drift_lines(self._drift)})
 
-    async def confirm_change(self, plan: Plan, changed: StackChanged) -> None:
+    async def verify(self, plan: Plan, changed: StackChanged) -> None:
         """Look whether what is said of a change is so, by the state, while this goal still has the stack.
 
         Raises:
@@ -163,34 +149,34 @@ class StackChange(StackGoal, ApprovingGoal):
         """
         return application_error(
             ErrorType.OUTCOME_UNKNOWN,
-            f"{plan.action} is said to be {headline(way)}, on {self.prepared.project}/{self._asked_for.place.stack}; "
-            f"{why}: look at what happened there",
+            f"{plan.action} is said to be {headline(way)}, on {self._stack.name}; {why}: look at what happened there",
         )
 
     async def state_now(self, said: SaidDone | None = None) -> StackOutputs:
         """The state, looked at alone: providers, which may be why a change was not made, are not asked."""
-        place, prepared = self._asked_for.place, self.prepared
-        return await self.inspect(
-            READ_OUTPUTS,
-            lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
-            place=place,
-            summary="Verify state",
-        )
+        return await self._stack.inspect(READ_OUTPUTS, partial(OutputsLook, said_done=said), summary="Verify state")
 
     def _said(self, *, done: tuple[str, ...] | None = None, refused: bool = False) -> SaidDone | None:
-        whole_plan, exported = self._previewed.whole_plan, self._previewed.exported
+        whole_plan, exported = self.previewed.whole_plan, self.previewed.exported
         if whole_plan is None or exported is None:
             return None
         return SaidDone(whole_plan=whole_plan, exported=exported, done=done, refused=refused)
 
     async def _seen_afterwards(self) -> DriftSeen:
-        place, prepared, said = self._asked_for.place, self.prepared, self._said()
-        return await self.inspect(
-            DETECT_DRIFT,
-            lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, said_done=said),
-            place=place,
-            summary="Verify no drift",
-        )
+        look = partial(DriftLook, said_done=self._said())
+        return await self._stack.inspect(DETECT_DRIFT, look, summary="Verify no drift")
+
+
+class StackChangeGoal(StackGoal, ApprovingGoal):
+    """The part that goals share which change a stack with people's consent. Not a workflow by itself."""
+
+    def __init__(self, request: DestructiveGoalInput, asked: StackAsked) -> None:
+        super().__init__(request, asked)
+        self.change = StackChange(self.stack, confirmed=lambda: self.confirmed)
+
+    def progressed(self, line: str) -> None:
+        """It is also said below the message about the approval."""
+        self.progress = line
 
 
 def _drift_lines(seen: DriftSeen) -> tuple[str, ...]:

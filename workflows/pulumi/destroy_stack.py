@@ -10,7 +10,6 @@ with workflow.unsafe.imports_passed_through():
         PREVIEW_DESTROY,
         UNLOCK_STACK,
         LockSeen,
-        PreparedStack,
         PreviewRequest,
         StackLook,
         StackUnlocked,
@@ -20,12 +19,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi import goals
-    from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
+    from workflows.pulumi.change import REPLANS, NothingToDo, StackChangeGoal
     from workflows.pulumi.goals import DestroyStackInput, StackResult, UnlockStackInput, UnlockStackResult, asked_for
 
 
 @goal(goals.DESTROY_STACK)
-class DestroyStackWorkflow(StackChange):
+class DestroyStackWorkflow(StackChangeGoal):
     """Destroy what a stack holds; no program is run for it."""
 
     @workflow.init
@@ -37,7 +36,7 @@ class DestroyStackWorkflow(StackChange):
     async def run(self, request: DestroyStackInput) -> StackResult:
         """List, ask, destroy, look; a refusal is a result, whoever refuses."""
         del request
-        return await self.run_goal(self._destroy(), denied=self.denied)
+        return await self.run_goal(self._destroy(), denied=self.change.denied)
 
     async def _destroy(self) -> StackResult:
         try:
@@ -45,29 +44,25 @@ class DestroyStackWorkflow(StackChange):
                 DESTROY_STACK,
                 self._plan,
                 summary=self._wanted.summary(),
-                under=lambda: self.holding(self.prepared, self._asked_for.place),
-                confirm=self.confirm_change,
+                under=self.stack.holding,
+                confirm=self.change.verify,
                 replans=REPLANS,
             )
         except NothingToDo:
-            return self.result()
-        return await self.ended(changed)
+            return self.change.result()
+        return await self.change.ended(changed)
 
     async def _plan(self) -> Plan:
-        place = self._asked_for.place
-        prepared = self._prepared = await self.prepare(self._asked_for)
-        async with self.holding(prepared, place):
-            previewed = await self.inspect(
-                PREVIEW_DESTROY,
-                lambda secrets: PreviewRequest(place=place, prepared=prepared, secrets=secrets),
-                place=place,
-                summary=f"List resources of {prepared.project}/{place.stack}",
+        await self.stack.prepare()
+        async with self.stack.holding():
+            previewed = await self.stack.inspect(
+                PREVIEW_DESTROY, PreviewRequest, summary=f"List resources of {self.stack.name}"
             )
-        return self.planned(previewed)
+        return self.change.planned(previewed)
 
 
 @goal(goals.UNLOCK_STACK)
-class UnlockStackWorkflow(StackChange):
+class UnlockStackWorkflow(StackChangeGoal):
     """Take a dead run's lock away. A run that lives keeps its lock, whatever people approved."""
 
     @workflow.init
@@ -97,7 +92,7 @@ class UnlockStackWorkflow(StackChange):
                 UNLOCK_STACK,
                 self._plan,
                 summary=self._wanted.summary(),
-                under=lambda: self.holding(self.prepared, self._asked_for.place),
+                under=self.stack.holding,
                 confirm=self._confirm_released,
             )
             released = unlocked.released
@@ -108,30 +103,23 @@ class UnlockStackWorkflow(StackChange):
         )
 
     async def _confirm_released(self, plan: Plan, unlocked: StackUnlocked) -> None:
-        if not unlocked.released and not self.looks_whatever_is_said():
+        if not unlocked.released and not self.change.looks_whatever_is_said():
             return
-        ours, seen = set(self._owners), set((await self._look(self.prepared)).owners)
+        ours, seen = set(self._owners), set((await self._inspect_lock()).owners)
         if unlocked.released and ours & seen:
-            raise self.doubted(plan, "its lock is still there")
+            raise self.change.doubted(plan, "its lock is still there")
         if not unlocked.released and ours & set(unlocked.owners) != ours & seen:
-            raise self.doubted(plan, "its lock is not held as the step says", way="refused")
+            raise self.change.doubted(plan, "its lock is not held as the step says", way="refused")
 
-    async def _look(self, prepared: PreparedStack) -> LockSeen:
-        place = self._asked_for.place
-        return await self.inspect(
-            LOOK_AT_LOCK,
-            lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
-            place=place,
-            summary=f"Read lock of {prepared.project}/{place.stack}",
-        )
+    async def _inspect_lock(self) -> LockSeen:
+        return await self.stack.inspect(LOOK_AT_LOCK, StackLook, summary=f"Read lock of {self.stack.name}")
 
     async def _plan(self) -> Plan:
-        place = self._asked_for.place
-        prepared = self._prepared = await self.prepare(self._asked_for)
-        async with self.holding(prepared, place):
-            seen = await self._look(prepared)
+        prepared = await self.stack.prepare()
+        async with self.stack.holding():
+            seen = await self._inspect_lock()
         self._owners = seen.owners
-        name = f"{prepared.project}/{place.stack}"
+        place, name = self.stack.place, self.stack.name
         if not seen.owners:
             raise NothingToDo
         if len(set(seen.owners)) > 1:

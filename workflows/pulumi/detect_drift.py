@@ -1,6 +1,7 @@
 """The goal `DetectDrift`: what stands outside otherwise than a stack's state says, told once when it is new."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from temporalio import workflow
@@ -26,9 +27,7 @@ class DetectDriftWorkflow(StackGoal):
 
     @workflow.init
     def __init__(self, request: DetectDriftInput) -> None:
-        super().__init__(request)
-        self._wanted = request
-        self._asked = asked_for(request)
+        super().__init__(request, asked_for(request))
 
     @workflow.run
     async def run(self, request: DetectDriftInput) -> DetectDriftResult:
@@ -41,16 +40,13 @@ class DetectDriftWorkflow(StackGoal):
         )
 
     async def _detect(self) -> DetectDriftResult:
-        place, known = self._asked.place, _known()
-        prepared = await self.prepare(self._asked)
-        async with self.holding(prepared, place):
-            seen = await self.inspect(
-                DETECT_DRIFT,
-                lambda secrets: DriftLook(place=place, prepared=prepared, secrets=secrets, known=known),
-                place=place,
-                summary=f"Detect drift of {prepared.project}/{place.stack}",
+        place, known = self.stack.place, _known()
+        await self.stack.prepare()
+        async with self.stack.holding():
+            seen = await self.stack.inspect(
+                DETECT_DRIFT, partial(DriftLook, known=known), summary=f"Detect drift of {self.stack.name}"
             )
-        told = not seen.new or await self._tell(f"{prepared.project}/{place.stack} ({place.repository})", seen)
+        told = not seen.new or await self._tell(f"{self.stack.name} ({place.repository})", seen)
         return DetectDriftResult(
             repository=place.repository,
             stack=place.stack,

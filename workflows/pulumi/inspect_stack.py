@@ -1,7 +1,5 @@
 """The goal `InspectStack`: what a stack is, for people who are about to decide something about it."""
 
-from typing import TypeVar
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -10,18 +8,13 @@ with workflow.unsafe.imports_passed_through():
         READ_HISTORY,
         READ_OUTPUTS,
         OutputsLook,
-        PreparedStack,
         StackLook,
-        StackRead,
     )
-    from activities.step import Step
     from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi import goals
     from workflows.pulumi.goal import StackGoal
     from workflows.pulumi.goals import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
-
-Read = TypeVar("Read", bound=StackRead)
 
 
 @goal(goals.INSPECT_STACK)
@@ -30,8 +23,7 @@ class InspectStackWorkflow(StackGoal):
 
     @workflow.init
     def __init__(self, request: InspectStackInput) -> None:
-        super().__init__(request)
-        self._asked = asked_for(request)
+        super().__init__(request, asked_for(request))
 
     @workflow.run
     async def run(self, request: InspectStackInput) -> InspectStackResult:
@@ -44,20 +36,15 @@ class InspectStackWorkflow(StackGoal):
         )
 
     async def _inspect(self) -> InspectStackResult:
-        place = self._asked.place
-        prepared = await self.prepare(self._asked)
+        stack, place = self.stack, self.stack.place
+        prepared = await stack.prepare()
         found = InspectStackResult(repository=place.repository, stack=place.stack, project=prepared.project)
-        async with self.holding(prepared, place):
-            read = await self.inspect(
-                READ_OUTPUTS,
-                lambda secrets: OutputsLook(place=place, prepared=prepared, secrets=secrets),
-                place=place,
-                summary="Export state and outputs",
-            )
+        async with stack.holding():
+            read = await stack.inspect(READ_OUTPUTS, OutputsLook, summary="Export state and outputs")
             if not read.deployed:
                 return found.model_copy(update={"deployed": False})
-            history = await self._read(READ_HISTORY, prepared, "Read its history")
-            lock = await self._read(LOOK_AT_LOCK, prepared, "Look who holds its lock")
+            history = await stack.inspect(READ_HISTORY, StackLook, summary="Read its history")
+            lock = await stack.inspect(LOOK_AT_LOCK, StackLook, summary="Look who holds its lock")
         deployments = tuple(DeploymentTold.model_validate(dict(one)) for one in history.deployments)
         return found.model_copy(
             update={
@@ -67,13 +54,4 @@ class InspectStackWorkflow(StackGoal):
                 "state": read.state,
                 "exported": read.exported,
             }
-        )
-
-    async def _read(self, step: Step[StackLook, Read], prepared: PreparedStack, summary: str) -> Read:
-        place = self._asked.place
-        return await self.inspect(
-            step,
-            lambda secrets: StackLook(place=place, prepared=prepared, secrets=secrets),
-            place=place,
-            summary=summary,
         )

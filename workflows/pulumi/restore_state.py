@@ -1,5 +1,7 @@
 """The goal `RestoreState`: what Pulumi believed of a stack once, in the place of what it believes now."""
 
+from functools import partial
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -11,12 +13,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi import goals
-    from workflows.pulumi.change import REPLANS, NothingToDo, StackChange
+    from workflows.pulumi.change import REPLANS, NothingToDo, StackChangeGoal
     from workflows.pulumi.goals import RestoreStateInput, RestoreStateResult, asked_for
 
 
 @goal(goals.RESTORE_STATE)
-class RestoreStateWorkflow(StackChange):
+class RestoreStateWorkflow(StackChangeGoal):
     """Put a kept state of a stack back; nothing outside is touched."""
 
     @workflow.init
@@ -39,7 +41,7 @@ class RestoreStateWorkflow(StackChange):
                 RESTORE_STATE,
                 self._plan,
                 summary=self._wanted.summary(),
-                under=lambda: self.holding(self.prepared, self._asked_for.place),
+                under=self.stack.holding,
                 confirm=self._confirm_restored,
                 replans=REPLANS,
             )
@@ -48,27 +50,25 @@ class RestoreStateWorkflow(StackChange):
         return self._told(restored)
 
     async def _confirm_restored(self, plan: Plan, restored: StackRestored) -> None:
-        if restored.ended is Ended.APPLIED and (await self.state_now()).state != plan.parameters.get("restored"):
-            raise self.doubted(plan, "its state is another than the kept one")
-        refused = restored.ended is Ended.REFUSED and self.looks_whatever_is_said()
-        if refused and (await self.state_now()).state != self._previewed.state:
-            raise self.doubted(plan, "its state is another than before", way="refused")
+        if restored.ended is Ended.APPLIED and (await self.change.state_now()).state != plan.parameters.get("restored"):
+            raise self.change.doubted(plan, "its state is another than the kept one")
+        refused = restored.ended is Ended.REFUSED and self.change.looks_whatever_is_said()
+        if refused and (await self.change.state_now()).state != self.change.previewed.state:
+            raise self.change.doubted(plan, "its state is another than before", way="refused")
 
     async def _plan(self) -> Plan:
-        place, backup = self._asked_for.place, self._wanted.exported
-        prepared = self._prepared = await self.prepare(self._asked_for)
-        async with self.holding(prepared, place):
-            previewed = await self.inspect(
+        await self.stack.prepare()
+        async with self.stack.holding():
+            previewed = await self.stack.inspect(
                 PREVIEW_RESTORE,
-                lambda secrets: RestoreLook(place=place, prepared=prepared, secrets=secrets, backup=backup),
-                place=place,
-                summary=f"Preview restore of {prepared.project}/{place.stack}",
+                partial(RestoreLook, backup=self._wanted.exported),
+                summary=f"Preview restore of {self.stack.name}",
             )
-        return self.planned(previewed)
+        return self.change.planned(previewed)
 
     def _known(self) -> RestoreStateResult:
         """What is known by now: the state is still the one that was looked at."""
-        prepared, place, previewed = self._prepared, self._asked_for.place, self._previewed
+        prepared, place, previewed = self.stack.known, self.stack.place, self.change.previewed
         return RestoreStateResult(
             repository=place.repository,
             stack=place.stack,
