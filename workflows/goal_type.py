@@ -2,7 +2,7 @@
 
     READ_FILE = GoalType(name="ReadFile", input=ReadFileInput, result=ReadFileResult, effect=Effect.READ, example=…)
 
-    @goal(goals.READ_FILE)
+    @goal(READ_FILE)
     class ReadFileWorkflow(Goal): ...
 
 The declaration lies in a module called `goals`, and the workflow in one beside it: Temporal's sandbox loads the module

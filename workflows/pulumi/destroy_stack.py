@@ -18,12 +18,13 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Change, Plan, Resource, Risk
     from workflows.contracts import State
     from workflows.goal_type import goal
-    from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChangeGoal
+    from workflows.pulumi.goals import DESTROY_STACK as DESTROY_GOAL
+    from workflows.pulumi.goals import UNLOCK_STACK as UNLOCK_GOAL
     from workflows.pulumi.goals import DestroyStackInput, StackResult, UnlockStackInput, UnlockStackResult, asked_for
 
 
-@goal(goals.DESTROY_STACK)
+@goal(DESTROY_GOAL)
 class DestroyStackWorkflow(StackChangeGoal):
     """Destroy what a stack holds; no program is run for it."""
 
@@ -61,7 +62,7 @@ class DestroyStackWorkflow(StackChangeGoal):
         return self.change.planned(previewed)
 
 
-@goal(goals.UNLOCK_STACK)
+@goal(UNLOCK_GOAL)
 class UnlockStackWorkflow(StackChangeGoal):
     """Take a dead run's lock away. A run that lives keeps its lock, whatever people approved."""
 

@@ -12,16 +12,16 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.execute import execute
     from workflows.goal_type import goal
-    from workflows.pulumi import goals
     from workflows.pulumi.drift_contracts import MAX_DRIFT_LINES, TELL_DRIFT, TellDrift
     from workflows.pulumi.goal import StackGoal
+    from workflows.pulumi.goals import DETECT_DRIFT as GOAL
     from workflows.pulumi.goals import DetectDriftInput, DetectDriftResult, asked_for
 
 _TELLING: Final = timedelta(hours=1)
 """Then the look ends without it: what people were not told is new again in the next one."""
 
 
-@goal(goals.DETECT_DRIFT)
+@goal(GOAL)
 class DetectDriftWorkflow(StackGoal):
     """Look, and tell people of what the look before did not see. As a schedule, each look goes on from the last."""
 

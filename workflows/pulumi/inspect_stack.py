@@ -12,12 +12,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.contracts import State
     from workflows.goal_type import goal
-    from workflows.pulumi import goals
     from workflows.pulumi.goal import StackGoal
-    from workflows.pulumi.goals import DeploymentTold, InspectStackInput, InspectStackResult, asked_for
+    from workflows.pulumi.goals import INSPECT_STACK, DeploymentTold, InspectStackInput, InspectStackResult, asked_for
 
 
-@goal(goals.INSPECT_STACK)
+@goal(INSPECT_STACK)
 class InspectStackWorkflow(StackGoal):
     """Read a stack's outputs, history, lock and state, while no goal works on it."""
 

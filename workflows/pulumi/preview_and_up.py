@@ -17,9 +17,16 @@ with workflow.unsafe.imports_passed_through():
     )
     from hitl.approval.plan import Plan
     from workflows.goal_type import goal
-    from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChangeGoal
-    from workflows.pulumi.goals import PreviewAndUpInput, RollBackStackInput, StackAsked, StackResult, asked_for
+    from workflows.pulumi.goals import (
+        PREVIEW_AND_UP,
+        ROLL_BACK_STACK,
+        PreviewAndUpInput,
+        RollBackStackInput,
+        StackAsked,
+        StackResult,
+        asked_for,
+    )
 
 
 async def _deploy(goal: StackChangeGoal, *, summary: str, refresh: bool = True, why: str = "") -> StackResult:
@@ -58,7 +65,7 @@ async def _deploy(goal: StackChangeGoal, *, summary: str, refresh: bool = True, 
     return await change.ended(applied)
 
 
-@goal(goals.PREVIEW_AND_UP)
+@goal(PREVIEW_AND_UP)
 class PreviewAndUpWorkflow(StackChangeGoal):
     """Bring a stack to what its program says."""
 
@@ -73,7 +80,7 @@ class PreviewAndUpWorkflow(StackChangeGoal):
         return await self.run_goal(deployed, denied=self.change.denied)
 
 
-@goal(goals.ROLL_BACK_STACK)
+@goal(ROLL_BACK_STACK)
 class RollBackStackWorkflow(StackChangeGoal):
     """Bring a stack back to what its program said at an earlier deployment."""
 

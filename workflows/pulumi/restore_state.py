@@ -12,12 +12,12 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import visible
     from workflows.contracts import State
     from workflows.goal_type import goal
-    from workflows.pulumi import goals
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChangeGoal
+    from workflows.pulumi.goals import RESTORE_STATE as GOAL
     from workflows.pulumi.goals import RestoreStateInput, RestoreStateResult, asked_for
 
 
-@goal(goals.RESTORE_STATE)
+@goal(GOAL)
 class RestoreStateWorkflow(StackChangeGoal):
     """Put a kept state of a stack back; nothing outside is touched."""
 

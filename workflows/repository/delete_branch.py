@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.approved_step import ENDS_FIRST, ApprovingGoal
     from workflows.contracts import State
     from workflows.goal_type import goal
-    from workflows.repository import goals
+    from workflows.repository.goals import DELETE_BRANCH as GOAL
     from workflows.repository.goals import DeleteBranchInput, DeleteBranchResult
 
 _LISTED: Final = 20
@@ -30,7 +30,7 @@ _LOOK_OF_CANCELLED: Final = timedelta(minutes=5)
 """So long a goal that was cancelled looks what became of its branch."""
 
 
-@goal(goals.DELETE_BRANCH)
+@goal(GOAL)
 class DeleteBranchWorkflow(ApprovingGoal):
     """Delete a branch with people's consent, and look afterwards whether it is gone."""
 

@@ -14,11 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
-    from workflows.repository import goals
+    from workflows.repository.goals import OPEN_PULL_REQUEST as GOAL
     from workflows.repository.goals import OpenPullRequestInput, OpenPullRequestResult
 
 
-@goal(goals.OPEN_PULL_REQUEST)
+@goal(GOAL)
 class OpenPullRequestWorkflow(Goal):
     """Commit, then open; each finds what it made before, so that however often it is tried there is one of both."""
 

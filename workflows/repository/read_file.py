@@ -7,11 +7,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
-    from workflows.repository import goals
+    from workflows.repository.goals import READ_FILE as GOAL
     from workflows.repository.goals import ReadFileInput, ReadFileResult
 
 
-@goal(goals.READ_FILE)
+@goal(GOAL)
 class ReadFileWorkflow(Goal):
     """Read one file with a token that can read this one repository and lives for this one step."""
 

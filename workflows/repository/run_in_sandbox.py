@@ -10,11 +10,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal
-    from workflows.repository import goals
-    from workflows.repository.goals import LONGEST_COMMAND, Connected, Downloaded, RunInSandboxInput, RunInSandboxResult
+    from workflows.repository.goals import (
+        LONGEST_COMMAND,
+        RUN_IN_SANDBOX,
+        Connected,
+        Downloaded,
+        RunInSandboxInput,
+        RunInSandboxResult,
+    )
 
 
-@goal(goals.RUN_IN_SANDBOX)
+@goal(RUN_IN_SANDBOX)
 class RunInSandboxWorkflow(Goal):
     """Fetch a commit with a token that the command never sees, and run the command where there is no token."""
 
