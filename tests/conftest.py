@@ -12,14 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from temporalio import workflow
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
 from deploy.temporal import register_search_attributes
 from workers.ending import leave_before_finalization
 from workflows.plugin import banksman_plugin
+from workflows.runner import sandbox_runner
 
 BIN = Path(sys.executable).parent
 
@@ -98,6 +101,23 @@ def authorities_are_read_once() -> Iterator[None]:
     read = functools.cache(httpx.create_ssl_context)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(httpx._transports.default, "create_ssl_context", read)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workflows_are_tried_once() -> Iterator[None]:
+    """A worker tries its workflows in the sandbox before it starts; one that has passed has nothing new to show."""
+    tried: set[type] = set()
+    runner = type(sandbox_runner())
+    prepare = runner.prepare_workflow
+
+    def once(self: SandboxedWorkflowRunner, definition: workflow._Definition) -> None:
+        if definition.cls not in tried:
+            prepare(self, definition)
+            tried.add(definition.cls)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runner, "prepare_workflow", once)
         yield
 
 
