@@ -98,7 +98,7 @@ class Steps:
 def next_answer(answers: list[T | Exception]) -> T:
     answer = answers.pop(0) if len(answers) > 1 else answers[0]
     if isinstance(answer, Exception):
-        raise answer
+        raise answer.with_traceback(None)  # or the traces of all calls grow with their number
     return answer
 
 

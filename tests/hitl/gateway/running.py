@@ -264,8 +264,10 @@ def buttons(message: Json) -> list[str]:
     ]
 
 
-async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until it is so."""
-    async with asyncio.timeout(PATIENCE):
-        while not await check():  # noqa: ASYNC110 - what is asked lies in a server
-            await asyncio.sleep(0.03)
+async def eventually(check: Callable[[], Awaitable[bool]], *, patience: float = PATIENCE) -> None:
+    """Ask until it is so, and less and less often: what is asked has to work for each answer."""
+    pause = 0.03
+    async with asyncio.timeout(patience):
+        while not await check():  # what is asked lies in a server
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, 0.25)
