@@ -46,10 +46,13 @@ class Teller:
 
 async def notices(client: Client, goal: WorkflowHandle[Any, Any]) -> list[WorkflowHandle[Any, Any]]:
     """The workflows that were left to tell of a goal, in order."""
-    started = [
-        one.start_child_workflow_execution_initiated_event_attributes for one in (await goal.fetch_history()).events
+    events = (await goal.fetch_history()).events
+    begun = [one.child_workflow_execution_started_event_attributes for one in events]  # what is initiated may never be
+    return [
+        client.get_workflow_handle(one.workflow_execution.workflow_id)
+        for one in begun
+        if one.workflow_type.name == PARKED_NOTICE
     ]
-    return [client.get_workflow_handle(one.workflow_id) for one in started if one.workflow_type.name == PARKED_NOTICE]
 
 
 async def ends(client: Client, goal: WorkflowHandle[Any, Any]) -> list[WorkflowExecutionStatus | None]:
