@@ -15,11 +15,12 @@ import httpx
 
 from deploy.local.processes.child import ChildState
 from deploy.local.processes.control import Ask, ask
+from tests.stack import forked
 from workflows.catalogue import GOALS
 from workflows.pulumi.goals import OfAStack
 
 BIN: Final = Path(sys.executable).parent
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = forked.ROOT
 OF_STACKS: Final = [goal.name for goal in GOALS if issubclass(goal.input, OfAStack)]
 """The goals on Pulumi stacks, which take an image of their own."""
 
@@ -38,8 +39,8 @@ class Running:
         return {**kept, "BANKSMAN_HOME": str(self.home), "COLUMNS": "1000", "NO_COLOR": "1"}
 
     def banksman(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end."""
-        return self._run(str(BIN / "banksman"), *arguments, seconds=seconds)
+        """Run the command to its end, without its start."""
+        return forked.run(BIN / "banksman", arguments, environment=self.environment, seconds=seconds)
 
     def temporal(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run the Temporal CLI against this stack."""
@@ -67,6 +68,12 @@ class Running:
     @property
     def github(self) -> str:
         return str(self.state["twins"]["github"]["url"])
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is up."""
+        reply = asyncio.run(ask(self.home / "control.sock", Ask(op="status")))
+        return reply is not None and reply.ready
 
     def pid(self, child: str) -> int | None:
         """A child's process id, once it is ready, as the running stack tells it now."""

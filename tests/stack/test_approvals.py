@@ -229,6 +229,8 @@ def test_an_approval_outlives_the_workers_and_temporal(stack: Running, alice: Se
         psutil.Process(before).kill()
         eventually(lambda child=child, before=before: stack.pid(child) not in {None, before}, what=child, seconds=90)
     alice.click(message, "approve")
+    # A goals worker that found no Temporal when it came back is started once more, and nobody answers until then.
+    eventually(lambda: stack.banksman("approvals", "--json").returncode == 0, what="an inbox", seconds=90)
     if inbox(stack, goal):  # a click while a part comes back is not confirmed, and may be made again
         eventually(lambda: _again(stack, alice, goal), what="a click that counts", seconds=60)
     assert stack.result(goal)["outcome"] == "completed"
