@@ -8,23 +8,17 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from connectors.provider import twins
 from tests.docs.markdown import PAGES, ROOT, blocks, command_lines
-from tests.stack.conftest import started
 from tests.stack.running import BIN, Running, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
-USUAL_PORTS: Final = (7233, 8233, 8200, 8320, 8318, 8234, *(one.port for one in twins().values()))
 PROGRAMS: Final = ("banksman", "temporal", "make")
 
 NOT_HERE: Final = {
@@ -65,20 +59,6 @@ def excuse(words: list[str]) -> str | None:
 
 
 @pytest.fixture
-def taken() -> Iterator[None]:
-    """The usual ports are somebody else's, this test's where they are nobody's."""
-    with ExitStack() as stack:
-        for port in USUAL_PORTS:
-            one = stack.enter_context(socket.socket())
-            try:
-                one.bind(("127.0.0.1", port))
-                one.listen()
-            except OSError:
-                continue  # taken, as it shall be
-        yield
-
-
-@pytest.fixture
 def reader(tmp_path: Path) -> Path:
     """A folder with the files that the pages speak of."""
     for page in PAGES:
@@ -97,16 +77,14 @@ def test_every_command_that_is_not_run_here_is_one_of_a_page_and_its_test_is_the
     assert [one for one in named if not (ROOT / one).exists()] == []
 
 
-def test_the_documented_commands_work(taken: None, home: Path, reader: Path) -> None:
-    del taken
-    running = started(home, "--no-sandbox")
-    assert running.state["temporal"]["address"] != "127.0.0.1:7233"
+def test_the_documented_commands_work(bare: Running, reader: Path) -> None:
+    assert bare.state["temporal"]["address"] != "127.0.0.1:7233"
     wrong: list[str] = []
     ran = 0
     for words in documented():
         if excuse(words):
             continue
-        done = as_written(running, words, reader)
+        done = as_written(bare, words, reader)
         ran += 1
         expected = next((code for line, code in REFUSALS.items() if re.match(line, " ".join(words))), 0)
         if done.returncode != expected or "Traceback" in done.stderr:

@@ -2,17 +2,12 @@
 
 import json
 import shlex
-import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from deploy.local.processes.parts import LEFT_OUT
-from tests.stack.conftest import started
 from tests.stack.running import BIN, README, ROOT, Running, eventually
 from workflows.catalogue import GOALS
 
@@ -20,15 +15,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 DELETE = '{"repository":"acme/shop","branch":"banksman/old-idea"}'
 SANDBOX = next(goal.example_json for goal in GOALS if goal.needs == "sandbox")
-
-
-@pytest.fixture(scope="module")
-def bare() -> Iterator[Running]:
-    folder = Path(tempfile.mkdtemp(prefix="bm-"))
-    running = started(folder / "a b", "--no-sandbox")
-    yield running
-    assert running.banksman("down", seconds=120).returncode == 0
-    shutil.rmtree(folder)
 
 
 def watching(running: Running, *arguments: str) -> "subprocess.Popen[str]":
