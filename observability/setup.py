@@ -56,7 +56,7 @@ class Telemetry:
     current: "ClassVar[Telemetry | None]" = None
     """The process's own: OpenTelemetry's provider and the root logger are one per process, too."""
 
-    def __init__(self, service: str, settings: TelemetrySettings) -> None:
+    def __init__(self, service: str, settings: TelemetrySettings, *, temporal: bool) -> None:
         # Nothing is loaded for what is off, hence the late imports of this class.
         self._tracing: Tracing | None = None
         self._metrics: MetricsServer | None = None
@@ -65,7 +65,7 @@ class Telemetry:
         if settings.otlp_endpoint is not None:
             from observability import tracing  # noqa: PLC0415 - not loaded when traces are off
 
-            self._tracing = tracing.Tracing(service, settings.otlp_endpoint)
+            self._tracing = tracing.Tracing(service, settings.otlp_endpoint, temporal=temporal)
 
     @property
     def metrics_port(self) -> int | None:
@@ -75,7 +75,7 @@ class Telemetry:
     @property
     def plugins(self) -> list["Plugin"]:
         """For the Temporal client, whose workers inherit them; empty when traces are off."""
-        return [self._tracing.plugin] if self._tracing else []
+        return self._tracing.plugins if self._tracing else []
 
     @cached_property
     def runtime(self) -> "Runtime":
@@ -125,18 +125,19 @@ class Telemetry:
         self._tracing = self._metrics = None
 
 
-def configure(service: str, *, settings: TelemetrySettings) -> Telemetry:
+def configure(service: str, *, settings: TelemetrySettings, temporal: bool = True) -> Telemetry:
     """Set up logs, traces and metrics of this process.
 
     Args:
         service: The name in every line, span and metric, such as `banksman-connectors`.
         settings: What is on, and where it goes.
+        temporal: Whether this process works with Temporal, which is not loaded otherwise.
 
     Raises:
         OSError: The metrics address is taken.
     """
     configure_logs(service, level=settings.log_level, log_format=settings.log_format)
-    Telemetry.current = Telemetry(service, settings)
+    Telemetry.current = Telemetry(service, settings, temporal=temporal)
     return Telemetry.current
 
 

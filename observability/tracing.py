@@ -6,32 +6,25 @@ Loaded only where an OTLP endpoint is set, so that telemetry which is off costs 
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.starlette import StarletteInstrumentor
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Status
 from opentelemetry.util.types import Attributes
 from starlette.applications import Starlette
-from temporalio import activity, workflow
-from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
 
-from observability.names import (
-    ATTR_ACTIVITY_ATTEMPT,
-    ATTR_ACTIVITY_TYPE,
-    ATTR_RUN_ID,
-    ATTR_WORKFLOW_ID,
-    ATTR_WORKFLOW_TYPE,
-    SERVICE_NAMESPACE,
-)
+from observability.names import SERVICE_NAMESPACE
 from observability.redaction import redact
+
+if TYPE_CHECKING:
+    from temporalio.client import Plugin
 
 _PATH: Final = "/v1/traces"
 _ASGI_MESSAGE: Final = "asgi.event.type"
@@ -83,44 +76,31 @@ def _redacted(attributes: Attributes) -> Attributes:
     return cast("Mapping[str, str]", redact.value(dict(attributes or {})))
 
 
-class TemporalAttributes(SpanProcessor):
-    """Marks every span with the workflow it belongs to, so that 'the trace of this run' is one search."""
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the interface
-        """Add the ids of the running activity or workflow, or those that Temporal's own span was started with."""
-        if activity.in_activity():
-            task = activity.info()
-            span.set_attribute(ATTR_ACTIVITY_TYPE, task.activity_type)
-            span.set_attribute(ATTR_ACTIVITY_ATTEMPT, task.attempt)
-            _identify(span, task.workflow_id, task.workflow_run_id)
-        elif workflow.in_workflow():
-            run = workflow.info()
-            span.set_attribute(ATTR_WORKFLOW_TYPE, run.workflow_type)
-            _identify(span, run.workflow_id, run.run_id)
-        else:
-            known = span.attributes or {}
-            _identify(span, known.get("temporalWorkflowID"), known.get("temporalRunID"))
-
-
-def _identify(span: Span, workflow_id: object, run_id: object) -> None:
-    if workflow_id:
-        span.set_attribute(ATTR_WORKFLOW_ID, str(workflow_id))
-    if run_id:
-        span.set_attribute(ATTR_RUN_ID, str(run_id))
-
-
 class Tracing:
-    """This process's traces; there is one per process, as OpenTelemetry's provider is global."""
+    """This process's traces; there is one per process, as OpenTelemetry's provider is global.
 
-    def __init__(self, service: str, endpoint: str) -> None:
+    Args:
+        service: The name in every span.
+        endpoint: Base URL of an OTLP receiver.
+        temporal: Whether this process works with Temporal, which takes a second of processor time to load.
+
+    Attributes:
+        plugins: For the Temporal client.
+    """
+
+    def __init__(self, service: str, endpoint: str, *, temporal: bool) -> None:
         exporter = OTLPSpanExporter(
             endpoint=traces_url(endpoint), timeout=_EXPORT_SECONDS, compression=Compression.Gzip
         )
-        # Our own `shutdown` is bounded; the provider's handler at exit would wait for a collector that is away.
-        self._provider: ReplaySafeTracerProvider = create_tracer_provider(
-            resource=_resource(service), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(TemporalAttributes())
+        self.plugins: list[Plugin] = []
+        if temporal:
+            from observability import temporal_tracing  # noqa: PLC0415 - see above
+
+            self._provider = temporal_tracing.provider(_resource(service))
+            self.plugins.append(temporal_tracing.plugin())
+        else:
+            # Our own `shutdown` is bounded; the provider's handler at exit would wait for a collector that is away.
+            self._provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
         self._provider.add_span_processor(
             BatchSpanProcessor(
                 RedactingExporter(exporter),
@@ -131,7 +111,6 @@ class Tracing:
         )
         trace.set_tracer_provider(self._provider)
         RequestsInstrumentor().instrument(tracer_provider=self._provider)
-        self.plugin = OpenTelemetryPlugin(add_temporal_spans=True)
 
     def instrument_app(self, app: Starlette) -> None:
         """Have the application continue its callers' traces."""

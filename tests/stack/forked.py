@@ -30,7 +30,14 @@ _OUTPUTS: Final = 3
 """Standard output, standard error, and where the process id and the exit code go."""
 _LOADED: Final = (
     *(f"workers.commands.{name}" for name in ("approvals", "audit", "connection", "goals", "status", "up", "worker")),
-    *("observability.tracing", "temporalio.runtime", "hitl.policy.file", "rich.progress", "rich.status"),
+    *(
+        "observability.temporal_tracing",
+        "observability.tracing",
+        "temporalio.runtime",
+        "hitl.policy.file",
+        "rich.progress",
+        "rich.status",
+    ),
 )
 
 

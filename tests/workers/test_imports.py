@@ -52,7 +52,7 @@ def loaded(modules: str) -> set[str]:
         ("workers.commands.policy workers.commands.audit", {"webauthn"}),
         ("workers.commands.goals workers.commands.approvals", {"temporalio"}),
         ("workers.commands.trace_store", {"starlette"}),
-        ("workers.commands.twin connectors.slack.twin.app", {"starlette"}),
+        ("workers.commands.twin connectors.slack.twin.app observability.tracing", {"starlette"}),
         ("workers.commands.worker workers.roles.goals", WORKERS),
         (of_role("connectors"), {*WORKERS, "github", "dulwich"}),
         (of_role("sandbox"), {*WORKERS, "docker"}),

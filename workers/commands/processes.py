@@ -16,10 +16,11 @@ def load_settings() -> Settings:
         fail(f"the settings are wrong: {problems}", Exit.USAGE)
 
 
-def telemetry_for(service: str, settings: Settings) -> Telemetry:
-    """Telemetry as the settings say."""
+def telemetry_for(service: str, settings: Settings, *, temporal: bool = True) -> Telemetry:
+    """Telemetry as the settings say; without what belongs to Temporal where the process does not work with it."""
     return configure(
         service,
+        temporal=temporal,
         settings=TelemetrySettings(
             otlp_endpoint=settings.otlp_endpoint,
             metrics_address=settings.metrics_address,

@@ -32,5 +32,5 @@ def twin(provider: str, configuration: Path) -> None:
         fail(f"there is no twin of {provider!r}; there are: {', '.join(twins())}", Exit.USAGE)
     module = cast("_Twin", import_module(f"connectors.{provider}.twin.app"))
     found = module.TwinConfig.model_validate_json(configuration.read_text(encoding="utf-8"))
-    telemetry = telemetry_for(f"twin-{provider}", load_settings())
+    telemetry = telemetry_for(f"twin-{provider}", load_settings(), temporal=False)
     serve(module.create_twin(found), cast("_Configuration", found).listen, telemetry)
