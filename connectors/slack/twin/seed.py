@@ -8,8 +8,7 @@ from typing import Final
 from pydantic import SecretStr, ValidationError
 
 from connectors.slack.manifest import APP
-from connectors.slack.twin.app import TwinConfig
-from connectors.slack.twin.config import InstalledApp
+from connectors.slack.twin.config import InstalledApp, TwinConfig
 from connectors.twins import PreparedTwin, TwinPlace
 
 _CONFIGURATION: Final = "slack.json"
