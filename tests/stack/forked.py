@@ -28,17 +28,14 @@ ROOT: Final = Path(__file__).parents[2]
 _LARGEST: Final = 1 << 17
 _OUTPUTS: Final = 3
 """Standard output, standard error, and where the process id and the exit code go."""
+_COMMANDS: Final = ("approvals", "audit", "connection", "deliverer", "goals", "status", "up", "worker")
 _LOADED: Final = (
-    *(f"workers.commands.{name}" for name in ("approvals", "audit", "connection", "goals", "status", "up", "worker")),
-    *(
-        "observability.temporal_tracing",
-        "observability.tracing",
-        "temporalio.runtime",
-        "hitl.policy.file",
-        "rich.progress",
-        "rich.status",
-    ),
+    *(f"workers.commands.{name}" for name in _COMMANDS),
+    *(f"workers.roles.{role}" for role in ("connectors", "destructive", "gateway", "goals")),
+    *("workers.steps.connectors.github", "workers.steps.destructive.github", "hitl.policy.file"),
+    *("observability.temporal_tracing", "observability.tracing", "temporalio.runtime", "rich.progress", "rich.status"),
 )
+"""All that commands load, also what they load late."""
 
 
 class Call(BaseModel):
@@ -61,15 +58,58 @@ class Forking:
     process: "subprocess.Popen[bytes]"
 
 
+@dataclass
+class Command:
+    """One that was started.
+
+    Attributes:
+        args: The whole command line.
+        pid: Of its process.
+        returncode: Its exit code, once `wait` has seen its end; minus the signal that ended it.
+    """
+
+    args: Sequence[str]
+    pid: int
+    _told: int
+    _text: bytearray
+    returncode: int | None = None
+
+    def terminate(self) -> None:
+        """Tell it to end, unless it has."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it, unless it has ended."""
+        self._signal(signal.SIGKILL)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It did not end in time.
+        """
+        if self.returncode is None:
+            if not _read({self._told: self._text}, until=time.monotonic() + seconds):
+                raise subprocess.TimeoutExpired(self.args, seconds)
+            _close(self._told)
+            self.returncode = int(self._text.split()[1])
+        return self.returncode
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
 @cache
-def _forking(columns: str) -> Forking:
-    """Started at the first call; consoles read their width once, when they are imported."""
+def _forking() -> Forking:
+    """Started at the first call; its consoles are as wide as those of `Running.environment`, once and for all."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-c", f"from {__name__} import main; main()", str(theirs.fileno())],
             cwd=ROOT,
-            env={**os.environ, "COLUMNS": columns, "NO_COLOR": "1"},
+            env={**os.environ, "COLUMNS": "1000", "NO_COLOR": "1"},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
         )
@@ -77,42 +117,56 @@ def _forking(columns: str) -> Forking:
     return Forking(ours, process)
 
 
-def run(
-    script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], seconds: float
-) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end, as `subprocess.run` does.
+def start(script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], out: int, err: int) -> Command:
+    """Start the command.
 
     Args:
         script: What the command takes itself for.
         arguments: Of the command.
         environment: The whole environment.
-        seconds: After which it is killed.
+        out: Where it writes results, a file descriptor.
+        err: Where it writes everything else.
+    """
+    told, telling = os.pipe()
+    args = [str(script), *arguments]
+    try:
+        call = Call(argv=args, environment=dict(environment)).model_dump_json().encode()
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [out, err, telling]))
+        _forking().calls.sendmsg([call], [rights])
+    finally:
+        _close(telling)
+    text = bytearray(os.read(told, _LARGEST))  # the process id, and what follows if it follows at once
+    return Command(args, int(text.split()[0]), told, text)
+
+
+def run(
+    script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], seconds: float
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end, as `subprocess.run` does; it is killed after so many seconds.
 
     Raises:
         subprocess.TimeoutExpired: It did not end in time.
     """
-    command = [str(script), *arguments]
+    until = time.monotonic() + seconds
     readers: dict[int, bytearray] = {}
     writers: list[int] = []
-    for _ in range(_OUTPUTS):
+    for _ in range(2):
         reader, writer = os.pipe()
         readers[reader] = bytearray()
         writers.append(writer)
     try:
-        call = Call(argv=command, environment=dict(environment)).model_dump_json().encode()
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", writers))
-        _forking(environment["COLUMNS"]).calls.sendmsg([call], [rights])
-    finally:
-        _close(*writers)
-    out, err, told = readers.values()
-    try:
-        told += os.read([*readers][-1], _LARGEST)  # the process id, and what follows if it follows at once
-        if not _read(readers, until=time.monotonic() + seconds):
-            os.kill(int(told.split()[0]), signal.SIGKILL)
-            raise subprocess.TimeoutExpired(command, seconds, bytes(out), bytes(err))
+        try:
+            command = start(script, arguments, environment=environment, out=writers[0], err=writers[1])
+        finally:
+            _close(*writers)
+        if not _read(readers, until=until):
+            command.kill()
+            raise subprocess.TimeoutExpired(command.args, seconds, *map(bytes, readers.values()))
+        code = command.wait(max(until - time.monotonic(), 0))
     finally:
         _close(*readers)
-    return subprocess.CompletedProcess(command, int(told.split()[1]), out.decode(), err.decode())
+    out, err = (text.decode() for text in readers.values())
+    return subprocess.CompletedProcess(command.args, code, out, err)
 
 
 def _read(readers: dict[int, bytearray], *, until: float) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.processes.control import Ask, Reply, ask
-from tests.stack.running import BIN, ROOT, Running, eventually
+from tests.stack import forked
+from tests.stack.running import BIN, Running, eventually
 from tests.stack.test_bad_days import _root
 from workers.commands.exits import Exit
 from workers.commands.folder import NO_STACK
@@ -42,12 +42,11 @@ def settings(stack: Running, role: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(log: Path, environment: dict[str, str], *arguments: str) -> Generator["subprocess.Popen[bytes]"]:
+def process(log: Path, environment: dict[str, str], *arguments: str) -> Generator[forked.Command]:
     """One of our processes, started by hand; told to end with the block."""
     with log.open("wb") as output:
-        started = subprocess.Popen(
-            [str(BIN / "banksman"), *arguments], env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
-        )
+        at = output.fileno()
+        started = forked.start(BIN / "banksman", arguments, environment=environment, out=at, err=at)
         try:
             yield started
         finally:
@@ -55,7 +54,7 @@ def process(log: Path, environment: dict[str, str], *arguments: str) -> Generato
             started.wait(30)
 
 
-def worker(stack: Running, role: str, tmp_path: Path, given: Reply, *, mode: int = 0o600) -> "subprocess.Popen[bytes]":
+def worker(stack: Running, role: str, tmp_path: Path, given: Reply, *, mode: int = 0o600) -> forked.Command:
     """Run a worker with these credentials in a file until it ends by itself."""
     assert given.secret is not None
     file = tmp_path / "secret-id"
