@@ -18,6 +18,7 @@ import pytest
 
 from connectors.provider import twins
 from deploy.local.defaults import DEFAULT_POLICY
+from deploy.local.state import StackFolder
 from tests.stack.running import BIN, ROOT, Running, eventually
 
 _LAST: Final = (
@@ -68,7 +69,9 @@ def encrypted() -> Iterator[Running]:
     running = Running(folder / "e")
     repositories = {"acme/shop": ROOT, **{f"acme/{name}": _repository(folder / name) for name in ("one", "two")}}
     options = ["--encrypt", *(f"--repository={name}={path}" for name, path in repositories.items())]
-    with (folder / "terminal").open("wb") as output:
+    written = StackFolder(running.home)
+    written.make()
+    with (written.logs / "supervisor.log").open("wb") as output:
         terminal = subprocess.Popen(
             [str(BIN / "banksman"), "up", *options],
             env=running.environment,
@@ -77,10 +80,13 @@ def encrypted() -> Iterator[Running]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    eventually(lambda: running.ready, what="an environment that encrypts", seconds=120)
-    yield running
-    assert running.banksman("down", seconds=120).returncode == 0
-    terminal.wait(30)
+    try:
+        eventually(lambda: running.ready, what="an environment that encrypts", seconds=120)
+        yield running
+    finally:
+        ended = running.banksman("down", seconds=120).returncode
+        terminal.wait(30)
+    assert ended == 0
     shutil.rmtree(folder)
 
 
