@@ -27,6 +27,14 @@ def report(ran: Ran, noise: Noise | None = None) -> DriftReport:
     return find_drift(read_events(ran.events), today=TODAY, noise=noise)
 
 
+@pytest.fixture(scope="module")
+def by_hand(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A look after somebody wrote into one file."""
+    stack = deployed.copy(tmp_path_factory.mktemp("by-hand") / "stack")
+    (stack.files / "first.txt").write_text("by hand")
+    return look(stack)
+
+
 def test_what_was_changed_and_deleted_by_hand_is_the_whole_difference(stack: Stack) -> None:
     exported = stack.export()
     (stack.files / "first.txt").write_text("by hand")
@@ -55,18 +63,18 @@ def test_where_nothing_drifted_nothing_is_found(deployed: Stack, tmp_path: Path)
     assert report(look(deployed.copy(tmp_path / "stack"))) == DriftReport(looked_at=3)
 
 
-def test_every_way_to_refresh_finds_the_same(stack: Stack) -> None:
+def test_every_way_to_refresh_finds_the_same(stack: Stack, by_hand: Ran) -> None:
     (stack.files / "first.txt").write_text("by hand")
-    looked = report(look(stack))
+    looked = report(by_hand)
     previewed = report(stack.preview("--refresh").must())
     written = report(stack.logged("refresh", "--yes").must())
     assert looked == previewed == written
     assert len(looked.items) == 1
 
 
-def test_only_what_is_new_since_the_last_look_is_worth_a_message(stack: Stack) -> None:
+def test_only_what_is_new_since_the_last_look_is_worth_a_message(stack: Stack, by_hand: Ran) -> None:
     (stack.files / "first.txt").write_text("by hand")
-    one = report(look(stack))
+    one = report(by_hand)
     assert [item.name for item in since_last(one, ()).new] == ["first"]
     again = report(look(stack))
     assert since_last(again, one.fingerprints).new == ()
@@ -141,22 +149,20 @@ def noise(**more: object) -> Noise:
     return Noise.model_validate({"noise": [{**entry, **more}]})
 
 
-def test_known_noise_is_quiet_until_its_day_and_no_longer(stack: Stack) -> None:
-    (stack.files / "first.txt").write_text("by hand")
-    ran = look(stack)
-    quiet = report(ran, noise())
+def test_known_noise_is_quiet_until_its_day_and_no_longer(by_hand: Ran) -> None:
+    quiet = report(by_hand, noise())
     assert quiet.items == ()
     assert [(one.item.name, one.reason, one.until) for one in quiet.quiet] == [
         ("first", "somebody edits it by hand", TODAY)
     ]
     over = noise(until=date(2026, 11, 20))
-    late = report(ran, over)
+    late = report(by_hand, over)
     assert [one.name for one in late.items] == ["first"]
     assert late.expired == over.noise
     assert any(line.startswith("no longer quiet since 2026-11-20") for line in drift_lines(late))
     other = noise(properties=["path"])
-    assert [one.name for one in report(ran, other).items] == ["first"]
-    assert report(ran, other).unused == other.noise
+    assert [one.name for one in report(by_hand, other).items] == ["first"]
+    assert report(by_hand, other).unused == other.noise
 
 
 def test_a_deleted_resource_is_never_noise(stack: Stack) -> None:
