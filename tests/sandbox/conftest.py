@@ -1,7 +1,7 @@
 """One engine and one set of images for all tests here; a fresh provider for each, which must leave nothing."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +15,7 @@ from deploy.local.container_engine.found import DockerSettings, DockerUnavailabl
 from deploy.local.tools import CACHE
 from sandbox.docker.container import SandboxOptions
 from sandbox.docker.engine import Engine
-from sandbox.docker.hardening import LABEL_DEPLOYMENT
+from sandbox.docker.hardening import LABEL_DEPLOYMENT, LABEL_KIND
 from sandbox.docker.provider import DockerSandbox
 from sandbox.protocol import OnOutput, Sandbox
 from sandbox.provisioning import Images
@@ -70,14 +70,14 @@ def options() -> SandboxOptions:
     return SandboxOptions(deployment=f"test-{uuid.uuid4().hex[:12]}", concurrency=4)
 
 
-async def leftovers(engine: Engine, deployment: str) -> list[str]:
-    """Everything on the engine that carries this deployment's label."""
+async def leftovers(engine: Engine, deployment: str, *, but: Collection[str] = ()) -> list[str]:
+    """Everything on the engine that carries this deployment's label, but for these kinds."""
     label = {"label": f"{LABEL_DEPLOYMENT}={deployment}"}
     containers = await engine.call(engine.api.containers, all=True, filters=label)
     networks = await engine.call(engine.api.networks, filters=label)
     volumes = await engine.call(engine.api.volumes, filters=label)
-    found = cast("list[object]", volumes.get("Volumes") or [])
-    return [str(item) for item in (*containers, *networks, *found)]
+    found = [*containers, *networks, *cast("list[Mapping[str, object]]", volumes.get("Volumes") or [])]
+    return [str(one) for one in found if cast("Mapping[str, str]", one["Labels"])[LABEL_KIND] not in but]
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The image with Pulumi, a real PostgreSQL behind a relay, and a fresh stack of its own for each test."""
+"""The image with Pulumi, a real PostgreSQL behind a relay, and a fresh stack for each test.
+
+What stands between the runs and the database is there once for all tests, and so is the stack's name: a state that one
+test has made is the next one's, too, by a copy of its database.
+"""
 
 import asyncio
 import io
@@ -45,13 +49,22 @@ from sandbox.pulumi.runner import PulumiSandbox
 from tests.sandbox.conftest import leftovers
 
 PURPOSE = "pulumi-test"
+ONE_LOOP = pytest.mark.asyncio(loop_scope="session")
+"""For tests on what is there for all tests."""
+SERVICES = ("proxy", "mirror", "relay")
+"""The kinds of containers that stay until the last test."""
 PROJECT = b"name: example\nruntime: python\n"
 PASSPHRASE_CANARY = "passphrase-canary-5d41"
 PASSWORD_CANARY = "password-canary-9b7c"
 EMPTY = "banksman_empty"
 """The state's database with an empty stack in it, as the first preview of all tests made it."""
+PLANNED: dict[str, PreviewOutcome] = {}
+"""What programs would make on it."""
+APPLIED: dict[str, tuple[str, Mapping[str, str], PreviewOutcome, RunOutcome]] = {}
+"""A copy of the state's database after a program was applied to it, and the databases that stood then."""
 LOCKS = "SELECT count(*) FROM pulumi_state WHERE key LIKE '%/.pulumi/locks/%'"
 HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
+LOCALE = "LC_COLLATE 'C' LC_CTYPE 'C'"
 
 
 async def still_wanted() -> None:
@@ -95,6 +108,27 @@ class Database:
         renamed = f"UPDATE pulumi_state SET key = replace(key, '{source}/', '{target}/')"  # noqa: S608 - ours
         self.asked(f"ALTER TABLE pulumi_state OWNER TO {owner}; {renamed}", target)
 
+    def make_role(self, name: str, options: str) -> None:
+        """A role, unless an earlier test made it; in each case with these options."""
+        if not self.asked(f"SELECT 1 FROM pg_roles WHERE rolname = '{name}'"):  # noqa: S608 - ours
+            self.asked(f"CREATE ROLE {name}")
+        self.asked(f"ALTER ROLE {name} {options}")
+
+    def made_by(self, name: str) -> Mapping[str, str]:
+        """What a stack's programs have made: databases, each with its comment."""
+        sql = "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+        rows = (line.partition("|") for line in self.asked(sql).splitlines())
+        return {found: comment for found, _, comment in rows if found.startswith(f"{name}_")}
+
+    def make_again(self, name: str, wanted: Mapping[str, str], owner: str) -> None:
+        """Leave just what a stack's programs had made once."""
+        for one in self.made_by(name):
+            self.asked(f"DROP DATABASE {one} WITH (FORCE)")
+        for one, comment in wanted.items():
+            self.asked(f"CREATE DATABASE {one} OWNER {owner} TEMPLATE template0 {LOCALE}")
+            if comment:
+                self.asked(f"COMMENT ON DATABASE {one} IS '{comment}'")
+
     @property
     def names(self) -> list[str]:
         """Of its databases."""
@@ -120,6 +154,8 @@ def database() -> Iterator[Database]:
     at = Path(parse_qs(urlsplit(server.get_uri()).query)["host"][0])
     database = Database(at, Path(server.bin_path) / "psql")
     (folder / "data" / "pg_hba.conf").write_text(HBA)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives the server
+        database.asked(f"ALTER SYSTEM SET {setting} = off")
     assert database.asked("SELECT pg_reload_conf()") == "t"
     yield database
     server.cleanup()
@@ -132,39 +168,52 @@ class Way:
 
     network: str
     host: str
-    port: int
+    socket: Path
+    port: int = 0
     connections: int = 0
     server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Let everybody through; on the same port as before."""
+        self.server = await asyncio.start_server(self._join, self.host, self.port)
+        self.port = int(self.server.sockets[0].getsockname()[1])
 
     def shut(self) -> None:
         """Nobody gets through any more."""
         if self.server is not None:
             self.server.close()
+            self.server = None
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        other_reader, other_writer = await asyncio.open_unix_connection(str(self.socket))
+        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
 
 
-@pytest_asyncio.fixture
-async def way(engine: DockerEngine, database: Database) -> AsyncIterator[Way]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def way_of_all(engine_host: str, database: Database) -> AsyncIterator[Way]:
     name = f"banksman-pulumi-test-{uuid.uuid4().hex[:8]}"
+    engine = DockerEngine(engine_host)
     options = {"com.docker.network.bridge.enable_icc": "false"}
     await engine.call(
         engine.api.create_network, name, driver="bridge", options=options, ipam={}, internal=False, labels={}
     )
     found = await engine.call(engine.api.inspect_network, name)
     ipam = cast("Mapping[str, list[Mapping[str, str]]]", found["IPAM"])
-    gateway = ipam["Config"][0]["Gateway"]
-    way = Way(name, gateway, 0)
-
-    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        way.connections += 1
-        other_reader, other_writer = await asyncio.open_unix_connection(str(database.socket))
-        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
-
-    server = await asyncio.start_server(join, gateway, 0)
-    way.port = int(server.sockets[0].getsockname()[1])
-    way.server = server
+    way = Way(name, ipam["Config"][0]["Gateway"], database.socket)
+    await way.open()
     yield way
     way.shut()
     await engine.remove(engine.api.remove_network, name)
+    await engine.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def way(way_of_all: Way) -> Way:
+    way_of_all.connections = 0
+    if way_of_all.server is None:
+        await way_of_all.open()
+    return way_of_all
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,17 +227,59 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.close()
 
 
-@pytest_asyncio.fixture
-async def docker_sandbox(
-    engine: DockerEngine, store: ArtifactStore, options: SandboxOptions, images: Images, way: Way
-) -> AsyncIterator[DockerSandbox]:
-    """With one purpose, which leads to the database and nowhere else; it must leave nothing."""
+class Sandboxes:
+    """One sandbox for each set of purposes, with the services that it has started.
+
+    Args:
+        engine: For all.
+        store: The same.
+    """
+
+    def __init__(self, engine: DockerEngine, store: ArtifactStore) -> None:
+        self._engine, self._store = engine, store
+        self._made: dict[str, DockerSandbox] = {}
+
+    def get(self, egress: EgressSettings) -> DockerSandbox:
+        """The one with these, made for the first test that asks."""
+        key = egress.model_dump_json()
+        options = SandboxOptions(deployment=f"test-{uuid.uuid4().hex[:12]}", concurrency=4)
+        return self._made.setdefault(key, DockerSandbox(self._engine, self._store, options, egress))
+
+    async def require_clean(self, sandbox: DockerSandbox) -> None:
+        """Nothing is left of its runs."""
+        await sandbox.containers.settled()
+        assert await leftovers(self._engine, sandbox.containers.options.deployment, but=SERVICES) == []
+
+    async def close(self) -> None:
+        """End all; nothing may be left at all."""
+        for sandbox in self._made.values():
+            await sandbox.close()
+            assert await leftovers(self._engine, sandbox.containers.options.deployment) == []
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
+    return ArtifactStore(str(tmp_path_factory.mktemp("artifacts")))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sandboxes(engine_host: str, store: ArtifactStore, way_of_all: Way) -> AsyncIterator[Sandboxes]:
+    del way_of_all  # their services are in its network, and so end first
+    engine = DockerEngine(engine_host)
+    sandboxes = Sandboxes(engine, store)
+    yield sandboxes
+    await sandboxes.close()
+    await engine.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def docker_sandbox(sandboxes: Sandboxes, images: Images, way: Way) -> AsyncIterator[DockerSandbox]:
+    """With one purpose, which leads to the database and nowhere else; a test must leave nothing."""
     target = RelayTarget(host=way.host, port=way.port)
     egress = EgressSettings(relays={PURPOSE: {"state": target}}, proxy_image=images.proxy.digest, outbound=way.network)
-    sandbox = DockerSandbox(engine, store, options, egress)
+    sandbox = sandboxes.get(egress)
     yield sandbox
-    await sandbox.close()
-    assert await leftovers(engine, options.deployment) == []
+    await sandboxes.require_clean(sandbox)
 
 
 @pytest.fixture
@@ -209,13 +300,13 @@ def archive(files: Mapping[str, str]) -> bytes:
 
 @dataclass
 class Stack:
-    """One stack with a database of its own, and what it takes to run it."""
+    """One stack, and what it takes to run it."""
 
     pulumi: PulumiSandbox
     store: ArtifactStore
     image: str
     database: Database
-    name: str = field(default_factory=lambda: f"db_{uuid.uuid4().hex[:10]}")
+    name: str = "db"
     settings: StackSettings = field(default_factory=StackSettings)
     packages: tuple[str, ...] = ("banksman",)
     project: bytes = PROJECT
@@ -224,8 +315,10 @@ class Stack:
     engine_options: dict[str, object] = field(default_factory=dict[str, object])
 
     def make(self) -> None:
-        """A role that owns a database for the state, and may make others."""
-        self.database.asked(f"CREATE ROLE {self.name} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD_CANARY}'")
+        """A role that owns a database for the state, and may make others; nothing of earlier tests is left."""
+        self.database.make_role(self.name, f"LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD_CANARY}'")
+        self.database.make_again(self.name, {}, self.name)
+        self.database.asked(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
         self.database.asked(f"CREATE DATABASE {self.name} OWNER {self.name}")
 
     async def begin(self) -> None:
@@ -237,6 +330,30 @@ class Stack:
         assert made.ended == "done", said(made)
         self.settings = StackSettings()
         self.database.copy(self.name, EMPTY, "postgres")
+
+    async def planned(self, code: str) -> PreviewOutcome:
+        """A preview on the empty stack, by the first test that wanted the same."""
+        if code not in PLANNED:
+            made = await self.preview(code)
+            assert made.ended == "done", said(made)
+            PLANNED[code] = made
+        self.settings = self.settings.model_copy(update={"salt": PLANNED[code].salt})
+        return PLANNED[code]
+
+    async def applied(self, code: str) -> tuple[PreviewOutcome, RunOutcome]:
+        """The same, and it was applied."""
+        if code not in APPLIED:
+            planned = await self.planned(code)
+            done = await self.up(code, planned, check_drift=False)
+            assert done.ended == "done", said(done)
+            template = f"applied_{len(APPLIED)}"
+            self.database.copy(self.name, template, "postgres")
+            APPLIED[code] = (template, self.database.made_by(self.name), planned, done)
+        else:
+            template, made, planned, done = APPLIED[code]
+            self.database.copy(template, self.name, self.name)
+            self.database.make_again(self.name, made, self.name)
+        return planned, done
 
     @property
     def secrets(self) -> Mapping[str, SecretBytes]:
@@ -306,7 +423,7 @@ def unmade() -> bool:
     return True
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stack(
     pulumi: PulumiSandbox, store: ArtifactStore, pulumi_image: str, database: Database, unmade: bool
 ) -> Stack:

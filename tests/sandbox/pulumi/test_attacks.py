@@ -9,10 +9,24 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sandbox.pulumi.outcome import RunOutcome
 from sandbox.pulumi.request import Program
-from tests.sandbox.pulumi.conftest import LOCKS, PASSPHRASE_CANARY, PASSWORD_CANARY, Database, Stack, archive, said
+from tests.sandbox.pulumi.conftest import (
+    LOCKS,
+    ONE_LOOP,
+    PASSPHRASE_CANARY,
+    PASSWORD_CANARY,
+    Database,
+    Stack,
+    archive,
+    said,
+)
 from tests.sandbox.pulumi.programs import CALL_PLUGINS, DATABASE, FILL, LOOK_AROUND
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
+
+
+@pytest.fixture
+def unmade() -> bool:
+    return False
 
 
 def got(outcome: RunOutcome) -> list[str]:
@@ -103,7 +117,7 @@ raise ValueError(secret)
 
 
 async def test_a_secret_that_a_program_prints_does_not_come_out(stack: Stack) -> None:
-    first = await stack.preview("import pulumi")
+    first = await stack.planned("import pulumi")
     assert first.salt is not None, said(first)
     canary = 'canary<"7c1e>&x'
     secure = {"secure": encrypted(canary, first.salt, stack.passphrase)}
@@ -131,7 +145,7 @@ async def test_a_program_that_prints_without_end_is_cut(stack: Stack) -> None:
 
 async def test_a_program_that_loops_for_ever_is_stopped_and_leaves_no_lock(stack: Stack, database: Database) -> None:
     code = DATABASE + f'Database("shop", "{stack.name}_shop")\n'
-    planned = await stack.preview(code)
+    planned = await stack.planned(code)
     short = {**stack.engine.limits.model_dump(), "wall_seconds": 25}
     stack.engine_options = {"limits": short, "stop_seconds": 5}
     loops = code + "import time\nwhile not pulumi.runtime.is_dry_run(): time.sleep(1)\n"
@@ -145,7 +159,7 @@ async def test_a_program_that_never_ends_holds_a_preview_for_its_own_limit_alone
     stack: Stack, database: Database
 ) -> None:
     stack.engine_options = {"preview_seconds": 14, "stop_seconds": 3}
-    stopped = await stack.preview("while True: pass\n")
+    stopped = await stack.preview("import time\nwhile True: time.sleep(0.01)\n")
     assert (stopped.ended, stopped.program_unended, stopped.plan) == ("timeout", True, None), said(stopped)
     assert stopped.allowed_seconds == 14
     assert stopped.seconds < 60

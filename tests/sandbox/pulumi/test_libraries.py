@@ -9,9 +9,14 @@ from sandbox.pulumi.libraries import ARCHIVE, libraries_spec
 from sandbox.pulumi.request import Program
 from sandbox.spec import InputFile
 from tests.sandbox.attacks.registry import WHEEL, wheel
-from tests.sandbox.pulumi.conftest import Stack, said
+from tests.sandbox.pulumi.conftest import ONE_LOOP, Stack, said
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
+
+
+@pytest.fixture
+def unmade() -> bool:
+    return False
 
 
 async def installed(docker_sandbox: DockerSandbox, image: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from connectors.artifacts import ArtifactStore
 from sandbox.docker.provider import DockerSandbox
 from sandbox.errors import SandboxError, SpecRefused
-from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome
+from sandbox.pulumi.outcome import RunOutcome
 from sandbox.pulumi.request import (
     STATE_PASSWORD,
     DestroyRequest,
@@ -22,10 +22,10 @@ from sandbox.pulumi.request import (
     UnlockRequest,
     UpRequest,
 )
-from tests.sandbox.pulumi.conftest import LOCKS, Database, Stack, said, still_wanted
+from tests.sandbox.pulumi.conftest import LOCKS, ONE_LOOP, Database, Stack, said, still_wanted
 from tests.sandbox.pulumi.programs import DATABASE
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 WAIT = """
 waiting = Database("first", "NAME_first")
@@ -42,16 +42,15 @@ def shop(stack: Stack, more: str = "") -> str:
     return DATABASE + f'Database("shop", "{stack.name}_shop")\npulumi.export("plain", "seen")\n' + more
 
 
-async def applied(stack: Stack, code: str) -> tuple[PreviewOutcome, RunOutcome]:
-    planned = await stack.preview(code)
-    assert planned.ended == "done", said(planned)
-    done = await stack.up(code, planned, check_drift=False)
+async def applied(stack: Stack, code: str) -> RunOutcome:
+    """A program, to what is there now."""
+    done = await stack.up(code, await stack.preview(code), check_drift=False)
     assert done.ended == "done", said(done)
-    return planned, done
+    return done
 
 
 async def test_history_and_export_are_read(stack: Stack) -> None:
-    await applied(stack, shop(stack, 'pulumi.export("token", pulumi.Output.secret("canary-1b2c"))\n'))
+    await stack.applied(shop(stack, 'pulumi.export("token", pulumi.Output.secret("canary-1b2c"))\n'))
     request = ReadRequest.model_validate(stack.fields())
     history = await stack.pulumi.history(request, stack.secrets)
     assert [one["kind"] for one in json.loads(await stack.text(history.content))] == ["update"]
@@ -62,7 +61,7 @@ async def test_history_and_export_are_read(stack: Stack) -> None:
 
 
 async def test_what_was_changed_by_hand_is_seen_and_stops_an_up(stack: Stack, database: Database) -> None:
-    await applied(stack, shop(stack))
+    await stack.applied(shop(stack))
     looked = RefreshRequest.model_validate(stack.fields())
     same = await stack.pulumi.refresh(looked, stack.secrets)
     assert same.ended == "done", said(same)
@@ -88,7 +87,7 @@ async def commands_of(sandbox: DockerSandbox, running: "asyncio.Task[RunOutcome]
     top = cast("Callable[[str], Mapping[str, list[list[str]] | None]]", engine.api.top)  # pyright: ignore[reportAttributeAccessIssue] - only here
     seen: set[str] = set()
     while not running.done():
-        await asyncio.wait([running], timeout=0.05)
+        await asyncio.wait([running], timeout=0.2)
         for name in [name for name in sandbox.containers.live if "-engine-" in name]:
             with contextlib.suppress(SandboxError):  # it is not there yet, or no more
                 seen |= {row[-1] for row in (await engine.call(top, name))["Processes"] or ()}
@@ -107,7 +106,7 @@ async def test_beside_the_cli_no_language_host_is_started(stack: Stack, docker_s
 
 
 async def test_a_plan_of_another_state_is_not_applied(stack: Stack, database: Database) -> None:
-    planned = await stack.preview(shop(stack))
+    planned = await stack.planned(shop(stack))
     await applied(stack, DATABASE + f'Database("other", "{stack.name}_other")\n')
     stale = await stack.up(shop(stack), planned)
     assert stale.ended == "changed", said(stale)
@@ -117,7 +116,7 @@ async def test_a_plan_of_another_state_is_not_applied(stack: Stack, database: Da
 
 
 async def test_a_stack_is_destroyed_as_it_was_looked_at_and_not_otherwise(stack: Stack, database: Database) -> None:
-    planned, done = await applied(stack, shop(stack))
+    planned, done = await stack.applied(shop(stack))
     old = DestroyRequest.model_validate({**stack.fields(), "identity": planned.identity_before})
     refused = await stack.pulumi.destroy(old, stack.secrets, last_look=still_wanted)
     assert refused.ended == "changed", said(refused)
@@ -135,8 +134,8 @@ async def test_a_stack_is_destroyed_as_it_was_looked_at_and_not_otherwise(stack:
 
 
 async def test_an_exported_state_is_put_back(stack: Stack) -> None:
-    _, done = await applied(stack, shop(stack))
-    _, later = await applied(stack, shop(stack, f'Database("more", "{stack.name}_more")\n'))
+    _, done = await stack.applied(shop(stack))
+    later = await applied(stack, shop(stack, f'Database("more", "{stack.name}_more")\n'))
     fields = {**stack.fields(), "exported": done.state_after, "identity": later.identity_after}
     back = await stack.pulumi.import_state(ImportRequest.model_validate(fields), stack.secrets, last_look=still_wanted)
     assert back.ended == "done", said(back)
@@ -147,7 +146,7 @@ async def test_an_exported_state_is_put_back(stack: Stack) -> None:
 async def half_way(stack: Stack, database: Database, run_id: str) -> AsyncGenerator["asyncio.Task[RunOutcome]"]:
     """An up that has made one thing, holds the lock, and waits."""
     code = shop(stack, WAIT.replace("NAME", stack.name))
-    planned = await stack.preview(code)
+    planned = await stack.planned(code)
     running = asyncio.create_task(stack.up(code, planned, check_drift=False, run_id=run_id))
     try:
         async with asyncio.timeout(120):
@@ -205,7 +204,7 @@ async def test_a_broken_program_is_told_as_it_is(stack: Stack) -> None:
 
 
 async def test_a_wrong_passphrase_reads_nothing(stack: Stack) -> None:
-    planned = await stack.preview(shop(stack))
+    planned = await stack.planned(shop(stack))
     stack.passphrase = "another"
     outcome = await stack.up(shop(stack), planned, check_drift=False)
     assert outcome.ended == "failed"
@@ -222,7 +221,7 @@ async def test_a_database_that_does_not_answer_is_a_failure_and_not_a_stack(stac
 
 
 async def test_a_missing_archive_ends_the_run_before_pulumi_changes_anything(stack: Stack) -> None:
-    planned = await stack.preview(shop(stack))
+    planned = await stack.planned(shop(stack))
     fields = {**stack.fields(), "plan": planned.plan, "identity": planned.identity_before}
     program = {"archive": await stack.store.put(b"no archive")}
     request = UpRequest.model_validate({**fields, "program": program, "check_drift": False})
@@ -242,7 +241,7 @@ import pulumi
 for number in range(30):
     pulumi.ComponentResource("example:index:Large", f"large-{number}", {"text": str(number + 10) * 40_000})
 """
-    planned, done = await applied(stack, code)
+    planned, done = await stack.applied(code)
     assert len(await stack.text(planned.plan)) > 2_000_000
     assert len(await stack.resources(done.state_after)) == 31
 

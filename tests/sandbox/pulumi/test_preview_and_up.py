@@ -3,9 +3,9 @@
 import pytest
 
 from sandbox.pulumi.outcome import ResourceProgress
-from tests.sandbox.pulumi.conftest import Database, Stack, said
+from tests.sandbox.pulumi.conftest import ONE_LOOP, Database, Stack, said
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 PROGRAM = """
 import pulumi

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from sandbox.docker.container import SandboxOptions
+from sandbox.docker.container import Containers, SandboxOptions
 from sandbox.docker.engine import Engine
 from sandbox.docker.hardening import JOINT, Place, container_config, refuse_weak
 from sandbox.docker.provider import DockerSandbox, Part
@@ -13,7 +13,7 @@ from sandbox.docker.reaper import Reaper
 from sandbox.errors import IsolationMissing
 from sandbox.pulumi.joint import joint_volume
 from sandbox.spec import Limits, RunSpec
-from tests.sandbox.pulumi.conftest import PURPOSE, Way
+from tests.sandbox.pulumi.conftest import ONE_LOOP, PURPOSE, Way
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
 
@@ -36,6 +36,7 @@ for where in [(sys.argv[1], sys.argv[2]), (host, "22"), ("1.1.1.1", "443")]:
 """
 
 
+@ONE_LOOP
 async def test_a_relay_leads_to_its_target_and_nowhere_else(
     docker_sandbox: DockerSandbox, image: str, way: Way
 ) -> None:
@@ -48,6 +49,7 @@ async def test_a_relay_leads_to_its_target_and_nowhere_else(
     assert way.connections == 2
 
 
+@ONE_LOOP
 async def test_two_containers_meet_in_a_small_volume_that_goes_with_them(
     docker_sandbox: DockerSandbox, image: str
 ) -> None:
@@ -66,10 +68,8 @@ async def test_two_containers_meet_in_a_small_volume_that_goes_with_them(
     assert read.exit_code == 0
 
 
-async def test_the_reaper_takes_the_volume_of_a_dead_worker(
-    docker_sandbox: DockerSandbox, engine: Engine, options: SandboxOptions
-) -> None:
-    labels = docker_sandbox.containers.labels("volume", run="dead")
+async def test_the_reaper_takes_the_volume_of_a_dead_worker(engine: Engine, options: SandboxOptions) -> None:
+    labels = Containers(engine, options).labels("volume", run="dead")
     name = f"banksman-joint-dead-{uuid.uuid4().hex[:8]}"
     await engine.call(engine.api.create_volume, name, driver="local", driver_opts={}, labels=labels)
     reaped = await Reaper(engine, options, set).round()

@@ -1,6 +1,5 @@
 """Pulumi Cloud's twin in a world outside, which only proxies reach, and stacks whose state it keeps."""
 
-import asyncio
 import random
 import socket
 import uuid
@@ -27,7 +26,7 @@ from tests.sandbox.attacks.world import Outside, outside_on
 from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.cloud import service
 from tests.sandbox.pulumi.cloud.twin import Twin, served
-from tests.sandbox.pulumi.conftest import PASSWORD_CANARY, PURPOSE, Database, Stack, Way, copy
+from tests.sandbox.pulumi.conftest import PASSWORD_CANARY, PURPOSE, Database, Stack, Way
 
 HOST = "api.pulumi.example"
 GONE = "gone.pulumi.example"
@@ -131,17 +130,17 @@ def _require_port(address: str) -> None:
         pytest.skip(f"only who may listen on port 443 can be Pulumi Cloud: {error}")
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    """Of one test: some look through all that it holds."""
+    return ArtifactStore(str(tmp_path / "artifacts"))
+
+
 @pytest_asyncio.fixture
 async def way(cloud: Cloud, database: Database) -> AsyncIterator[Way]:
     """The providers' way to the database, on the same network."""
-    way = Way(cloud.outside.network, cloud.address, 0)
-
-    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        other_reader, other_writer = await asyncio.open_unix_connection(str(database.socket))
-        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
-
-    way.server = await asyncio.start_server(join, cloud.address, 0)
-    way.port = int(way.server.sockets[0].getsockname()[1])
+    way = Way(cloud.outside.network, cloud.address, database.socket)
+    await way.open()
     yield way
     way.shut()
 

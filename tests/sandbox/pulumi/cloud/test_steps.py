@@ -34,7 +34,7 @@ from sandbox.provisioning import Images
 from sandbox.pulumi.request import ACCESS_TOKEN
 from sandbox.pulumi.runner import PulumiSandbox
 from sandbox.spec import Limits
-from tests.connectors.vault.server import House
+from tests.connectors.vault.server import House, VaultServer
 from tests.sandbox.conftest import leftovers
 from tests.sandbox.pulumi.cloud.conftest import GONE, URL, Cloud, Member, kept
 from tests.sandbox.pulumi.conftest import Database, Way
@@ -47,7 +47,15 @@ from workers.stacks import Stacks
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
-vault_server, house = steps.vault_server, steps.house
+vault_server = steps.vault_server
+
+
+@pytest_asyncio.fixture
+async def house(vault_server: VaultServer) -> AsyncIterator[House]:
+    house = await House.build(vault_server)
+    yield house
+    await house.close()
+
 
 MORE = SHOP + 'Database("more", "NAME_more")\n'
 WAITING = """
@@ -145,7 +153,7 @@ async def shop(
 
 
 async def test_what_is_approved_holds_the_last_update(shop: Shop, member: Member) -> None:
-    changed = await shop.deployed()
+    changed = await shop.deploy()
     assert changed.outputs == {"database": f"{shop.name}_shop", "token": "[secret]"}
     assert shop.databases == ["shop"]
     await shop.prepare(MORE)

@@ -1,10 +1,14 @@
-"""The steps of both workers on real parts: Vault with each process's own login, two database roles, real containers."""
+"""The steps of both workers on real parts: Vault with each process's own login, two database roles, real containers.
+
+All tests work on one stack after another of the same name: what one of them prepared, planned or deployed is the next
+one's, too.
+"""
 
 import asyncio
 import dataclasses
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -41,11 +45,10 @@ from activities.sandbox.contracts import Source
 from connectors.artifacts import ArtifactStore
 from connectors.pulumi import identity
 from connectors.pulumi.approval import UpdateStackParameters
+from connectors.vault import VaultSession
 from deploy.local.tools import CACHE
 from deploy.vault.bootstrap import seed_secret
 from hitl.approval.plan import read_plan
-from sandbox.docker.container import SandboxOptions
-from sandbox.docker.engine import Engine as DockerEngine
 from sandbox.docker.provider import DockerSandbox
 from sandbox.egress.purposes import EgressSettings
 from sandbox.egress.registries import MirrorSettings
@@ -57,8 +60,15 @@ from sandbox.spec import Limits
 from tests.activities.guard.attempts import admitted, times
 from tests.connectors.vault.server import House, VaultServer
 from tests.hitl.approval.granting import Gateway
-from tests.sandbox.conftest import leftovers
-from tests.sandbox.pulumi.conftest import EMPTY, PASSPHRASE_CANARY, PROJECT, Database, Way, still_wanted
+from tests.sandbox.pulumi.conftest import (
+    EMPTY,
+    PASSPHRASE_CANARY,
+    PROJECT,
+    Database,
+    Sandboxes,
+    Way,
+    still_wanted,
+)
 from workers.sandbox import Provision
 from workers.settings import Settings
 from workers.stack_engine import OwnEngine
@@ -97,11 +107,57 @@ def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServ
     server.stop()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def house(vault_server: VaultServer) -> AsyncIterator[House]:
     house = await House.build(vault_server)
     yield house
     await house.close()
+
+
+@dataclass(frozen=True)
+class Logins:
+    """Of the three workers."""
+
+    sandbox: VaultSession
+    destructive: VaultSession
+    connectors: VaultSession
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def logins(house: House) -> AsyncIterator[Logins]:
+    logins = Logins(
+        sandbox=await house.login("sandbox"),
+        destructive=await house.login("destructive"),
+        connectors=await house.login("connectors"),
+    )
+    each = (logins.sandbox, logins.destructive, logins.connectors)
+    keeping = [asyncio.create_task(one.keep_alive()) for one in each]
+    yield logins
+    for one in keeping:
+        one.cancel()
+    await asyncio.gather(*keeping, return_exceptions=True)
+
+
+@dataclass
+class Former:
+    """What earlier tests made, by the programs that had been applied one after the other, and what they asked for.
+
+    Attributes:
+        prepared: What commits were taken apart into.
+        previewed: What they would change.
+        deployed: A copy of the state's database, the databases that programs had made, and how it was told.
+    """
+
+    prepared: dict[str, PreparedStack] = field(default_factory=dict[str, PreparedStack])
+    previewed: dict[str, StackPreviewed] = field(default_factory=dict[str, StackPreviewed])
+    deployed: dict[tuple[str, ...], tuple[str, Mapping[str, str], StackChanged]] = field(
+        default_factory=dict[tuple[str, ...], tuple[str, Mapping[str, str], StackChanged]]
+    )
+
+
+@pytest.fixture(scope="session")
+def former() -> Former:
+    return Former()
 
 
 @dataclass
@@ -120,6 +176,8 @@ class Shop:
     database: Database
     vault: House
     folder: Path
+    former: Former = field(default_factory=Former)
+    applied: tuple[str, ...] = ()
     prepared: PreparedStack | None = None
     beats: list[object] = field(default_factory=list[object])
 
@@ -172,11 +230,14 @@ class Shop:
         return commit.stdout.decode().strip(), packed.stdout
 
     async def prepare(self, code: str = SHOP, **more: str | bytes) -> PreparedStack:
-        source = await self.commit(code, **more)
-        asked = PrepareStackRequest(place=self.place, source=source)
-        prepared = await self.run(self.looks.prepare_stack, asked)
-        self.prepared = prepared
-        return prepared
+        """Take a commit of these files apart, unless an earlier test did."""
+        key = repr((code, sorted(more.items())))
+        if key not in self.former.prepared:
+            source = await self.commit(code, **more)
+            asked = PrepareStackRequest(place=self.place, source=source)
+            self.former.prepared[key] = await self.run(self.looks.prepare_stack, asked)
+        self.prepared = self.former.prepared[key]
+        return self.prepared
 
     async def begin(self) -> None:
         """An empty stack, as `Stack.begin` says."""
@@ -187,6 +248,33 @@ class Shop:
         await self.preview()
         self.prepared = None
         self.database.copy(self.name, EMPTY, "postgres")
+
+    async def planned(self, code: str = SHOP, **more: str | bytes) -> StackPreviewed:
+        """Prepare and preview, unless an earlier test did, on a stack that only `deployed` has changed."""
+        prepared = await self.prepare(code, **more)
+        key = repr((self.applied, prepared.prepared))
+        if key not in self.former.previewed:
+            self.former.previewed[key] = await self.preview()
+        return self.former.previewed[key]
+
+    async def deployed(self, *programs: str) -> StackChanged:
+        """These programs were applied one after the other to an empty stack; by an earlier test, if there was one."""
+        programs = programs or (SHOP,)
+        if programs not in self.former.deployed:
+            if programs[:-1]:
+                await self.deployed(*programs[:-1])
+            changed = await self.update(await self.planned(programs[-1]))
+            assert changed.outcome.ended == "applied", changed
+            template = f"deployed_{len(self.former.deployed)}"
+            self.database.copy(self.name, template, "postgres")
+            self.former.deployed[programs] = (template, self.database.made_by(self.name), changed)
+        else:
+            template, made, changed = self.former.deployed[programs]
+            make_state(self.database, self.name, template)
+            self.database.make_again(self.name, made, f"{self.name}_change")
+            await self.prepare(programs[-1])
+        self.applied = programs
+        return changed
 
     async def seal(self) -> str:
         return (await self.run(self.seals.seal_credentials, SealCredentialsRequest(place=self.place))).secrets
@@ -217,9 +305,9 @@ class Shop:
         decisions = Gateway(self.folder).grant("alice", approval_run_id=uuid.uuid4().hex)
         return GrantedRequest(plan=plan, decisions=tuple(decisions))
 
-    async def deployed(self, code: str = SHOP, **more: str) -> StackChanged:
-        """Prepare, preview and apply."""
-        await self.prepare(code, **more)
+    async def deploy(self, code: str = SHOP) -> StackChanged:
+        """Prepare, preview and apply, to what is there now."""
+        await self.prepare(code)
         changed = await self.update(await self.preview())
         assert changed.outcome.ended == "applied", changed
         return changed
@@ -256,13 +344,10 @@ class Shop:
 
 def make_roles(database: Database, name: str) -> None:
     """One that looks and one that changes; in the state's database both are the one that owns its tables."""
-    for sql in (
-        f"CREATE ROLE {name}_state NOLOGIN",
-        f"CREATE ROLE {name}_look LOGIN PASSWORD '{LOOK_PASSWORD}'",
-        f"CREATE ROLE {name}_change LOGIN CREATEDB CREATEROLE PASSWORD '{CHANGE_PASSWORD}'",
-        f"GRANT {name}_state TO {name}_look, {name}_change",
-    ):
-        database.asked(sql)
+    database.make_role(f"{name}_state", "NOLOGIN")
+    database.make_role(f"{name}_look", f"LOGIN PASSWORD '{LOOK_PASSWORD}'")
+    database.make_role(f"{name}_change", f"LOGIN CREATEDB CREATEROLE PASSWORD '{CHANGE_PASSWORD}'")
+    database.asked(f"GRANT {name}_state TO {name}_look, {name}_change")
 
 
 def make_state(database: Database, name: str, template: str | None = None) -> None:
@@ -302,6 +387,11 @@ async def put_secrets(house: House, name: str, **changes: str) -> None:
 
 
 @pytest.fixture
+def unmade() -> bool:
+    return False
+
+
+@pytest.fixture
 def noise() -> str:
     """Known drift; a test that has some gives another."""
     return "noise: []\n"
@@ -315,23 +405,25 @@ def said() -> dict[str, object]:
 
 @pytest.fixture
 def stack_name(database: Database) -> str:
-    """Of the state's database, and before the names of all that programs make; its roles are there."""
-    name = f"s{uuid.uuid4().hex[:10]}"
+    """Of the state's database, and before the names of all that programs make; its roles are there, and no more."""
+    name = "shop"
     make_roles(database, name)
+    database.make_again(name, {}, f"{name}_change")
     return name
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def shop(
-    engine: DockerEngine,
+    sandboxes: Sandboxes,
     store: ArtifactStore,
-    options: SandboxOptions,
     images: Images,
     pulumi_image: str,
     way: Way,
     database: Database,
     stack_name: str,
     house: House,
+    logins: Logins,
+    former: Former,
     tmp_path: Path,
     noise: str,
     said: dict[str, object],
@@ -344,19 +436,17 @@ async def shop(
     stacks = Stacks.load(write_stacks(tmp_path, name, way, noise="noise.yaml", **said), environment="live")
     mirrors = {"package-registries": MirrorSettings()}
     others = EgressSettings(mirrors=mirrors, proxy_image=images.proxy.digest, outbound=way.network)
-    egress = stacks.said.opened(others)
-    sandbox = DockerSandbox(engine, store, options, egress)
+    sandbox = sandboxes.get(stacks.said.opened(others))
     settings = Settings(sandbox_images=CACHE / "images.json", artifacts=store.location)
     own = OwnEngine(Provision(sandbox, images.base.digest, _MEMORY), settings)
     assert (await own.place()).image == pulumi_image
     parts = StackSessions(stacks, own, store)
-    destructive = await house.login("destructive")
     shop = Shop(
         name=name,
-        looks=StackActivities(parts, await house.login("sandbox")),
-        changes=StackDestruction(parts, DestructiveSecrets(destructive)),
-        records=destructive,
-        seals=StackCredentials(await house.login("connectors")),
+        looks=StackActivities(parts, logins.sandbox),
+        changes=StackDestruction(parts, DestructiveSecrets(logins.destructive)),
+        records=logins.destructive,
+        seals=StackCredentials(logins.connectors),
         store=store,
         pulumi=PulumiSandbox(sandbox, store, Path(str(identity.__file__))),
         sandbox=sandbox,
@@ -364,9 +454,9 @@ async def shop(
         database=database,
         vault=house,
         folder=tmp_path,
+        former=former,
     )
     if not unmade:
         await shop.begin()
     yield shop
-    await sandbox.close()
-    assert await leftovers(engine, options.deployment) == []
+    await sandboxes.require_clean(sandbox)

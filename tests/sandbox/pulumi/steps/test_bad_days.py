@@ -16,10 +16,10 @@ from connectors.pulumi.approval import UNLOCK_ACTION, UnlockStackParameters, Upd
 from connectors.pulumi.outcome import Ended
 from hitl.approval.plan import Change, Plan, Resource, Risk, read_plan
 from sandbox.pulumi.outcome import RunOutcome
-from tests.sandbox.pulumi.conftest import LOCKS, Database
+from tests.sandbox.pulumi.conftest import LOCKS, ONE_LOOP, Database
 from tests.sandbox.pulumi.steps.conftest import SHOP, Shop, put_secrets
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 MORE = SHOP + 'Database("more", "NAME_more")\n'
 NOISE = """\
@@ -47,8 +47,7 @@ def altered(previewed: StackPreviewed, **parameters: JsonValue) -> str:
 
 async def test_what_is_not_what_was_approved_applies_nothing(shop: Shop) -> None:
     """A program that was changed since, another configuration, another environment's plan: each with its own grant."""
-    await shop.prepare()
-    previewed = await shop.preview()
+    previewed = await shop.planned()
     program = await shop.prepare(MORE)
     with pytest.raises(Conflict, match=r"no longer as approved: commit, program"):
         await shop.run(shop.changes.update_stack, shop.granted(altered(previewed, prepared=program.prepared)))
@@ -61,8 +60,7 @@ async def test_what_is_not_what_was_approved_applies_nothing(shop: Shop) -> None
 
 
 async def test_a_state_that_another_update_changed_is_a_conflict(shop: Shop) -> None:
-    await shop.prepare(MORE)
-    old = await shop.preview()
+    old = await shop.planned(MORE)
     await shop.deployed()
     with pytest.raises(Conflict, match="its state was changed since"):
         await shop.update(old)
@@ -71,8 +69,7 @@ async def test_a_state_that_another_update_changed_is_a_conflict(shop: Shop) -> 
 
 async def test_drift_since_the_approval_is_a_conflict(shop: Shop, database: Database) -> None:
     await shop.deployed()
-    await shop.prepare(MORE)
-    previewed = await shop.preview()
+    previewed = await shop.planned(MORE)
     database.asked(f"COMMENT ON DATABASE {shop.name}_shop IS 'by hand'")
     with pytest.raises(Conflict, match="by hand"):
         await shop.update(previewed)
@@ -99,8 +96,7 @@ async def test_known_noise_stops_nobody(shop: Shop, database: Database, noise: s
 
 
 async def test_an_attempt_after_one_that_did_nothing_applies_and_a_grant_applies_once(shop: Shop) -> None:
-    await shop.prepare()
-    granted = shop.grant(await shop.preview())
+    granted = shop.grant(await shop.planned())
     changed = await shop.run(shop.changes.update_stack, granted, attempt=2)
     assert changed.outcome.ended is Ended.APPLIED
     assert shop.databases == ["shop"]
@@ -126,8 +122,7 @@ async def reached(shop: Shop, running: "asyncio.Task[RunOutcome] | asyncio.Task[
 @pytest.mark.parametrize("next_", [(2, 3), (1, 1)], ids=["tried again", "reset, and counted from one again"])
 async def test_a_worker_lost_half_way_does_not_apply_twice(shop: Shop, next_: tuple[int, int]) -> None:
     """The first attempt's process is gone without a word: its container with it, and its lock is left."""
-    await shop.prepare(WAITING)
-    granted = shop.grant(await shop.preview())
+    granted = shop.grant(await shop.planned(WAITING))
     mine: dict[str, object] = {"activity_id": uuid.uuid4().hex[:8], "scheduled_time": datetime.now(UTC)}
     run, running = await begun(shop, granted, **mine)
     with pytest.raises(Unavailable, match="still runs"):
@@ -145,8 +140,7 @@ async def test_a_worker_lost_half_way_does_not_apply_twice(shop: Shop, next_: tu
 
 
 async def test_an_engine_lost_half_way_is_told_with_what_was_done(shop: Shop) -> None:
-    await shop.prepare(WAITING)
-    running = asyncio.create_task(shop.update(await shop.preview()))
+    running = asyncio.create_task(shop.update(await shop.planned(WAITING)))
     await reached(shop, running)
     live = [name for name in shop.sandbox.containers.live if name.startswith("banksman-run-") and "u-engine" in name]
     await shop.kill(live[0].removeprefix("banksman-run-").partition("-engine")[0])
@@ -157,10 +151,10 @@ async def test_an_engine_lost_half_way_is_told_with_what_was_done(shop: Shop) ->
 
 
 async def test_a_cancelled_update_ends_cleanly_and_tells_what_was_done(shop: Shop) -> None:
-    await shop.prepare(WAITING)
+    granted = shop.grant(await shop.planned(WAITING))
     environment = shop.environment()
     step = shop.admitted(shop.changes.update_stack)
-    running = asyncio.create_task(environment.run(step, shop.grant(await shop.preview())))
+    running = asyncio.create_task(environment.run(step, granted))
     await reached(shop, running)
     environment.cancel(activity.ActivityCancellationDetails(cancel_requested=True))
     told = await running
@@ -171,10 +165,10 @@ async def test_a_cancelled_update_ends_cleanly_and_tells_what_was_done(shop: Sho
 
 
 async def test_a_worker_that_ends_leaves_the_rest_to_another(shop: Shop) -> None:
-    await shop.prepare(WAITING)
+    granted = shop.grant(await shop.planned(WAITING))
     environment = shop.environment()
     step = shop.admitted(shop.changes.update_stack)
-    running = asyncio.create_task(environment.run(step, shop.grant(await shop.preview())))
+    running = asyncio.create_task(environment.run(step, granted))
     await reached(shop, running)
     environment.cancel(activity.ActivityCancellationDetails(worker_shutdown=True))
     with pytest.raises(asyncio.CancelledError):
@@ -197,8 +191,7 @@ async def test_a_program_that_fails_while_it_is_applied_is_partially_applied(sho
 
 
 async def test_a_wrong_passphrase_is_named(shop: Shop) -> None:
-    await shop.prepare()
-    previewed = await shop.preview()
+    previewed = await shop.planned()
     salt = read_plan(previewed.plan or "").parameters_as(UpdateStackParameters).salt
     await shop.prepare(SHOP, **{"Pulumi.dev.yaml": f"encryptionsalt: {salt}\n"})
     await put_secrets(shop.vault, shop.name, passphrase="another-canary-aa")
@@ -222,8 +215,7 @@ async def test_a_backend_that_is_gone_is_tried_again(shop: Shop) -> None:
 
 
 async def test_a_lock_of_a_dead_run_is_seen_and_taken_away(shop: Shop) -> None:
-    await shop.prepare(WAITING)
-    run, running = await begun(shop, shop.grant(await shop.preview()))
+    run, running = await begun(shop, shop.grant(await shop.planned(WAITING)))
     with pytest.raises(Conflict, match="still lives"):
         await shop.run(shop.changes.unlock_stack, unlocking(shop, f"pulumi-{run}"))
     await shop.kill(run)

@@ -10,10 +10,11 @@ from connectors.errors import Conflict, InvalidRequest
 from connectors.pulumi.outcome import Ended
 from hitl.approval.plan import read_plan
 from sandbox.errors import SpecRefused
+from tests.sandbox.pulumi.conftest import ONE_LOOP
 from tests.sandbox.pulumi.steps.conftest import SHOP, Shop
 from tests.sandbox.pulumi.test_policies import HOUSE, one
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 PACK = "runtime: {name: python, options: {virtualenv: venv}}\nversion: 1.2.3\ndescription: Of the house.\n"
 FILES = {
@@ -39,7 +40,7 @@ async def test_a_commits_packs_are_found_and_what_they_warn_of_is_in_the_plan(sh
     kept = json.loads(await shop.text(prepared.prepared))
     assert kept["policies"] == [{"folder": "policies/house", "version": "1.2.3", "config": {}}]
     assert kept["libraries"] is None
-    previewed = await shop.preview()
+    previewed = await shop.planned(NAMELESS, **FILES)
     assert previewed.plan is not None
     assert "Policy packs: house 1.2.3; 1 warnings" in previewed.lines
     warned = "policy documented (advisory): Databases have a comment."
@@ -61,9 +62,8 @@ async def test_a_mandatory_violation_is_one_clear_error_and_no_plan(shop: Shop) 
 
 
 async def test_a_pack_that_changed_after_the_approval_applies_nothing(shop: Shop) -> None:
-    await shop.prepare(SHOP, **FILES)
-    previewed = await shop.preview()
-    lax = await shop.prepare(SHOP, **{**FILES, "policies/house/__main__.py": one("pass")})
+    previewed = await shop.planned(NAMELESS, **FILES)
+    lax = await shop.prepare(NAMELESS, **{**FILES, "policies/house/__main__.py": one("pass")})
     with pytest.raises(Conflict, match=r"no longer as approved: .*program"):
         await shop.run(shop.changes.update_stack, shop.granted(with_prepared(previewed, lax.prepared)))
     assert shop.databases == []

@@ -11,9 +11,10 @@ from activities.pulumi.place import StackPlace
 from connectors.errors import InvalidRequest
 from sandbox.errors import SpecRefused
 from tests.sandbox.attacks.registry import WHEEL, wheel
+from tests.sandbox.pulumi.conftest import ONE_LOOP
 from tests.sandbox.pulumi.steps.conftest import FOLDER, REPOSITORY, SHOP, Shop
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 
 async def test_only_the_project_s_folder_is_taken_and_nothing_of_git(shop: Shop) -> None:

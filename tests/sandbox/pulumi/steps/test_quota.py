@@ -5,11 +5,11 @@ import uuid
 import pytest
 
 from connectors.pulumi.outcome import Ended
-from tests.sandbox.pulumi.conftest import Database
+from tests.sandbox.pulumi.conftest import ONE_LOOP, Database
 from tests.sandbox.pulumi.steps.conftest import CHANGE_PASSWORD, Shop
 from tests.sandbox.pulumi.steps.test_bad_days import HISTORY
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 # The doorway is the database that the provider logs in to, whatever it makes then.
 BEGIN = """
@@ -51,7 +51,7 @@ async def test_a_limit_that_is_reached_half_way_is_named_and_nothing_is_tried_ag
 ) -> None:
     database.asked(f"ALTER DATABASE {doorway} OWNER TO {shop.name}_change")
     later = LATER.replace("DOORWAY", doorway)
-    await shop.deployed(FIRST_DAY.replace("DOORWAY", doorway))
+    await shop.deploy(FIRST_DAY.replace("DOORWAY", doorway))
     await shop.prepare(later.replace("LIMIT", "0"))
     changed = await shop.update(await shop.preview())
 

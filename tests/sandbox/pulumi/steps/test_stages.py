@@ -8,10 +8,10 @@ import pytest
 
 from connectors.pulumi.outcome import Ended
 from sandbox.errors import SandboxError
-from tests.sandbox.pulumi.conftest import LOCKS
+from tests.sandbox.pulumi.conftest import LOCKS, ONE_LOOP
 from tests.sandbox.pulumi.steps.conftest import Shop
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 WAITS_AT_ITS_END = """
 from databases import Database
@@ -44,8 +44,7 @@ def there(shop: Shop) -> bool:
 
 @pytest.mark.parametrize("stage", [there, locked, made], ids=lambda stage: stage.__name__)
 async def test_an_engine_lost_at_a_stage_is_told_as_it_is(shop: Shop, stage: Callable[[Shop], bool]) -> None:
-    await shop.prepare(WAITS_AT_ITS_END)
-    previewed = await shop.preview()
+    previewed = await shop.planned(WAITS_AT_ITS_END)
     running = asyncio.create_task(shop.update(previewed))
     async with asyncio.timeout(120):
         while not stage(shop):

@@ -10,11 +10,11 @@ from activities.guard.granted import GrantedRequest
 from activities.pulumi.contracts import PreviewRequest, RestoreLook
 from connectors.pulumi.empty_state import EMPTY_STATE
 from tests.activities.guard.attempts import Waited
-from tests.sandbox.pulumi.conftest import LOCKS
+from tests.sandbox.pulumi.conftest import LOCKS, ONE_LOOP
 from tests.sandbox.pulumi.steps.conftest import Shop
 from tests.sandbox.pulumi.steps.test_bad_days import MORE, unlocking
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 LEASED, ORDERED = 0, 1
 """So many times the server is asked before the credential is leased, and before the container has its order."""
@@ -49,7 +49,7 @@ async def state(shop: Shop) -> str | None:
 
 
 async def updating(shop: Shop) -> Change:
-    return Change(shop.changes.update_stack, shop.grant(await shop.preview()))
+    return Change(shop.changes.update_stack, shop.grant(await shop.planned(MORE)))
 
 
 async def destroying(shop: Shop) -> Change:

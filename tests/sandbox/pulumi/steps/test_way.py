@@ -8,15 +8,10 @@ from activities.pulumi.contracts import DriftLook, PrepareStackRequest, PreviewR
 from connectors.pulumi.approval import UpdateStackParameters
 from connectors.pulumi.outcome import Ended
 from hitl.approval.plan import read_plan
-from tests.sandbox.pulumi.conftest import PASSPHRASE_CANARY
+from tests.sandbox.pulumi.conftest import ONE_LOOP, PASSPHRASE_CANARY
 from tests.sandbox.pulumi.steps.conftest import CHANGE_PASSWORD, FOLDER, LOOK_PASSWORD, REPOSITORY, SHOP, Shop
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def unmade() -> bool:
-    return False
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), ONE_LOOP]
 
 
 @pytest.mark.parametrize("unmade", [True])
@@ -71,7 +66,7 @@ async def gone(shop: Shop) -> None:
 
 
 async def test_what_is_kept_and_answered_holds_no_secret(shop: Shop) -> None:
-    changed = await shop.deployed()
+    changed = await shop.deploy()
     outputs = await shop.run(shop.looks.read_outputs, await shop.look())
     assert outputs.outputs == {"database": f"{shop.name}_shop", "token": "[secret]"}
     assert outputs.state == changed.outcome.state_after
@@ -152,8 +147,7 @@ async def test_the_same_commit_is_the_same_artifact(shop: Shop) -> None:
 
 
 async def test_what_is_said_to_be_done_is_looked_up_in_the_state(shop: Shop) -> None:
-    await shop.prepare()
-    previewed = await shop.preview()
+    previewed = await shop.planned()
     assert previewed.whole_plan is not None
     assert previewed.exported is not None
     said = SaidDone(whole_plan=previewed.whole_plan, exported=previewed.exported)
