@@ -43,6 +43,7 @@ class Call(BaseModel):
 
     argv: list[str]
     environment: dict[str, str]
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def _forking() -> Forking:
     return Forking(ours, process)
 
 
-def start(script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], out: int, err: int) -> Command:
+def start(
+    script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], out: int, err: int, folder: Path = ROOT
+) -> Command:
     """Start the command.
 
     Args:
@@ -126,11 +129,12 @@ def start(script: Path, arguments: Sequence[str], *, environment: Mapping[str, s
         environment: The whole environment.
         out: Where it writes results, a file descriptor.
         err: Where it writes everything else.
+        folder: Which it works in.
     """
     told, telling = os.pipe()
     args = [str(script), *arguments]
     try:
-        call = Call(argv=args, environment=dict(environment)).model_dump_json().encode()
+        call = Call(argv=args, environment=dict(environment), folder=folder).model_dump_json().encode()
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [out, err, telling]))
         _forking().calls.sendmsg([call], [rights])
     finally:
@@ -140,7 +144,7 @@ def start(script: Path, arguments: Sequence[str], *, environment: Mapping[str, s
 
 
 def run(
-    script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], seconds: float
+    script: Path, arguments: Sequence[str], *, environment: Mapping[str, str], seconds: float, folder: Path = ROOT
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end, as `subprocess.run` does; it is killed after so many seconds.
 
@@ -156,7 +160,7 @@ def run(
         writers.append(writer)
     try:
         try:
-            command = start(script, arguments, environment=environment, out=writers[0], err=writers[1])
+            command = start(script, arguments, environment=environment, out=writers[0], err=writers[1], folder=folder)
         finally:
             _close(*writers)
         if not _read(readers, until=until):
@@ -227,6 +231,7 @@ def _become(call: Call, out: int, err: int) -> None:
     os.dup2(out, 1)
     os.dup2(err, 2)
     _close(out, err)
+    os.chdir(call.folder)
     sys.argv[:] = call.argv
     os.environ.clear()
     os.environ.update(call.environment)

@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from tests.docs.markdown import PAGES, ROOT, blocks, command_lines
+from tests.stack import forked
 from tests.stack.running import BIN, Running, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
@@ -99,6 +100,8 @@ def as_written(running: Running, words: list[str], reader: Path) -> "subprocess.
     given = [an_approval(running) if word == "ID" else word for word in words[1:]]
     known = {**running.environment, "PATH": f"{BIN}:{os.environ['PATH']}"}
     line = [words[0], *(word for word in given if word != "--address" or where), *where]
+    if words[0] == "banksman":
+        return forked.run(BIN / "banksman", line[1:], environment=known, seconds=90, folder=reader)
     return subprocess.run(line, cwd=reader, env=known, capture_output=True, text=True, timeout=90, check=False)
 
 
