@@ -47,15 +47,16 @@ async def listed(client: Client, approval: str, *arguments: str) -> dict[str, ob
     return next((one for one in json.loads(result.stdout) if one["id"] == approval), None)
 
 
+async def stands(client: Client, approval: str, state: str) -> bool:
+    """Whether the inbox, asked without a process, tells that an approval stands so."""
+    return any(view.id == approval and told == state for view, told in await Inbox(client).read(everything=True))
+
+
 async def test_the_inbox_holds_what_waits_and_all_that_is_decided_on_request(client: Client, house: House) -> None:
     async with house.workers():
         goal = await house.start(branch="inbox")
         approval = await house.approval_of(goal)
-
-        async def waits() -> bool:
-            return await listed(client, approval) is not None
-
-        await eventually(waits)
+        await eventually(lambda: stands(client, approval, "waiting"))
         await house.decide(approval, "alice")
         row = await listed(client, approval)
         assert row is not None
@@ -74,12 +75,10 @@ async def test_the_inbox_holds_what_waits_and_all_that_is_decided_on_request(cli
 
         await house.decide(approval, "bob", verdict=Verdict.REJECT, reason="still needed")
         assert await listed(client, approval) is None
-
-        async def decided() -> bool:
-            found = await listed(client, approval, "--all")
-            return found is not None and found["state"] == "rejected"
-
-        await eventually(decided)
+        await eventually(lambda: stands(client, approval, "rejected"))
+        found = await listed(client, approval, "--all")
+        assert found is not None
+        assert found["state"] == "rejected"
         assert (await goal.result()).outcome == "rejected"
 
 
@@ -89,12 +88,10 @@ async def test_one_that_was_terminated_does_not_wait(client: Client, house: Hous
         approval = await house.approval_of(goal)
         assert (await house.view(approval)).state == "waiting"
         await client.get_workflow_handle(approval).terminate()
-
-        async def told() -> bool:
-            found = await listed(client, approval, "--all")
-            return found is not None and found["state"] == "terminated"
-
-        await eventually(told)
+        await eventually(lambda: stands(client, approval, "terminated"))
+        found = await listed(client, approval, "--all")
+        assert found is not None
+        assert found["state"] == "terminated"
         assert await listed(client, approval) is None
         assert (await goal.result()).outcome == "approval_lost"
 

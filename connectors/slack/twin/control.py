@@ -5,6 +5,7 @@ All take and give JSON, under `/_twin/`. Beside them stand those of every twin: 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -53,6 +54,7 @@ class _Say(_Asked):
     channel: str
     text: str
     thread_ts: str | None = None
+    times: int = Field(default=1, ge=1, le=1000, description="How often; the last message is the answer.")
 
 
 class _Disconnect(BaseModel):
@@ -122,8 +124,9 @@ class Control:
 
     async def _say(self, request: Request) -> Response:
         asked = await _read(_Say, request)
-        message = self.people.say(asked.user, asked.channel, text=asked.text, thread_ts=asked.thread_ts)
-        return JSONResponse(self._message(message), status_code=201)
+        say = partial(self.people.say, asked.user, asked.channel, text=asked.text, thread_ts=asked.thread_ts)
+        said = [say() for _ in range(asked.times)]
+        return JSONResponse(self._message(said[-1]), status_code=201)
 
     async def _disconnect(self, request: Request) -> Response:
         asked = await _read(_Disconnect, request)

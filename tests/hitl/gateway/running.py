@@ -268,6 +268,6 @@ async def eventually(check: Callable[[], Awaitable[bool]], *, patience: float = 
     """Ask until it is so, and less and less often: what is asked has to work for each answer."""
     pause = 0.03
     async with asyncio.timeout(patience):
-        while not await check():  # what is asked lies in a server
+        while not await check():
             await asyncio.sleep(pause)
             pause = min(1.5 * pause, 0.25)

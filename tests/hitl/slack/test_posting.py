@@ -127,8 +127,8 @@ async def test_a_search_that_was_refused_goes_on_where_it_was(twin: Twin) -> Non
     tries = Tries(twin)
     await twin.act("faults", kind="drop_after_effect", path="chat.postMessage")
     await fails(tries, Unavailable)
-    for number in range(450):  # two pages before the one with the message
-        await twin.act("say", user="U0ALICE", channel=CHANNEL, text=f"chatter {number}")
+    two_pages = 450  # before the one with the message
+    await twin.act("say", user="U0ALICE", channel=CHANNEL, text="chatter", times=two_pages)
     await twin.act("faults", kind="delay", path="conversations.history", seconds=0)
     await twin.act("faults", path="conversations.history", **LIMITED)
     await fails(tries, RateLimited)
@@ -141,8 +141,7 @@ async def test_a_long_channel_is_searched_in_parts(twin: Twin) -> None:
     tries = Tries(twin)
     await twin.act("faults", kind="drop_after_effect", path="chat.postMessage")
     await fails(tries, Unavailable)
-    for number in range(700):
-        await twin.act("say", user="U0ALICE", channel=CHANNEL, text=f"chatter {number}")
+    await twin.act("say", user="U0ALICE", channel=CHANNEL, text="chatter", times=700)
     await fails(tries, Unavailable)
     assert await tries.again() == tries.there()[0]["ts"]
     assert tries.asked("conversations.history") == 4

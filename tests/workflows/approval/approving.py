@@ -489,7 +489,9 @@ class House:
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until it is so."""
+    """Ask until it is so, and less and less often: what is asked has to work for each answer."""
+    pause = 0.05
     async with asyncio.timeout(PATIENCE):
-        while not await check():  # noqa: ASYNC110 - what is asked lies in a server
-            await asyncio.sleep(0.05)
+        while not await check():
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, 0.25)
