@@ -133,14 +133,24 @@ def chromium_path() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
     """The real Temporal dev server."""
-    environment = await WorkflowEnvironment.start_local(
+    environment = await _started()
+    async with environment:
+        await register_search_attributes(environment.client)
+        yield environment
+
+
+async def _started() -> WorkflowEnvironment:
+    """The SDK gives the server five seconds to answer, which is too little on a busy machine: tried again."""
+    start = functools.partial(
+        WorkflowEnvironment.start_local,
         dev_server_existing_path=str(BIN / "temporal"),
         plugins=[banksman_plugin()],
         dev_server_log_level="error",
     )
-    async with environment:
-        await register_search_attributes(environment.client)
-        yield environment
+    for _ in range(3):
+        with contextlib.suppress(RuntimeError):
+            return await start()
+    return await start()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
