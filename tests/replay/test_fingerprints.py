@@ -170,7 +170,7 @@ def test_a_module_that_only_moves_leaves_all_as_it_is(sources: Path) -> None:
 def test_what_wraps_commands_here_is_known() -> None:
     found = fingerprints()
     assert "approved_step(DELETE_BRANCH)" in found["DeleteBranchWorkflow._delete"]
-    assert "holding(self.prepared)" in found["RestoreStateWorkflow._restore"]
+    assert "holding" in found["RestoreStateWorkflow._restore"]
     assert "park" in found["Goal.step"]
     assert "post" in found["ApprovalWorkflow._keep_people_informed"]
     assert "tell(waits.step)" in found["Goal.park"]
