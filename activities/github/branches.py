@@ -11,7 +11,6 @@ from activities.github.contracts import (
     LookAtBranchRequest,
     LostCommit,
 )
-from activities.github.ports import GitHub, GitHubToDestroy
 from activities.github.session import session_for_step
 from activities.guard.current_attempt import Use, current_attempt
 from activities.guard.granted import GrantedRequest
@@ -20,6 +19,8 @@ from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.errors import NotFound
 from connectors.github import manifest
+from connectors.github.client import GitHubApp
+from connectors.github.models import AppCredentials
 from hitl.approval.plan import read_plan
 
 _MOST_LISTED: Final = 100
@@ -28,7 +29,7 @@ _MOST_LISTED: Final = 100
 class BranchActivities:
     """Reading; for the connectors worker."""
 
-    def __init__(self, github: GitHub, vault: StepTokens) -> None:
+    def __init__(self, github: GitHubApp, vault: StepTokens) -> None:
         self._github = github
         self._vault = vault
 
@@ -58,7 +59,7 @@ class BranchActivities:
 class BranchDestruction:
     """Deleting; for the destructive worker. Its App's key is out of every other process's reach."""
 
-    def __init__(self, github: GitHubToDestroy, secrets: DestructiveSecrets) -> None:
+    def __init__(self, github: GitHubApp, secrets: DestructiveSecrets) -> None:
         self._github = github
         self._secrets = secrets
 
@@ -73,8 +74,13 @@ class BranchDestruction:
         """
         wanted = read_plan(request.plan).parameters_as(DeleteBranchParameters)
         app = await self._secrets.read(manifest.DELETE_BRANCH)
-        async with self._github.session(app, repository=wanted.repository) as repository:
-            there = await repository.delete_branch(wanted.branch, expected_head=wanted.expected_head)
+        session = self._github.session(
+            AppCredentials.of(app.fields), repository=wanted.repository, permissions={"contents": "write"}
+        )
+        async with session as repository:
+            there = await repository.delete_branch(
+                wanted.branch, expected_head=wanted.expected_head, last_look=app.last_look
+            )
             if not there and current_attempt().use is Use.FIRST:
                 raise NotFound(f"{wanted.repository!r} has no branch {wanted.branch!r} any more: somebody deleted it")
         return BranchDeleted(head=wanted.expected_head)

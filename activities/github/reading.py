@@ -11,11 +11,14 @@ from activities.github.contracts import (
     ReadFileRequest,
     RepositoryFetched,
 )
-from activities.github.ports import Artifacts, File, GitHub, GitHubSession
 from activities.github.session import session_for_step
 from activities.secrets import StepTokens
 from activities.step import implements
+from connectors.artifacts import ArtifactStore
 from connectors.github import manifest
+from connectors.github.client import GitHubApp
+from connectors.github.content import GitHubSession
+from connectors.github.models import FileContent
 
 _INLINE_LIMIT = 256 * 1024
 
@@ -23,7 +26,7 @@ _INLINE_LIMIT = 256 * 1024
 class GitHubActivities:
     """The steps, with the ports they need."""
 
-    def __init__(self, github: GitHub, vault: StepTokens, *, artifacts: Artifacts) -> None:
+    def __init__(self, github: GitHubApp, vault: StepTokens, *, artifacts: ArtifactStore) -> None:
         self._github = github
         self._vault = vault
         self._artifacts = artifacts
@@ -61,7 +64,7 @@ class GitHubActivities:
             permissions={"contents": "read"},
         )
 
-    async def _as_result(self, file: File) -> FileRead:
+    async def _as_result(self, file: FileContent) -> FileRead:
         found = FileRead(commit=file.commit, blob=file.sha, size=file.size)
         if file.size > _INLINE_LIMIT:
             return found.model_copy(update={"artifact": await self._artifacts.put(file.content)})

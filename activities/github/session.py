@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 
-from activities.github.ports import GitHub, GitHubSession
 from activities.secrets import StepTokens, secret_for_step
+from connectors.github.client import GitHubApp
+from connectors.github.content import GitHubSession
+from connectors.github.models import AppCredentials
 from connectors.provider import Credential
 
 
 @contextlib.asynccontextmanager
 async def session_for_step(
-    github: GitHub, vault: StepTokens, *, credential: Credential, repository: str, permissions: Mapping[str, str]
+    github: GitHubApp, vault: StepTokens, *, credential: Credential, repository: str, permissions: Mapping[str, str]
 ) -> AsyncGenerator[GitHubSession]:
     """A session for the step that runs now; its token ends with the block.
 
@@ -23,6 +25,6 @@ async def session_for_step(
     """
     async with (
         secret_for_step(vault, credential) as app,
-        github.session(app, repository=repository, permissions=permissions) as session,
+        github.session(AppCredentials.of(app), repository=repository, permissions=permissions) as session,
     ):
         yield session

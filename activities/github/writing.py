@@ -32,12 +32,14 @@ from activities.github.contracts import (
     ThingMade,
     WriteRequest,
 )
-from activities.github.ports import Change, GitHub, GitHubSession
 from activities.github.session import session_for_step
 from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from connectors.github import manifest
+from connectors.github.client import GitHubApp
+from connectors.github.content import GitHubSession
+from connectors.github.writes import FileChange
 
 _COMMITS: Final = {"contents": "write"}
 # GitHub compares the two branches as the token sees them.
@@ -49,7 +51,7 @@ _CHECKS: Final = {"checks": "write"}
 class GitHubWriteActivities:
     """The steps, with the ports they need. All raise by the tree in `connectors/errors.py`; the guard maps it."""
 
-    def __init__(self, github: GitHub, vault: StepTokens) -> None:
+    def __init__(self, github: GitHubApp, vault: StepTokens) -> None:
         self._github = github
         self._vault = vault
 
@@ -139,16 +141,16 @@ def _key(request: WriteRequest) -> str:
     return f"{workflow}/{info.activity_type}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
 
-def _change(file: FileToCommit) -> Change:
+def _change(file: FileToCommit) -> FileChange:
     """The same for the connector.
 
     Raises:
         InvalidRequest: The content is not base64.
     """
     if file.content_base64 is None:
-        return Change(path=file.path, content=None)
+        return FileChange(path=file.path, content=None)
     try:
         content = base64.b64decode(file.content_base64, validate=True)
     except binascii.Error as error:
         raise InvalidRequest(f"the content of {file.path!r} is not base64: write it anew") from error
-    return Change(path=file.path, content=content, mode="100755" if file.executable else "100644")
+    return FileChange(path=file.path, content=content, mode="100755" if file.executable else "100644")

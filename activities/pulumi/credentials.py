@@ -1,19 +1,39 @@
 """What a look at a stack needs, sealed for the sandbox worker: no history, and no other process, can open it."""
 
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 from temporalio import activity
 
 from activities.pulumi.contracts import SEAL_CREDENTIALS, SealCredentialsRequest, SealedCredentials
-from activities.pulumi.ports import LookTokens
+from activities.secrets import StepToken
 from activities.step import implements
 from connectors.pulumi.manifest import LOOK
 
 _STEP: Final = timedelta(minutes=2)
 _WAITS: Final = timedelta(minutes=30)
 """How long the sandbox worker may be busy with others before it opens them."""
+
+
+class LookToken(StepToken, Protocol):
+    """A step's token that can seal what it read."""
+
+    async def seal(self, secrets: Mapping[str, SecretStr], *, run: str, ttl: timedelta) -> str:
+        """These secrets for one run of the sandbox worker's, as text that may stand in a history."""
+        ...
+
+
+class LookTokens(Protocol):
+    """Makes such tokens."""
+
+    def step(
+        self, action: str, *, metadata: Mapping[str, str], ttl: timedelta
+    ) -> AbstractAsyncContextManager[LookToken]:
+        """A token from the token role named like the action, for as long as the block runs."""
+        ...
 
 
 class StackCredentials:

@@ -11,7 +11,8 @@ from temporalio import activity
 
 from activities.guard.withheld import LastLook, Withheld
 from activities.pulumi.files import StackFiles
-from activities.pulumi.ports import Artifacts, Secrets, StackEngine, StackPlatform, Workplace
+from activities.pulumi.ports import StackEngine, StackPlatform, Workplace
+from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.pulumi.event_reader import read_events
 from connectors.pulumi.events import EventLog
@@ -20,6 +21,7 @@ from connectors.pulumi.state import State, read_state
 from sandbox.pulumi.outcome import RunOutcome
 from sandbox.pulumi.project import StackSettings
 from sandbox.pulumi.request import StackRequest
+from sandbox.pulumi.runner import Secrets
 
 SETTING: Final = "BANKSMAN_STACKS"
 ROLE: Final = "state-role"
@@ -101,7 +103,7 @@ class StackSessions:
         store: Keeps artifacts.
     """
 
-    def __init__(self, platform: StackPlatform | None, engine: StackEngine, store: Artifacts) -> None:
+    def __init__(self, platform: StackPlatform | None, engine: StackEngine, store: ArtifactStore) -> None:
         self._platform, self.engine, self.store = platform, engine, store
 
     @property

@@ -1,5 +1,8 @@
 """What the connector takes and gives. Never in a workflow's history."""
 
+from collections.abc import Mapping
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 
@@ -15,6 +18,15 @@ class AppCredentials(BaseModel):
 
     client_id: str
     private_key: SecretStr
+
+    @classmethod
+    def of(cls, fields: Mapping[str, SecretStr]) -> Self:
+        """From the fields of the secret that Vault has.
+
+        Raises:
+            KeyError: One is missing.
+        """
+        return cls(client_id=fields["client_id"].get_secret_value(), private_key=fields["private_key"])
 
 
 class FileContent(BaseModel):

@@ -8,7 +8,7 @@ found by its branch, of which there is one per goal.
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, TypeAdapter
@@ -20,25 +20,6 @@ _TRAILER: Final = "Banksman-Key"
 _PAGE: Final = 100
 
 T = TypeVar("T")
-
-
-class Change(Protocol):
-    """What one path shall be; `FileChange` is one."""
-
-    @property
-    def path(self) -> str:
-        """From the root of the repository."""
-        ...
-
-    @property
-    def content(self) -> bytes | None:
-        """All of it; None to delete the file."""
-        ...
-
-    @property
-    def mode(self) -> Literal["100644", "100755", "120000"]:
-        """As git writes it."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +101,9 @@ class Writes:
         """
         return (await self._ask("the default branch", "", _Repository.model_validate_json)).default_branch
 
-    async def commit_files(self, branch: str, changes: Sequence[Change], *, base: str, message: str, key: str) -> str:
+    async def commit_files(
+        self, branch: str, changes: Sequence[FileChange], *, base: str, message: str, key: str
+    ) -> str:
         """A new branch with one commit on top of `base`; its id. Made already under this key, it is found.
 
         The branch appears last and at once, so that a half-made one is never seen.
@@ -234,7 +217,7 @@ class Writes:
     async def _commit(self, sha: str) -> _Commit:
         return await self._ask(f"commit {sha[:12]}", f"git/commits/{sha}", _Commit.model_validate_json)
 
-    async def _entry(self, change: Change) -> dict[str, object]:
+    async def _entry(self, change: FileChange) -> dict[str, object]:
         entry: dict[str, object] = {"path": change.path, "mode": change.mode, "type": "blob", "sha": None}
         if change.content is None:
             return entry

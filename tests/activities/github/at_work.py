@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,18 +10,17 @@ from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.github.branches import BranchActivities, BranchDestruction
-from activities.github.ports import GitHubSession
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepToken
 from connectors.artifacts import ArtifactStore
-from connectors.github.manifest import GITHUB
+from connectors.github.client import GitHubApp
+from connectors.github.content import GitHubSession
+from connectors.github.models import AppCredentials
 from tests.activities.guard.attempts import times
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop, git
-from workers.github import github, github_to_destroy
-from workers.settings import Settings
 
 REPOSITORY = "acme/shop"
 _READS = {
@@ -47,6 +45,22 @@ class Token:
         """Nothing to release."""
 
 
+class NotedApp(GitHubApp):
+    """Notes the permissions of each session."""
+
+    def __init__(self, *, base_url: str, noted: list[dict[str, str]]) -> None:
+        super().__init__(base_url=base_url)
+        self._noted = noted
+
+    @contextlib.asynccontextmanager
+    async def session(
+        self, credentials: AppCredentials, *, repository: str, permissions: Mapping[str, str]
+    ) -> AsyncGenerator[GitHubSession]:
+        self._noted.append(dict(permissions))
+        async with super().session(credentials, repository=repository, permissions=permissions) as session:
+            yield session
+
+
 @dataclass
 class House:
     """The twin, and the ports of the steps in front of it."""
@@ -65,31 +79,25 @@ class House:
         key = self.twin.credentials.private_key
         yield Token(_READS[action], {"client_id": SecretStr(self.twin.credentials.client_id), "private_key": key})
 
-    def session(
-        self, app: Mapping[str, SecretStr], *, repository: str, permissions: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[GitHubSession]:
-        self.permissions.append(dict(permissions))
-        return github(self._settings).session(app, repository=repository, permissions=permissions)
-
     @property
-    def _settings(self) -> Settings:
-        return Settings.model_validate({GITHUB.setting: self.twin.address})
+    def _app(self) -> GitHubApp:
+        return NotedApp(base_url=self.twin.address, noted=self.permissions)
 
     @property
     def reads(self) -> GitHubActivities:
-        return GitHubActivities(self, self, artifacts=self.artifacts)
+        return GitHubActivities(self._app, self, artifacts=self.artifacts)
 
     @property
     def writes(self) -> GitHubWriteActivities:
-        return GitHubWriteActivities(self, self)
+        return GitHubWriteActivities(self._app, self)
 
     @property
     def branches(self) -> BranchActivities:
-        return BranchActivities(self, self)
+        return BranchActivities(self._app, self)
 
     @property
     def destruction(self) -> BranchDestruction:
-        return BranchDestruction(github_to_destroy(self._settings), DestructiveSecrets(self))
+        return BranchDestruction(GitHubApp(base_url=self.twin.address), DestructiveSecrets(self))
 
     def posts(self, name: str) -> int:
         """How often the twin did what a POST to this path does."""

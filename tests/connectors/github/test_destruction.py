@@ -17,13 +17,11 @@ from activities.guard.current_attempt import NotCurrent
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
 from connectors.errors import NotFound
-from connectors.github.manifest import GITHUB
+from connectors.github.client import GitHubApp
 from tests.activities.guard.attempts import Records, Waited, admitted, times
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop, git
 from tests.hitl.approval.granting import Gateway, make_plan
-from workers.github import github_to_destroy
-from workers.settings import Settings
 
 PATIENCE = 20.0
 
@@ -56,9 +54,7 @@ class Worker:
     def __init__(self, twin: Served, granted: GrantedRequest) -> None:
         self.vault, self.records, self.granted = Vault(twin), Records(), granted
         secrets = DestructiveSecrets(self.vault)
-        self._steps = BranchDestruction(
-            github_to_destroy(Settings.model_validate({GITHUB.setting: twin.address})), secrets
-        )
+        self._steps = BranchDestruction(GitHubApp(base_url=twin.address), secrets)
         self._times = times()
 
     async def delete(self, server: Waited, *, attempt: int = 1) -> BranchDeleted:

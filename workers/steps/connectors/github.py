@@ -6,13 +6,14 @@ from activities.github.branches import BranchActivities
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
 from connectors.artifacts import ArtifactStore
-from workers.github import github
+from connectors.github.client import GitHubApp
+from connectors.github.manifest import GITHUB
 from workers.steps.connectors import Means
 
 
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
-    app, vault = github(means.settings), means.vault
+    app, vault = GitHubApp(base_url=means.settings.url_of(GITHUB)), means.vault
     return (
         GitHubActivities(app, vault, artifacts=ArtifactStore(means.settings.artifacts)),
         BranchActivities(app, vault),

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from activities.github.branches import BranchDestruction
-from workers.github import github_to_destroy
+from connectors.github.client import GitHubApp
+from connectors.github.manifest import GITHUB
 from workers.steps.destructive import Means
 
 
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
-    return (BranchDestruction(github_to_destroy(means.settings), means.secrets),)
+    return (BranchDestruction(GitHubApp(base_url=means.settings.url_of(GITHUB)), means.secrets),)

@@ -39,7 +39,6 @@ from activities.pulumi.credentials import StackCredentials
 from activities.pulumi.destruction import StackDestruction
 from activities.pulumi.looking import StackActivities
 from activities.pulumi.place import StackPlace
-from activities.pulumi.ports import Secrets
 from activities.pulumi.sessions import StackSessions
 from activities.sandbox.contracts import Source
 from connectors.artifacts import ArtifactStore
@@ -55,7 +54,7 @@ from sandbox.egress.registries import MirrorSettings
 from sandbox.provisioning import Images
 from sandbox.pulumi.outcome import RunOutcome
 from sandbox.pulumi.request import UpRequest
-from sandbox.pulumi.runner import PulumiSandbox
+from sandbox.pulumi.runner import PulumiSandbox, Secrets
 from sandbox.spec import Limits
 from tests.activities.guard.attempts import admitted, times
 from tests.connectors.vault.server import House, VaultServer
