@@ -133,7 +133,7 @@ class RunResult(_Frozen):
         oom_seen: Something in the container was killed for memory, also when the command went on without it.
         stdout: Bounded.
         stderr: Bounded.
-        telemetry: Bounded OTLP lines, unchecked: see `sandbox.telemetry`.
+        telemetry: Bounded OTLP lines, unchecked: a stranger's words.
         artifacts: What was kept.
         refused: What was asked for and not taken.
         connections: What the proxy saw of this run.

@@ -14,7 +14,6 @@ from sandbox.order import Entry, Farewell, Limits, Manifest
 from sandbox.spec import RunSpec
 
 LONGEST_FRAME: Final = 1024 * 1024
-FrameKind = Literal[b"W", b"B", b"O", b"E", b"T", b"A", b"D", b"R", b"X"]
 KINDS: Final = frozenset({b"W", b"B", b"O", b"E", b"T", b"A", b"D", b"R", b"X"})
 BEAT: Final = first_process.BEAT
 BEAT_SECONDS: Final = first_process.SILENCE / 8

@@ -10,11 +10,9 @@ are taken out before anything is kept. Pulumi itself masks only what the program
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
-
-SEVERITIES: Final = ("debug", "info", "info#err", "warning", "error")
 
 
 class Part(BaseModel):
@@ -120,7 +118,7 @@ class Diagnostic(Told):
     """A message of the program, a provider or the engine.
 
     Attributes:
-        severity: One of `SEVERITIES`; `info#err` is what the program wrote to its standard error.
+        severity: `debug`, `info`, `warning`, `error`; `info#err` is what the program wrote to its standard error.
         urn: The resource it is about; empty: none.
     """
 

@@ -30,7 +30,6 @@ _SLACK_SECONDS: Final = 15
 """What the first process may take beyond the command's time before the engine kills it."""
 _BYTES_PER_SECOND: Final = 8 * MIB
 """The slowest that files may go in and artifacts out, the store included."""
-_DEAD_EXIT: Final = 137
 _SECRET_NAME: Final[TypeAdapter[str]] = TypeAdapter(RelativePath)
 
 
