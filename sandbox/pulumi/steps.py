@@ -26,14 +26,17 @@ _QUIET: Final = ("--non-interactive", "--color=never")
 
 
 def preview(request: PreviewRequest) -> Sequence[Step]:
-    """Make the stack when it may be made, look at its state, and plan."""
+    """Look at the stack's state, make the stack when it is not there and may be made, and plan."""
     argv = ["preview", f"--save-plan=/workspace/{PLAN}", "--diff"]
     if request.refresh:
         argv.append("--refresh")
     argv += _policies(request.program)
-    made = [_create(request)] if request.create else []
+    look = _export(request, BEFORE)
+    made: Sequence[Step] = (
+        ({**_create(request), "unless": BEFORE}, {**look, "unless": BEFORE}) if request.create else ()
+    )
     step = _step(request, "preview", argv, events=True, program=True)
-    return (*made, _export(request, BEFORE), *_version(request), step)
+    return (look, *made, *_version(request), step)
 
 
 def up(request: UpRequest) -> Sequence[Step]:
@@ -159,4 +162,5 @@ def _command(name: str, argv: Sequence[str]) -> Step:
         "host": False,
         "program": False,
         "always": False,
+        "unless": "",
     }

@@ -107,13 +107,20 @@ class Run:
         if self._order["unlock"]:
             await self._unlock(environment)
         failed = bool(self.report["changed"])
+        done: set[str] = set()
+        replaced = {step["unless"] for step in self._order["steps"]}
         for step in self._order["steps"]:
-            if (failed or self._stopping.why) and not step["always"]:
+            if step["unless"] in done or ((failed or self._stopping.why) and not step["always"]):
                 continue
             if not step["always"] and not self._as_expected(step["name"]):
                 failed = True
                 continue
-            failed = not await self._step(command, step) or failed
+            if await self._step(command, step):
+                done.add(step["name"])
+            elif step["name"] in replaced and not step["unless"] and not self._stopping.why:
+                self.report["steps"].pop()
+            else:
+                failed = True
 
     async def _step(self, command: Command, step: Step) -> bool:
         argv = [*step["argv"]]

@@ -14,6 +14,8 @@ class Step(TypedDict):
         host: Whether it asks a language host.
         program: Whether it runs the user's program.
         always: Whether it runs also after another has failed or the run was stopped.
+        unless: The step that it stands in for, by name: it runs where that one failed, whose failure counts no more;
+            empty: none.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Step(TypedDict):
     host: bool
     program: bool
     always: bool
+    unless: str
 
 
 class Identity(TypedDict):

@@ -26,6 +26,7 @@ async def test_a_plan_is_applied_and_nothing_is_left(stack: Stack, database: Dat
     planned = await stack.preview(code)
     assert planned.ended == "done", said(planned)
     assert planned.plan is not None
+    assert [one.name for one in planned.steps] == ["create", "before", "preview"]
     assert f"{stack.name}_shop" not in database.names
     applied = await stack.up(code, planned, on_progress=seen.append)
     assert applied.ended == "done", said(applied)
@@ -40,6 +41,7 @@ async def test_a_plan_is_applied_and_nothing_is_left(stack: Stack, database: Dat
     ]
     again = await stack.preview(code)
     assert again.ended == "done", said(again)
+    assert [one.name for one in again.steps] == ["before", "preview"], "a stack that is there is not made"
     step = again.step("preview")
     assert step is not None
     assert set(step.changes) == {"same"}
