@@ -31,6 +31,7 @@ from deploy.local.tools import CACHE, ToolUnavailableError, tell
 from sandbox.docker.container import SandboxOptions
 from sandbox.docker.engine import Engine as DockerEngine
 from sandbox.docker.provider import DockerSandbox
+from sandbox.docker.reaper import Reaper
 from sandbox.egress.purposes import EgressSettings, RelayTarget
 from sandbox.provisioning import Images
 from sandbox.pulumi.outcome import OnProgress, PreviewOutcome, RunOutcome
@@ -246,9 +247,15 @@ class Sandboxes:
         return self._made.setdefault(key, DockerSandbox(self._engine, self._store, options, egress))
 
     async def require_clean(self, sandbox: DockerSandbox) -> None:
-        """Nothing is left of its runs."""
+        """Nothing is left of its runs; where something is, it goes, and the next test has a sandbox of its own."""
+        options = sandbox.containers.options
         await sandbox.containers.settled()
-        assert await leftovers(self._engine, sandbox.containers.options.deployment, but=SERVICES) == []
+        left = await leftovers(self._engine, options.deployment, but=SERVICES)
+        if left:
+            self._made = {egress: one for egress, one in self._made.items() if one is not sandbox}
+            await sandbox.close()
+            await Reaper(self._engine, options, set).round()
+        assert left == []
 
     async def close(self) -> None:
         """End all; nothing may be left at all."""

@@ -164,7 +164,9 @@ async def test_a_pack_finds_no_secret_no_network_and_none_of_the_engines_doors(s
     assert "ESCAPED" not in outcome.program_output
 
 
-@pytest.mark.parametrize("pack", ["import time\nwhile True: time.sleep(1)\n", one("import time\nwhile True: time.sleep(0.01)")])
+@pytest.mark.parametrize(
+    "pack", ["import time\nwhile True: time.sleep(1)\n", one("import time\nwhile True: time.sleep(0.01)")]
+)
 async def test_a_pack_that_never_ends_ends_with_the_run(stack: Stack, database: Database, pack: str) -> None:
     short = {**stack.engine.limits.model_dump(), "wall_seconds": 14}
     stack.engine_options = {"limits": short, "stop_seconds": 3}
