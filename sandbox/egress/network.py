@@ -7,9 +7,10 @@ import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Final
+from typing import Final, cast
 
 from sandbox.docker.container import PREFIX, Containers
+from sandbox.docker.engine import NotDone
 from sandbox.docker.service import Service, Watched
 from sandbox.egress.mirror import start_mirror
 from sandbox.egress.proxy import start_proxy
@@ -29,7 +30,6 @@ _KEPT: Final[Mapping[Work, str]] = {
     "packages": "a program's packages",
     "stack": "Pulumi's engine",
 }
-_OVERLAP: Final = ("overlap", "already")
 _log = logging.getLogger(__name__)
 
 
@@ -264,9 +264,9 @@ class Egress:
                     internal=True,
                     labels=self._containers.labels("network", run=run_id, seconds=seconds),
                 )
-            except SandboxUnavailable as error:
+            except NotDone:
                 self._taken.discard(subnet)
-                if not any(word in str(error) for word in _OVERLAP):
+                if not await self._somebody_has(subnet):
                     raise
                 continue
             except BaseException:
@@ -274,6 +274,11 @@ class Egress:
                 raise
             return subnet
         raise CapacityExhausted(f"all networks of {self._settings.pool} are in use: wait, or give a larger pool")
+
+    async def _somebody_has(self, subnet: IPv4Network) -> bool:
+        engine = self._containers.engine
+        found = cast("list[Mapping[str, object]]", await engine.call(engine.api.networks))
+        return any(subnet.overlaps(one) for network in found for one in _ranges(network))
 
     def _round(self) -> Iterator[IPv4Network]:
         """Round and round, so that a range rests before it is used again."""
@@ -318,3 +323,11 @@ class Egress:
         engine = self._containers.engine
         with contextlib.suppress(SandboxError):
             await engine.call(engine.api.disconnect_container_from_network, service, name, force=True)
+
+
+def _ranges(network: Mapping[str, object]) -> Iterator[IPv4Network]:
+    """The ranges that a network of the container engine has."""
+    ipam = cast("Mapping[str, Sequence[Mapping[str, str]] | None]", network.get("IPAM") or {})
+    for one in ipam.get("Config") or ():
+        if "." in one.get("Subnet", ""):
+            yield IPv4Network(one["Subnet"], strict=False)
