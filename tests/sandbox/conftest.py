@@ -77,7 +77,7 @@ async def leftovers(engine: Engine, deployment: str, *, but: Collection[str] = (
     networks = await engine.call(engine.api.networks, filters=label)
     volumes = await engine.call(engine.api.volumes, filters=label)
     found = [*containers, *networks, *cast("list[Mapping[str, object]]", volumes.get("Volumes") or [])]
-    return [str(one) for one in found if cast("Mapping[str, str]", one["Labels"])[LABEL_KIND] not in but]
+    return [str(one) for one in found if cast("Mapping[str, str]", one["Labels"]).get(LABEL_KIND) not in but]
 
 
 @pytest.fixture
