@@ -59,3 +59,17 @@ class NobodyWorkflow:
     @workflow.run
     async def run(self, queue: str) -> None:
         await workflow.execute_activity("test.nobody", task_queue=queue, start_to_close_timeout=timedelta(seconds=9))
+
+
+@workflow.defn(name="TestClock")
+class ClockWorkflow:
+    """Strikes the hours, so that a server that skips time never skips more than one.
+
+    It skips to the next timer as soon as no task is under way, and a signal of one workflow's to another is none: a
+    notice that was about to hear of its goal's end found itself at the end of the ten years that a run may take.
+    """
+
+    @workflow.run
+    async def run(self) -> None:
+        while True:
+            await workflow.sleep(timedelta(hours=1))

@@ -10,6 +10,7 @@ from temporalio.api.enums.v1 import EventType, IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from activities.guard.error_types import ErrorType, application_error
 from activities.presets import pause_of_parked
@@ -17,6 +18,7 @@ from activities.queues import TaskQueue
 from tests.conftest import BIN
 from tests.replay.scenarios import until_parked
 from tests.workflows.approval.telling import TOLD, Teller, ends, notices, until_told
+from tests.workflows.parking import ClockWorkflow
 from tests.workflows.pulumi.stacking import INSPECT, Stack, StackSessions
 from tests.workflows.scripted import CONTENT, RAN, Steps, workers
 from workflows.contracts import SEARCH_ATTRIBUTES, Resume
@@ -41,7 +43,11 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
                 search_attributes={key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in SEARCH_ATTRIBUTES},
             )
         )
-        yield environment
+        client, queue = environment.client, "clock"
+        async with Worker(client, task_queue=queue, workflows=[ClockWorkflow]):
+            clock = await client.start_workflow("TestClock", id=queue, task_queue=queue)
+            yield environment
+            await clock.terminate()
 
 
 async def test_it_goes_on_when_its_cause_is_gone_and_nobody_came(skipping: WorkflowEnvironment, goal_id: str) -> None:
