@@ -1,4 +1,4 @@
-"""A stack's plan in words: short for a message, whole for a page. Both say the same first, what destroys.
+"""A stack's plan in words, for a message: first what destroys. The console shows the whole (`hitl/console/stacks`).
 
 Every line is made of a stranger's words too (names, values): what hides or turns text around is shown as its number.
 """
@@ -66,11 +66,6 @@ def restoring_lines(found: Restoration, backup: str) -> tuple[str, ...]:
     return tuple(map(_line, lines))
 
 
-def whole_text(plan: StackPlan) -> str:
-    """Everything, for the console; its lines are as long as they are."""
-    return "\n".join(visible(line) for line in _whole(plan)) + "\n"
-
-
 def headline(plan: StackPlan) -> str:
     """What it comes to, in one line."""
     counted = [f"{count} to {kind.value}" for kind, count in plan.counts.items()]
@@ -93,7 +88,7 @@ def drift_lines(report: DriftReport) -> Iterator[str]:
     """The whole difference."""
     for item in report.items:
         yield f"drift {_drift_line(item)}"
-        yield from (f"    {_property(one)}" for one in item.properties)
+        yield from (f"    {_arrow(one.path, one.before, one.after)}" for one in item.properties)
     for quiet in report.quiet:
         yield f"known until {quiet.until}: {_drift_line(quiet.item)} ({quiet.reason})"
     for entry in report.expired:
@@ -161,11 +156,6 @@ def _short_property(one: PropertyChange) -> str:
     return _arrow(one.path, before, after)
 
 
-def _property(one: PropertyChange) -> str:
-    forces = " (forces the replacement)" if one.forces_replacement else ""
-    return _arrow(one.path, one.before, one.after) + forces
-
-
 def _arrow(path: str, before: str | None, after: str | None) -> str:
     if before is None:
         return f"{path} = {after}"
@@ -180,22 +170,6 @@ def _drift_line(item: DriftItem) -> str:
         return f"{item.type} {item.name}: is gone"
     by = "" if item.seen_by == "provider" else " (the provider calls it unchanged)"
     return f"{item.type} {item.name}: {', '.join(map(_short_property, item.properties[:_SHORT_PROPERTIES]))}{by}"
-
-
-def _whole(plan: StackPlan) -> Iterator[str]:
-    yield headline(plan)
-    yield from _about(plan)
-    for change in plan.changes:
-        yield ""
-        yield _title(change)
-        yield f"    {change.urn}"
-        if change.monthly_usd_cents is not None and change.monthly_usd_cents_before is not None:
-            yield f"    {_usd(change.monthly_usd_cents_before)} → {_usd(change.monthly_usd_cents)} a month"
-        yield from (f"    {_property(one)}" for one in change.properties)
-    yield from ("", *(f"~ stack output {_property(one)}" for one in plan.outputs)) if plan.outputs else ()
-    yield from ("", *drift_lines(plan.drift)) if plan.drift else ()
-    for one in plan.findings:
-        yield f"policy {one.pack} {one.version} {one.policy} ({one.level}) on {one.urn}: {gist(one.message)}"
 
 
 def _usd(cents: int) -> str:

@@ -23,7 +23,7 @@ from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.drift import DriftKind, find_drift
 from connectors.pulumi.event_reader import read_events
 from connectors.pulumi.prices import load_prices
-from connectors.pulumi.rendering import short_lines, whole_text
+from connectors.pulumi.rendering import short_lines
 from connectors.pulumi.stack_plan import Knowledge, StackPlan, stack_plan
 from connectors.pulumi.stateful import load_stateful
 from hitl.approval.plan import Risk
@@ -84,7 +84,7 @@ def shop(tools: Tools, postgres: Postgres, tmp_path_factory: pytest.TempPathFact
     stack.configure("note", "true")
     plan = planned(stack)
     assert sorted(plan.expected.values()) == [ChangeKind.CREATE] * 3
-    assert PASSWORD not in whole_text(plan)
+    assert PASSWORD not in plan.model_dump_json()
     stack.up().must()
     yield stack
     stack.logged("destroy", "--yes", "--skip-preview").must()

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from connectors.pulumi.event_reader import read_events
 from connectors.pulumi.events import EventLog
 from connectors.pulumi.prices import load_prices
-from connectors.pulumi.rendering import short_lines, whole_text
+from connectors.pulumi.rendering import short_lines
 from connectors.pulumi.stack_plan import Knowledge, StackPlan, refusal, stack_plan
 from connectors.pulumi.stateful import load_stateful
 from sandbox.pulumi.outcome import PreviewOutcome, RunOutcome
@@ -108,16 +108,14 @@ async def test_people_see_what_packs_say_and_the_plan_is_applied_under_them(stac
     planned = await stack.preview("", program=code)
     plan = await plan_of(stack, planned)
     assert plan.policy_packs == {"house": "1.2.3", "one": "1.2.3"}
-    assert {(found.pack, found.policy, found.level) for found in plan.findings} == {
-        ("house", "documented", "advisory"),
-        ("one", "only", "advisory"),
+    shop = "urn:pulumi:dev::example::banksman:postgres:Database::shop"
+    assert {(found.pack, found.version, found.policy, found.level, found.urn) for found in plan.findings} == {
+        ("house", "1.2.3", "documented", "advisory", shop),
+        ("one", "1.2.3", "only", "advisory", shop),
     }
-    short, whole = "\n".join(short_lines(plan)), whole_text(plan)
+    short = "\n".join(short_lines(plan))
     assert "Policy packs: house 1.2.3, one 1.2.3; 2 warnings" in short
     assert "policy documented (advisory): Databases have a comment." in short
-    assert "policy house 1.2.3 documented (advisory) on urn:pulumi:dev::example::banksman:postgres:Database::shop" in (
-        whole
-    )
     applied = await stack.up("", planned, program=code)
     assert applied.ended == "done", said(applied)
     assert f"{stack.name}_shop" in database.names
