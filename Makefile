@@ -119,7 +119,7 @@ docs: install  ## Write the generated reference pages anew
 	$(BIN)/python -m tests.docs.reference
 
 .PHONY: clean
-clean:  ## Remove what was built here: caches and .venv; a stack's data stays
+clean:  ## Remove what was built here: caches and .venv; an environment's data stays
 	@test ! -x $(BIN)/banksman || $(BIN)/banksman down
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache bench/results $(RESULTS) .ci/*.txt
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

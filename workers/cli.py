@@ -64,7 +64,7 @@ _PLACES: Final = {
     "worker": _Place(
         "worker:worker",
         _PROCESSES,
-        "Run one worker in the foreground; without credentials of its own it asks the running stack.",
+        "Run one worker in the foreground; without credentials of its own it asks the running environment.",
     ),
     "codec-server": _Place(
         "codec_server:codec_server",

@@ -193,14 +193,16 @@ class Settings(_Addresses):
 
 
 class Locations(BaseSettings):
-    """Where the command keeps and finds what belongs to a stack."""
+    """Where the command keeps and finds what belongs to an environment."""
 
     model_config = SettingsConfigDict(env_prefix="BANKSMAN_", frozen=True, extra="ignore")
 
-    home: Path | None = Field(default=None, description="The stack's folder; `.banksman` here or above when unset.")
+    home: Path | None = Field(
+        default=None, description="The environment's folder; `.banksman` here or above when unset."
+    )
 
     def folder(self) -> Path:
-        """The stack's folder: the one set, else the nearest `.banksman` of ours upwards, else one to be made here."""
+        """The folder: the one set, else the nearest `.banksman` of ours upwards, else one to be made here."""
         if self.home is not None:
             return self.home.absolute()
         here = Path.cwd()

@@ -133,7 +133,7 @@ async def banksman(*words: str, seconds: float = 60, beside: Callable[[], Awaita
 
 @dataclass
 class Demo:
-    """One demonstration on a stack that is up."""
+    """One demonstration on an environment that is up."""
 
     stack: StackState
     client: Client
@@ -146,7 +146,7 @@ class Demo:
 
     @property
     def folder(self) -> Path:
-        """The stack's own."""
+        """The environment's own."""
         return Path(self.stack.logs).parent
 
     @property
@@ -208,7 +208,7 @@ class Demo:
         await self._ask("PreviewAndUp", asked, settle=part.state is PartState.READY)
 
     async def _part(self, name: str) -> Part:
-        """How far a part is; a stack that has just come up needs a moment to find that it can have none."""
+        """How far a part is; an environment that has just come up needs a moment to find that it can have none."""
         deadline = time.monotonic() + _DECIDED
         while True:
             now = StackFolder(self.folder).read()
@@ -340,7 +340,7 @@ async def status() -> _Status:
 
 
 async def bring_up() -> _Status:
-    """Start the stack, or find the one that runs; it is ready then.
+    """Start the environment, or find the one that runs; it is ready then.
 
     Raises:
         DemoFailed: It is not.
@@ -359,7 +359,7 @@ async def bring_up() -> _Status:
             await asyncio.sleep(1)
     ready = [one for one in found.children if one.state is ChildState.READY]
     already = "runs already" if "already" in done.output else f"is up after {time.monotonic() - began:.0f} s"
-    _say(f"  the stack {already}, {len(ready)} parts; Temporal's UI: {found.stack.temporal.ui}")
+    _say(f"  the environment {already}, {len(ready)} parts; Temporal's UI: {found.stack.temporal.ui}")
     for child in found.children:
         if child.state is ChildState.RESTARTING:
             _say(f"  [red]{child.name} has ended and is started again[/]; what needs it waits")
@@ -384,7 +384,7 @@ async def demonstrate(*, approve: bool) -> None:
         await demo.ask_to_delete()
         await demo.ask_for_a_database()
     await demo.tell_who_waits()
-    _say("\nThe stack stays up: `banksman status` tells what is where, `make down` ends it.")
+    _say("\nThe environment stays up: `banksman status` tells what is where, `make down` ends it.")
 
 
 def main() -> int:
@@ -392,12 +392,12 @@ def main() -> int:
     try:
         asyncio.run(demonstrate(approve="--approve" in sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; the stack, and the goals that were started, go on: `make down` ends them\n")
+        sys.stderr.write("\nstopped; the environment, and the goals that were started, go on: `make down` ends them\n")
         return _INTERRUPTED
     except DemoFailed as error:
         sys.stderr.write(f"error: {error}\n")
     except (GitError, RPCError, RuntimeError, OSError) as error:
-        sys.stderr.write(f"error: a part of the stack went away ({error}): `banksman status` tells which\n")
+        sys.stderr.write(f"error: a part of the environment went away ({error}): `banksman status` tells which\n")
     else:
         return 0
     return 1

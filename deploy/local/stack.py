@@ -2,7 +2,7 @@
 
 Order: Temporal and OpenBao side by side; then what must be there before any worker (search attributes, policies,
 AppRoles, the GitHub App's key); then the twins and the trace store; then the workers, of which the goals worker
-is ready once its version is current. The stack is ready then; the sandbox follows when it has a container engine,
+is ready once its version is current. The environment is ready then; the sandbox follows when it has a container engine,
 which the first time takes minutes, and goals that need it wait for it in Temporal. With it comes the database of
 Pulumi's state, and last the image with Pulumi. Everything is ended in the reverse order.
 """
@@ -92,7 +92,7 @@ class Stack:
 
         Raises:
             ChildFailed: A part did not start; what had started is ended again.
-            FolderInUse: Another stack runs in this folder.
+            FolderInUse: Another environment runs in this folder.
             ValueError: What was asked for cannot be: the message says why.
         """
         with self.folder.held():
@@ -118,7 +118,7 @@ class Stack:
             self.folder.forget()
 
     def stop(self) -> None:
-        """Ask the stack to end."""
+        """Ask the environment to end."""
         self._stopped.set()
 
     def state(self) -> StackState:
@@ -227,7 +227,7 @@ class Stack:
         try:
             if await _address_for_containers(self.options.docker_host) != host:
                 self._no_state(
-                    ChildFailed("the container engine is another than before; end the stack and start it again")
+                    ChildFailed("the container engine is another than before; end the environment and start it again")
                 )
                 return
             spec = self._children.state_database(
@@ -328,7 +328,7 @@ class Stack:
         """What a worker needs that a person starts: the settings of our own, but for where that one listens."""
         ours = self._running.get(f"worker-{role}")
         if ours is None:
-            why = self._parts.all()[SANDBOX].why if role == "sandbox" else "the stack is still starting"
+            why = self._parts.all()[SANDBOX].why if role == "sandbox" else "the environment is still starting"
             return Reply(ok=False, error=f"there is no {role} worker here yet: {why}")
         settings = {
             name: value

@@ -57,11 +57,11 @@ class StateDatabaseAddress(BaseModel):
 
     address: str = Field(description="host:port for containers on the engine.")
     database: str
-    socket: str = Field(description="The folder with its socket; the stack's owner is its user `postgres` there.")
+    socket: str = Field(description="The folder with its socket; the environment's owner is its user `postgres` there.")
 
 
 class PartState(StrEnum):
-    """How far a part is that comes after the stack is ready, or never."""
+    """How far a part is that comes after the environment is ready, or never."""
 
     COMING = "coming"
     READY = "ready"
@@ -105,7 +105,7 @@ class StackState(BaseModel):
 
 
 class FolderInUse(OSError):
-    """Another stack runs in this folder."""
+    """Another environment runs in this folder."""
 
 
 class PathTooLong(OSError):
@@ -126,7 +126,7 @@ class StackFolder:
     def __init__(self, root: Path) -> None:
         if len(os.fsencode(root / "db" / ".s.PGSQL.65535")) > _LONGEST_SOCKET:
             raise PathTooLong(
-                f"the path of the stack's folder {str(root)!r} is too long for a unix socket: "
+                f"the path of the environment's folder {str(root)!r} is too long for a unix socket: "
                 "set BANKSMAN_HOME to a shorter one"
             )
         self.root = root
@@ -147,7 +147,7 @@ class StackFolder:
 
     @property
     def deployment(self) -> str:
-        """Names what is this stack's on an engine that others use as well: none may take another's for garbage."""
+        """Names what is this environment's on an engine that others use too: none may take another's for garbage."""
         return f"stack-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
 
     def make(self) -> None:
@@ -160,7 +160,7 @@ class StackFolder:
         """Make the folder, and keep it for one stack while the block runs; a supervisor that dies lets go of it.
 
         Raises:
-            FolderInUse: Another stack holds it.
+            FolderInUse: Another environment holds it.
         """
         self.make()
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -169,7 +169,7 @@ class StackFolder:
         except BlockingIOError:
             os.close(descriptor)
             raise FolderInUse(
-                f"another stack starts or ends in {str(self.root)!r}: wait a moment, then `banksman status` tells of it"
+                f"another environment starts or ends in {str(self.root)!r}: wait a moment, then ask `banksman status`"
             ) from None
         try:
             yield
@@ -189,7 +189,7 @@ class StackFolder:
             return None
 
     def forget(self) -> None:
-        """Remove what says that a stack runs."""
+        """Remove what says that an environment runs."""
         for file in (self.state_file, self.socket):
             with contextlib.suppress(FileNotFoundError):
                 file.unlink()

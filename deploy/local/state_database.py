@@ -2,8 +2,9 @@
 
 Containers reach it at the gateway of the container engine's own bridge and nowhere else, with a password; the
 supervisor reaches it by a unix socket in a folder that only its owner may open. PostgreSQL refuses to run as root, and
-the stack's folder is closed to everybody else: started by root, the server is another user, to whom a mount namespace
-of its own shows the folder and the programs at another place. Nothing on the machine is made more open for it.
+the environment's folder is closed to everybody else: started by root, the server is another user, to whom a mount
+namespace of its own shows the folder and the programs at another place. Nothing on the machine is made more open for
+it.
 """
 
 import json
@@ -34,7 +35,7 @@ _SECONDS: Final = 60.0
 
 _OTHER_USER: Final = 5432
 _PLACE: Final = Path("/media")
-"""Hidden for the server alone; a folder that every Linux has and few put a stack into."""
+"""Hidden for the server alone; a folder that every Linux has and few put an environment into."""
 _AS_ANOTHER: Final = f"""
 mount -t tmpfs -o mode=0755,size=64k none {_PLACE}
 mkdir {_PLACE}/db {_PLACE}/programs
@@ -57,7 +58,7 @@ host {DATABASE},postgres {LOOK_ROLE},{CHANGE_ROLE} 0.0.0.0/0 scram-sha-256
 
 
 class _Kept(BaseModel):
-    """What opens the states of this stack; made once."""
+    """What opens the states of this environment; made once."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -221,7 +222,7 @@ def _user_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError as error:
         raise ChildFailed(
-            f"the user {os.geteuid()} has no name on this machine, which PostgreSQL needs: run the stack as another"
+            f"the user {os.geteuid()} has no name on this machine, which PostgreSQL needs: run this as another"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Which goals wait for a person, as the running stack tells `banksman status`."""
+"""Which goals wait for a person, as the running environment tells `banksman status`."""
 
 import asyncio
 from typing import Final

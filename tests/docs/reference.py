@@ -70,7 +70,7 @@ _EXITS: Final = {
     Exit.USAGE: "the call itself is wrong: an option, an input, a file, a setting",
     Exit.DENIED: "the guard denied a step of the goal",
     Exit.CANCELLED: "the goal was cancelled or terminated",
-    Exit.NO_STACK: "no stack runs here, or Temporal does not answer",
+    Exit.NO_STACK: "no embedded environment runs here, or Temporal does not answer",
     Exit.INCOMPLETE: "with `run --wait`: what was approved was not carried out whole; its result says what was",
 }
 

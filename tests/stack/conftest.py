@@ -44,7 +44,7 @@ def goal_id() -> str:
 
 
 def started(home: Path, *options: str) -> Running:
-    """A stack that is up."""
+    """An environment that is up."""
     running = Running(home)
     done = running.banksman("up", "--detach", *options, seconds=120)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -130,7 +130,7 @@ def _usual_ports_taken() -> Generator[None]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A short folder for a stack of a test's own, which is ended whatever happens."""
+    """A short folder for an environment of a test's own, which is ended whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix="bm-"))
     yield folder / "s"
     Running(folder / "s").banksman("down", seconds=120)

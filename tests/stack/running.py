@@ -43,7 +43,7 @@ class Running:
         return forked.run(BIN / "banksman", arguments, environment=self.environment, seconds=seconds)
 
     def temporal(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run the Temporal CLI against this stack."""
+        """Run the Temporal CLI against this environment."""
         return self._run(
             str(BIN / "temporal"), *arguments, "--address", self.state["temporal"]["address"], seconds=seconds
         )
@@ -76,7 +76,7 @@ class Running:
         return reply is not None and reply.ready
 
     def pid(self, child: str) -> int | None:
-        """A child's process id, once it is ready, as the running stack tells it now."""
+        """A child's process id, once it is ready, as the running environment tells it now."""
         reply = asyncio.run(ask(self.home / "control.sock", Ask(op="status")))
         children = reply.children if reply else ()
         return next((one.pid for one in children if one.name == child and one.state is ChildState.READY), None)

@@ -1,4 +1,4 @@
-"""Approvals on the running stack: people are asked on the page of Slack's twin, and what they say is what happens."""
+"""Approvals on the running environment: people are asked on the page of Slack's twin, and what they say happens."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def alice(stack: Running) -> SeededPerson:
 
 @pytest.fixture
 def policy(stack: Running) -> Iterator[Path]:
-    """The policy file of the stack, as it was again afterwards."""
+    """The policy file of the environment, as it was again afterwards."""
     file = stack.home.parent / "policy.yaml"
     yield file
     file.write_text(DEFAULT_POLICY.read_text())

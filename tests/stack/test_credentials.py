@@ -26,14 +26,14 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def secret_id(stack: Running, role: str) -> Reply:
-    """A wrapped secret id, as the running stack gives it to its owner."""
+    """A wrapped secret id, as the running environment gives it to its owner."""
     reply = asyncio.run(ask(stack.home / "control.sock", Ask(op="secret-id", role=role)))
     assert reply is not None
     return reply
 
 
 def settings(stack: Running, role: str) -> dict[str, str]:
-    """The environment of the stack's own worker, without its credentials."""
+    """The variables of the worker that the environment has itself, without its credentials."""
     pid = stack.pid(f"worker-{role}")
     found = psutil.Process(pid).environ()
     kept = {name: value for name, value in found.items() if not name.startswith("BANKSMAN_VAULT_")}
@@ -135,7 +135,7 @@ def other_vault() -> Generator[tuple[str, list[str]]]:
 def test_a_worker_started_by_hand_takes_everything_from_the_running_stack(
     stack: Running, tmp_path: Path, role: str, other_vault: tuple[str, list[str]]
 ) -> None:
-    """In a shell that knows nothing of the stack but its folder, and that still has the address of another Vault."""
+    """In a shell that knows of the environment its folder alone, and still has the address of another Vault."""
     address, came = other_vault
     environment = {**stack.environment, "BANKSMAN_VAULT_ADDRESS": address}
     with process(tmp_path / "log", environment, "worker", role) as started:

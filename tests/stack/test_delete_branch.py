@@ -1,4 +1,4 @@
-"""`DeleteBranch` on the running stack: planned, refused without people, and its step out of everybody's reach."""
+"""`DeleteBranch` on the running environment: planned, refused without people, and its step out of everybody's reach."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`make demo`, as often as one likes, in whatever state an earlier one left the stack."""
+"""`make demo`, as often as one likes, in whatever state an earlier one left the environment."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Every command of the documentation is run as it is written, on a stack whose usual ports somebody else has.
+"""Every command of the documentation is run as it is written, on an environment whose usual ports somebody else has.
 
 What cannot be run here is named below, each with where it is run, or why nowhere. A new command that is in neither is
 run, and so fails this test where it does not work.
@@ -33,8 +33,8 @@ NOT_HERE: Final = {
     r"banksman run (PreviewAndUp|DetectDrift|InspectStack|RollBackStack|RestoreState|DestroyStack|UnlockStack)": (
         "they need a container engine and an image with Pulumi: tests/stack/test_stacks.py"
     ),
-    r"banksman up --detach --encrypt|.*--codec-endpoint": "on a stack that encrypts: tests/stack/test_encrypted.py",
-    r"banksman up --detach --repository": "it starts another stack: tests/stack/test_supervisor.py",
+    r"banksman up --detach --encrypt|.*--codec-endpoint": "where payloads are encrypted: tests/stack/test_encrypted.py",
+    r"banksman up --detach --repository": "it starts another environment: tests/stack/test_supervisor.py",
     r"banksman run ReadFile .*acme/crm": "it needs the repository that the command before brings in",
     r"banksman down": "tests/stack/test_supervisor.py",
     r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",

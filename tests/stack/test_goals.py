@@ -1,4 +1,4 @@
-"""Goals on the running stack, by our command and by Temporal's."""
+"""Goals on the running environment, by our command and by Temporal's."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

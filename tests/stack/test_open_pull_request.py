@@ -1,4 +1,4 @@
-"""`OpenPullRequest` on the running stack: one of each, however often it is asked; and in `read_only` nothing at all."""
+"""`OpenPullRequest` on the running environment: one of each, however often it is asked; in `read_only` nothing."""
 
 import json
 import re

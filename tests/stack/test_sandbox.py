@@ -73,7 +73,7 @@ def pending(stack: Running, goal_id: str) -> list[dict[str, Any]]:
 
 
 def containers(stack: Running, found: EngineFound) -> list[str]:
-    """What runs this stack's commands on the engine now."""
+    """What runs this environment's commands on the engine now."""
     ours = [f"{LABEL_DEPLOYMENT}={StackFolder(stack.home).deployment}", f"{LABEL_KIND}=run"]
 
     async def listed() -> list[str]:

@@ -33,7 +33,7 @@ def found_in(text: str, secrets: dict[str, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def busy(encrypted: Running) -> Running:
-    """The stack after good goals and bad ones, a crash, and a decryption."""
+    """The environment after good goals and bad ones, a crash, and a decryption."""
     encrypted.read_file("secrets-good")
     encrypted.read_file("secrets-missing", '{"repository":"acme/shop","path":"no/such/file"}')
     encrypted.fault(kind="status", path="/access_tokens", status=401, body={"message": "Bad credentials"})

@@ -99,7 +99,7 @@ def test_a_stack_survives_what_its_supervisor_does_not(stack: Running, encrypted
     assert len(left) >= 6, "the children outlive a supervisor that was killed"
     again = running.banksman("up", "--detach", *options, seconds=120)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "left by a stack that was killed" in again.stderr
+    assert "left by an environment that was killed" in again.stderr
     assert not [process for process in left if process.is_running()]
     changed = [line for line in again.stderr.splitlines() if "vault:" in line and "unchanged" not in line]
     assert changed == [], "the bootstrap found all as it left it"
@@ -130,7 +130,7 @@ def _shares_nothing_with(one: Running, other: Running) -> None:
 
 
 def _vault_setup(running: Running) -> dict[str, str]:
-    """The role id that each worker process was started with; the sandbox's comes after the stack is ready."""
+    """The role id that each worker process was started with; the sandbox's comes after the environment is ready."""
     eventually(lambda: all(one["pid"] for one in running.state["workers"].values()), what="every worker", seconds=90)
     found: dict[str, str] = {}
     for role, worker in running.state["workers"].items():
@@ -191,7 +191,7 @@ def test_two_stacks_do_not_share_a_folder(home: Path) -> None:
     with StackFolder(home).held():
         done = Running(home).banksman("up")
     assert done.returncode == Exit.FAILED
-    assert "another stack starts or ends" in one_line(done)
+    assert "another environment starts or ends" in one_line(done)
 
 
 def test_a_folder_with_no_room_for_a_socket_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the command that need no stack; what needs one is in tests/stack."""
+"""The parts of the command that need no environment; what needs one is in tests/stack."""
 
 import json
 import os

@@ -16,7 +16,8 @@ audit = typer.Typer(help="Check that nobody touched the audit log.", no_args_is_
 @audit.command("verify")
 def verify_audit(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="The folder of audit files; the stack's when left out.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="The folder of audit files; the environment's when left out."),
     ] = None,
 ) -> None:
     """Follow the chain of every audit file and report edits, gaps and torn lines."""

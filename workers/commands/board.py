@@ -1,4 +1,4 @@
-"""How `banksman up` shows a stack that starts."""
+"""How `banksman up` shows an environment that starts."""
 
 import time
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How the command reaches Temporal: by the settings where they are set, else by what the running stack wrote down."""
+"""How the command reaches Temporal: by the settings where they are set, else as the running environment wrote down."""
 
 import asyncio
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ class RemoteCodec(PayloadCodec):
 
 
 def client_settings() -> Settings:
-    """The settings of this command: what the environment says, completed by the running stack."""
+    """The settings of this command: what its variables say, completed by the running environment."""
     stack = running_stack()
     if stack is None:
         return Settings()

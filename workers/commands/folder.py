@@ -7,13 +7,14 @@ from workers.commands.exits import Exit, fail
 from workers.settings import Locations
 
 NO_STACK: Final = (
-    "no stack is running here: `banksman up` starts one, or set BANKSMAN_TEMPORAL_ADDRESS to reach another"
+    "no embedded environment is running here: `banksman up` starts one, or set BANKSMAN_TEMPORAL_ADDRESS to reach "
+    "another"
 )
 """What each command says that needs one."""
 
 
 def stack_folder() -> StackFolder:
-    """The folder of the stack that this command speaks of."""
+    """The folder of the environment that this command speaks of."""
     try:
         return StackFolder(Locations().folder())
     except PathTooLong as error:
@@ -21,5 +22,5 @@ def stack_folder() -> StackFolder:
 
 
 def running_stack() -> StackState | None:
-    """What the running stack wrote down, if there is one."""
+    """What the running environment wrote down, if there is one."""
     return stack_folder().read()

@@ -41,12 +41,12 @@ def down() -> None:
             out.print("No stack is running here.")
         return
     deadline = time.monotonic() + _STOP_PATIENCE
-    with err.status("ending the stack: workers first, servers last"):
+    with err.status("ending the environment: workers first, servers last"):
         while state is not None and psutil.pid_exists(state.pid) and folder.state_file.exists():
             if time.monotonic() > deadline:
-                fail(f"the stack did not end in {_STOP_PATIENCE:.0f} s; its supervisor is process {state.pid}")
+                fail(f"the environment did not end in {_STOP_PATIENCE:.0f} s; its supervisor is process {state.pid}")
             time.sleep(_POLL)
-    out.print("The stack has ended.")
+    out.print("The environment has ended.")
 
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
@@ -156,7 +156,7 @@ def end_leftovers(folder: StackFolder) -> bool:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
             if _belongs_to(folder, process):
-                err.print(f"ending {name} (process {pid}), left by a stack that was killed")
+                err.print(f"ending {name} (process {pid}), left by an environment that was killed")
                 process.terminate()
                 left.append(process)
     for process in psutil.wait_procs(left, timeout=15)[1]:

@@ -1,4 +1,4 @@
-"""The supervisor of `banksman up`: the process that lives as long as the stack."""
+"""The supervisor of `banksman up`: the process that lives as long as the environment."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ def run_here(folder: StackFolder, wanted: Wanted) -> None:
             asyncio.run(_supervise(stack, ready))
     except (ChildFailed, ConnectorError, NotPromoted, OSError, RPCError, ValueError) as error:
         fail(str(error))
-    err.print("The stack has ended; what it keeps is in " + escape(str(folder.root)))
+    err.print("The environment has ended; what it keeps is in " + escape(str(folder.root)))
 
 
 async def _supervise(stack: Stack, ready: Callable[[StackState], None]) -> None:

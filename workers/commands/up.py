@@ -49,7 +49,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Encrypt payloads, as outside development, and start the codec server.")
     ] = False,
-    traces: Annotated[bool, typer.Option(help="Send traces to the stack's trace store.")] = True,
+    traces: Annotated[bool, typer.Option(help="Send traces to the environment's trace store.")] = True,
     sandbox: Annotated[
         bool,
         typer.Option(
@@ -101,7 +101,9 @@ def _policy(path: Path) -> Path:
 
 
 def _already(folder: StackFolder, reply: Reply) -> None:
-    out.print("The stack is already running here." if reply.ready else "The stack is already starting here.")
+    out.print(
+        "The environment is already running here." if reply.ready else "The environment is already starting here."
+    )
     print_stack(folder.read(), reply)
 
 
@@ -144,5 +146,5 @@ def _watch_start(folder: StackFolder, pid: int, log: Path) -> None:
                 raise typer.Exit(os.waitstatus_to_exitcode(status) or int(Exit.FAILED))
             time.sleep(_POLL)
         else:
-            fail(f"the stack was not ready after {_START_PATIENCE:.0f} s; its log is {log}")
+            fail(f"the environment was not ready after {_START_PATIENCE:.0f} s; its log is {log}")
     print_stack(folder.read(), reply)

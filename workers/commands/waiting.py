@@ -207,7 +207,7 @@ def why_unserved(queue: str) -> str:
 
 
 def sure_to_wait(goal: GoalType, stack: StackState | None) -> str | None:
-    """Why a goal that was just started cannot go on yet, where the running stack knows that it cannot."""
+    """Why a goal that was just started cannot go on yet, where the running environment knows that it cannot."""
     part = stack.parts.get(goal.needs) if stack is not None and goal.needs is not None else None
     if part is None or part.state is PartState.READY:
         return None

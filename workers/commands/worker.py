@@ -19,7 +19,7 @@ from workers.settings import Role, Settings, adopt
 def worker(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help=f"Which worker: {', '.join(Role)}.")],
 ) -> None:
-    """Run one worker in the foreground; without credentials of its own it asks the running stack."""
+    """Run one worker in the foreground; without credentials of its own it asks the running environment."""
     settings = load_settings()
     credentials = None
     if settings.vault_secret_id_fd is None and settings.vault_secret_id_file is None:
@@ -37,11 +37,11 @@ def worker(
 
 
 async def _from_running_stack(role: Role) -> tuple[Settings, Credentials]:
-    """What the stack gives its own worker of that role: each setting that is not set here, and always its own Vault."""
+    """What the environment gives its own worker of that role: settings that are not set here, and always its Vault."""
     reply = await ask(stack_folder().socket, Ask(op="secret-id", role=role))
     if reply is None:
-        fail(f"a worker without credentials of its own asks the running stack, and {NO_STACK}", Exit.NO_STACK)
+        fail(f"a worker without credentials of its own asks the running environment, and {NO_STACK}", Exit.NO_STACK)
     if not reply.ok or reply.role_id is None or reply.secret is None:
-        fail(reply.error or "the running stack gave no secret id")
+        fail(reply.error or "the running environment gave no secret id")
     adopt(reply.settings, always={"BANKSMAN_VAULT_ADDRESS"})
     return load_settings(), Credentials(role_id=reply.role_id, wrapped=WrappedSecretId(token=SecretStr(reply.secret)))

@@ -1,4 +1,4 @@
-"""One child of the embedded environment: started, found healthy, started again when it ends, and ended with the stack.
+"""One child of the embedded environment: started, found healthy, started again when it ends, and ended with the rest.
 
 A child runs in a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone and it decides the
 order. Its output goes to a file; the last lines are shown when it ends by itself.

@@ -31,7 +31,7 @@ _AUTHORITIES: Final = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """The ports of one stack, all on the loopback interface."""
+    """The ports of one environment, all on the loopback interface."""
 
     temporal: int
     ui: int
@@ -175,7 +175,7 @@ class Children:
     ) -> ChildSpec:
         """PostgreSQL for Pulumi's state; SIGINT ends it without waiting for who is connected."""
         spec = self._spec("state-database", [*argv], healthy=healthy, address=address)
-        # The command that ends what a killed supervisor left knows our processes by the stack's folder.
+        # The command that ends what a killed supervisor left knows our processes by the environment's folder.
         environment = {**spec.environment, "HOME": f"{self.folder.database}/data"}
         return replace(spec, environment=environment, on_ready=on_ready, ends_by=signal.SIGINT)
 
@@ -205,7 +205,7 @@ class Children:
         }
 
     def settings(self) -> dict[str, str]:
-        """The settings of every process of this stack."""
+        """The settings of every process of this environment."""
         ports = self.ports
         settings = {
             "TEMPORAL_ADDRESS": f"{HOST}:{ports.temporal}",

@@ -1,4 +1,4 @@
-"""How the command talks to a running stack: one line of JSON each way, over a unix socket only its owner may use.
+"""How the command talks to a running environment: one line of JSON each way, over a unix socket only its owner may use.
 
 A worker started by hand asks here for its wrapped secret id; whoever may open the socket may be that worker.
 """
@@ -18,7 +18,7 @@ _LINE_LIMIT = 1 << 20
 
 
 class Ask(BaseModel):
-    """A request to the running stack."""
+    """A request to the running environment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +66,7 @@ async def serve(path: Path, answer: Answer):  # noqa: ANN201 - an async generato
                 reply = await answer(Ask.model_validate_json(await reader.readline()))
             except ValueError:  # a line without end, or not a request
                 reply = Reply(ok=False, error="that is no request of the banksman command")
-            except Exception as error:  # noqa: BLE001 - the caller is told; the stack goes on
+            except Exception as error:  # noqa: BLE001 - the caller is told; the environment goes on
                 reply = Reply(ok=False, error=str(error))
             writer.write(reply.model_dump_json().encode() + b"\n")
             await writer.drain()
@@ -87,7 +87,7 @@ async def serve(path: Path, answer: Answer):  # noqa: ANN201 - an async generato
 
 
 async def ask(path: Path, request: Ask, *, timeout: float = 10.0) -> Reply | None:  # noqa: ASYNC109 - one bound on all of it
-    """Ask the stack behind this socket; None when none is running there."""
+    """Ask the environment behind this socket; None when none is running there."""
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_LIMIT)

@@ -2,7 +2,7 @@
 
 A port that was handed out stays free until the child that it is for listens on it. Stacks that start side by side
 would be handed the same one, and their health checks would answer for each other; so a port is also reserved by a
-locked file, for as long as its stack's supervisor lives.
+locked file, for as long as its environment's supervisor lives.
 """
 
 import fcntl

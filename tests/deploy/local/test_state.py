@@ -1,4 +1,4 @@
-"""What a stack writes down, and who may read it."""
+"""What an environment writes down, and who may read it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The line of JSON between the command and a running stack."""
+"""The line of JSON between the command and a running environment."""
 
 import asyncio
 import contextlib

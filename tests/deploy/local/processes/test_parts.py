@@ -1,4 +1,4 @@
-"""How far the parts are that come after a stack is ready, or never."""
+"""How far the parts are that come after an environment is ready, or never."""
 
 from deploy.local.processes.parts import LEFT_OUT, SANDBOX, STACKS, Parts
 from deploy.local.state import PartState
