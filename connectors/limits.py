@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from connectors.errors import RateLimited
 
@@ -33,6 +33,50 @@ class Rate:
     burst: int = 1
 
 
+class Bucket:
+    """Turns by a rate: full at first, and filled again while time goes by.
+
+    Args:
+        rate: How fast, and how much it holds.
+        now: Seconds that only grow; the moment from which it fills.
+        left: How many turns are in it, where it is not full.
+    """
+
+    def __init__(self, rate: Rate, now: float, *, left: float | None = None) -> None:
+        self._rate = rate
+        self._left = float(rate.burst) if left is None else left
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """Take a turn.
+
+        Returns:
+            0, or the seconds until there is one; then none was taken.
+        """
+        self._left = min(self._rate.burst, self._left + (now - self._at) * self._rate.per_second)
+        self._at = now
+        if self._left >= 1:
+            self._left -= 1
+            return 0.0
+        return (1 - self._left) / self._rate.per_second
+
+
+class Turns(Protocol):
+    """Who gives out an account's turns: `Allowance` in one process, or what all processes share."""
+
+    async def turn(self, what: str) -> None:
+        """Wait for a turn, a short while.
+
+        Raises:
+            RateLimited: It was not given within that time; nothing was asked.
+        """
+        ...
+
+    def close(self, wait: timedelta | None) -> None:
+        """The provider refused: nobody asks for that long, or for a few seconds where it did not say."""
+        ...
+
+
 class Allowance:
     """One account's, or one of its methods' where the provider counts those apart.
 
@@ -45,8 +89,7 @@ class Allowance:
         self._rate = rate
         self._clock = clock
         self._closed_until = clock()
-        self._left = float(rate.burst) if rate else 0.0
-        self._at = clock()
+        self._bucket = Bucket(rate, clock()) if rate else None
 
     def close(self, wait: timedelta | None) -> None:
         """The provider refused: nobody asks before it wants, and a little later, so that processes come back apart.
@@ -57,7 +100,8 @@ class Allowance:
         seconds = (_UNSAID if wait is None else wait).total_seconds()
         spread = random.uniform(0.0, _SPREAD * seconds)  # noqa: S311 - no secret: it sets processes apart
         self._closed_until = max(self._closed_until, self._clock() + seconds + spread)
-        self._left, self._at = 1.0, self._closed_until
+        if self._rate is not None:
+            self._bucket = Bucket(self._rate, self._closed_until, left=1.0)
 
     def require(self, what: str) -> None:
         """Go on only where the account is open.
@@ -92,14 +136,7 @@ class Allowance:
         now = self._clock()
         if self._closed_until > now:
             return self._closed_until - now
-        if self._rate is None:
-            return 0.0
-        self._left = min(self._rate.burst, self._left + (now - self._at) * self._rate.per_second)
-        self._at = now
-        if self._left >= 1:
-            self._left -= 1
-            return 0.0
-        return (1 - self._left) / self._rate.per_second
+        return self._bucket.take(now) if self._bucket is not None else 0.0
 
 
 def _closed(what: str, wait: float) -> RateLimited:

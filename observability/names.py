@@ -31,6 +31,12 @@ ATTR_ENVIRONMENT: Final = "banksman.environment"
 ATTR_DECISION: Final = "banksman.decision"
 ATTR_REASON: Final = "banksman.reason"
 
+# Spans of requests to providers. The standard's own names but for the first.
+ATTR_PROVIDER: Final = "banksman.provider"
+ATTR_HTTP_METHOD: Final = "http.request.method"
+ATTR_HTTP_STATUS: Final = "http.response.status_code"
+ATTR_URL_TEMPLATE: Final = "url.template"
+
 # Loggers with a meaning of their own.
 LOGGER_AUDIT: Final = "banksman.audit"
 

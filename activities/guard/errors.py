@@ -63,7 +63,7 @@ def raise_mapped(exc: Exception) -> NoReturn:
         Exception: `exc` itself for all else, with a message of bounded length.
     """
     if isinstance(exc, ConnectorError) and (error := error_type_of(exc)) is not None:
-        retry_after = _apart(exc.retry_after) if isinstance(exc, RateLimited) and exc.retry_after else None
+        retry_after = _apart(exc.retry_after) if exc.retry_after else None
         raise application_error(error, str(exc), retry_after=retry_after) from _outline(exc)
     if isinstance(exc, SandboxError):
         error = next(_SANDBOX_TYPES[cls] for cls in type(exc).__mro__ if cls in _SANDBOX_TYPES)

@@ -3,7 +3,8 @@
 from activities.secrets import StepTokens, secret_for_step
 from activities.step import implements
 from activities.upstash.contracts import LOOK_AT_DATABASE, DatabaseSeen, LookAtDatabaseRequest
-from connectors.upstash.client import Upstash, account
+from connectors.http import Api
+from connectors.upstash.client import DIALECT, account, find_database
 from connectors.upstash.manifest import READ
 
 
@@ -16,7 +17,7 @@ class UpstashActivities:
     """
 
     def __init__(self, vault: StepTokens, *, base_url: str) -> None:
-        self._vault, self._base_url = vault, base_url
+        self._vault, self._api = vault, Api(DIALECT, base_url=base_url)
 
     @implements(LOOK_AT_DATABASE)
     async def look_at_database(self, request: LookAtDatabaseRequest) -> DatabaseSeen:
@@ -27,9 +28,9 @@ class UpstashActivities:
         """
         async with (
             secret_for_step(self._vault, READ) as fields,
-            Upstash.open(account(fields), base_url=self._base_url) as upstash,
+            self._api.open(account(fields)) as session,
         ):
-            found = await upstash.database(request.database)
+            found = await find_database(session, request.database)
         return DatabaseSeen(
             id=found.database_id,
             name=found.database_name,

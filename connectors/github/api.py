@@ -26,8 +26,8 @@ from typing_extensions import override
 
 from connectors.errors import ConnectorError, RateLimited, Unavailable
 from connectors.github.mapping import mapped
-from connectors.github.metrics import REQUESTS, SECONDS
 from connectors.limits import Allowance
+from connectors.metrics import REQUESTS, SECONDS
 
 API_VERSION: Final = "2022-11-28"
 JSON: Final = "application/vnd.github+json"

@@ -23,11 +23,10 @@ from connectors.errors import (
     RateLimited,
     Unavailable,
 )
+from connectors.waits import LONGEST_WAIT, retry_after
 from observability.redaction import redact
 
 _SECONDARY_WAIT: Final = timedelta(seconds=60)
-# GitHub's longest limit is an hour's; more comes from a clock that is off.
-_LONGEST_WAIT: Final = timedelta(hours=1)
 # Not `isdigit`, which takes `²` for one; and few enough for a number of seconds.
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 _SERVER_ERROR: Final = 500
@@ -119,12 +118,11 @@ def _is_limit(error: GithubException, headers: Mapping[str, str]) -> bool:
 
 
 def _wait(headers: Mapping[str, str]) -> timedelta:
-    after = headers.get("retry-after", "")
-    if _SECONDS.fullmatch(after):
-        return min(timedelta(seconds=int(after)), _LONGEST_WAIT)
+    if (after := retry_after(headers)) is not None:
+        return after
     reset = headers.get("x-ratelimit-reset", "")
     if headers.get("x-ratelimit-remaining") == "0" and _SECONDS.fullmatch(reset):
-        return min(timedelta(seconds=max(1, int(reset) - int(time.time()))), _LONGEST_WAIT)
+        return min(timedelta(seconds=max(1, int(reset) - int(time.time()))), LONGEST_WAIT)
     return _SECONDARY_WAIT
 
 

@@ -1,15 +1,6 @@
 """What Upstash answers, as far as it is read. Fields that are not named here are ignored, credentials among them."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-
-
-class Account(BaseModel):
-    """Who calls the developer API; only native accounts can."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    email: str
-    api_key: SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Database(BaseModel):

@@ -55,8 +55,11 @@ def history(exc: BaseException) -> str:
 
 TABLE = [
     (errors.Unavailable, "Unavailable", True, False),
+    (errors.Locked, "Unavailable", True, False),
+    (errors.MalformedAnswer, "Unavailable", True, False),
     (errors.RateLimited, "RateLimited", True, False),
     (errors.AuthDenied, "AuthDenied", False, False),
+    (errors.Forbidden, "AuthDenied", False, False),
     (errors.NotFound, "NotFound", False, False),
     (errors.InvalidRequest, "InvalidRequest", False, False),
     (errors.Conflict, "Conflict", False, False),

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from pydantic import SecretStr
 
-from connectors.upstash.models import Account
 from connectors.upstash.twin.app import TwinConfig, TwinDatabase, create_twin
 from tests.connectors.serving import ServedTwin, served_twin
 
@@ -34,8 +32,3 @@ CONFIG = TwinConfig(
 def twin() -> Iterator[ServedTwin]:
     with served_twin(create_twin(CONFIG)) as served:
         yield served
-
-
-@pytest.fixture
-def account() -> Account:
-    return Account(email=EMAIL, api_key=SecretStr(KEY_CANARY))

@@ -1,4 +1,4 @@
-"""What a process counts of its requests to GitHub."""
+"""What a process counts of its requests to providers."""
 
 from typing import Final
 
