@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.faults import FaultInjector
 from connectors.github.bare import BareRepository, iso
 from connectors.github.twin.auth import Authority, InstallationToken
 from connectors.github.twin.bodies import Json, RepositoryPage, Site, number
@@ -28,6 +27,7 @@ from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.pages import Pages
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
 from connectors.github.twin.writes import Writes
+from connectors.twins.faults import FaultInjector
 
 _NOT_COVERED: Final = (
     "There is at least one repository that does not exist or is not accessible to the parent installation."

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from connectors.faults import FaultInjector
 from connectors.slack.twin.api import WebApi
 from connectors.slack.twin.chat import Chat
 from connectors.slack.twin.config import TwinConfig
@@ -29,6 +28,7 @@ from connectors.slack.twin.sockets import Sockets
 from connectors.slack.twin.tickets import Tickets
 from connectors.slack.twin.views import Views
 from connectors.slack.twin.workspace import Workspace
+from connectors.twins.faults import FaultInjector
 
 __all__ = ["TwinConfig", "create_twin"]
 

@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.limits import Bucket, Rate
+
 Tier = Literal[1, 2, 3, 4]
 _TierGiven = Annotated[int, Field(ge=1, le=4)]
 """As JSON has it too, whose keys are texts."""
@@ -36,25 +38,6 @@ class Limits(BaseModel):
 
 
 @dataclass
-class _Bucket:
-    """Holds up to `size` calls, and fills again by `rate` a second."""
-
-    size: float
-    rate: float
-    left: float
-    at: float
-
-    def take(self, now: float) -> float:
-        """Seconds to wait; 0 when the call may pass."""
-        self.left = min(self.size, self.left + (now - self.at) * self.rate)
-        self.at = now
-        if self.left >= 1:
-            self.left -= 1
-            return 0.0
-        return (1 - self.left) / self.rate
-
-
-@dataclass
 class _Planted:
     """Refusals that a test asked for."""
 
@@ -72,7 +55,7 @@ class Meter:
 
     limits: Limits
     clock: Callable[[], float] = time.time
-    _buckets: dict[str, _Bucket] = field(default_factory=dict[str, _Bucket])
+    _buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
     _planted: dict[str, _Planted] = field(default_factory=dict[str, _Planted])
 
     def plant(self, method: str, *, seconds: int, times: int) -> None:
@@ -96,10 +79,11 @@ class Meter:
         if not self.limits.enforced:
             return 0
         if tier is None:
-            return self._spend(f"{method} {channel}", self.limits.post_burst, self.limits.posts_per_second)
-        return self._spend(method, self.limits.tiers[tier], self.limits.tiers[tier] / _MINUTE)
+            rate = Rate(per_second=self.limits.posts_per_second, burst=self.limits.post_burst)
+            return self._spend(f"{method} {channel}", rate)
+        return self._spend(method, Rate(per_second=self.limits.tiers[tier] / _MINUTE, burst=self.limits.tiers[tier]))
 
-    def _spend(self, key: str, size: float, rate: float) -> int:
+    def _spend(self, key: str, rate: Rate) -> int:
         now = self.clock()
-        bucket = self._buckets.setdefault(key, _Bucket(size, rate, size, now))
+        bucket = self._buckets.setdefault(key, Bucket(rate, now))
         return math.ceil(bucket.take(now))

@@ -1,20 +1,16 @@
-"""Upstash's twin: the calls of the developer API that read databases. What it does not know it answers with 501."""
+"""Upstash's twin: the calls of the developer API that read databases."""
 
-import base64
-import secrets
-from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from connectors.faults import FaultInjector
-
-_CREDENTIALS: Final = ("password", "rest_token", "read_only_rest_token")
+from connectors.twins.app import Twin
+from connectors.twins.clock import TwinClock
+from connectors.twins.handlers import handles
+from connectors.twins.problems import Problem, basic, carries
+from connectors.upstash.operations import GET_DATABASE, LIST_DATABASES
 
 
 class TwinDatabase(BaseModel):
@@ -35,9 +31,13 @@ class TwinDatabase(BaseModel):
     budget: int = 20
     eviction: bool = False
     creation_time: int = 1752649602
-    password: str = Field(default="", repr=False)
-    rest_token: str = Field(default="", repr=False)
-    read_only_rest_token: str = Field(default="", repr=False)
+    password: str | None = Field(default=None, repr=False)
+    rest_token: str | None = Field(default=None, repr=False)
+    read_only_rest_token: str | None = Field(default=None, repr=False)
+
+    def hidden(self) -> "TwinDatabase":
+        """Without what opens it."""
+        return self.model_copy(update={"password": None, "rest_token": None, "read_only_rest_token": None})
 
 
 class TwinConfig(BaseModel):
@@ -58,46 +58,34 @@ class TwinConfig(BaseModel):
     databases: tuple[TwinDatabase, ...] = ()
 
 
-def create_twin(config: TwinConfig) -> Starlette:
+class _Shown(BaseModel):
+    credentials: Literal["show", "hide"] = "show"
+
+
+class _Upstash(Twin):
+    def __init__(self, config: TwinConfig, clock: TwinClock | None) -> None:
+        super().__init__(clock=clock)
+        self._account = basic(config.email, config.api_key)
+        self._databases = {one.database_id: one for one in config.databases}
+
+    def authorise(self, request: Request) -> None:
+        if not carries(request, "authorization", self._account):
+            raise Problem(401, "Unauthorized")
+
+    def problem(self, problem: Problem) -> JsonValue:
+        return {"code": str(problem.status), "message": problem.message}
+
+    @handles(LIST_DATABASES)
+    def databases(self) -> list[TwinDatabase]:
+        return list(self._databases.values())
+
+    @handles(GET_DATABASE)
+    def database(self, database: str, query: _Shown) -> TwinDatabase:
+        if (found := self._databases.get(database)) is None:
+            raise Problem(404, "database not found")
+        return found.hidden() if query.credentials == "hide" else found
+
+
+def create_twin(config: TwinConfig, *, clock: TwinClock | None = None) -> Starlette:
     """The twin as an application, with its faults in front."""
-    by_id = {one.database_id: one for one in config.databases}
-
-    async def listed(_request: Request) -> Response:
-        return JSONResponse([one.model_dump(mode="json") for one in by_id.values()])
-
-    async def one(request: Request) -> Response:
-        found = by_id.get(request.path_params["id"])
-        if found is None:
-            return _problem(404, "database not found")
-        told: dict[str, object] = found.model_dump(mode="json")
-        hides = request.query_params.get("credentials") == "hide"
-        return JSONResponse({name: value for name, value in told.items() if not (hides and name in _CREDENTIALS)})
-
-    async def unknown(request: Request) -> Response:
-        return _problem(501, f"this twin does not know {request.method} {request.url.path}")
-
-    def known(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def asked(request: Request) -> Response:
-            if not _is_account(request, config):
-                return _problem(401, "Unauthorized")
-            return await answer(request)
-
-        return asked
-
-    return Starlette(
-        routes=[
-            Route("/redis/databases", known(listed)),
-            Route("/redis/database/{id}", known(one)),
-            Route("/{path:path}", known(unknown), methods=["GET", "POST", "PATCH", "PUT", "DELETE"]),
-        ],
-        middleware=[Middleware(FaultInjector)],
-    )
-
-
-def _is_account(request: Request, config: TwinConfig) -> bool:
-    wanted = base64.b64encode(f"{config.email}:{config.api_key}".encode()).decode()
-    return secrets.compare_digest(request.headers.get("authorization", "").encode(), f"Basic {wanted}".encode())
-
-
-def _problem(status: int, message: str) -> Response:
-    return JSONResponse({"code": str(status), "message": message}, status_code=status)
+    return _Upstash(config, clock).application()

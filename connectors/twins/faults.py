@@ -1,23 +1,29 @@
-"""Bad days on demand, for every twin: delays, errors, garbage, silence, and silence after the effect.
+"""Bad days on demand, for every twin: delays, errors, limits, garbage, silence, each before or after the effect.
 
 `POST /_twin/faults` takes one fault or a list, `GET` shows those left, `DELETE` forgets them. `GET /_twin/requests`
-tells what was asked and how it ended, never with bodies or credentials; `DELETE` forgets that.
+tells what was asked and how it ended, never with bodies or credentials; `DELETE` forgets that. Where the twin has a
+clock, `POST /_twin/clock` with `{"advance": 60}` lets a minute go by at once, and `GET` tells its time.
 """
 
 import asyncio
 import json
+import math
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.twins.clock import TwinClock
+
 _PREFIX: Final = "/_twin/"
+_CLOCK: Final = "/_twin/clock"
 _REMEMBERED: Final = 10_000
 _GARBAGE: Final = b"<html>this is not what you asked for"
 _BODILESS: Final = frozenset({204, 304})
@@ -62,6 +68,13 @@ class Status(_Fault):
     body: dict[str, JsonValue] | str = ""
 
 
+class RateLimit(_Fault):
+    """The provider's own refusal of what comes too fast, instead of the effect."""
+
+    kind: Literal["rate_limit"]
+    seconds: float = Field(default=1.0, ge=0, le=86_400)
+
+
 class Garbage(_Fault):
     """Status 200 and a body that means nothing, instead of the effect."""
 
@@ -80,7 +93,14 @@ class DropAfterEffect(_Fault):
     kind: Literal["drop_after_effect"]
 
 
-Fault = Annotated[Delay | Status | Garbage | Drop | DropAfterEffect, Field(discriminator="kind")]
+class Silence(_Fault):
+    """Nothing is ever answered, until the client hangs up."""
+
+    kind: Literal["silence"]
+    after_effect: bool = Field(default=False, description="Whether the effect happens first.")
+
+
+Fault = Annotated[Delay | Status | RateLimit | Garbage | Drop | DropAfterEffect | Silence, Field(discriminator="kind")]
 _FAULTS: Final[TypeAdapter[list[Fault]]] = TypeAdapter(list[Fault])
 
 
@@ -95,11 +115,32 @@ class SeenRequest(BaseModel):
     fault: str | None = None
 
 
+class _Advance(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    advance: float = Field(ge=0, description="Seconds.")
+
+
+def _too_many(wait: float) -> Response:
+    return Response(status_code=429, headers={"Retry-After": str(math.ceil(wait))})
+
+
+FAULT: Final = "banksman.fault"
+"""Where a request's scope says which fault it met, for who stands in front and judges."""
+
+
 @dataclass
 class FaultInjector:
-    """ASGI middleware in front of a twin."""
+    """ASGI middleware in front of a twin.
+
+    Attributes:
+        clock: The twin's, where it has one of its own.
+        limited: The provider's refusal of what comes too fast, by the seconds to wait.
+    """
 
     app: ASGIApp
+    clock: TwinClock | None = None
+    limited: Callable[[float], Response] = _too_many
     _faults: list[Fault] = field(default_factory=list[Fault])
     _seen: deque[SeenRequest] = field(default_factory=lambda: deque[SeenRequest](maxlen=_REMEMBERED))
 
@@ -107,6 +148,8 @@ class FaultInjector:
         """Answer the control paths, and let all else meet its fault, if one waits for it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+        elif scope["path"] == _CLOCK and self.clock is not None:
+            await (await _tell_time(Request(scope, receive), self.clock))(scope, receive, send)
         elif scope["path"].startswith(_PREFIX):
             await (await self._control(Request(scope, receive)))(scope, receive, send)
         else:
@@ -122,23 +165,33 @@ class FaultInjector:
             await send(message)
 
         fault = self._take(scope)
-        seen.fault = fault.kind if fault else None
+        scope[FAULT] = seen.fault = fault.kind if fault else None
         match fault:
-            case None:
-                await self._handle(seen, scope, receive, noted)
             case Delay():
-                waiting = _Patience(receive)
-                if await waiting.lasts(fault.seconds):
-                    await self._handle(seen, scope, waiting.receive, noted)
-            case Status():
-                await _error(fault)(scope, receive, noted)
-            case Garbage():
-                await Response(_GARBAGE, media_type="application/json")(scope, receive, noted)
+                await self._handle_late(seen, fault.seconds, scope, receive, noted)
             case Drop():
                 await _cut_off(send)
             case DropAfterEffect():
                 await self._handle(seen, scope, receive, _swallow)
                 await _cut_off(send)
+            case Silence():
+                if fault.after_effect:
+                    await self._handle(seen, scope, receive, _swallow)
+                await _hung_up(receive)
+            case Status() | RateLimit() | Garbage():
+                await self._instead(fault)(scope, receive, noted)
+            case None:
+                await self._handle(seen, scope, receive, noted)
+
+    def _instead(self, fault: Status | RateLimit | Garbage) -> Response:
+        if isinstance(fault, RateLimit):
+            return self.limited(fault.seconds)
+        return _error(fault) if isinstance(fault, Status) else Response(_GARBAGE, media_type="application/json")
+
+    async def _handle_late(self, seen: SeenRequest, seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+        waiting = _Patience(receive)
+        if await waiting.lasts(seconds):
+            await self._handle(seen, scope, waiting.receive, send)
 
     async def _handle(self, seen: SeenRequest, scope: Scope, receive: Receive, send: Send) -> None:
         seen.handled = True
@@ -182,6 +235,15 @@ class FaultInjector:
         return answer
 
 
+async def _tell_time(request: Request, clock: TwinClock) -> Response:
+    if request.method == "POST":
+        try:
+            clock.advance(_Advance.model_validate_json(await request.body()).advance)
+        except ValidationError as error:
+            return JSONResponse({"message": str(error)}, status_code=422)
+    return JSONResponse({"now": clock(), "ahead": clock.ahead})
+
+
 def _error(fault: Status) -> Response:
     if fault.status in _BODILESS:
         return Response(status_code=fault.status, headers=fault.headers)
@@ -210,6 +272,11 @@ class _Patience:
     async def receive(self) -> Message:
         """What the client sent, from the beginning."""
         return self._kept.popleft() if self._kept else await self.source()
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _swallow(message: Message) -> None:

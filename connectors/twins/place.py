@@ -1,4 +1,4 @@
-"""What all twins share: how one is prepared for an environment, and what is kept of it from one start to the next."""
+"""How a twin is prepared for an environment, and what is kept of it from one start to the next."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from connectors.faults import FaultInjector
+from connectors.twins.faults import FaultInjector
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
