@@ -11,6 +11,7 @@ from typing import Any, cast
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 _PATIENCE = 10.0
 
@@ -32,7 +33,7 @@ class ServedTwin:
 
 
 @contextmanager
-def served(app: Starlette) -> Generator[str]:
+def served(app: ASGIApp) -> Generator[str]:
     """Its address, until the block ends."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))

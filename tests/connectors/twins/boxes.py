@@ -100,6 +100,8 @@ class BoxesTwin(app.Twin):
 
     @handles(LARGEST)
     async def largest(self) -> TwinBox:
+        if not self.kept:
+            raise problems.Problem(404, "no boxes", code="boxes/none")
         return max(self.kept.values(), key=lambda one: one.size or 0)
 
     @handles(GET_BOX)

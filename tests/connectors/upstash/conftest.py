@@ -1,11 +1,13 @@
-"""Upstash's twin, with an account that has three databases."""
+"""Upstash's twin, with an account that has three databases; every exchange with it is judged."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from connectors.upstash.twin.app import TwinConfig, TwinDatabase, create_twin
-from tests.connectors.serving import ServedTwin, served_twin
+from tests.connectors.judged import judged_twin
+from tests.connectors.serving import ServedTwin
+from tests.connectors.upstash.published import UPSTASH
 
 EMAIL = "platform@example.com"
 KEY_CANARY = "upstash-key-canary-31f7"
@@ -30,5 +32,5 @@ CONFIG = TwinConfig(
 
 @pytest.fixture
 def twin() -> Iterator[ServedTwin]:
-    with served_twin(create_twin(CONFIG)) as served:
-        yield served
+    with judged_twin(create_twin(CONFIG), UPSTASH) as judged:
+        yield judged
