@@ -45,19 +45,24 @@ class Recorder:
             received.extend(message.get("body", b""))
             return message
 
+        def note() -> None:
+            if start:
+                exchange = _exchange(scope, start.pop(), request=bytes(received), response=bytes(sent))
+                self.exchanges.append(exchange)
+                self.everything.append(exchange)
+
         async def giving(message: Message) -> None:
             if message["type"] == "http.response.start":
                 start.append(message)
             sent.extend(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                note()  # before the answer leaves: who asked looks here as soon as it has come
             await send(message)
 
         try:
             await self.app(scope, taking, giving)
         finally:
-            if start:
-                exchange = _exchange(scope, start[0], request=bytes(received), response=bytes(sent))
-                self.exchanges.append(exchange)
-                self.everything.append(exchange)
+            note()
 
     def judged(self) -> list[Exchange]:
         """What the description speaks of: the API, not git's own protocol."""
