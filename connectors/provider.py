@@ -5,6 +5,7 @@ docs are derived from it.
 """
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 _MANIFEST: Final = "manifest"
+_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _Same = TypeVar("_Same", str, int)
 
 
@@ -25,7 +27,7 @@ class Secret:
     """What Vault keeps of a provider.
 
     Attributes:
-        path: Below the mount, `<provider>/<name>`.
+        path: Below the mount, `<provider>/<name>`; each part `+` after that stands for a name, where there are many.
         holds: What it is, for people.
         destroys: Whether something can be destroyed with it: then no ordinary worker reaches it.
     """
@@ -33,6 +35,20 @@ class Secret:
     path: str
     holds: str
     destroys: bool = False
+
+    def at(self, *names: str) -> str:
+        """The path of one of them.
+
+        Args:
+            names: For each `+`, in order.
+
+        Raises:
+            ValueError: They are too many or too few, or one would lead elsewhere.
+        """
+        if len(names) != self.path.split("/").count("+") or not all(_PART.fullmatch(one) for one in names):
+            raise ValueError(f"{names!r} are no names for {self.path!r}")
+        remaining = iter(names)
+        return "/".join(next(remaining) if one == "+" else one for one in self.path.split("/"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +60,8 @@ class Credential:
         secret: What it reads.
         purpose: Of the one step that it is for, as in "reads on GitHub".
         seals: Whether the step seals what it read for one run in the sandbox.
+        keeps: Secrets that the step makes, or is shown only once, and writes. It can read none of them.
+        forgets: Of these, what the step also deletes, with all versions.
         longest: Seconds after which its token ends whatever happens.
     """
 
@@ -51,6 +69,8 @@ class Credential:
     secret: Secret
     purpose: str
     seals: bool = False
+    keeps: tuple[Secret, ...] = ()
+    forgets: tuple[Secret, ...] = ()
     longest: int = 900
 
     @property
@@ -98,7 +118,8 @@ class Provider:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """All that Vault keeps of it, each once."""
-        return tuple(dict.fromkeys([*(one.secret for one in self.credentials), *self.own]))
+        kept = [secret for one in self.credentials for secret in one.keeps]
+        return tuple(dict.fromkeys([*(one.secret for one in self.credentials), *kept, *self.own]))
 
 
 @cache
@@ -128,8 +149,8 @@ def contradictions(declared: list[Provider]) -> list[str]:
     credentials = [one for provider in declared for one in provider.credentials]
     by_name = [one.name for one in credentials]
     by_path: dict[str, set[bool]] = {}
-    for one in credentials:
-        by_path.setdefault(one.secret.path, set()).add(one.secret.destroys)
+    for secret in [secret for one in credentials for secret in (one.secret, *one.keeps)]:
+        by_path.setdefault(secret.path, set()).add(secret.destroys)
     return [
         *(f"two providers are called {name!r}" for name in _twice(names)),
         *(f"two credentials are called {name!r}" for name in _twice(by_name)),
@@ -144,6 +165,18 @@ def contradictions(declared: list[Provider]) -> list[str]:
             for provider in declared
             for one in provider.secrets
             if not one.path.startswith(f"{provider.name}/")
+        ),
+        *(
+            f"credential {one.name!r} keeps {secret.path!r}, which it reads"
+            for one in credentials
+            for secret in one.keeps
+            if secret.path == one.secret.path
+        ),
+        *(
+            f"credential {one.name!r} forgets {secret.path!r}, which it does not keep"
+            for one in credentials
+            for secret in one.forgets
+            if secret not in one.keeps
         ),
         *(f"two twins have port {port}" for port in _twice([one.twin.port for one in declared if one.twin])),
         *(f"{one.name!r} has a twin, and no url to be told of it by" for one in declared if one.twin and not one.url),

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from connectors.errors import ConnectorError
 from connectors.vault.handover import seal
 from connectors.vault.known import known
-from connectors.vault.kv import read_kv
+from connectors.vault.kv import delete_kv, read_kv, write_kv
 from connectors.vault.leases import Lease
 from connectors.vault.metrics import STEP_TOKENS
 from connectors.vault.transport import Transport, fields
@@ -42,6 +42,22 @@ class StepToken:
             ConnectorError: By the tree; `AuthDenied` for what the action's policy does not allow.
         """
         return await read_kv(self._transport, self._token, path)
+
+    async def write(self, path: str, values: Mapping[str, SecretStr]) -> int:
+        """Write a new version of the secret `banksman/<path>`, and get its number. Safe to repeat.
+
+        Raises:
+            ConnectorError: By the tree; `AuthDenied` where the action's policy does not let it write there.
+        """
+        return await write_kv(self._transport, self._token, path, values)
+
+    async def delete(self, path: str) -> None:
+        """Delete the secret `banksman/<path>` with all its versions; one that is not there is fine.
+
+        Raises:
+            ConnectorError: By the tree; `AuthDenied` where the action's policy does not let it delete there.
+        """
+        await delete_kv(self._transport, self._token, path)
 
     async def lease(self, role: str) -> Lease:
         """Credentials of a database role, which end with this token at the latest.

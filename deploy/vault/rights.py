@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from connectors.provider import Credential, providers
+from connectors.provider import Credential, Secret, providers
 from connectors.slack.manifest import APP as SLACK_APP
 
 MOUNT: Final = "banksman"
@@ -115,7 +115,7 @@ def rights() -> Mapping[str, VaultPolicy]:
         "gateway": _GATEWAY,
         "codec": _CODEC,
         "deliverer": _DELIVERER,
-        **{f"step-{one.name}": _step(one) for one in credentials},
+        **{f"step-{one.name}": step_policy(one) for one in credentials},
     }
 
 
@@ -144,14 +144,23 @@ def _makes(credential: Credential) -> Right:
     return Right(path=f"auth/token/create/{credential.name}", may=("create", "update"))
 
 
-def _step(credential: Credential) -> VaultPolicy:
+def step_policy(credential: Credential) -> VaultPolicy:
+    """What a token for one step may."""
     reads = Right(path=f"{MOUNT}/data/{credential.secret.path}", may=("read",))
     seals = (Right(path="transit/encrypt/handover", may=("update",)),) if credential.seals else ()
+    keeps = [right for one in credential.keeps for right in _keeps(one, forgets=one in credential.forgets)]
     also = ", and the key that seals it for one run in the sandbox" if credential.seals else ""
     return VaultPolicy(
         says=f"One step that {credential.purpose}: {credential.secret.holds}{also}, for some minutes.",
-        rights=(reads, *seals),
+        rights=(reads, *seals, *keeps),
     )
+
+
+def _keeps(secret: Secret, *, forgets: bool) -> Iterator[Right]:
+    why = f'It writes {secret.holds}: without "read" it can open none of them.'
+    yield Right(path=f"{MOUNT}/data/{secret.path}", may=("create", "update"), why=why)
+    if forgets:
+        yield Right(path=f"{MOUNT}/metadata/{secret.path}", may=("delete",))
 
 
 def _comment(text: str) -> str:

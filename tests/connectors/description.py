@@ -69,8 +69,9 @@ class Description:
 
     def template(self, method: str, path: str) -> str | None:
         """The path of the description that this one is an instance of, or None where it has no such operation."""
-        found = next((name for name, form in self._paths.items() if form.fullmatch(self._prefix + path)), None)
-        return found if found is not None and method.lower() in self.document["paths"][found] else None
+        # Two paths of a description may differ in the names of their parameters alone, each with other methods.
+        found = (name for name, form in self._paths.items() if form.fullmatch(self._prefix + path))
+        return next((name for name in found if method.lower() in self.document["paths"][name]), None)
 
     def problems(self, exchange: Exchange) -> list[str]:
         """All in which this exchange departs from the description."""

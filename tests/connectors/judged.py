@@ -77,7 +77,10 @@ class Recorder:
         )
         faulty = scope.get(FAULT) is not None
         accepted = not faulty and 0 < exchange.status < httpx.codes.BAD_REQUEST
-        if accepted or dict(scope["headers"]).get(b"user-agent") == AGENT.encode():
+        headers = dict(scope["headers"])
+        # A fault that answers at once leaves the body unread: nothing can be said of it.
+        unread = faulty and len(request) < int(headers.get(b"content-length", b"0"))
+        if accepted or (headers.get(b"user-agent") == AGENT.encode() and not unread):
             self.problems += self.judge.request_problems(exchange)
         if start and not faulty and exchange.status != _UNKNOWN:
             self.problems += self.judge.response_problems(exchange)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 from activities.queues import TaskQueue
 from activities.step import Step
@@ -50,13 +50,16 @@ class Played:
 
 
 @contextlib.asynccontextmanager
-async def playing(client: Client, answers: Answers) -> AsyncGenerator[None]:
+async def playing(
+    client: Client, answers: Answers, *, interceptors: Sequence[Interceptor] = ()
+) -> AsyncGenerator[None]:
     """A goals worker, and one on each queue of these steps."""
     by_queue: dict[TaskQueue, list[Callable[..., Awaitable[object]]]] = {}
     for step, said in answers.items():
         by_queue.setdefault(step.queue, []).append(_answering(step, list(said)))
     async with contextlib.AsyncExitStack() as running:
-        await running.enter_async_context(Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS))
+        goals = Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS, interceptors=interceptors)
+        await running.enter_async_context(goals)
         for queue, steps in by_queue.items():
             await running.enter_async_context(Worker(client, task_queue=queue, activities=steps))
         yield

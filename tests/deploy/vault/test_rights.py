@@ -4,7 +4,7 @@ import pytest
 
 from connectors import provider
 from connectors.provider import Credential, ManifestError, Provider, Secret, Twin, contradictions, providers
-from deploy.vault.rights import APP_ROLES, files, rights
+from deploy.vault.rights import APP_ROLES, files, rights, step_policy
 
 DESTRUCTIVE = "destructive"
 SECRET = Secret(path="x/key", holds="a key")
@@ -35,7 +35,21 @@ def test_a_token_of_a_step_reads_its_one_secret() -> None:
     for found in providers().values():
         for one in found.credentials:
             paths = [right.path for right in rights()[f"step-{one.name}"].rights]
-            assert paths == [f"banksman/data/{one.secret.path}", *(["transit/encrypt/handover"] if one.seals else [])]
+            sealed = ["transit/encrypt/handover"] if one.seals else []
+            kept = [f"banksman/data/{kept.path}" for kept in one.keeps]
+            forgotten = [f"banksman/metadata/{kept.path}" for kept in one.forgets]
+            assert sorted(paths) == sorted([f"banksman/data/{one.secret.path}", *sealed, *kept, *forgotten])
+
+
+def test_what_a_step_keeps_it_writes_and_cannot_read() -> None:
+    read = Secret(path="x/key", holds="a key")
+    made = Secret(path="x/made/+", holds="what it made")
+    policy = step_policy(Credential(name="x-make", secret=read, purpose="makes", keeps=(made,), forgets=(made,)))
+    assert [(one.path, one.may) for one in policy.rights] == [
+        ("banksman/data/x/key", ("read",)),
+        ("banksman/data/x/made/+", ("create", "update")),
+        ("banksman/metadata/x/made/+", ("delete",)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,18 @@ def test_a_token_of_a_step_reads_its_one_secret() -> None:
         (
             (Credential(name="x-read", secret=Secret(path="y/key", holds="a key"), purpose="reads"),),
             "'y/key' of 'x' must lie at x/<name>",
+        ),
+        (
+            (Credential(name="x-make", secret=SECRET, purpose="makes", keeps=(Secret(path="y/made", holds="it"),)),),
+            "'y/made' of 'x' must lie at x/<name>",
+        ),
+        (
+            (Credential(name="x-make", secret=SECRET, purpose="makes", keeps=(SECRET,)),),
+            "'x-make' keeps 'x/key', which it reads",
+        ),
+        (
+            (Credential(name="x-make", secret=SECRET, purpose="makes", forgets=(Secret(path="x/a", holds="it"),)),),
+            "'x-make' forgets 'x/a', which it does not keep",
         ),
         ((Credential(name="x-read", secret=SECRET, purpose="reads"),) * 2, "two credentials are called 'x-read'"),
         (
