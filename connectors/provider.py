@@ -85,9 +85,11 @@ class Twin:
 
     Attributes:
         port: Its usual one.
+        real: What is real behind it: `git repositories`. Empty where all of it is simulated.
     """
 
     port: int
+    real: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,11 @@ class Session:
     def __init__(self, http: httpx.AsyncClient, dialect: Dialect, turns: Turns) -> None:
         self._http, self._dialect, self._turns = http, dialect, turns
 
+    @property
+    def provider(self) -> str:
+        """The name of whoever is asked."""
+        return self._dialect.provider.name
+
     async def ask(self, call: Call[Answer]) -> Answer:
         """Make one call, in its turn.
 

@@ -56,6 +56,12 @@ def handles(operation: Operation[Any]) -> Callable[[Method], Method]:
     return mark
 
 
+def operation_of(method: object) -> Operation[Any] | None:
+    """What a method answers, or None where it is no handler."""
+    operation: object = getattr(method, _MARK, None)
+    return operation if isinstance(operation, Operation) else None  # pyright: ignore[reportUnknownVariableType] - of any
+
+
 class Handler:
     """An operation and the method that answers it.
 
@@ -130,11 +136,9 @@ class Handler:
 
 def handlers(twin: object, *, malformed: int, nulls: bool) -> list[Handler]:
     """All of a twin's, those with fewer parameters in their path first: `/boxes/new` goes before `/boxes/{box}`."""
-    marked = [(name, getattr(one, _MARK, None)) for name, one in inspect.getmembers_static(type(twin), callable)]
+    marked = [(name, operation_of(one)) for name, one in inspect.getmembers_static(type(twin), callable)]
     found = [
-        Handler(cast("Operation[Any]", one), getattr(twin, name), malformed=malformed, nulls=nulls)
-        for name, one in marked
-        if isinstance(one, Operation)
+        Handler(one, getattr(twin, name), malformed=malformed, nulls=nulls) for name, one in marked if one is not None
     ]
     return sorted(found, key=lambda one: (len(one.operation.parameters), one.operation.name))
 

@@ -21,6 +21,7 @@ from activities.queues import TaskQueue
 from connectors.provider import Provider, providers
 from deploy.vault.rights import rights
 from tests.docs.command_tree import commands
+from tests.docs.endpoints import Use, answered, declared, recorded
 from workers.commands.exits import Exit
 from workers.process import EXIT_TOKEN_LOST
 from workers.settings import Locations, Settings
@@ -58,6 +59,10 @@ A goal is one workflow type on the task queue `{TaskQueue.GOALS}`. Inputs refuse
 _CATALOG: Final = """\
 What this release knows of, as it is declared. `banksman catalog --json` gives the same for programs, with the schema of
 every request. [Goals](goals.md) have a page of their own."""
+_ENDPOINTS: Final = """\
+What providers are asked by clients of ours, which steps ask it, and a test that does. A twin is *simulated*, or has
+something real behind it. GitHub, Slack and Pulumi are reached by PyGithub, slack-sdk and Pulumi's CLI, and what is in a
+database by its own client: these choose their requests themselves."""
 _RIGHTS: Final = """\
 Each process logs in with an AppRole whose policy has its name; each step is given a token of its own, with the policy
 `step-<credential>`. `python -m deploy.vault` writes these policies into Vault, from `deploy/vault/policies`."""
@@ -176,12 +181,18 @@ def catalog_page() -> str:
     """All that is declared of providers, credentials and steps; goals have a page of their own."""
     found = providers().values()
     of_providers = (
-        (one.title, *(f"`{said}`" if one.url else "–" for said in (one.url, _variable(one))), _yes(one.twin))
+        (one.title, *(f"`{said}`" if one.url else "–" for said in (one.url, _variable(one))), _twin(one))
         for one in found
     )
     secrets = ((f"`{one.path}`", one.holds, _yes(one.destroys)) for provider in found for one in provider.secrets)
     credentials = (
-        (f"`{one.name}`", f"`{one.secret.path}`", one.purpose, _yes(one.destroys))
+        (
+            f"`{one.name}`",
+            f"`{one.secret.path}`",
+            _codes(made.path for made in one.keeps),
+            one.purpose,
+            _yes(one.destroys),
+        )
         for provider in found
         for one in provider.credentials
     )
@@ -198,11 +209,25 @@ def catalog_page() -> str:
             "## Secrets in Vault",
             _table(("below `banksman/`", "what it is", "destroys"), secrets),
             "## Credentials",
-            _table(("credential and token role", "reads", "for a step that", "destroys"), credentials),
+            _table(("credential and token role", "reads", "writes", "for a step that", "destroys"), credentials),
             "## Steps",
             _table(("step", "effect", "queue", "credential"), of_steps),
         ]
     )
+
+
+def endpoints_page() -> str:
+    """What providers are asked, by which steps and which test."""
+    known, uses = answered(), recorded()
+    parts = [_head("Endpoints", "connectors/*/operations.py, and python -m tests.docs.endpoints"), _ENDPOINTS]
+    for name, operations in declared().items():
+        provider = providers()[name]
+        rows = (
+            (f"`{one.name}`", _codes(use.steps), f"`{use.test}`", _twin(provider) if one in known else "–")
+            for one, use in ((one, uses.get(name, {}).get(one.name, Use())) for one in operations.values())
+        )
+        parts += [f"## {provider.title}", _table(("endpoint", "asked by", "tested by", "twin"), rows)]
+    return _page(parts)
 
 
 def rights_page() -> str:
@@ -218,6 +243,14 @@ def _variable(provider: Provider) -> str:
     return f"{Settings.model_config.get('env_prefix')}{provider.setting.upper()}"
 
 
+def _twin(provider: Provider) -> str:
+    return "–" if provider.twin is None else provider.twin.real or "simulated"
+
+
+def _codes(said: Iterable[str]) -> str:
+    return ", ".join(f"`{one}`" for one in said) or "–"
+
+
 def _yes(said: object) -> str:
     return "yes" if said else "–"
 
@@ -228,6 +261,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/errors.md": errors_page,
     "docs/goals.md": goals_page,
     "docs/catalog.md": catalog_page,
+    "docs/endpoints.md": endpoints_page,
     "docs/rights.md": rights_page,
 }
 
