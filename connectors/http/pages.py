@@ -41,7 +41,7 @@ async def pages(
         after = following(call, answered)
         if after is None:
             return
-        if after.query == call.query:
+        if (after.query, after.body) == (call.query, call.body):
             raise MalformedAnswer(f"the list of {first.what} leads back to the page that was just read")
         call = after
     raise MalformedAnswer(f"the list of {first.what} has more than {most} pages: it is not read on")

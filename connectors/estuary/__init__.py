@@ -1,0 +1,1 @@
+"""Estuary Flow: captures, collections and materialisations, tried, published and looked at by its control plane."""
