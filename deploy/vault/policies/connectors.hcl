@@ -4,6 +4,14 @@ path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }
 
+path "auth/token/create/estuary-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/estuary-publish" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/github-read" {
   capabilities = ["create", "update"]
 }

@@ -13,6 +13,10 @@ path "banksman/data/grants/+" {
   capabilities = ["create", "read"]
 }
 
+path "auth/token/create/estuary-destroy" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/github-delete-branch" {
   capabilities = ["create", "update"]
 }
