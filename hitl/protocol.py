@@ -99,6 +99,8 @@ class RefusalReason(StrEnum):
     """The rule wants a confirmation with a key of the person, and there is none, or it is of something else."""
     COST_LIMIT = "cost_limit"
     """The plan costs more than the rule lets anybody approve, or does not say what it costs."""
+    BUDGET = "budget"
+    """It may cost more than the budget of its goal, or of the environment's day, has left."""
     NOT_YET = "not_yet"
     """The decision lies in the future: somebody's clock is wrong."""
     EXPIRED = "expired"
@@ -169,6 +171,28 @@ class HasPolicyContext(Protocol):
 
     def policy_context(self) -> PolicyContext:
         """What this request touches."""
+        ...
+
+
+@runtime_checkable
+class HasSpend(Protocol):
+    """A step's request that says exactly what it may cost. The step buys nothing that costs more."""
+
+    def spend(self) -> int | None:
+        """US cents at most, in all; for what has no end, those of the first month. None where it costs nothing.
+
+        Raises:
+            ValueError: The request is unclear.
+        """
+        ...
+
+
+@runtime_checkable
+class HasSpent(Protocol):
+    """A step's answer that says what it has cost."""
+
+    def spent(self) -> int | None:
+        """US cents in all; None where that is not known, and what was reserved counts."""
         ...
 
 

@@ -53,3 +53,9 @@ LOG_SPAN_ID: Final = "span_id"
 METRIC_APPROVAL_KEYS_AGE: Final = "banksman_approval_keys_age_seconds"
 METRIC_BREAK_GLASS: Final = "banksman_break_glass_total"
 METRIC_CLICKS: Final = "banksman_clicks_total"
+
+# Leases and budgets.
+METRIC_LEASES: Final = "banksman_leases"
+METRIC_BUDGET_USED: Final = "banksman_budget_used_cents"
+METRIC_BUDGET_CAP: Final = "banksman_budget_cap_cents"
+METRIC_BUDGET_UNSETTLED: Final = "banksman_budget_unsettled_total"

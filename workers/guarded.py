@@ -8,6 +8,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.guard.audit import AuditLog
+from activities.guard.budgets import BudgetRecords, Budgets
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
 from activities.guard.safeguards import Safeguards
@@ -43,6 +44,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     at_once: int | None = None,
     a_second: float | None = None,
     safeguards: Safeguards | None = None,
+    book: BudgetRecords | None = None,
 ) -> Worker:
     """A worker of this role, with every step behind the guard; one with safeguards runs destructive steps.
 
@@ -55,6 +57,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         at_once: How many steps run at once, in this process.
         a_second: How many the queue hands out in a second, to all its workers together.
         safeguards: Of destructive steps.
+        book: Keeps what steps cost, in roles whose steps may cost something.
     """
     effects = ORDINARY_EFFECTS if safeguards is None else DESTRUCTIVE_EFFECTS
     require_declared(steps, role=role, effects=effects, queues=frozenset(QUEUES[role]))
@@ -64,6 +67,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         role=role,
         effects=effects,
         safeguards=safeguards,
+        budgets=Budgets(book, environment=settings.environment) if book is not None else None,
     )
     within = HEARS_WITHIN if role in _STOPPABLE else _MAY_BE_LATE
     return Worker(

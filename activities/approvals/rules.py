@@ -40,6 +40,9 @@ class ApprovalRuleActivities:
             raise policy_denied(_denial(plan.action, verdict.reason, verdict.explanation, environment, phase))
         rule = approval_rule(policy, environment, action=plan.action, path=request.path)
         found = (rule.refuse_cost(plan.cost) or rule) if isinstance(rule, ApprovalRule) else rule
+        budget, cents = policy.environments[environment].budget, plan.spend()
+        if isinstance(found, ApprovalRule) and budget is not None and cents is not None:
+            found = budget.refuse(cents) or found
         if isinstance(found, Refusal):
             raise policy_denied(_denial(plan.action, found.reason, found.explanation, environment, phase))
         resolved = ResolvedRule.of(found, environment=environment, action=plan.action)

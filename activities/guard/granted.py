@@ -28,6 +28,14 @@ class GrantedRequest(BaseModel):
         """
         return read_plan(self.plan).policy_context()
 
+    def spend(self) -> int | None:
+        """What the plan may cost at most: what goes on costing, for its first month.
+
+        Raises:
+            ValueError: The plan is not one of this release.
+        """
+        return read_plan(self.plan).spend()
+
     def approval_facts(self) -> ApprovalFacts | None:
         """Who approved it, as their decisions say.
 

@@ -2,7 +2,8 @@
 
 Before a step it checks, in this order: the step declares its effect and this worker's role runs such steps; it was
 given the one request it declares; a destructive step belongs to a workflow, is no local activity and has its ids; the
-environment's phase and the policy; for a destructive step, what `activities.guard.safeguards` says. A refusal is
+environment's phase and the policy; for one that costs something, the budget (`activities.guard.budgets`), from which it
+reserves; for a destructive step, what `activities.guard.safeguards` says. A refusal is
 `PolicyDenied` with a `Denial` in its details, an audit event and a metric. After it, errors are mapped by
 `activities.guard.errors`.
 
@@ -28,6 +29,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.guard.audit import AuditEvent, AuditLog, AuditRecord, Outcome
+from activities.guard.budgets import Budgets, Reservation, refused_for_sure, spend_of
 from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.guard.errors import mapped_errors
@@ -35,8 +37,10 @@ from activities.guard.policy_source import PolicySource
 from activities.guard.rules import Authorizer, Decision, Execution
 from activities.guard.safeguards import Safeguards
 from activities.step import ORDINARY_EFFECTS
+from connectors.errors import ConnectorError
 from hitl.policy.file import PolicyError
-from hitl.protocol import Effect, RefusalReason
+from hitl.policy.rules import Budget
+from hitl.protocol import Effect, Refusal, RefusalReason
 from observability import names
 
 _DECISIONS: Final = Counter(
@@ -52,6 +56,9 @@ _SECONDS: Final = Histogram(
 _AUDIT_EVENTS: Final = Counter(
     names.METRIC_AUDIT_EVENTS, "Events for the audit log, by whether they could be written.", ("event", "written")
 )
+_UNSETTLED: Final = Counter(
+    names.METRIC_BUDGET_UNSETTLED, "Steps whose cost could not be written down after them; what they reserved counts."
+)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -65,9 +72,10 @@ class GuardInterceptor(Interceptor):
         role: The worker's role, as the audit log names it.
         effects: What this role may run; `DESTRUCTIVE_EFFECTS` for the destructive worker.
         safeguards: Of destructive steps; without them every one is refused.
+        budgets: The book of what steps cost; without it every one is refused that costs something under a budget.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a role's guard may have
         self,
         policy: PolicySource,
         audit: AuditLog,
@@ -75,12 +83,14 @@ class GuardInterceptor(Interceptor):
         role: str,
         effects: frozenset[Effect] = ORDINARY_EFFECTS,
         safeguards: Safeguards | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self.environment = policy.environment
         self._policy = policy
         self._audit = audit
         self._role = role
         self._safeguards = safeguards
+        self._budgets = budgets
         grants = safeguards.grants if safeguards is not None else None
         self._authorizer = Authorizer(policy.environment, role, effects=effects, grants=grants)
 
@@ -96,8 +106,8 @@ class GuardInterceptor(Interceptor):
         begin(attempt)
         return attempt
 
-    async def before(self, execution: Execution, attempt: CurrentAttempt | None) -> Decision:
-        """Decide and record the decision.
+    async def before(self, execution: Execution, attempt: CurrentAttempt | None) -> tuple[Decision, Reservation | None]:
+        """Decide, reserve what it may cost, and record the decision.
 
         Raises:
             ApplicationError: `Unavailable` when the policy, the grant's keys, Temporal, the record of used grants or
@@ -106,9 +116,12 @@ class GuardInterceptor(Interceptor):
         with mapped_errors():
             try:
                 decision = self._authorizer.decide(execution, self._policy.current())
+                decision, reservation = await self._reserve(execution, decision)
                 if self._safeguards is not None and attempt is not None and decision.reason is None:
                     refusal = await self._safeguards.admit(execution, attempt)
                     decision = decision if refusal is None else decision.refused(refusal)
+                    if refusal is not None:
+                        await self._give_back(reservation, ErrorType.POLICY_DENIED)
                 record = self._record_decision(execution, decision)
             except (PolicyError, OSError) as error:
                 what = "the policy file cannot be used" if isinstance(error, PolicyError) else "the audit log failed"
@@ -118,7 +131,49 @@ class GuardInterceptor(Interceptor):
                 raise application_error(ErrorType.UNAVAILABLE, text) from None
         # Costs more than all of the above; it waits until the step waits for its provider.
         asyncio.get_running_loop().call_soon(self._audit.announce, record)
-        return decision
+        return decision, reservation
+
+    async def settle(self, reservation: Reservation | None, answer: object) -> None:
+        """Write down what an execution has cost. Never raises for a book that cannot be written: the effect is had."""
+        if reservation is None or self._budgets is None:
+            return
+        try:
+            await self._budgets.settle(reservation, answer)
+        except ConnectorError:
+            _UNSETTLED.inc()
+            _LOG.exception("what a step has cost is not written down; what it reserved counts")
+
+    async def give_back(self, reservation: Reservation | None, error: BaseException) -> None:
+        """Give back what a refused execution had reserved. Whatever may have had an effect keeps it."""
+        await self._give_back(reservation, error.type if isinstance(error, ApplicationError) else None)
+
+    async def _give_back(self, reservation: Reservation | None, kind: str | None) -> None:
+        if reservation is None or self._budgets is None or not refused_for_sure(reservation, kind):
+            return
+        try:
+            await self._budgets.release(reservation)
+        except ConnectorError:
+            _UNSETTLED.inc()
+            _LOG.exception("what a refused step had reserved is not given back")
+
+    async def _reserve(self, execution: Execution, decision: Decision) -> tuple[Decision, Reservation | None]:
+        """Before a grant is used up: what has no room is not to cost an approval."""
+        budget = self._policy.settings().budget if decision.reason is None else None
+        try:
+            cents = spend_of(execution) if budget is not None else 0
+        except ValueError as error:
+            text = f"{execution.action!r} does not say clearly what it costs: {error}."
+            return decision.refused(Refusal(reason=RefusalReason.MALFORMED_REQUEST, explanation=text)), None
+        if budget is None or cents <= 0:
+            return decision, None
+        found = await self._room(execution, cents, budget)
+        return (decision.refused(found), None) if isinstance(found, Refusal) else (decision, found)
+
+    async def _room(self, execution: Execution, cents: int, budget: Budget) -> Reservation | Refusal:
+        if self._budgets is None:
+            text = f"{execution.action!r} costs something, and this worker keeps no book of a budget; it cannot run."
+            return Refusal(reason=RefusalReason.BUDGET, explanation=text)
+        return await self._budgets.reserve(execution, cents, budget)
 
     def after(self, execution: Execution, decision: Decision, outcome: Outcome, attempt: CurrentAttempt | None) -> None:
         """Record how the step ended. Never raises for a log that fails."""
@@ -188,7 +243,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
         began = time.perf_counter()
         execution = Execution(info=activity.info(), fn=input.fn, args=tuple(input.args))
         attempt = self._guard.attempt(execution)
-        decision = await self._guard.before(execution, attempt)
+        decision, reservation = await self._guard.before(execution, attempt)
         self._guard.show(execution, decision)
         cost = time.perf_counter() - began
         if (denial := decision.denial(execution, environment=self._guard.environment)) is not None:
@@ -199,10 +254,14 @@ class _GuardedActivity(ActivityInboundInterceptor):
         outcome = _Running()
         try:
             with mapped_errors():
-                return await self._run(input, attempt)
+                answer = await self._run(input, attempt)
         except BaseException as error:
             outcome.failed(error)
+            await self._guard.give_back(reservation, error)
             raise
+        else:
+            await self._guard.settle(reservation, answer)
+            return answer
         finally:
             ended = time.perf_counter()
             self._guard.after(execution, decision, outcome.outcome(), attempt)

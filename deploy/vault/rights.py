@@ -67,6 +67,12 @@ _PAYLOAD_KEYS: Final = Right(path=f"{MOUNT}/data/payload-keys", may=("read",))
 _PUBLISHED: Final = Right(path=_APPROVALS, may=("read",))
 
 
+_BOOK: Final = Right(
+    path=f"{MOUNT}/data/budgets/+/+",
+    may=("create", "read", "update"),
+    why="What steps reserved and spent under the policy's budgets, by check-and-set. No secret lies there.",
+)
+
 _GOALS: Final = VaultPolicy(
     says="The goals worker: of Vault only the payload keys, outside development, and the published halves of the "
     "approval keys, which it refuses decisions by.",
@@ -123,7 +129,7 @@ def _connectors(ordinary: Sequence[Credential]) -> VaultPolicy:
     return VaultPolicy(
         says="The connectors worker. It reads no provider's secret itself: it may only make the tokens that a step "
         "reads with, from token roles that fix what each can reach.",
-        rights=(_PAYLOAD_KEYS, *map(_makes, ordinary)),
+        rights=(_PAYLOAD_KEYS, _BOOK, *map(_makes, ordinary)),
     )
 
 
@@ -136,7 +142,7 @@ def _destructive(destroying: Sequence[Credential]) -> VaultPolicy:
     return VaultPolicy(
         says="The destructive worker: the only process that may make the tokens of steps that destroy. It verifies "
         "every grant with the published halves of the approval keys, and can sign none.",
-        rights=(_PAYLOAD_KEYS, _PUBLISHED, used, *map(_makes, destroying)),
+        rights=(_PAYLOAD_KEYS, _PUBLISHED, used, _BOOK, *map(_makes, destroying)),
     )
 
 

@@ -157,6 +157,12 @@ class Plan(BaseModel):
             }
         )
 
+    def spend(self) -> int | None:
+        """US cents that it may cost at most: what goes on costing, for its first month. None where nobody says."""
+        if self.cost is None:
+            return None
+        return self.cost.usd_cents * (_HOURS_OF_A_MONTH if self.cost.per == "hour" else 1)
+
     def parameter_lines(self) -> list[str]:
         """Every parameter, as a surface shows it: from the plan's own bytes, with what hides made visible."""
         return [f"{name}: {visible(_plain(value))}" for name, value in sorted(self.parameters.items())]

@@ -38,6 +38,7 @@ from hitl.policy.raw import (
     Raw,
     RawApproval,
     RawBreakGlass,
+    RawBudget,
     RawEnvironment,
     RawEscalation,
     RawKey,
@@ -46,12 +47,13 @@ from hitl.policy.raw import (
     RawRule,
     RawWhere,
 )
-from hitl.policy.rules import Environment, Policy, Rule
+from hitl.policy.rules import Budget, Environment, Policy, Rule
 from hitl.policy.yaml import Document, Location, YamlError, read_document
 from hitl.protocol import Phase
 
 _MAX_BYTES: Final = 1024 * 1024
 _MAX_SHOWN: Final = 60
+_CENTS: Final = 100
 
 
 class Problem(NamedTuple):
@@ -121,6 +123,13 @@ def _environment(name: str, raw: RawEnvironment, document: Document) -> Environm
         rules=tuple(lines),
         approvals=rules(name, raw, line=document.line),
         slack_channel=raw.slack_channel,
+        budget=_budget(raw.budget) if raw.budget is not None else None,
+    )
+
+
+def _budget(raw: RawBudget) -> Budget:
+    return Budget(
+        day=None if raw.day is None else raw.day * _CENTS, goal=None if raw.goal is None else raw.goal * _CENTS
     )
 
 
@@ -202,6 +211,7 @@ _KEYS: Final[Mapping[str | int, type[Raw]]] = {
     "where": RawWhere,
     "escalate": RawEscalation,
     "cost_limits": RawLimits,
+    "budget": RawBudget,
     "break_glass": RawBreakGlass,
     "actions": RawRule,
     "approvals": RawApproval,

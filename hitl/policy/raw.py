@@ -184,6 +184,21 @@ class RawApproval(Raw):
     break_glass: RawBreakGlass | None = None
 
 
+class RawBudget(Raw):
+    """Whole US dollars: for all of an environment on one day, and for one run of a goal."""
+
+    day: _Dollars | None = None
+    goal: _Dollars | None = None
+
+    @model_validator(mode="after")
+    def _caps_something(self) -> "RawBudget":
+        if self.day is None and self.goal is None:
+            raise PydanticCustomError(
+                "budget", "a budget caps a `day`, a `goal`, or both; write for example {day: 100}"
+            )
+        return self
+
+
 class RawEnvironment(Raw):
     """One environment."""
 
@@ -191,6 +206,7 @@ class RawEnvironment(Raw):
     actions: list[RawRule] = []
     approvals: list[RawApproval] = []
     slack_channel: Annotated[str, AfterValidator(_channel)] | None = None
+    budget: RawBudget | None = None
 
 
 class RawPolicy(Raw):

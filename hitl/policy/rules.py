@@ -84,6 +84,30 @@ def _cost(text: str) -> Callable[[str], bool]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The most that steps may cost together, in US cents.
+
+    Attributes:
+        day: All of the environment, on one day of UTC's; None for no cap.
+        goal: One run of a goal; None for no cap.
+    """
+
+    day: int | None = None
+    goal: int | None = None
+
+    def refuse(self, cents: int) -> Refusal | None:
+        """Why something of that cost can never have room, or None where it may."""
+        for name, cap in (("goal", self.goal), ("day", self.day)):
+            if cap is not None and cents > cap:
+                return Refusal(
+                    reason=RefusalReason.BUDGET,
+                    explanation=f"It may cost ${cents / 100:,.2f}, and the budget for one {name} is ${cap / 100:,.2f}; "
+                    f"plan something cheaper, or have an operator raise `budget.{name}` in the policy file.",
+                )
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """What the agent may do in one environment."""
 
@@ -92,6 +116,8 @@ class Environment:
     approvals: tuple[ApprovalRule, ...] = ()
     slack_channel: str | None = None
     """Where approvals are posted, by its id; a click elsewhere does not count."""
+    budget: Budget | None = None
+    """None: nothing caps what steps cost."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,4 +20,4 @@ def connectors_worker(client: Client, settings: Settings, vault: VaultSession) -
     """Runs the steps that read and write, every one of them behind the guard."""
     role = Role.CONNECTORS
     steps = steps_of(role, Means(settings, vault), queues=QUEUES[role])
-    return guarded_worker(client, settings, role, steps)
+    return guarded_worker(client, settings, role, steps, book=vault)

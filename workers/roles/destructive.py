@@ -64,4 +64,4 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
     role, of_steps = Role.DESTRUCTIVE, Means(settings, DestructiveSecrets(vault), stacks)
     safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))
     steps = steps_of(role, of_steps, queues=QUEUES[role])
-    return guarded_worker(client, settings, role, steps, safeguards=safeguards)
+    return guarded_worker(client, settings, role, steps, safeguards=safeguards, book=vault)

@@ -4,6 +4,11 @@ path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }
 
+# What steps reserved and spent under the policy's budgets, by check-and-set. No secret lies there.
+path "banksman/data/budgets/+/+" {
+  capabilities = ["create", "read", "update"]
+}
+
 path "auth/token/create/estuary-read" {
   capabilities = ["create", "update"]
 }

@@ -13,6 +13,11 @@ path "banksman/data/grants/+" {
   capabilities = ["create", "read"]
 }
 
+# What steps reserved and spent under the policy's budgets, by check-and-set. No secret lies there.
+path "banksman/data/budgets/+/+" {
+  capabilities = ["create", "read", "update"]
+}
+
 path "auth/token/create/estuary-destroy" {
   capabilities = ["create", "update"]
 }

@@ -56,6 +56,7 @@ async def test_the_emergency_path_has_its_own(tmp_path: Path) -> None:
         ("- allow: github.delete_branch", "- allow: github.merge", RefusalReason.NO_ALLOW_RULE),
         ("- action: github.delete_branch", "- action: github.merge", RefusalReason.NO_RULE),
         ("quorum: 2", "quorum: 2\n        cost_limits: {once: 5}", RefusalReason.COST_LIMIT),
+        ("phase: production", "phase: production\n    budget: {goal: 5}", RefusalReason.BUDGET),
     ],
 )
 async def test_nobody_is_asked_in_vain(tmp_path: Path, old: str, new: str, reason: RefusalReason) -> None:

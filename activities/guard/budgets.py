@@ -1,0 +1,294 @@
+"""Money: reserved before a step that costs, settled after it, and never more than the policy's caps.
+
+The guard does it, for every step whose request says a cost, so that no workflow code can leave it out. The book lies in
+Vault, written by check-and-set (decision 0025): one page for each goal's run and one for each day of the environment.
+Two processes that reserve at once cannot both take the last dollar; many steps of one process are written together.
+
+What nobody can say about keeps its reservation: a step whose answer was lost may have spent it.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from prometheus_client import Gauge
+from temporalio import activity
+
+from activities.guard.error_types import ErrorType
+from activities.guard.ledger import Entry, Ledger, LedgerError
+from activities.guard.rules import Execution
+from connectors.errors import Unavailable
+from hitl.policy.rules import Budget
+from hitl.protocol import Effect, HasSpend, HasSpent, Refusal, RefusalReason
+from observability import names
+
+_DIGITS: Final = 24
+_CENTS: Final = 100
+_SURELY_NOTHING: Final = frozenset(
+    {
+        ErrorType.AUTH_DENIED,
+        ErrorType.INVALID_REQUEST,
+        ErrorType.NOT_FOUND,
+        ErrorType.POLICY_DENIED,
+        ErrorType.QUOTA_EXHAUSTED,
+    }
+)
+"""A first attempt that ends so was refused: nothing was bought."""
+_USED: Final = Gauge(names.METRIC_BUDGET_USED, "Of today's budget, as this process wrote it last: reserved or spent.")
+_CAP: Final = Gauge(names.METRIC_BUDGET_CAP, "Today's budget, as the policy caps it; 0 where it does not.")
+
+Outcome = TypeVar("Outcome")
+Clock = Callable[[], datetime]
+
+
+class BudgetRecords(Protocol):
+    """Keeps one text per path, changed by check-and-set. A worker's standing in Vault is one."""
+
+    async def change(self, path: str, change: Callable[[str | None], str]) -> None:
+        """Write what `change` makes of the text that stands there; what it raises is passed on.
+
+        Raises:
+            ConnectorError: It cannot be told; the step is tried again.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """What one execution of a step may spend.
+
+    Attributes:
+        key: The step's, the same for all its attempts.
+        goal: The page of its goal's run.
+        day: The page of the day on which it was first reserved.
+        cents: At most.
+        fresh: Whether it was reserved just now: no attempt before this one can have spent it.
+    """
+
+    key: str
+    goal: str
+    day: str
+    cents: int
+    fresh: bool
+
+
+def spend_of(execution: Execution) -> int:
+    """What an execution may cost at most, in US cents; 0 where it costs nothing, or only reads.
+
+    A request that says it exactly goes before the whole dollars of its context, which policy rules match.
+    """
+    if execution.effect in {None, Effect.READ}:
+        return 0
+    if isinstance(execution.request, HasSpend):
+        return execution.request.spend() or 0
+    return (execution.context().cost or 0) * _CENTS
+
+
+class Budgets:
+    """The book of one environment, as one process writes it.
+
+    Args:
+        records: Where its pages lie.
+        environment: Whose book.
+        clock: What day it is, in UTC.
+    """
+
+    def __init__(self, records: BudgetRecords, *, environment: str, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self._environment = environment
+        self._now = clock
+        self._pages = _Pages(records)
+        self._shown = _Shown(day="", used=0, cap=0)
+        _USED.set_function(lambda: float(self._today_shown().used))
+        _CAP.set_function(lambda: float(self._today_shown().cap))
+
+    async def reserve(self, execution: Execution, cents: int, budget: Budget) -> Reservation | Refusal:
+        """Reserve what an execution may cost, or find what an earlier attempt reserved; or say why there is no room.
+
+        Raises:
+            Unavailable: The book cannot be written now, and nothing may be spent until it can.
+        """
+        info, key, today = execution.info, _key(execution.info), self._today()
+        goal = f"budgets/{self._environment}/goal-{_digest(info.workflow_id, info.workflow_run_id)}"
+        asked = f"{execution.action!r} may cost {_dollars(cents)}"
+        mine = await self._pages.apply(goal, lambda page: _reserve(page, key, cents, day=today, cap=budget.goal))
+        if isinstance(mine, _Full):
+            return _refusal(f"{asked}, and its goal has {_dollars(mine.used)} of {_dollars(mine.cap)} in use", "goal")
+        day = await self._day_of(goal, key, mine)
+        there = await self._pages.apply(
+            self._page_of(day), lambda page: _reserve(page, key, mine.entry.cents, day="", cap=budget.day)
+        )
+        self._shown = _Shown(day=day, used=there.used, cap=budget.day or 0)
+        if isinstance(there, _Full):
+            await self._pages.apply(goal, lambda page: (page.released(key), None))
+            used = f"{self._environment!r} has {_dollars(there.used)} of {_dollars(there.cap)} in use on {day} (UTC)"
+            return _refusal(f"{asked}, and {used}", "day")
+        fresh = mine.fresh and there.fresh
+        return Reservation(key=key, goal=goal, day=self._page_of(day), cents=mine.entry.cents, fresh=fresh)
+
+    async def settle(self, reservation: Reservation, answer: object) -> None:
+        """Write down what was really spent, where the answer says it; else what was reserved.
+
+        Raises:
+            Unavailable: It cannot be written now; the reservation stays.
+        """
+        said = answer.spent() if isinstance(answer, HasSpent) else None
+        cents = reservation.cents if said is None else said
+        for page in (reservation.day, reservation.goal):
+            await self._pages.apply(page, lambda before: (before.settled(reservation.key, cents), None))
+
+    async def release(self, reservation: Reservation) -> None:
+        """Give back what surely came to nothing.
+
+        Raises:
+            Unavailable: It cannot be written now; the reservation stays.
+        """
+        for page in (reservation.day, reservation.goal):
+            await self._pages.apply(page, lambda before: (before.released(reservation.key), None))
+
+    async def _day_of(self, goal: str, key: str, mine: "_Taken") -> str:
+        """The day that it counts on: the one of an earlier attempt, where that got as far as that day's page."""
+        today, day = self._today(), mine.entry.day
+        if day == today or await self._pages.apply(self._page_of(day), lambda page: (page, key in page.steps)):
+            return day
+        await self._pages.apply(goal, lambda page: (page.moved(key, today), None))
+        return today
+
+    def _page_of(self, day: str) -> str:
+        return f"budgets/{self._environment}/day-{day}"
+
+    def _today(self) -> str:
+        return f"{self._now():%Y-%m-%d}"
+
+    def _today_shown(self) -> "_Shown":
+        """Of yesterday nothing is shown."""
+        return self._shown if self._shown.day == self._today() else _Shown(day="", used=0, cap=0)
+
+
+def refused_for_sure(reservation: Reservation, kind: str | None) -> bool:
+    """Whether a step that failed so has surely spent nothing."""
+    return reservation.fresh and kind in _SURELY_NOTHING
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    day: str
+    used: int
+    cap: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """What a step has on a page, and how much of the page is in use with it."""
+
+    entry: Entry
+    used: int
+    fresh: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Full:
+    """Why it has nothing there."""
+
+    used: int
+    cap: int
+
+
+def _reserve(page: Ledger, key: str, cents: int, *, day: str, cap: int | None) -> tuple[Ledger, _Taken | _Full]:
+    fresh, after = key not in page.steps, page.reserved(key, cents, day=day, cap=cap)
+    if after is None:
+        return page, _Full(used=page.total, cap=cap or 0)
+    return after, _Taken(entry=after.steps[key], used=after.total, fresh=fresh)
+
+
+class _Unchanged(Exception):
+    """Nothing is to be written."""
+
+
+class _Pages:
+    """Pages, each written by one writer at a time in this process, which takes with it all that has come meanwhile."""
+
+    def __init__(self, records: BudgetRecords) -> None:
+        self._records = records
+        self._waiting: dict[str, list[_Wish]] = {}
+        self._writers: dict[str, asyncio.Task[None]] = {}
+
+    async def apply(self, path: str, change: Callable[[Ledger], tuple[Ledger, Outcome]]) -> Outcome:
+        """Change a page, and say what `change` said of the page that was written.
+
+        Raises:
+            Unavailable: It cannot be read or written now.
+        """
+        said: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        wish = _Wish(change=change, said=said)
+        self._waiting.setdefault(path, []).append(wish)
+        if path not in self._writers:
+            self._writers[path] = asyncio.create_task(self._write(path))
+        return await said
+
+    async def _write(self, path: str) -> None:
+        try:
+            while wishes := self._waiting.pop(path, []):
+                await self._write_all(path, wishes)
+        finally:
+            del self._writers[path]
+
+    async def _write_all(self, path: str, wishes: "list[_Wish]") -> None:
+        outcomes: list[object] = []
+
+        def changed(text: str | None) -> str:
+            outcomes.clear()
+            before = page = Ledger.read(text)
+            for wish in wishes:
+                page, outcome = wish.change(page)
+                outcomes.append(outcome)
+            if page is before:
+                raise _Unchanged
+            return page.text()
+
+        try:
+            with contextlib.suppress(_Unchanged):
+                await self._records.change(path, changed)
+        except LedgerError as error:
+            _fail(wishes, Unavailable(f"the budget's book cannot be used: {error}"))
+        except Exception as error:  # noqa: BLE001 - whoever waits for it gets it, and the writer goes on
+            _fail(wishes, error)
+        else:
+            for wish, outcome in zip(wishes, outcomes, strict=True):
+                if not wish.said.done():
+                    wish.said.set_result(outcome)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    change: Callable[[Ledger], tuple[Ledger, Any]]
+    said: "asyncio.Future[Any]"
+
+
+def _fail(wishes: "list[_Wish]", error: Exception) -> None:
+    for wish in wishes:
+        if not wish.said.done():
+            wish.said.set_exception(error)
+
+
+def _key(info: activity.Info) -> str:
+    """One for all attempts at a step: a retry keeps the time it was first scheduled, the same id later does not."""
+    return _digest(info.workflow_id, info.workflow_run_id, info.activity_id, info.scheduled_time.isoformat())
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:_DIGITS]
+
+
+def _dollars(cents: int) -> str:
+    return f"${cents / _CENTS:,.2f}"
+
+
+def _refusal(why: str, cap: str) -> Refusal:
+    return Refusal(
+        reason=RefusalReason.BUDGET,
+        explanation=f"{why}; ask for something cheaper, or have an operator raise `budget.{cap}` in the policy file.",
+    )

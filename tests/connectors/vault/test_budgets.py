@@ -1,0 +1,68 @@
+"""The book of budgets at a real OpenBao, under the rights that the two workers have."""
+
+import asyncio
+import dataclasses
+import secrets
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import BaseModel
+from temporalio.testing import ActivityEnvironment
+
+from activities.guard.budgets import Budgets, Reservation
+from activities.guard.ledger import Ledger
+from activities.guard.rules import Execution
+from activities.step import Step, implements
+from connectors.errors import AuthDenied, Unavailable
+from hitl.policy.rules import Budget
+from hitl.protocol import Effect, Refusal
+from tests.connectors.vault.server import House
+
+CAP, EACH, GOALS = 10_000, 70, 200
+
+
+class Buy(BaseModel):
+    cents: int
+
+    def spend(self) -> int | None:
+        return self.cents
+
+
+class Shop:
+    @implements(Step(name="shop.buy_it", request=Buy, response=Buy, effect=Effect.WRITE))
+    async def buy(self, request: Buy) -> Buy:
+        return request
+
+
+def buy(goal: str) -> Execution:
+    info = dataclasses.replace(
+        ActivityEnvironment().info, workflow_id=goal, scheduled_time=datetime(2026, 11, 29, tzinfo=UTC)
+    )
+    return Execution(info=info, fn=Shop().buy, args=(Buy(cents=EACH),))
+
+
+async def test_two_processes_and_many_goals_at_once_stay_within_the_cap(house: House) -> None:
+    environment = f"test-{secrets.token_hex(4)}"
+    connectors, destructive = await house.login("connectors"), await house.login("destructive")
+    books = [Budgets(one, environment=environment) for one in (connectors, destructive)]
+
+    async def run(number: int) -> Reservation | Refusal:
+        one = buy(f"{environment}-{number}")
+        while True:
+            try:
+                return await books[number % 2].reserve(one, EACH, Budget(day=CAP))
+            except Unavailable:  # others wrote it all the time: Temporal tries again
+                await asyncio.sleep(0.05)
+
+    found = await asyncio.gather(*map(run, range(GOALS)))
+    let = [one for one in found if isinstance(one, Reservation)]
+    assert len(let) == CAP // EACH
+    page = house.server.data(f"banksman/data/{let[0].day}")["data"]["text"]
+    assert Ledger.read(str(page)).total == CAP // EACH * EACH
+
+
+@pytest.mark.parametrize("role", ["goals", "gateway", "sandbox"])
+async def test_no_other_process_writes_the_book(house: House, role: str) -> None:
+    session = await house.login(role)
+    with pytest.raises(AuthDenied):
+        await session.change(f"budgets/live/day-{secrets.token_hex(4)}", lambda _: "{}")
