@@ -45,7 +45,7 @@ from deploy.local.state_database import DATABASE, StateDatabase
 from deploy.local.tools import CACHE, ToolUnavailableError
 from deploy.local.vault import EmbeddedVault
 from deploy.local.waiting import waiting_goals
-from deploy.temporal import promote, register_search_attributes
+from deploy.temporal import promote, register_search_attributes, schedule_sweep
 from sandbox.errors import SandboxError
 from sandbox.provisioning import EngineFound
 
@@ -157,6 +157,7 @@ class Stack:
         self._client = client = await Client.connect(f"{HOST}:{self._ports.temporal}", namespace=NAMESPACE)
         for name in await register_search_attributes(client):
             self._note(f"registered search attribute {name}")
+        await schedule_sweep(client)
         for kept in (*(one.secrets for one in twins.values()), self._state_database.secrets()):
             for path, values in kept.items():
                 await self._vault.seed(path, values)

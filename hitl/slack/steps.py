@@ -1,4 +1,4 @@
-"""The steps that tell people in Slack: of approvals, of drift, and of goals that are parked.
+"""The steps that tell people in Slack: of approvals, of drift, of goals that are parked, of leases that do not end.
 
 An approval's message is posted once and changed in its place from then on; a thread below it says what happened.
 
@@ -20,12 +20,15 @@ from connectors.errors import InvalidRequest, Unavailable
 from hitl.gateway.asked import Asked, asked_by
 from hitl.gateway.decisions import PolicyInForce
 from hitl.gateway.goal_starter import GoalStarter
+from hitl.gateway.leases import StuckLease, stuck_lease
 from hitl.gateway.lost import is_lost, last_word
 from hitl.gateway.parked import ParkedGoal, parked_goal
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.slack.blocks import Shown
 from hitl.slack.client import SlackMessages
 from hitl.slack.drift import DRIFT_TYPE, drift_message, message_id
+from hitl.slack.leases import LEASE_TYPE, lease_message
+from hitl.slack.leases import message_id as lease_id
 from hitl.slack.mentions import asked_at_once
 from hitl.slack.messages import EVENT_TYPE, Links, approval_message
 from hitl.slack.parked import PARKED_TYPE, parked_message
@@ -40,6 +43,7 @@ from workflows.approval.contracts import (
     PostedApproval,
     UpdateApproval,
 )
+from workflows.leases.contracts import TELL_LEASE, TellLease, ToldLease
 from workflows.parked_contracts import TELL_PARKED, TellParked, ToldParked
 from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
 from workflows.pulumi.goals import DETECT_DRIFT
@@ -196,6 +200,42 @@ class SlackSteps:
             return await parked_goal(self._server, workflow_id=asks[0], run_id=asks[1], step=request.step)
         except RPCError as error:
             raise Unavailable("Temporal cannot be asked about a goal now; it is tried again") from error
+
+    @implements(TELL_LEASE)
+    async def tell_lease(self, request: TellLease) -> ToldLease:
+        """Tell people of a lease that cannot be ended, once however often this is tried; or there, that it has.
+
+        Raises:
+            InvalidRequest: It is not said by the notice of a lease, or the policy names no channel.
+            ConnectorError: By Slack's errors.
+        """
+        found = await self._stuck()
+        about = lease_id(found)
+        over = request.posted is not None
+        shown = lease_message(found, request.why, environment=self._policy.environment, links=self._links, over=over)
+        async with self._turn(about):
+            if request.posted is not None:
+                there = await self._messages.find(
+                    request.posted.channel, about, since=found.since, ts=request.posted.ts, kind=LEASE_TYPE
+                )
+                if there is not None and there.stage < shown.stage:
+                    await self._messages.update(request.posted.channel, there.ts, shown)
+                return request.posted
+            channel, doubt = self._channel(), doubts(first=True, since=found.since)
+            if found.runs:
+                ts = await post_once(self._messages, channel, shown, about=about, kind=LEASE_TYPE, doubt=doubt)
+                return ToldLease(channel=channel, ts=ts)
+            posted = await self._messages.find(channel, about, since=doubt, kind=LEASE_TYPE) if doubt else None
+        return ToldLease(channel=channel, ts=posted.ts if posted else "")
+
+    async def _stuck(self) -> StuckLease:
+        """The lease that is spoken of."""
+        info = activity.info()
+        asks = (info.workflow_id, info.workflow_run_id) if info.in_workflow else (None, None)
+        try:
+            return await stuck_lease(self._server, workflow_id=asks[0], run_id=asks[1])
+        except RPCError as error:
+            raise Unavailable("Temporal cannot be asked about a lease now; it is tried again") from error
 
     def _turn(self, about: str) -> asyncio.Lock:
         return self._turns.setdefault(about, asyncio.Lock())

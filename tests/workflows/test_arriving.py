@@ -31,6 +31,7 @@ from activities.queues import TaskQueue
 from hitl.approval.decision import Verdict
 from tests.workers.test_codec import ring
 from tests.workflows.approval.approving import ACTION, Ask, House
+from tests.workflows.leases.leasing import Place
 from tests.workflows.raw_step import Ended, RawStepWorkflow
 from tests.workflows.scripted import Steps, workers
 from workers.codec import EncryptionCodec
@@ -41,6 +42,9 @@ from workflows.contracts import GoalStatus, State
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
+from workflows.leases.lease import LeaseWorkflow
+from workflows.leases.notice import LeaseNoticeWorkflow
+from workflows.leases.sweep import SweepLeasesWorkflow
 from workflows.parking import ParkedNoticeWorkflow
 from workflows.plugin import banksman_plugin
 from workflows.pulumi.lock import StackLine, StackLockWorkflow
@@ -143,8 +147,11 @@ async def test_every_goal_has_a_workflow_of_its_name() -> None:
 
 async def test_no_workflow_with_handlers_is_left_out() -> None:
     left_out = {one for one in WORKFLOWS if one not in dict(STARTED_ALONE)}
-    silent = {ApprovalNoticeWorkflow, ParkedNoticeWorkflow, UnknownGoalWorkflow}
-    assert left_out == {ApprovalWorkflow, *silent}
+    silent = {
+        *(ApprovalNoticeWorkflow, ParkedNoticeWorkflow, UnknownGoalWorkflow),
+        *(LeaseNoticeWorkflow, SweepLeasesWorkflow),
+    }
+    assert left_out == {ApprovalWorkflow, LeaseWorkflow, *silent}
     for one in silent:
         known = definition(one)
         assert not {**known.signals, **known.updates, **known.queries}
@@ -163,6 +170,17 @@ async def test_no_malformed_input_of_a_handler_harms_a_workflow(
         described = await handle.describe()
     assert described.status is WorkflowExecutionStatus.CANCELED
     assert await unharmed(handle)
+
+
+async def test_a_lease_that_was_harassed_ends_at_its_time_all_the_same(client: Client) -> None:
+    place = Place(client)
+    place.machines.there.add(place.mark)
+    async with place.at_work():
+        lease = await place.hold(place.request(hours=4 / 3600))
+        assert await harass(lease, LeaseWorkflow) == 7
+        assert (await lease.result()).why == "its time was over"
+    assert place.machines.there == set()
+    assert await unharmed(lease)
 
 
 async def test_an_approval_that_was_harassed_expires_all_the_same(client: Client, tmp_path: Path) -> None:
@@ -198,7 +216,9 @@ async def test_a_goal_and_its_approval_that_were_harassed_go_on(client: Client, 
     assert house.remover.removed == ["old"]
 
 
-@pytest.mark.parametrize("of", [one for one in WORKFLOWS if one is not UnknownGoalWorkflow], ids=named)
+@pytest.mark.parametrize(
+    "of", [one for one in WORKFLOWS if one not in {UnknownGoalWorkflow, SweepLeasesWorkflow}], ids=named
+)
 async def test_a_malformed_start_ends_at_once_with_one_line(client: Client, goal_id: str, of: type) -> None:
     async def start(what: str, given: list[object]) -> tuple[str, ApplicationError, bool]:
         of_it = f"{goal_id}/{what}"

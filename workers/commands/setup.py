@@ -2,14 +2,14 @@
 
 import asyncio
 
-from deploy.temporal import NotPromoted, promote, register_search_attributes
+from deploy.temporal import NotPromoted, promote, register_search_attributes, schedule_sweep
 from workers.commands.connection import client_settings
 from workers.commands.exits import fail, out
 from workers.temporal import DEPLOYMENT_NAME, build_id, connect
 
 
 def setup() -> None:
-    """Prepare the Temporal namespace: search attributes, then make this release's goals worker current."""
+    """Prepare the Temporal namespace: search attributes, the sweep of leases, the current goals worker."""
     asyncio.run(_setup())
 
 
@@ -18,6 +18,8 @@ async def _setup() -> None:
     client = await connect(settings)
     for name in await register_search_attributes(client):
         out.print(f"registered search attribute {name}")
+    if await schedule_sweep(client):
+        out.print("leases are swept every ten minutes")
     release = build_id()
     try:
         changed = await promote(client, deployment=DEPLOYMENT_NAME, build_id=release)

@@ -63,7 +63,7 @@ def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tu
         client,
         settings,
         Role.GATEWAY,
-        [steps.post_approval, steps.tell_parked],
+        [steps.post_approval, steps.tell_parked, steps.tell_lease],
         queue=TaskQueue.POSTS,
         at_once=_POSTS_AT_ONCE,
         a_second=_HANDED_OUT * settings.slack_posts_per_second,

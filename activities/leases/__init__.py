@@ -1,0 +1,1 @@
+"""Whatever has an end, and how it is ended: the part of leases that providers implement."""

@@ -1,0 +1,1 @@
+"""Leases: whatever has an end, held by a goal and ended with it."""
