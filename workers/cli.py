@@ -48,6 +48,7 @@ _PLACES: Final = {
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),
     "approvals": _Place("approvals:approvals", _GOALS, "List what waits for a person's approval, and show its plan."),
+    "leases": _Place("leases:leases", _GOALS, "List what is leased, until when, and for whom; extend or end it."),
     "catalog": _Place(
         "catalog:catalog",
         _OPERATE,
@@ -57,7 +58,7 @@ _PLACES: Final = {
     "setup": _Place(
         "setup:setup",
         _OPERATE,
-        "Prepare the Temporal namespace: search attributes, then make this release's goals worker current.",
+        "Prepare the Temporal namespace: search attributes, the sweep of leases, the current goals worker.",
     ),
     "policy": _Place("policy:policy", _OPERATE, "Check a policy file, and ask it what it would decide."),
     "audit": _Place("audit:audit", _OPERATE, "Check that nobody touched the audit log."),

@@ -18,6 +18,7 @@ from hitl.approval.approvers import People
 from hitl.console.access.key_uses import used_once_more
 from hitl.console.app import create_console
 from hitl.console.goals.seen import TemporalGoals
+from hitl.console.leases.seen import TemporalLeases
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, OidcSettings
@@ -135,6 +136,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         approvals=TemporalApprovals(client),
         decide=decide,
         goals=GatewayGoals(client, start, policy),
+        leases=TemporalLeases(client),
         artifacts=Artifacts(settings.artifacts),
         marks=TemporalMarks(client),
         uses=VaultKeyUses(vault),

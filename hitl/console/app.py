@@ -23,10 +23,11 @@ from hitl.console.goals.pages import GoalPages
 from hitl.console.goals.starting import StartingPages
 from hitl.console.inbox.confirming import Confirming
 from hitl.console.inbox.deciding import DecidingPages
+from hitl.console.leases.pages import LeasePages
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
-from hitl.console.ports import Approvals, Decide, Goals, Marks, Unavailable
+from hitl.console.ports import Approvals, Decide, Goals, Leases, Marks, Unavailable
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
 from hitl.console.stacks.plans import Artifacts, StackPlans
@@ -47,6 +48,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     approvals: Approvals,
     decide: Decide,
     goals: Goals,
+    leases: Leases,
     artifacts: Artifacts,
     marks: Marks,
     uses: KeyUses,
@@ -60,6 +62,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         approvals: Where approvals are looked up.
         decide: The one way on which decisions of every surface go.
         goals: Where goals are looked up and started.
+        leases: Where leases are looked up.
         artifacts: Where the whole plans of stacks lie.
         marks: What tells that a page has changed.
         uses: Where the uses of people's keys are counted.
@@ -81,6 +84,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *stacks.routes(),
             *looking.routes(),
             *starting.routes(),
+            *LeasePages(leases, visitors=visitors, pages=pages).routes(),
             *signing_in.routes(),
             *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *LivePages(marks, live or Live(), visitors=visitors).routes(),

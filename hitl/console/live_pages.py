@@ -55,6 +55,8 @@ class LivePages:
                 return path, self._marks.waiting
             case "/decided":
                 return path, self._marks.decided
+            case "/leases":
+                return path, self._marks.leases
             case "/goals":
                 wanted = GoalFilter.read(said, self._visitors.people)
                 return f"{path}?{wanted.query_address()}", lambda: self._marks.goals(wanted)

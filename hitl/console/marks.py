@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from hitl.console.goals.filter import GoalFilter, quoted
 from hitl.console.inbox.step_ends import notices_of
+from hitl.console.leases.seen import RUNNING
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, fetch_some, unavailable
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.contracts import STATE_ATTRIBUTE
@@ -57,6 +58,11 @@ class TemporalMarks:
         goal = await self._run(found.parent_id, found.parent_run_id) if found.parent_id else ""
         notices = await notices_of(self._client, [found.parent_run_id] if found.parent_run_id else [])
         return f"{_line(found)}\n{goal}\n{_told(notices)}"
+
+    async def leases(self) -> str:
+        """Of the leases that are held or being ended: what changes in one shows in how long its history is."""
+        found = await self._list(RUNNING)
+        return "\n".join(await asyncio.gather(*(self._run(one.id, one.run_id) for one in found)))
 
     async def _run(self, workflow_id: str, run_id: str | None) -> str:
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from activities.leases.views import LeaseView
 from hitl.approval.plan import Plan
 from hitl.console.goals.filter import GoalFilter
 from hitl.gateway.decisions import Click, Outcome
@@ -166,6 +167,18 @@ class Marks(Protocol):
 
     async def approval(self, approval_id: str) -> str:
         """Of one approval."""
+        ...
+
+    async def leases(self) -> str:
+        """Of the leases that are held or being ended."""
+        ...
+
+
+class Leases(Protocol):
+    """Leases. Raises `Unavailable`."""
+
+    async def found(self, page: str | None = None, *, ended: bool = False) -> Listed[LeaseView]:
+        """Those that are held or being ended; or those that were, newest first."""
         ...
 
 

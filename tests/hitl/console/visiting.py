@@ -41,6 +41,7 @@ from hitl.console.access.key_uses import used_once_more
 from hitl.console.access.tokens import Tokens
 from hitl.console.app import create_console
 from hitl.console.goals.seen import TemporalGoals
+from hitl.console.leases.seen import TemporalLeases
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
 from hitl.console.settings import ConsoleSettings
@@ -187,6 +188,7 @@ class Console:
             approvals=TemporalApprovals(self.house.client),
             decide=self.hand,
             goals=self.goals,
+            leases=TemporalLeases(self.house.client),
             artifacts=self.artifacts,
             marks=TemporalMarks(self.house.client),
             uses=self.uses,
