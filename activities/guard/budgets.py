@@ -123,7 +123,7 @@ class Budgets:
         )
         self._shown = _Shown(day=day, used=there.used, cap=budget.day or 0)
         if isinstance(there, _Full):
-            await self._pages.apply(goal, lambda page: (page.released(key), None))
+            await self._pages.apply(goal, lambda page: (page.without(key), None))
             used = f"{self._environment!r} has {_dollars(there.used)} of {_dollars(there.cap)} in use on {day} (UTC)"
             return _refusal(f"{asked}, and {used}", "day")
         fresh = mine.fresh and there.fresh
@@ -141,12 +141,13 @@ class Budgets:
             await self._pages.apply(page, lambda before: (before.settled(reservation.key, cents), None))
 
     async def release(self, reservation: Reservation) -> None:
-        """Give back what surely came to nothing.
+        """Give back what surely came to nothing, unless a later attempt has found it and may spend it now.
 
         Raises:
             Unavailable: It cannot be written now; the reservation stays.
         """
-        for page in (reservation.day, reservation.goal):
+        # In the order in which an attempt reserves: of one that begins meanwhile neither page is taken away.
+        for page in (reservation.goal, reservation.day):
             await self._pages.apply(page, lambda before: (before.released(reservation.key), None))
 
     async def _day_of(self, goal: str, key: str, mine: "_Taken") -> str:

@@ -23,6 +23,7 @@ class Entry(BaseModel):
         cents: What it reserved, and from its settlement on what it spent.
         day: On which day's page it is too, as in 2026-11-29.
         settled: Whether it has spent it.
+        again: Whether a later attempt has found it: what the first one says no longer gives it back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class Entry(BaseModel):
     cents: int = Field(ge=0)
     day: str = ""
     settled: bool = False
+    again: bool = False
 
 
 class Ledger(BaseModel):
@@ -61,7 +63,7 @@ class Ledger(BaseModel):
         return sum(one.cents for one in self.steps.values())
 
     def reserved(self, key: str, cents: int, *, day: str, cap: int | None) -> Self | None:
-        """The page with what this step reserves; the page as it is where it has; None where that is over the cap.
+        """The page with what this step reserves, or has reserved before; None where that is over the cap.
 
         Args:
             key: The step's.
@@ -72,8 +74,8 @@ class Ledger(BaseModel):
         Raises:
             LedgerError: There are too many steps on it.
         """
-        if key in self.steps:
-            return self
+        if (found := self.steps.get(key)) is not None:
+            return self if found.settled or found.again else self._with(key, found.model_copy(update={"again": True}))
         if cap is not None and self.total + cents > cap:
             return None
         if len(self.steps) >= MOST_STEPS:
@@ -86,7 +88,12 @@ class Ledger(BaseModel):
         return self._with(key, Entry(cents=cents, day=found.day if found else "", settled=True))
 
     def released(self, key: str) -> Self:
-        """The page without a reservation that came to nothing; what was spent stays."""
+        """The page without a reservation that came to nothing; one that another attempt goes on with stays."""
+        found = self.steps.get(key)
+        return self if found is None or found.again else self.without(key)
+
+    def without(self, key: str) -> Self:
+        """The page without a reservation; what was spent stays."""
         found = self.steps.get(key)
         if found is None or found.settled:
             return self

@@ -1,5 +1,6 @@
 """A lease that cannot be ended, in Slack: one message with the command for a person, which says when it has ended."""
 
+import dataclasses
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
+from temporalio.testing import ActivityEnvironment
 
 from activities.queues import TaskQueue
-from connectors.errors import AuthDenied
+from connectors.errors import AuthDenied, InvalidRequest
 from tests.hitl.gateway.running import Place, eventually, texts
 from tests.workflows.leases.leasing import Place as Leases
 from tests.workflows.leases.sample import MACHINE
@@ -68,13 +70,16 @@ async def test_people_are_told_with_the_command_and_when_it_has_ended(one: Place
 
 
 async def test_nobody_else_says_that_a_lease_is_stuck(one: Place, leases: Leases) -> None:
-    async with one.gateway():
+    notice = f"notice-of-nobody-{secrets.token_hex(4)}"
+    step = ActivityEnvironment()
+    async with one.gateway() as gateway:
         # Its step is refused, and it ends without a word.
         await one.client.execute_workflow(
-            LEASE_NOTICE,
-            TellLease(why="pay here"),
-            id=f"notice-of-nobody-{secrets.token_hex(4)}",
-            task_queue=TaskQueue.GOALS,
+            LEASE_NOTICE, TellLease(why="pay here"), id=notice, task_queue=TaskQueue.GOALS
         )
+        for workflow, why in ((notice, "no lease left this"), (f"use/{leases.mark}", "only its LeaseNotice says")):
+            step.info = dataclasses.replace(step.info, workflow_id=workflow, workflow_run_id=None)
+            with pytest.raises(InvalidRequest, match=why):
+                await step.run(gateway.steps.tell_lease, TellLease(why="pay here"))
     assert await told(one) == []
     assert leases.machines.ended == []
