@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-import hvac
 from pydantic import SecretStr
 
 from connectors.errors import InvalidRequest, NotFound, Unavailable
-from connectors.vault.kv import MOUNT
-from connectors.vault.transport import Transport, fields
+from connectors.vault.kv import MOUNT, read_kv, write_kv
+from connectors.vault.transport import Transport
 
 _FIELD: Final = "text"
 _TRIES: Final = 5
@@ -30,9 +29,8 @@ async def change_text(transport: Transport, token: SecretStr, path: str, change:
     for _ in range(_TRIES):
         text, version = await _read(transport, token, path)
         wanted = change(text)
-
         try:
-            await transport.call(f"the record {MOUNT}/{path}", token, _writing(path, wanted, version))
+            await write_kv(transport, token, path, {_FIELD: SecretStr(wanted)}, after=version)
         except InvalidRequest:  # somebody else was quicker
             continue
         return
@@ -41,19 +39,9 @@ async def change_text(transport: Transport, token: SecretStr, path: str, change:
 
 async def _read(transport: Transport, token: SecretStr, path: str) -> tuple[str | None, int]:
     try:
-        answer = await transport.call(
-            f"the record {MOUNT}/{path}",
-            token,
-            lambda vault: vault.secrets.kv.v2.read_secret_version(
-                path=path, mount_point=MOUNT, raise_on_deleted_version=True
-            ),
-        )
+        found = await read_kv(transport, token, path)
     except NotFound:
         return None, 0
-    return str(fields(answer, "data", "data", _FIELD)), int(fields(answer, "data", "metadata", "version"))
-
-
-def _writing(path: str, text: str, version: int) -> Callable[[hvac.Client], object]:
-    return lambda vault: vault.secrets.kv.v2.create_or_update_secret(
-        path=path, secret={_FIELD: text}, cas=version, mount_point=MOUNT
-    )
+    if (text := found.values.get(_FIELD)) is None:
+        raise Unavailable(f"the record {MOUNT}/{path} holds something else; an operator must look at it")
+    return text.get_secret_value(), found.number

@@ -1,6 +1,7 @@
 """One secret of the KV engine, version 2: reading it, writing a new version, deleting all of them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import SecretStr
@@ -12,7 +13,20 @@ MOUNT: Final = "banksman"
 """Where our secrets lie."""
 
 
-async def read_kv(transport: Transport, token: SecretStr, path: str) -> Mapping[str, SecretStr]:
+@dataclass(frozen=True)
+class Version:
+    """One version of a secret.
+
+    Attributes:
+        values: By field.
+        number: From 1.
+    """
+
+    values: Mapping[str, SecretStr]
+    number: int
+
+
+async def read_kv(transport: Transport, token: SecretStr, path: str) -> Version:
     """The newest version of one secret.
 
     Raises:
@@ -27,26 +41,41 @@ async def read_kv(transport: Transport, token: SecretStr, path: str) -> Mapping[
         ),
     )
     values: dict[str, object] = fields(answer, "data", "data")
-    return known({name: SecretStr(str(value)) for name, value in values.items()})
+    return Version(
+        values=known({name: SecretStr(str(value)) for name, value in values.items()}),
+        number=int(fields(answer, "data", "metadata", "version")),
+    )
 
 
-async def write_kv(transport: Transport, token: SecretStr, path: str, values: Mapping[str, SecretStr]) -> int:
+async def write_kv(
+    transport: Transport, token: SecretStr, path: str, values: Mapping[str, SecretStr], *, after: int | None = None
+) -> int:
     """Write a new version of one secret; earlier ones stay below it.
 
-    Safe to repeat: whoever lost the answer writes one version more.
+    Safe to repeat: whoever lost the answer writes one version more, or with `after` is refused.
+
+    Args:
+        transport: To Vault.
+        token: That may write the path.
+        path: Below our mount.
+        values: By field.
+        after: The version that must be the newest, 0 where none ever stood: check-and-set. None: whichever is.
 
     Returns:
         The number of the version.
 
     Raises:
         AuthDenied: The token may not write there.
+        InvalidRequest: Another version is the newest.
         ConnectorError: By the tree.
     """
     plain = {name: value.get_secret_value() for name, value in known(dict(values)).items()}
     answer = await transport.call(
         f"the secret {MOUNT}/{path}",
         token,
-        lambda vault: vault.secrets.kv.v2.create_or_update_secret(path=path, secret=plain, mount_point=MOUNT),
+        lambda vault: vault.secrets.kv.v2.create_or_update_secret(
+            path=path, secret=plain, cas=after, mount_point=MOUNT
+        ),
     )
     return int(fields(answer, "data", "version"))
 

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from connectors.errors import AuthDenied, InvalidRequest, Unavailable
-from connectors.vault.kv import MOUNT, read_kv
+from connectors.vault.kv import MOUNT, read_kv, write_kv
 from connectors.vault.transport import Transport
 
 _FIELD: Final = "text"
@@ -24,15 +24,9 @@ async def write_once(transport: Transport, token: SecretStr, path: str, text: st
         ConnectorError: By the tree.
     """
     try:
-        await transport.call(
-            f"the record {MOUNT}/{path}",
-            token,
-            lambda vault: vault.secrets.kv.v2.create_or_update_secret(
-                path=path, secret={_FIELD: text}, cas=0, mount_point=MOUNT
-            ),
-        )
+        await write_kv(transport, token, path, {_FIELD: SecretStr(text)}, after=0)
     except (InvalidRequest, AuthDenied):
-        found = (await read_kv(transport, token, path)).get(_FIELD)
+        found = (await read_kv(transport, token, path)).values.get(_FIELD)
         if found is None:
             raise Unavailable(f"the record {MOUNT}/{path} holds something else; an operator must look at it") from None
         return found.get_secret_value()

@@ -158,7 +158,7 @@ class VaultSession:
         Raises:
             ConnectorError: By the tree.
         """
-        return await read_kv(self._transport, self._token, path)
+        return (await read_kv(self._transport, self._token, path)).values
 
     async def change(self, path: str, change: Callable[[str | None], str]) -> None:
         """Change a text by check-and-set.

@@ -41,7 +41,7 @@ class StepToken:
         Raises:
             ConnectorError: By the tree; `AuthDenied` for what the action's policy does not allow.
         """
-        return await read_kv(self._transport, self._token, path)
+        return (await read_kv(self._transport, self._token, path)).values
 
     async def write(self, path: str, values: Mapping[str, SecretStr]) -> int:
         """Write a new version of the secret `banksman/<path>`, and get its number. Safe to repeat.

@@ -23,6 +23,7 @@ from hitl.hidden import visible
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, fail, out, shown
 from workflows.leases.contracts import EndLease, ExtendLease, HandOverLease
+from workflows.leases.goals import Strangers
 
 _ALL: Final = f"WorkflowType = '{LEASE_WORKFLOW}'"
 _RUNNING: Final = f"{_ALL} AND ExecutionStatus = 'Running'"
@@ -114,13 +115,13 @@ def reconcile(
     *,
     kind: Annotated[list[str] | None, typer.Option(help="A kind of leases; may be given several times.")] = None,
     strangers: Annotated[
-        str,
+        Strangers,
         typer.Option(help="What has a mark and never had a lease here: report it, adopt it for some hours, or end it."),
     ] = "report",
-    hours: Annotated[int, typer.Option(help="How long what is adopted may live.")] = 4,
+    hours: Annotated[int, typer.Option(min=1, max=720, help="How long what is adopted may live.")] = 4,
     as_json: _Json = False,
 ) -> None:
-    """Hold the leases against what providers list by our mark, and end what outlived its lease: a goal."""
+    """Compare the leases with what providers list by our mark, and end what outlived its lease: a goal."""
     wanted = {"kinds": kind or [], "strangers": strangers, "hours": hours}
     from workers.commands.goals import run  # noqa: PLC0415 - goals are loaded for this part alone
 
