@@ -18,10 +18,12 @@ from temporalio.testing import WorkflowEnvironment
 from deploy.temporal import register_search_attributes
 from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
+from tests.replay.leases import LEASINGS, histories
 from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.workflows.approval.approving import House
 from tests.workflows.approval.telling import Teller, until_told
+from tests.workflows.leases.leasing import Place
 from tests.workflows.played import scenarios
 from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
@@ -45,6 +47,9 @@ async def record(folder: Path) -> None:
         for asking in ASKINGS:
             with tempfile.TemporaryDirectory() as scratch:
                 await _record_asking(House(environment.client, Path(scratch)), asking, folder)
+        for leasing in LEASINGS:
+            for workflow, history in (await histories(Place(environment.client, mark=leasing.name), leasing)).items():
+                _keep(history, folder, workflow, leasing.name)
         for stacking in STACKINGS:
             with tempfile.TemporaryDirectory() as scratch:
                 house = StackSessions(environment.client, Path(scratch), stacking.stack(), action=stacking.action)

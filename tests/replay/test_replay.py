@@ -11,6 +11,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.replay.approvals import ASKINGS, Asking
 from tests.replay.fingerprints import fingerprints, recorded
+from tests.replay.leases import LEASINGS
 from tests.replay.record import HISTORIES
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.stacks import STACKINGS
@@ -49,7 +50,8 @@ def test_each_end_of_an_approval_is_recorded_as_what_it_is(asking: Asking) -> No
 
 
 def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
-    wanted = set[tuple[str, str]]().union(*(one.recorded() for one in (*SCENARIOS, *ASKINGS, *STACKINGS, *scenarios())))
+    every = (*SCENARIOS, *ASKINGS, *LEASINGS, *STACKINGS, *scenarios())
+    wanted = set[tuple[str, str]]().union(*(one.recorded() for one in every))
     assert {(path.parent.name, path.stem) for path in RECORDED} == wanted
     played = {one.workflow for one in (*SCENARIOS, *STACKINGS)} | {one.goal.name for one in scenarios()}
     assert played == {goal.name for goal in GOALS}

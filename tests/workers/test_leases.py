@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +12,8 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
+from tests.stack import forked
+from tests.stack.running import BIN
 from tests.workflows.approval.approving import eventually
 from tests.workflows.leases.leasing import Place
 from workers.commands.exits import Exit
@@ -40,9 +41,8 @@ async def banksman(client: Client, *arguments: str) -> "subprocess.CompletedProc
         "BANKSMAN_ENCRYPT_PAYLOADS": "false",
         "COLUMNS": "80",
     }
-    line = [sys.executable, "-m", "workers", "leases", *arguments]
-    run = partial(subprocess.run, env=environment, capture_output=True, text=True, timeout=50, check=False)
-    return await asyncio.to_thread(run, line)
+    run = partial(forked.run, environment=environment, seconds=50)
+    return await asyncio.to_thread(run, BIN / "banksman", ["leases", *arguments])
 
 
 async def test_the_way_of_a_lease_by_the_command(place: Place) -> None:

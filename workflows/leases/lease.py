@@ -49,6 +49,7 @@ with workflow.unsafe.imports_passed_through():
 
 _ONE_TRY: Final = timedelta(minutes=10)
 """All attempts at one step together; then the lease says what is wrong, and goes on trying."""
+_SHORTEST_TRY: Final = timedelta(minutes=1)
 _FIRST_LOOKS: Final = (timedelta(seconds=2), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=30))
 """Pauses before the provider is asked again at first: most things are gone within seconds. Then they grow to hours."""
 _MOST_TOLD: Final = 2000
@@ -224,14 +225,16 @@ class LeaseWorkflow(OneInput):
         """None when the provider says that it is gone; else why it is not, and whether no other try may help."""
         problem, for_good = "", self._lease.end is None
         place = self._lease.step_request()
+        # Both steps together within its patience: people are told in time also of a provider that is silent.
+        within = min(_ONE_TRY, max(_SHORTEST_TRY, self._lease.patience / 2))
         if self._lease.end is not None:
             try:
-                await _call(self._lease.end.asking(place), Nothing, summary=f"End {self._name}")
+                await _call(self._lease.end.asking(place), Nothing, summary=f"End {self._name}", within=within)
             except ActivityError as error:
                 problem, for_good = why_failed(error), _for_good(error)
         try:
             look = self._lease.check.asking(place)
-            found = await _call(look, LeaseStanding, summary=f"See whether {self._name} is gone")
+            found = await _call(look, LeaseStanding, summary=f"See whether {self._name} is gone", within=within)
         except ActivityError as error:
             return problem or why_failed(error), for_good or _for_good(error)
         if not found.there:
@@ -303,9 +306,9 @@ class LeaseWorkflow(OneInput):
         return visible(f"{self._lease.title} {self._lease.leased.name}")
 
 
-async def _call(call: StepCall, response: type[Response], *, summary: str) -> Response:
+async def _call(call: StepCall, response: type[Response], *, summary: str, within: timedelta = _ONE_TRY) -> Response:
     step = call.declared(response)
-    return await execute(step, GivenRequest(call.request), summary=summary, preset=step.preset.within(_ONE_TRY))
+    return await execute(step, GivenRequest(call.request), summary=summary, preset=step.preset.within(within))
 
 
 def why_failed(error: ActivityError) -> str:
