@@ -1,6 +1,8 @@
-"""What Upstash answers, as far as it is read. Fields that are not named here are ignored, credentials among them."""
+"""What Upstash is told and answers, as far as it is read. Fields that are not named here are ignored."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Database(BaseModel):
@@ -20,3 +22,36 @@ class Database(BaseModel):
     plan: str = Field(default="", alias="type", description="What it is paid by.")
     budget: int | None = Field(default=None, description="US dollars a month.")
     eviction: bool | None = None
+
+
+class OpenDatabase(BaseModel):
+    """What opens one. The description does not name the password; the answers have it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    endpoint: str = Field(description="A host, or its first part.")
+    port: int
+    tls: bool
+    password: SecretStr
+
+
+class NewDatabase(BaseModel):
+    """A database to be made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_name: str
+    platform: Literal["aws", "gcp"]
+    primary_region: str
+    plan: Literal["free", "payg"]
+    budget: int | None = Field(default=None, description="US dollars a month.")
+    eviction: bool
+    tls: bool = True
+
+
+class NewName(BaseModel):
+    """A database's new name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str

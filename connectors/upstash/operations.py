@@ -4,8 +4,17 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from connectors.http import Operation
-from connectors.upstash.models import Database
+from connectors.http import NOTHING, Operation
+from connectors.upstash.models import Database, NewDatabase, NewName, OpenDatabase
+
+_ONE: Final = "/redis/database/{database}"
 
 LIST_DATABASES: Final = Operation("GET", "/redis/databases", TypeAdapter(tuple[Database, ...]))
-GET_DATABASE: Final = Operation("GET", "/redis/database/{database}", TypeAdapter(Database))
+GET_DATABASE: Final = Operation("GET", _ONE, TypeAdapter(Database))
+GET_OPEN_DATABASE: Final = Operation("GET", _ONE, TypeAdapter(OpenDatabase))
+CREATE_DATABASE: Final = Operation("POST", "/redis/database", TypeAdapter(Database), body=NewDatabase)
+DELETE_DATABASE: Final = Operation("DELETE", _ONE, NOTHING, harmless=True)
+RENAME_DATABASE: Final = Operation(
+    "POST", "/redis/rename/{database}", TypeAdapter(Database), body=NewName, harmless=True
+)
+RESET_PASSWORD: Final = Operation("POST", "/redis/reset-password/{database}", TypeAdapter(OpenDatabase))

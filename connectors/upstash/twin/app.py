@@ -1,8 +1,13 @@
-"""Upstash's twin: the calls of the developer API that read databases."""
+"""Upstash's twin: the calls of the developer API on databases, and a Valkey server for each that is made.
 
-from typing import Literal
+Its servers speak no TLS, and it says so, whatever it is asked for.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+import secrets
+import uuid
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 
@@ -10,7 +15,16 @@ from connectors.twins.app import Twin
 from connectors.twins.clock import TwinClock
 from connectors.twins.handlers import handles
 from connectors.twins.problems import Problem, basic, carries
-from connectors.upstash.operations import GET_DATABASE, LIST_DATABASES
+from connectors.twins.valkey import HOST, Valkey
+from connectors.upstash.models import NewName
+from connectors.upstash.operations import (
+    CREATE_DATABASE,
+    DELETE_DATABASE,
+    GET_DATABASE,
+    LIST_DATABASES,
+    RENAME_DATABASE,
+    RESET_PASSWORD,
+)
 
 
 class TwinDatabase(BaseModel):
@@ -47,6 +61,7 @@ class TwinConfig(BaseModel):
         listen: host:port.
         email: Of the one account.
         api_key: Its key.
+        destroyer: Another of its keys; Upstash's may all do everything.
         databases: What the account has.
     """
 
@@ -55,6 +70,7 @@ class TwinConfig(BaseModel):
     listen: str = "127.0.0.1:8301"
     email: str
     api_key: str = Field(repr=False)
+    destroyer: str = Field(default="", repr=False)
     databases: tuple[TwinDatabase, ...] = ()
 
 
@@ -62,14 +78,63 @@ class _Shown(BaseModel):
     credentials: Literal["show", "hide"] = "show"
 
 
+Region = Literal[
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "sa-east-1",
+    "ap-south-1",
+    "ap-northeast-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "af-south-1",
+    "us-central1",
+    "us-east4",
+    "europe-west1",
+    "asia-northeast1",
+]
+
+
+class _New(BaseModel):
+    """What is asked for, with what our own client leaves out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    database_name: str
+    platform: Literal["aws", "gcp"]
+    primary_region: Region
+    read_regions: tuple[Region, ...] = ()
+    plan: str = "payg"
+    budget: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 20
+    eviction: bool = False
+
+
 class _Upstash(Twin):
+    """The account; `kept` and `servers`, by the databases' ids, are its tests' to look at.
+
+    Args:
+        config: How it is.
+        clock: Its clock.
+    """
+
     def __init__(self, config: TwinConfig, clock: TwinClock | None) -> None:
         super().__init__(clock=clock)
-        self._account = basic(config.email, config.api_key)
-        self._databases = {one.database_id: one for one in config.databases}
+        self._keys = [basic(config.email, one) for one in (config.api_key, config.destroyer) if one]
+        self.kept = {one.database_id: one for one in config.databases}
+        self.servers: dict[str, Valkey] = {}
+
+    def stop(self) -> None:
+        """End its servers."""
+        for one in self.servers.values():
+            one.stop()
 
     def authorise(self, request: Request) -> None:
-        if not carries(request, "authorization", self._account):
+        if not any(carries(request, "authorization", one) for one in self._keys):
             raise Problem(401, "Unauthorized")
 
     def problem(self, problem: Problem) -> JsonValue:
@@ -77,13 +142,65 @@ class _Upstash(Twin):
 
     @handles(LIST_DATABASES)
     def databases(self) -> list[TwinDatabase]:
-        return list(self._databases.values())
+        return list(self.kept.values())
 
     @handles(GET_DATABASE)
-    def database(self, database: str, query: _Shown) -> TwinDatabase:
-        if (found := self._databases.get(database)) is None:
-            raise Problem(404, "database not found")
+    async def database(self, database: str, query: _Shown) -> TwinDatabase:
+        found = self._found(database)
+        if (server := self.servers.get(database)) is not None:
+            await server.ready()
         return found.hidden() if query.credentials == "hide" else found
+
+    @handles(CREATE_DATABASE)
+    def create(self, body: _New) -> TwinDatabase:
+        number, password = str(uuid.uuid4()), secrets.token_hex(16)
+        server = self.servers[number] = Valkey(SecretStr(password))
+        made = TwinDatabase(
+            database_id=number,
+            database_name=body.database_name,
+            type="free" if body.plan == "free" else "payg" if body.plan == "payg" else "paid",
+            endpoint=HOST,
+            port=server.port,
+            tls=False,
+            primary_region=body.primary_region,
+            read_regions=body.read_regions,
+            budget=body.budget,
+            eviction=body.eviction,
+            password=password,
+            rest_token=secrets.token_hex(16),
+            read_only_rest_token=secrets.token_hex(16),
+        )
+        self.kept[number] = made
+        return made
+
+    @handles(DELETE_DATABASE)
+    def delete(self, database: str) -> str:
+        self._found(database)
+        del self.kept[database]
+        if (server := self.servers.pop(database, None)) is not None:
+            server.stop()
+        return "OK"
+
+    @handles(RENAME_DATABASE)
+    def rename(self, database: str, body: NewName) -> TwinDatabase:
+        renamed = self._found(database).model_copy(update={"database_name": body.name})
+        self.kept[database] = renamed
+        return renamed
+
+    @handles(RESET_PASSWORD)
+    async def reset_password(self, database: str) -> TwinDatabase:
+        password = secrets.token_hex(16)
+        changed = self._found(database).model_copy(update={"password": password})
+        if (server := self.servers.get(database)) is not None:
+            await server.ready()
+            await server.change_password(SecretStr(password))
+        self.kept[database] = changed
+        return changed
+
+    def _found(self, database: str) -> TwinDatabase:
+        if (found := self.kept.get(database)) is None:
+            raise Problem(404, "database not found")
+        return found
 
 
 def create_twin(config: TwinConfig, *, clock: TwinClock | None = None) -> Starlette:

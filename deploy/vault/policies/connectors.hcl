@@ -29,6 +29,38 @@ path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/rediscloud-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/rediscloud-price" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/rediscloud-write" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/rediscloud-grant" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/rediscloud-check" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/upstash-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-write" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-grant" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-check" {
   capabilities = ["create", "update"]
 }

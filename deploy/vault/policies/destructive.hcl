@@ -29,3 +29,19 @@ path "auth/token/create/github-delete-branch" {
 path "auth/token/create/pulumi-change" {
   capabilities = ["create", "update"]
 }
+
+path "auth/token/create/rediscloud-purchase" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/rediscloud-delete" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-purchase" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-delete" {
+  capabilities = ["create", "update"]
+}

@@ -32,5 +32,9 @@ CONFIG = TwinConfig(
 
 @pytest.fixture
 def twin() -> Iterator[ServedTwin]:
-    with judged_twin(create_twin(CONFIG), UPSTASH) as judged:
-        yield judged
+    app = create_twin(CONFIG)
+    try:
+        with judged_twin(app, UPSTASH) as judged:
+            yield judged
+    finally:
+        app.state.twin.stop()

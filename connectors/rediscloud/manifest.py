@@ -1,0 +1,34 @@
+"""Redis Cloud, as one account: an account key, and a user key whose role says what it may."""
+
+from typing import Final
+
+from connectors.provider import Credential, Provider, Secret, Twin
+
+VIEWER: Final = Secret(path="rediscloud/viewer", holds="the account key, and a user key of a viewer")
+OWNER: Final = Secret(path="rediscloud/owner", holds="the account key, and a user key of an owner")
+DESTRUCTION: Final = Secret(
+    path="rediscloud/destruction",
+    holds="the account key, and the user key of an owner that buys and deletes",
+    destroys=True,
+)
+MADE: Final = Secret(path="rediscloud/databases/+/+", holds="logins of databases that goals made, by database and user")
+
+READ: Final = Credential(name="rediscloud-read", secret=VIEWER, purpose="reads at Redis Cloud")
+PRICE: Final = Credential(name="rediscloud-price", secret=OWNER, purpose="asks Redis Cloud what a database would cost")
+WRITE: Final = Credential(name="rediscloud-write", secret=OWNER, purpose="creates at Redis Cloud")
+GRANT: Final = Credential(
+    name="rediscloud-grant", secret=OWNER, purpose="gives a database's consumers users of their own", keeps=(MADE,)
+)
+CHECK: Final = Credential(name="rediscloud-check", secret=MADE, purpose="connects to a database as one of its users")
+PURCHASE: Final = Credential(
+    name="rediscloud-purchase", secret=DESTRUCTION, purpose="creates at Redis Cloud what people approved"
+)
+DELETE: Final = Credential(name="rediscloud-delete", secret=DESTRUCTION, purpose="deletes at Redis Cloud")
+
+REDIS_CLOUD: Final = Provider(
+    name="rediscloud",
+    title="Redis Cloud",
+    url="https://api.redislabs.com/v1",
+    credentials=(READ, PRICE, WRITE, GRANT, CHECK, PURCHASE, DELETE),
+    twin=Twin(port=8304),
+)

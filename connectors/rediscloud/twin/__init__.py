@@ -1,0 +1,1 @@
+"""A twin of Redis Cloud: subscriptions, databases with tasks, prices, and users, over real Valkey servers."""
