@@ -2,43 +2,23 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from activities.guard.granted import GrantedRequest
+from activities.redis.contracts import (
+    AccessChecked,
+    AccessGranted,
+    CheckAccessRequest,
+    DatabaseDeleted,
+    DatabaseMade,
+    DatabasePriced,
+    DatabaseRequest,
+    DatabaseSeen,
+    DatabaseSteps,
+    GrantAccessRequest,
+    LookAtDatabaseRequest,
+)
 from activities.step import Step
 from connectors.upstash import manifest
-from hitl.protocol import Effect, PolicyContext
-
-
-class LookAtDatabaseRequest(BaseModel):
-    """Which database to look at."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    database: str = Field(description="Its name, or its id.")
-
-    def policy_context(self) -> PolicyContext:
-        """What the policy may match."""
-        return PolicyContext(resource=self.database)
-
-
-class DatabaseSeen(BaseModel):
-    """A Redis database, without anything that opens it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: str
-    name: str
-    state: str = Field(description="`active` when it serves.")
-    modifying: str = Field(default="", description="What is being changed of it; empty when nothing is.")
-    endpoint: str = ""
-    port: int | None = None
-    tls: bool | None = None
-    primary_region: str = ""
-    read_regions: tuple[str, ...] = ()
-    plan: str = ""
-    budget: int | None = Field(default=None, description="US dollars a month.")
-    eviction: bool | None = None
-
+from hitl.protocol import Effect
 
 LOOK_AT_DATABASE: Final = Step(
     name="upstash.look_at_database",
@@ -46,4 +26,56 @@ LOOK_AT_DATABASE: Final = Step(
     response=DatabaseSeen,
     effect=Effect.READ,
     credential=manifest.READ,
+)
+PRICE_DATABASE: Final = Step(
+    name="upstash.price_database",
+    request=DatabaseRequest,
+    response=DatabasePriced,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
+CREATE_DATABASE: Final = Step(
+    name="upstash.create_database",
+    request=DatabaseRequest,
+    response=DatabaseMade,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
+)
+PURCHASE_DATABASE: Final = Step(
+    name="upstash.purchase_database",
+    request=GrantedRequest,
+    response=DatabaseMade,
+    effect=Effect.DESTRUCTIVE,
+    credential=manifest.PURCHASE,
+)
+GRANT_ACCESS: Final = Step(
+    name="upstash.grant_access",
+    request=GrantAccessRequest,
+    response=AccessGranted,
+    effect=Effect.WRITE,
+    credential=manifest.GRANT,
+)
+CHECK_ACCESS: Final = Step(
+    name="upstash.check_access",
+    request=CheckAccessRequest,
+    response=AccessChecked,
+    effect=Effect.WRITE,
+    credential=manifest.CHECK,
+)
+DELETE_DATABASE: Final = Step(
+    name="upstash.delete_database",
+    request=GrantedRequest,
+    response=DatabaseDeleted,
+    effect=Effect.DESTRUCTIVE,
+    credential=manifest.DELETE,
+)
+
+DATABASES: Final = DatabaseSteps(
+    look=LOOK_AT_DATABASE,
+    price=PRICE_DATABASE,
+    create=CREATE_DATABASE,
+    purchase=PURCHASE_DATABASE,
+    grant=GRANT_ACCESS,
+    check=CHECK_ACCESS,
+    delete=DELETE_DATABASE,
 )

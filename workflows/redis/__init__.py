@@ -1,0 +1,1 @@
+"""Goals on Redis databases, whoever sells them."""
