@@ -10,9 +10,10 @@ import pytest
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.secrets import StepToken
-from activities.upstash.contracts import LOOK_AT_DATABASE, LookAtDatabaseRequest
-from activities.upstash.looking import UpstashActivities
+from activities.redis.contracts import DatabaseSeen, LookAtDatabaseRequest
+from activities.secrets import KeepingToken
+from activities.upstash.contracts import LOOK_AT_DATABASE
+from activities.upstash.databases import UpstashDatabases, seller
 from connectors.errors import AuthDenied, NotFound
 from connectors.upstash.twin.app import create_twin
 from hitl.protocol import PolicyContext
@@ -30,7 +31,7 @@ class Vault:
     asked: list[str] = field(default_factory=list[str])
 
     @contextlib.asynccontextmanager
-    async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator[StepToken]:
+    async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator[KeepingToken]:
         assert metadata.keys() == {"workflow_id", "run_id", "attempt"}
         assert timedelta(minutes=1) < ttl < timedelta(minutes=15)
         self.asked.append(action)
@@ -40,8 +41,19 @@ class Vault:
         self.asked.append(path)
         return self.secret
 
+    async def write(self, path: str, values: Mapping[str, SecretStr]) -> int:
+        raise AssertionError("a look writes nothing")
+
+    async def delete(self, path: str) -> None:
+        raise AssertionError("a look deletes nothing")
+
     def release_soon(self) -> None:
         self.asked.append("released")
+
+
+async def look(twin: ServedTwin, vault: Vault, database: str) -> DatabaseSeen:
+    steps = UpstashDatabases(seller(twin.url), vault)
+    return await ActivityEnvironment().run(steps.look, LookAtDatabaseRequest(database=database))
 
 
 @pytest.fixture
@@ -52,23 +64,22 @@ def twin() -> Iterator[ServedTwin]:
 
 async def test_a_database_is_seen_without_what_opens_it(twin: ServedTwin) -> None:
     vault = Vault()
-    steps = UpstashActivities(vault, base_url=twin.url)
-    seen = await ActivityEnvironment().run(steps.look_at_database, LookAtDatabaseRequest(database="shop-cache"))
+    seen = await look(twin, vault, "shop-cache")
     assert vault.asked == ["upstash-read", "upstash/account", "released"]
     assert (seen.id, seen.name, seen.state, seen.plan) == ("id-1", "shop-cache", "active", "paid")
     assert PASSWORD_CANARY not in seen.model_dump_json()
 
 
 async def test_one_that_is_not_there_is_not_found(twin: ServedTwin) -> None:
-    steps = UpstashActivities(Vault(), base_url=twin.url)
+    vault = Vault()
     with pytest.raises(NotFound):
-        await ActivityEnvironment().run(steps.look_at_database, LookAtDatabaseRequest(database="none"))
+        await look(twin, vault, "none")
 
 
 async def test_a_secret_that_lacks_something_is_told_by_its_place(twin: ServedTwin) -> None:
-    steps = UpstashActivities(Vault({"email": ACCOUNT["email"]}), base_url=twin.url)
+    vault = Vault({"email": ACCOUNT["email"]})
     with pytest.raises(AuthDenied, match="'upstash/account' lacks api_key"):
-        await ActivityEnvironment().run(steps.look_at_database, LookAtDatabaseRequest(database="shop-cache"))
+        await look(twin, vault, "shop-cache")
 
 
 def test_a_policy_can_speak_of_the_database() -> None:
