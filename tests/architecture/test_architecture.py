@@ -27,7 +27,7 @@ READ_AUTHORITIES = {
 }
 HEAVY = (
     *("httpx", "requests", "docker", "hvac", "github", "opentelemetry.sdk", "starlette", "uvicorn", "obstore"),
-    *("aiohttp", "slack_bolt", "slack_sdk"),
+    *("aiohttp", "slack_bolt", "slack_sdk", "qdrant_client"),
 )
 
 

@@ -29,6 +29,26 @@ path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/qdrant-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/qdrant-write" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/qdrant-issue" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/qdrant-search" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/qdrant-change" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/rediscloud-read" {
   capabilities = ["create", "update"]
 }

@@ -30,6 +30,10 @@ path "auth/token/create/pulumi-change" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/qdrant-buy" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/rediscloud-purchase" {
   capabilities = ["create", "update"]
 }

@@ -1,0 +1,4 @@
+# One step that changes a Qdrant database: address and managing key of one database each, for some minutes.
+path "banksman/data/qdrant/writers/+" {
+  capabilities = ["read"]
+}
