@@ -41,6 +41,21 @@ def test_what_cannot_be_undone_takes_an_approval_and_is_denied_elsewhere(action:
     assert "denied" in told(action, Effect.DESTRUCTIVE, "acme/payroll")
 
 
+@pytest.mark.parametrize(("environment", "by_itself", "by_approval"), [("production", 20, 500), ("staging", 0, -1)])
+def test_a_cluster_is_bought_up_to_a_price_and_for_more_by_approval(
+    environment: str, by_itself: int, by_approval: int
+) -> None:
+    def said(action: str, effect: Effect, cost: int) -> str:
+        context = PolicyContext(resource="shop", cost=cost)
+        return explain(load_policy(FILE), environment, action=action, effect=effect, context=context)
+
+    assert ": allowed" in said("qdrant.create_cluster", Effect.WRITE, by_itself)
+    assert "denied" in said("qdrant.create_cluster", Effect.WRITE, by_itself + 1)
+    assert "denied" in said("qdrant.buy_cluster", Effect.DESTRUCTIVE, by_approval + 1)
+    if by_approval > 0:
+        assert "allowed with an approval" in said("qdrant.buy_cluster", Effect.DESTRUCTIVE, by_approval)
+
+
 @pytest.mark.parametrize("action", ["github.commit_files", "github.open_pull_request", "sandbox.run_command"])
 def test_what_writes_is_allowed_where_it_says(action: str) -> None:
     assert ": allowed" in told(action, Effect.WRITE, "acme/shop")
