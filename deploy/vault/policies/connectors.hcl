@@ -25,6 +25,18 @@ path "auth/token/create/github-write" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/neon-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-write" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-keep" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }

@@ -1,0 +1,1 @@
+"""Neon: PostgreSQL projects and their branches, by its management API."""

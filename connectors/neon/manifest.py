@@ -1,0 +1,32 @@
+"""Neon, as one organisation with two keys: one that makes branches, and one that the deletion of a branch is given.
+
+Neon knows no key that may make a branch and not delete it, so what is kept apart is who reaches which key.
+"""
+
+from typing import Final
+
+from connectors.provider import Credential, Provider, Secret, Twin
+
+KEY: Final = Secret(path="neon/key", holds="the API key that looks at projects and makes branches")
+DESTRUCTIVE_KEY: Final = Secret(
+    path="neon/destructive-key", holds="the API key that branches are deleted with", destroys=True
+)
+CONNECTION: Final = Secret(path="neon/connections/+", holds="how one connects to a branch, by the branch's id")
+READ: Final = Credential(name="neon-read", secret=KEY, purpose="reads at Neon")
+WRITE: Final = Credential(name="neon-write", secret=KEY, purpose="makes branches at Neon")
+KEEP: Final = Credential(
+    name="neon-keep",
+    secret=KEY,
+    purpose="keeps the connection to a branch of Neon, or removes that of a deleted one",
+    keeps=(CONNECTION,),
+    forgets=(CONNECTION,),
+)
+DELETE_BRANCH: Final = Credential(name="neon-delete-branch", secret=DESTRUCTIVE_KEY, purpose="deletes a branch at Neon")
+
+NEON: Final = Provider(
+    name="neon",
+    title="Neon",
+    url="https://console.neon.tech/api/v2",
+    credentials=(READ, WRITE, KEEP, DELETE_BRANCH),
+    twin=Twin(port=8307),
+)

@@ -1,0 +1,1 @@
+"""A twin of Neon: its management API, in front of real PostgreSQL clusters that start when somebody connects."""
