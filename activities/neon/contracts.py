@@ -1,0 +1,151 @@
+"""Steps on Neon, as goals ask for them. A password is in none of them: what opens a branch goes to Vault."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from activities.guard.granted import GrantedRequest
+from activities.step import Step
+from activities.step_end import ApprovedAnswer
+from connectors.neon import manifest
+from hitl.approval.plan import PlanParameters
+from hitl.protocol import Effect, PolicyContext
+
+
+class NeonRequest(BaseModel):
+    """What every one of these steps is told."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project: str = Field(description="Its id.")
+    branch: str = Field(description="Its name, or its id.")
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext(account=self.project, resource=self.branch)
+
+
+class LookAtNeonBranch(NeonRequest):
+    """Which branch to look at."""
+
+
+class NeonBranchSeen(BaseModel):
+    """A branch, and what depends on it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str | None = Field(description="None where there is no such branch.")
+    name: str = ""
+    project_name: str = ""
+    parent: str | None = Field(default=None, description="The name of its parent; None for a root.")
+    children: tuple[str, ...] = Field(default=(), description="The names of its children.")
+    default: bool = False
+    protected: bool = False
+    size: int | None = Field(default=None, description="Bytes of its data.")
+    created_at: datetime | None = None
+    expires_at: datetime | None = Field(default=None, description="When Neon deletes it by itself.")
+
+
+class CreateNeonBranchRequest(NeonRequest):
+    """Which branch is to be; `branch` is its name."""
+
+    parent: str | None = Field(default=None, description="Name or id of its parent; None for the default branch.")
+    expires_at: datetime = Field(description="When Neon deletes it by itself.")
+    max_cu: float | None = Field(default=None, description="The most of its compute; None as the project says.")
+
+
+class NeonBranchCreated(BaseModel):
+    """A branch that can be used."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    name: str
+    parent_id: str | None = None
+    endpoint: str = Field(description="The id of its compute.")
+    expires_at: datetime | None = None
+    adopted: bool = Field(default=False, description="Whether it was there already, made by this goal.")
+
+
+class KeepConnectionRequest(NeonRequest):
+    """Whose connection to keep; `branch` is its id."""
+
+    database: str | None = Field(default=None, description="None for its first one.")
+
+
+class ConnectionKept(BaseModel):
+    """How one connects, without the password."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    host: str
+    port: int
+    database: str
+    role: str
+    secret: str = Field(description="Where in Vault the whole is: its field `uri`.")
+
+
+class ForgetConnectionRequest(NeonRequest):
+    """Whose connection to remove; `branch` is its id."""
+
+    branch: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$", description="Its id.")
+
+
+class ConnectionForgotten(BaseModel):
+    """What was removed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    secret: str = Field(description="Where in Vault nothing is any more.")
+
+
+class DeleteNeonBranchParameters(PlanParameters):
+    """What people approve."""
+
+    account: str = Field(description="The project's id.")
+    branch: str = Field(description="The branch's id.")
+    name: str = Field(description="What it was called then.")
+
+
+class NeonBranchDeleted(ApprovedAnswer):
+    """What was done."""
+
+    id: str
+
+
+LOOK_AT_BRANCH: Final = Step(
+    name="neon.look_at_branch",
+    request=LookAtNeonBranch,
+    response=NeonBranchSeen,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
+CREATE_BRANCH: Final = Step(
+    name="neon.create_branch",
+    request=CreateNeonBranchRequest,
+    response=NeonBranchCreated,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
+)
+KEEP_CONNECTION: Final = Step(
+    name="neon.keep_connection",
+    request=KeepConnectionRequest,
+    response=ConnectionKept,
+    effect=Effect.WRITE,
+    credential=manifest.KEEP,
+)
+FORGET_CONNECTION: Final = Step(
+    name="neon.forget_connection",
+    request=ForgetConnectionRequest,
+    response=ConnectionForgotten,
+    effect=Effect.WRITE,
+    credential=manifest.KEEP,
+)
+DELETE_BRANCH: Final = Step(
+    name="neon.delete_branch",
+    request=GrantedRequest,
+    response=NeonBranchDeleted,
+    effect=Effect.DESTRUCTIVE,
+    credential=manifest.DELETE_BRANCH,
+)

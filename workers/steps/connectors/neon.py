@@ -1,0 +1,14 @@
+"""Steps that read at Neon, and that make branches there."""
+
+from collections.abc import Sequence
+
+from activities.neon.looking import NeonLooking
+from activities.neon.making import NeonMaking
+from connectors.neon.manifest import NEON
+from workers.steps.connectors import Means
+
+
+def steps(means: Means) -> Sequence[object]:
+    """See `workers.steps.found.Implementing`."""
+    url = means.settings.url_of(NEON)
+    return (NeonLooking(means.vault, base_url=url), NeonMaking(means.vault, base_url=url))

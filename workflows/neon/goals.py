@@ -1,0 +1,104 @@
+"""What people ask for at Neon, and how it ended."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from hitl.hidden import nothing_hidden
+from hitl.protocol import Effect
+from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult
+from workflows.goal_type import GoalType
+
+LONGEST_HOURS: Final = 720
+
+ProjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+BranchName = Annotated[
+    str, StringConstraints(pattern=r"^[^\s/][^\r\n\t]{0,254}$", strip_whitespace=True), AfterValidator(nothing_hidden)
+]
+
+
+class CreateNeonBranchInput(GoalInput):
+    """Make a branch of a Neon project with a compute of its own, which Neon deletes by itself in the end."""
+
+    project: ProjectId = Field(description="The project's id, as its settings in Neon's console show it.")
+    name: BranchName = Field(description="Of the branch; no other of the project may have it.")
+    parent: BranchName | None = Field(
+        default=None, description="Name or id of the branch that it is a copy of; the default branch when left out."
+    )
+    database: str | None = Field(
+        default=None, max_length=63, description="To which the connection is kept; its first one when left out."
+    )
+    hours: int = Field(
+        default=24, ge=1, le=LONGEST_HOURS, description="Then Neon deletes it, recoverably for a week more."
+    )
+    max_cu: float | None = Field(
+        default=None, ge=0.25, le=8, description="Compute units at most; as the project says when left out."
+    )
+
+    def business_key(self) -> str:
+        """`create-neon-branch/PROJECT/NAME`."""
+        return f"create-neon-branch/{self.project}/{self.name}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"Create the branch {self.name} of the Neon project {self.project}"
+
+
+class CreateNeonBranchResult(GoalResult):
+    """The branch, and where its connection is kept. No password is in it."""
+
+    project: str = Field(description="As it was asked for.")
+    name: str = Field(description="Of the branch.")
+    id: str | None = Field(default=None, description="Neon's id of the branch.")
+    parent_id: str | None = Field(default=None, description="The id of the branch that it is a copy of.")
+    endpoint: str | None = Field(default=None, description="Neon's id of its compute.")
+    host: str | None = Field(default=None, description="Where it is reached, directly and not by the pooler.")
+    port: int | None = Field(default=None, description="Where it is reached.")
+    database: str | None = Field(default=None, description="To which the connection is kept.")
+    role: str | None = Field(default=None, description="Who connects by it.")
+    secret: str | None = Field(default=None, description="Where in Vault the connection is: the field `uri`.")
+    expires_at: datetime | None = Field(default=None, description="When Neon deletes it.")
+    adopted: bool | None = Field(default=None, description="Whether this goal had made it before.")
+
+
+class DeleteNeonBranchInput(DestructiveGoalInput):
+    """Delete one branch of a Neon project, once people approved exactly that."""
+
+    project: ProjectId = Field(description="The project's id, as its settings in Neon's console show it.")
+    branch: BranchName = Field(description="Name or id of the branch. The one of that id is approved, and goes.")
+
+    def business_key(self) -> str:
+        """`delete-neon-branch/PROJECT/BRANCH`; in an emergency one of its own, beside what may wait for days."""
+        kind = "delete-neon-branch-break-glass" if self.break_glass else "delete-neon-branch"
+        return f"{kind}/{self.project}/{self.branch}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        emergency = "BREAK GLASS: " if self.break_glass else ""
+        return f"{emergency}Delete the branch {self.branch} of the Neon project {self.project}"
+
+
+class DeleteNeonBranchResult(GoalResult):
+    """What became of the branch."""
+
+    project: str = Field(description="As it was asked for.")
+    branch: str = Field(description="As it was asked for.")
+    id: str | None = Field(default=None, description="Neon's id of it: by it the branch can be had back for a week.")
+    name: str | None = Field(default=None, description="What it was called.")
+
+
+CREATE_NEON_BRANCH: Final = GoalType(
+    name="CreateNeonBranch",
+    input=CreateNeonBranchInput,
+    result=CreateNeonBranchResult,
+    effect=Effect.WRITE,
+    example=CreateNeonBranchInput(project="shop-quiet-moon-17281", name="try-it"),
+)
+DELETE_NEON_BRANCH: Final = GoalType(
+    name="DeleteNeonBranch",
+    input=DeleteNeonBranchInput,
+    result=DeleteNeonBranchResult,
+    effect=Effect.DESTRUCTIVE,
+    example=DeleteNeonBranchInput(project="shop-quiet-moon-17281", branch="old-idea"),
+)
