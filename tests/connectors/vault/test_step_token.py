@@ -31,6 +31,17 @@ async def test_reads_nothing_else(connectors: VaultSession, path: str) -> None:
             await token.read(path)
 
 
+async def test_keeps_a_secret_where_it_may_and_reads_none_of_them(house: House, connectors: VaultSession) -> None:
+    async with connectors.step("neon-keep", metadata=METADATA, ttl=MINUTE) as token:
+        for value in ("first", CANARY):
+            await token.write("neon/connections/br-1", {"uri": SecretStr(value)})
+        for refused in (token.read("neon/connections/br-1"), token.write("neon/key", {"key": SecretStr("other")})):
+            with pytest.raises(AuthDenied):
+                await refused
+    kept = cast("Json", house.server.admin("GET", "banksman/data/neon/connections/br-1")["data"])
+    assert kept["data"] == {"uri": CANARY}
+
+
 async def test_is_an_orphan_with_an_end_and_says_for_whom_it_was_made(house: House, connectors: VaultSession) -> None:
     async with connectors.step("github-read", metadata=METADATA, ttl=MINUTE) as token:
         found = house.server.admin("POST", "auth/token/lookup-accessor", {"accessor": token.accessor})
