@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from workflows.contracts import GoalStatus, State
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
+from workflows.leases.contracts import ExtendLease
 from workflows.leases.lease import LeaseWorkflow
 from workflows.leases.notice import LeaseNoticeWorkflow
 from workflows.leases.sweep import SweepLeasesWorkflow
@@ -176,8 +177,10 @@ async def test_a_lease_that_was_harassed_ends_at_its_time_all_the_same(client: C
     place = Place(client)
     place.machines.there.add(place.mark)
     async with place.at_work():
-        lease = await place.hold(place.request(hours=4 / 3600))
+        lease = await place.hold(place.request())
         assert await harass(lease, LeaseWorkflow) == 7
+        soon = datetime.now(UTC) + timedelta(seconds=5)
+        await lease.execute_update("extend", ExtendLease(ends_at=soon))
         assert (await lease.result()).why == "its time was over"
     assert place.machines.there == set()
     assert await unharmed(lease)

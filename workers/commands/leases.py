@@ -280,7 +280,8 @@ def _print(view: LeaseView) -> None:
     if view.problem:
         out.print(f"  {_safe(view.problem)}", soft_wrap=True)
     if view.state is LeaseState.STUCK:
-        out.print(f"  by hand: {_safe(command_for(lease))}", soft_wrap=True)
+        at_its_provider = f"at its provider, where it has the mark {lease.leased.mark}"
+        out.print(f"  by hand: {_safe(command_for(lease) or at_its_provider)}", soft_wrap=True)
 
 
 def lines(view: LeaseView) -> Iterator[str]:
