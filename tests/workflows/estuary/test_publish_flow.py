@@ -207,7 +207,7 @@ SPEC: dict[str, Any] = {"name": HOOK, "type": "collection", "model": {}}
         ({"delete": ["acme/../x"]}, "delete"),
         ({"specs": [SPEC | {"type": "nothing"}]}, "type"),
         ({"specs": [SPEC | {"model": None}]}, "model"),
-        ({"specs": [SPEC | {"modle": {}}]}, "modle"),
+        ({"specs": [SPEC | {"colour": {}}]}, "colour"),
         ({"specs": [SPEC | {"model": {"endpoint": {"password": "canary-9"}}}]}, "not encrypted, at endpoint.password"),
     ],
 )
