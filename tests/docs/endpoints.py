@@ -28,6 +28,8 @@ from connectors.twins.handlers import operation_of
 
 ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = Path(__file__).with_suffix(".json")
+_COMMON: Final = ("redis",)
+"""What several providers have in common, with tests of its own."""
 _WRITES: Final = "BANKSMAN_RECORDED_ENDPOINTS"
 
 
@@ -136,7 +138,7 @@ def record() -> int:
     """Run the tests, in this process, and write down what they asked."""
     recorder = Recorder()
     Session.exchange = _watched(recorder)  # type: ignore[method-assign]
-    folders = [f"tests/{part}/{name}" for name in declared() for part in ("connectors", "activities")]
+    folders = [f"tests/{part}/{name}" for name in (*declared(), *_COMMON) for part in ("connectors", "activities")]
     there = [one for one in folders if (ROOT / one).is_dir()]
     # This module has loaded what pytest would have liked to rewrite; nobody reads its assertions here.
     quiet = ("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
