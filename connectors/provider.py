@@ -85,10 +85,13 @@ class Twin:
 
     Attributes:
         port: Its usual one.
+        always: Whether it runs from the start, in a process of its own. The others share one, in which each begins when
+            somebody first connects to it: an environment costs no more for each provider.
         real: What is real behind it: `git repositories`. Empty where all of it is simulated.
     """
 
     port: int
+    always: bool = False
     real: str = ""
 
 

@@ -78,6 +78,7 @@ _PLACES: Final = {
         "Keep a fresh wrapped secret id ready for each process, for hosts where no supervisor starts them.",
     ),
     "twin": _Place("twin:twin"),
+    "twins": _Place("twin:twins_on_demand"),
     "container-engine": _Place("container_engine:container_engine"),
     "trace-store": _Place("trace_store:trace_store"),
 }

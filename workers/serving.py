@@ -45,9 +45,12 @@ def bind(listen: str) -> socket.socket:
 
 
 async def serve(app: Starlette, listening: socket.socket) -> Never:
-    """Serve until it is cancelled; requests under way then have three seconds."""
+    """Serve until it is cancelled, with what the application does at its own start and end.
+
+    Requests under way then have three seconds.
+    """
     instrument_app(app)
-    server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=_GRACE))
+    server = _Server(uvicorn.Config(app, log_config=None, lifespan="auto", timeout_graceful_shutdown=_GRACE))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.shield(serving)

@@ -19,5 +19,5 @@ GITHUB: Final = Provider(
     title="GitHub",
     url="https://api.github.com",
     credentials=(READ, WRITE, DELETE_BRANCH),
-    twin=Twin(port=8300, real="git repositories"),
+    twin=Twin(port=8300, always=True, real="git repositories"),
 )

@@ -21,6 +21,7 @@ from hvac.exceptions import VaultError
 from temporalio.client import Client
 
 from connectors.errors import ConnectorError
+from connectors.provider import twins as declared_twins
 from connectors.twins import PreparedTwin, Seed, TwinPlace
 from deploy.local.container_engine.found import DockerSettings, address_for_containers
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
@@ -161,8 +162,10 @@ class Stack:
         for kept in (*(one.secrets for one in twins.values()), self._state_database.secrets()):
             for path, values in kept.items():
                 await self._vault.seed(path, values)
-        served = [self._children.twin(name, one.configuration) for name, one in twins.items()]
-        await self._launch(*served, self._children.trace_store())
+        always = [name for name, one in declared_twins().items() if one.always]
+        served = [self._children.twin(name, twins[name].configuration) for name in always]
+        asked = [one.configuration for name, one in twins.items() if name not in always]
+        await self._launch(*served, self._children.twins_on_demand(asked), self._children.trace_store())
         workers = [self._children.worker(role, self._login(role)) for role in ("goals", "connectors")]
         workers.append(self._children.destructive_worker(self._login("destructive")))
         workers.append(self._children.gateway(self._login("gateway")))

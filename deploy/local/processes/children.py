@@ -5,7 +5,7 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from deploy.local.state import StackFolder
 from sandbox.provisioning import EngineFound
 
 WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway")
+TWINS: Final = "twins"
+"""The process of all twins that begin when they are asked."""
 _ENGINE_PATIENCE: Final = 1800.0
 # Where networks end TLS themselves, tools are told of the authority by one of these.
 _AUTHORITIES: Final = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -58,7 +60,7 @@ class Addresses:
             state_database=ports.take(8432),
             traces=ports.take(8318),
             codec=ports.take(8234),
-            metrics={role: ports.take(9400 + index) for index, role in enumerate(WORKER_ROLES)},
+            metrics={name: ports.take(9400 + index) for index, name in enumerate((*WORKER_ROLES, TWINS))},
         )
 
     @staticmethod
@@ -126,6 +128,13 @@ class Children:
         """The twin of a provider."""
         probe = f"{Addresses.url(self.ports.twins[name])}/_twin/requests"
         return self._ours(f"twin-{name}", ["twin", name, str(configuration)], probe=probe)
+
+    def twins_on_demand(self, configurations: Iterable[Path]) -> ChildSpec:
+        """All other twins, each of which begins when it is first asked."""
+        port = self.ports.metrics[TWINS]
+        settings = {"METRICS_ADDRESS": f"{HOST}:{port}"}
+        argv = ["twins", *map(str, configurations)]
+        return self._ours(TWINS, argv, probe=f"{Addresses.url(port)}/metrics", settings=settings)
 
     def gateway(self, login: Login) -> ChildSpec:
         """Shows approvals in Slack and in the console, and signs what people decide there."""
