@@ -205,3 +205,23 @@ async def test_no_worker_signs_decisions(house: House, role: str) -> None:
 async def test_an_unknown_action_is_refused(connectors: VaultSession) -> None:
     with pytest.raises(ConnectorError, match="github-destroy"):
         await connectors.step("github-destroy", metadata=METADATA, ttl=MINUTE).__aenter__()
+
+
+async def test_what_a_step_makes_it_writes_where_its_action_says_and_cannot_read(connectors: VaultSession) -> None:
+    made = {"url": SecretStr("https://db.example.com:6333"), "api_key": SecretStr("made-key-canary-1d0f")}
+    async with connectors.step("qdrant-issue", metadata=METADATA, ttl=MINUTE) as token:
+        before = await token.write("qdrant/readers/shop", {**made, "api_key": SecretStr("an-earlier-key-canary")})
+        assert await token.write("qdrant/readers/shop", made) == before + 1
+        with pytest.raises(AuthDenied):
+            await token.read("qdrant/readers/shop")
+        for elsewhere in ("qdrant/readers", "qdrant/readers/a/b", "qdrant/reading-key", "github/app"):
+            with pytest.raises(AuthDenied):
+                await token.write(elsewhere, made)
+        with pytest.raises(AuthDenied):
+            await token.delete("qdrant/readers/shop")
+    async with connectors.step("qdrant-search", metadata=METADATA, ttl=MINUTE) as token:
+        assert await token.read("qdrant/readers/shop") == made
+        with pytest.raises(AuthDenied):
+            await token.write("qdrant/readers/shop", made)
+        with pytest.raises(AuthDenied):
+            await token.read("qdrant/writers/shop")
