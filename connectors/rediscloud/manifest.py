@@ -30,5 +30,5 @@ REDIS_CLOUD: Final = Provider(
     title="Redis Cloud",
     url="https://api.redislabs.com/v1",
     credentials=(READ, PRICE, WRITE, GRANT, CHECK, PURCHASE, DELETE),
-    twin=Twin(port=8304),
+    twin=Twin(port=8304, real="Valkey servers"),
 )

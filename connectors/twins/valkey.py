@@ -85,11 +85,6 @@ class Valkey:
         async with self._client(self._password.get_secret_value()) as redis:
             return await cast("Awaitable[object]", redis.execute_command(*command))
 
-    async def change_password(self, password: SecretStr) -> None:
-        """From now on it is this one; who is connected stays so."""
-        await self.run("CONFIG", "SET", "requirepass", password.get_secret_value())
-        self._password = password
-
     def stop(self) -> None:
         """End it; twice is harmless."""
         self._ends()

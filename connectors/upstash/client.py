@@ -14,15 +14,13 @@ from connectors.http import Call, Dialect, Session
 from connectors.redis.cloud import Found, LastLook, Price, Wanted, is_marked
 from connectors.redis.database import Login, Place, set_user
 from connectors.upstash.manifest import ACCOUNT, UPSTASH
-from connectors.upstash.models import Database, NewDatabase, NewName, OpenDatabase
+from connectors.upstash.models import Database, NewDatabase, OpenDatabase
 from connectors.upstash.operations import (
     CREATE_DATABASE,
     DELETE_DATABASE,
     GET_DATABASE,
     GET_OPEN_DATABASE,
     LIST_DATABASES,
-    RENAME_DATABASE,
-    RESET_PASSWORD,
 )
 
 DIALECT: Final = Dialect(provider=UPSTASH, secret=ACCOUNT)
@@ -61,32 +59,6 @@ async def find_database(session: Session, name: str) -> Database:
     gone = "Upstash has no such database any more: it went while it was looked at"
     path = {"database": found[0].database_id}
     return await session.ask(Call(GET_DATABASE, f"the database {name!r}", path=path, query=_HIDDEN, missing=gone))
-
-
-async def rename_database(session: Session, database: str, name: str) -> Database:
-    """Give a database another name. To do it twice does no more than to do it once.
-
-    Args:
-        session: Asks.
-        database: Its id.
-        name: The new one.
-
-    Raises:
-        ConnectorError: By the tree.
-    """
-    path = {"database": database}
-    return await session.ask(Call(RENAME_DATABASE, f"the database {database!r}", path=path, body=NewName(name=name)))
-
-
-async def reset_password(session: Session, database: str) -> SecretStr:
-    """Let Upstash make a new password of the user `default`, by the database's id. The old one opens nothing any more.
-
-    Raises:
-        OutcomeUnknown: It may have made one: nothing is lost, for `GET` shows the newest.
-        ConnectorError: By the tree.
-    """
-    path = {"database": database}
-    return (await session.ask(Call(RESET_PASSWORD, f"a new password of {database!r}", path=path))).password
 
 
 class UpstashCloud:

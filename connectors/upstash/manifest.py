@@ -30,5 +30,5 @@ UPSTASH: Final = Provider(
     title="Upstash",
     url="https://api.upstash.com/v2",
     credentials=(READ, WRITE, GRANT, CHECK, PURCHASE, DELETE),
-    twin=Twin(port=8301),
+    twin=Twin(port=8301, real="Valkey servers"),
 )

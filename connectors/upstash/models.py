@@ -47,11 +47,3 @@ class NewDatabase(BaseModel):
     budget: int | None = Field(default=None, description="US dollars a month.")
     eviction: bool
     tls: bool = True
-
-
-class NewName(BaseModel):
-    """A database's new name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from connectors.http import NOTHING, Operation
-from connectors.upstash.models import Database, NewDatabase, NewName, OpenDatabase
+from connectors.upstash.models import Database, NewDatabase, OpenDatabase
 
 _ONE: Final = "/redis/database/{database}"
 
@@ -14,7 +14,3 @@ GET_DATABASE: Final = Operation("GET", _ONE, TypeAdapter(Database))
 GET_OPEN_DATABASE: Final = Operation("GET", _ONE, TypeAdapter(OpenDatabase))
 CREATE_DATABASE: Final = Operation("POST", "/redis/database", TypeAdapter(Database), body=NewDatabase)
 DELETE_DATABASE: Final = Operation("DELETE", _ONE, NOTHING, harmless=True)
-RENAME_DATABASE: Final = Operation(
-    "POST", "/redis/rename/{database}", TypeAdapter(Database), body=NewName, harmless=True
-)
-RESET_PASSWORD: Final = Operation("POST", "/redis/reset-password/{database}", TypeAdapter(OpenDatabase))

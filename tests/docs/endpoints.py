@@ -28,8 +28,8 @@ from connectors.twins.handlers import operation_of
 
 ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = Path(__file__).with_suffix(".json")
-_COMMON: Final = ("redis",)
-"""What several providers have in common, with tests of its own."""
+_CONTRACTS: Final = ("redis",)
+"""What several providers offer in one way, and one set of tests tries for all of them."""
 _WRITES: Final = "BANKSMAN_RECORDED_ENDPOINTS"
 
 
@@ -55,7 +55,9 @@ def declared() -> Mapping[str, Mapping[str, Operation[Any]]]:
     """Every operation, by provider and name."""
     found: dict[str, dict[str, Operation[Any]]] = {}
     for path in sorted((ROOT / "connectors").glob("*/*operations.py")):
-        of_provider = {one.name: one for one in vars(_module(path)).values() if isinstance(one, Operation)}
+        operations = [one for one in vars(_module(path)).values() if isinstance(one, Operation)]
+        # What is declared twice, since its answer is read in two ways, a twin answers as the first says.
+        of_provider = {one.name: one for one in reversed(operations)}
         found.setdefault(path.parent.name, {}).update(of_provider)
     return {name: dict(sorted(operations.items())) for name, operations in found.items()}
 
@@ -138,7 +140,7 @@ def record() -> int:
     """Run the tests, in this process, and write down what they asked."""
     recorder = Recorder()
     Session.exchange = _watched(recorder)  # type: ignore[method-assign]
-    folders = [f"tests/{part}/{name}" for name in (*declared(), *_COMMON) for part in ("connectors", "activities")]
+    folders = [f"tests/{part}/{name}" for name in (*declared(), *_CONTRACTS) for part in ("connectors", "activities")]
     there = [one for one in folders if (ROOT / one).is_dir()]
     # This module has loaded what pytest would have liked to rewrite; nobody reads its assertions here.
     quiet = ("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")

@@ -1,4 +1,4 @@
-"""`ProvisionRedis` and `RemoveRedis` on the environment: real servers behind the twins, real logins in Vault."""
+"""`ProvisionRedis` and `RemoveRedis` on a running environment: real servers behind the twins, real logins in Vault."""
 
 import json
 from typing import Any

@@ -16,14 +16,11 @@ from connectors.twins.clock import TwinClock
 from connectors.twins.handlers import handles
 from connectors.twins.problems import Problem, basic, carries
 from connectors.twins.valkey import HOST, Valkey
-from connectors.upstash.models import NewName
 from connectors.upstash.operations import (
     CREATE_DATABASE,
     DELETE_DATABASE,
     GET_DATABASE,
     LIST_DATABASES,
-    RENAME_DATABASE,
-    RESET_PASSWORD,
 )
 
 
@@ -180,22 +177,6 @@ class _Upstash(Twin):
         if (server := self.servers.pop(database, None)) is not None:
             server.stop()
         return "OK"
-
-    @handles(RENAME_DATABASE)
-    def rename(self, database: str, body: NewName) -> TwinDatabase:
-        renamed = self._found(database).model_copy(update={"database_name": body.name})
-        self.kept[database] = renamed
-        return renamed
-
-    @handles(RESET_PASSWORD)
-    async def reset_password(self, database: str) -> TwinDatabase:
-        password = secrets.token_hex(16)
-        changed = self._found(database).model_copy(update={"password": password})
-        if (server := self.servers.get(database)) is not None:
-            await server.ready()
-            await server.change_password(SecretStr(password))
-        self.kept[database] = changed
-        return changed
 
     def _found(self, database: str) -> TwinDatabase:
         if (found := self.kept.get(database)) is None:

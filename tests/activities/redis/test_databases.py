@@ -139,11 +139,29 @@ async def test_what_was_not_written_is_made_anew(house: House) -> None:
     await house.run(house.seller.steps.check, checking(created.id))
 
 
-async def test_rights_that_differ_from_what_was_asked_are_noticed(house: House) -> None:
+async def test_rights_that_differ_from_what_was_asked_are_noticed_and_granted_anew(house: House) -> None:
     created = await made(house)
     await granted(house, created.id, access=Access.READ)
     with pytest.raises(Conflict, match="may not SET web:banksman-probe, and should"):
         await house.run(house.seller.steps.check, checking(created.id))
+    await granted(house, created.id)
+    await house.run(house.seller.steps.check, checking(created.id))
+
+
+@pytest.mark.parametrize("house", ["rediscloud"], indirect=True)
+async def test_a_login_holds_the_certificate_that_no_public_authority_signed(house: House) -> None:
+    """The twin speaks no TLS: the provider's two answers are planted."""
+    created = await made(house)
+    number = created.id.rpartition("-")[2]
+    there = {"databaseId": int(number), "name": NAME, "publicEndpoint": "db.example.com:1"}
+    body = {**there, "security": {"enableTls": True}}
+    house.twin.plant(method="GET", path=f"/databases/{number}$", kind="status", status=200, body=body)
+    signed = {"publicCertificatePEMString": "PEM"}
+    house.twin.plant(method="GET", path="/certificate$", kind="status", status=200, body=signed)
+    told = await granted(house, created.id)
+    kept = {name: value.get_secret_value() for name, value in house.vault.secrets[told.secret].items()}
+    assert (told.endpoint, told.port, told.tls) == ("db.example.com", 1, True)
+    assert (kept["host"], kept["tls"], kept["ca"]) == ("db.example.com", "true", "PEM")
 
 
 class Execution:
