@@ -34,10 +34,8 @@ from connectors.neon.models import (
     NewEndpoint,
     Operations,
     Project,
-    Projects,
 )
 from connectors.neon.operations import (
-    COMPARE_SCHEMA,
     CREATE_BRANCH,
     CREATE_ENDPOINT,
     DELETE_BRANCH,
@@ -49,7 +47,6 @@ from connectors.neon.operations import (
     LIST_BRANCHES,
     LIST_DATABASES,
     LIST_OPERATIONS,
-    LIST_PROJECTS,
     UPDATE_BRANCH,
 )
 
@@ -81,19 +78,6 @@ def credential(fields: Mapping[str, SecretStr]) -> httpx.Auth:
     if "key" not in fields:
         raise AuthDenied(f"Vault's secret {KEY.path!r} lacks 'key': put it there")
     return HeaderAuth({"Authorization": f"Bearer {fields['key'].get_secret_value()}"})
-
-
-async def projects(session: Session) -> AsyncGenerator[Project]:
-    """All that the key sees.
-
-    Raises:
-        ConnectorError: By the tree.
-    """
-    first = Call(LIST_PROJECTS, "the projects", query={"limit": str(_PAGE)})
-    async with aclosing(pages(session, first, by_cursor(_further))) as read:
-        async for page in read:
-            for one in page.projects:
-                yield one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +153,6 @@ class NeonProject:
         path = {"project_id": self.id, "branch_id": branch}
         gone = f"the project {self.id!r} has no branch {branch!r}"
         return (await self.session.ask(Call(GET_BRANCH, f"the branch {branch!r}", path=path, missing=gone))).branch
-
-    async def children(self, branch: Branch) -> list[Branch]:
-        """Those whose parent it is."""
-        return [one for one in await self.branches() if one.parent_id == branch.id]
 
     def creation(self, wanted: Wanted) -> Creation[Branch]:
         """How a branch is found and made, with its compute."""
@@ -274,16 +254,6 @@ class NeonProject:
         asked = Call(GET_URI, f"a connection to {branch.name!r}", path={"project_id": self.id}, query=query)
         return (await self.session.ask(asked)).uri
 
-    async def schema_difference(self, branch: Branch, base: Branch, *, database: str) -> str:
-        """What the schema of one branch has that another's has not, as a unified diff; empty where they are the same.
-
-        Raises:
-            ConnectorError: By the tree.
-        """
-        query = {"db_name": database, "base_branch_id": base.id}
-        what = f"the schema of {branch.name!r} beside {base.name!r}"
-        return (await self.session.ask(Call(COMPARE_SCHEMA, what, path=self._of(branch), query=query))).diff
-
     async def finished(self, begun: Operations) -> None:
         """Wait for what a change began.
 
@@ -377,11 +347,6 @@ class NeonProject:
     @property
     def _missing(self) -> str:
         return f"Neon has no project {self.id!r}, or does not show it to this key: a project is named by its id"
-
-
-def _further(page: Projects) -> str | None:
-    """The last page names a cursor, too: there is no more where a page is not full."""
-    return page.pagination.cursor if len(page.projects) == _PAGE else None
 
 
 def _require_whole(one: NeonOperation) -> None:

@@ -28,5 +28,5 @@ NEON: Final = Provider(
     title="Neon",
     url="https://console.neon.tech/api/v2",
     credentials=(READ, WRITE, KEEP, DELETE_BRANCH),
-    twin=Twin(port=8307),
+    twin=Twin(port=8307, real="PostgreSQL"),
 )

@@ -1,6 +1,6 @@
 """What Neon is told and what it answers, as far as it is read. Fields that are not named here are ignored.
 
-Answers to a create hold passwords and connection strings; nothing here reads them but `Uri` and `Password`.
+Answers to a create hold passwords and connection strings; nothing here reads them but `Uri`.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,6 @@ class _Sent(BaseModel):
 class Cursor(_Read):
     """Where the next page begins."""
 
-    cursor: str = ""
     next: str = ""
 
 
@@ -36,8 +35,6 @@ class Project(_Read):
 
     id: str
     name: str
-    region_id: str = ""
-    pg_version: int = 0
 
 
 class Branch(_Read):
@@ -75,7 +72,6 @@ class NeonOperation(_Read):
     status: str
     branch_id: str | None = None
     error: str | None = None
-    failures_count: int = 0
 
     @property
     def done(self) -> bool:
@@ -88,13 +84,6 @@ class NeonOperation(_Read):
         return self.status in BROKEN
 
 
-class Role(_Read):
-    """A role of a branch's PostgreSQL."""
-
-    name: str
-    protected: bool = False
-
-
 class Database(_Read):
     """A database of a branch."""
 
@@ -102,27 +91,10 @@ class Database(_Read):
     owner_name: str
 
 
-class Snapshot(_Read):
-    """What a branch was at one moment."""
-
-    id: str
-    name: str
-    source_branch_id: str | None = None
-    created_at: datetime
-    expires_at: datetime | None = None
-
-
 class Annotation(_Read):
     """What was written onto a branch."""
 
     value: Mapping[str, str] = Field(default_factory=dict[str, str])
-
-
-class Projects(_Read):
-    """A page of projects."""
-
-    projects: tuple[Project, ...]
-    pagination: Cursor = Cursor()
 
 
 class Branches(_Read):
@@ -144,13 +116,6 @@ class OneProject(_Read):
     """A project by itself."""
 
     project: Project
-
-
-class ProjectMade(Operations):
-    """A new project, with its first branch."""
-
-    project: Project
-    branch: Branch
 
 
 class OneBranch(_Read):
@@ -177,12 +142,6 @@ class Endpoints(_Read):
     endpoints: tuple[Endpoint, ...]
 
 
-class OneEndpoint(_Read):
-    """A compute by itself."""
-
-    endpoint: Endpoint
-
-
 class EndpointChanged(Operations):
     """A compute after a change, and what goes on."""
 
@@ -195,28 +154,10 @@ class OneOperation(_Read):
     operation: NeonOperation
 
 
-class Roles(_Read):
-    """Roles."""
-
-    roles: tuple[Role, ...]
-
-
-class RoleChanged(Operations):
-    """A role after a change, and what goes on. Its new password is not read here."""
-
-    role: Role
-
-
 class Databases(_Read):
     """Databases."""
 
     databases: tuple[Database, ...]
-
-
-class DatabaseChanged(Operations):
-    """A database after a change, and what goes on."""
-
-    database: Database
 
 
 class Uri(_Read):
@@ -225,50 +166,11 @@ class Uri(_Read):
     uri: SecretStr
 
 
-class Password(_Read):
-    """A role's password."""
-
-    password: SecretStr
-
-
-class Difference(_Read):
-    """What two branches' schemas differ in, as a unified diff; empty where they are the same."""
-
-    diff: str = ""
-
-
-class Snapshots(_Read):
-    """Snapshots."""
-
-    snapshots: tuple[Snapshot, ...]
-
-
-class SnapshotMade(Operations):
-    """A new snapshot."""
-
-    snapshot: Snapshot
-
-
-class NewProject(_Sent):
-    """A project that is to be."""
-
-    class Wanted(_Sent):
-        """Its own part."""
-
-        name: str
-        region_id: str | None = None
-        pg_version: int | None = None
-
-    project: Wanted
-
-
 class NewCompute(_Sent):
     """The compute of a new branch."""
 
     type: Literal["read_write", "read_only"] = "read_write"
-    autoscaling_limit_min_cu: float | None = None
     autoscaling_limit_max_cu: float | None = None
-    suspend_timeout_seconds: int | None = None
 
 
 class NewBranch(_Sent):
@@ -292,20 +194,9 @@ class BranchChange(_Sent):
     class Wanted(_Sent):
         """Its own part."""
 
-        name: str | None = None
-        protected: bool | None = None
         expires_at: datetime | None = None
 
     branch: Wanted
-
-
-class BranchRestore(_Sent):
-    """What a branch is to become."""
-
-    source_branch_id: str
-    source_timestamp: datetime | None = None
-    source_lsn: str | None = None
-    preserve_under_name: str | None = None
 
 
 class NewEndpoint(_Sent):
@@ -317,47 +208,3 @@ class NewEndpoint(_Sent):
         branch_id: str
 
     endpoint: Wanted
-
-
-class EndpointChange(_Sent):
-    """What is to change of a compute."""
-
-    class Wanted(_Sent):
-        """Its own part."""
-
-        autoscaling_limit_min_cu: float | None = None
-        autoscaling_limit_max_cu: float | None = None
-        suspend_timeout_seconds: int | None = None
-
-    endpoint: Wanted
-
-
-class NewRole(_Sent):
-    """A role that is to be."""
-
-    class Wanted(_Sent):
-        """Its own part."""
-
-        name: str
-
-    role: Wanted
-
-
-class NewDatabase(_Sent):
-    """A database that is to be."""
-
-    class Wanted(_Sent):
-        """Its own part."""
-
-        name: str
-        owner_name: str
-
-    database: Wanted
-
-
-class SnapshotRestore(_Sent):
-    """How a snapshot becomes a branch."""
-
-    name: str | None = None
-    target_branch_id: str | None = None
-    finalize_restore: bool | None = None

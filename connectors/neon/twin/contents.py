@@ -2,16 +2,7 @@
 
 from pydantic import BaseModel
 
-from connectors.neon.operations import (
-    CREATE_DATABASE,
-    CREATE_ROLE,
-    DELETE_DATABASE,
-    DELETE_ROLE,
-    LIST_DATABASES,
-    LIST_ROLES,
-    RESET_PASSWORD,
-    REVEAL_PASSWORD,
-)
+from connectors.neon.operations import LIST_DATABASES
 from connectors.neon.twin.account import Account, Doing, Held
 from connectors.neon.twin.clusters import Login, literal, quoted
 from connectors.neon.twin.models import (
@@ -23,6 +14,15 @@ from connectors.neon.twin.models import (
     SqlName,
     TwinDatabase,
     TwinRole,
+)
+from connectors.neon.twin.operations import (
+    CREATE_DATABASE,
+    CREATE_ROLE,
+    DELETE_DATABASE,
+    DELETE_ROLE,
+    LIST_ROLES,
+    RESET_PASSWORD,
+    REVEAL_PASSWORD,
 )
 from connectors.neon.twin.passwords import new_password
 from connectors.twins.handlers import Reply, handles

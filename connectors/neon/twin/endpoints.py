@@ -4,18 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from connectors.neon.operations import (
-    CREATE_ENDPOINT,
-    DELETE_ENDPOINT,
-    GET_ENDPOINT,
-    GET_URI,
-    LIST_BRANCH_ENDPOINTS,
-    LIST_ENDPOINTS,
-    RESTART_ENDPOINT,
-    START_ENDPOINT,
-    SUSPEND_ENDPOINT,
-    UPDATE_ENDPOINT,
-)
+from connectors.neon.operations import CREATE_ENDPOINT, GET_URI, LIST_BRANCH_ENDPOINTS
 from connectors.neon.twin.account import Account, Doing
 from connectors.neon.twin.models import (
     ChangedEndpoint,
@@ -25,6 +14,15 @@ from connectors.neon.twin.models import (
     OneEndpoint,
     ShownEndpoints,
     Size,
+)
+from connectors.neon.twin.operations import (
+    DELETE_ENDPOINT,
+    GET_ENDPOINT,
+    LIST_ENDPOINTS,
+    RESTART_ENDPOINT,
+    START_ENDPOINT,
+    SUSPEND_ENDPOINT,
+    UPDATE_ENDPOINT,
 )
 from connectors.twins.handlers import Reply, handles
 from connectors.twins.problems import Problem

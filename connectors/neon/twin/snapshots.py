@@ -2,7 +2,6 @@
 
 from pydantic import AwareDatetime, BaseModel
 
-from connectors.neon.operations import CREATE_SNAPSHOT, DELETE_SNAPSHOT, LIST_SNAPSHOTS, RESTORE_SNAPSHOT
 from connectors.neon.twin.account import Account, Doing, HeldProject, HeldSnapshot, child_of, named
 from connectors.neon.twin.models import (
     MadeSnapshot,
@@ -12,6 +11,7 @@ from connectors.neon.twin.models import (
     Text,
     TwinSnapshot,
 )
+from connectors.neon.twin.operations import CREATE_SNAPSHOT, DELETE_SNAPSHOT, LIST_SNAPSHOTS, RESTORE_SNAPSHOT
 from connectors.twins.handlers import handles
 from connectors.twins.problems import Problem
 

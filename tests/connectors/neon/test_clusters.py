@@ -140,9 +140,10 @@ async def test_schemas_are_compared_as_postgresql_dumps_them(neon: AtNeon) -> No
         parent, above = await made(project, "parent")
         psql(above, "CREATE TABLE orders (id int)")
         child, below = await made(project, "child", parent.id)
-        assert await project.schema_difference(child, parent, database="shop") == ""
-        psql(below, "ALTER TABLE orders ADD COLUMN paid boolean")
-        assert "+    paid boolean" in await project.schema_difference(child, parent, database="shop")
+    compared = f"/branches/{child.id}/compare_schema?base_branch_id={parent.id}&db_name=shop"
+    assert neon.ask("GET", compared).get("diff", "") == ""
+    psql(below, "ALTER TABLE orders ADD COLUMN paid boolean")
+    assert "+    paid boolean" in neon.ask("GET", compared)["diff"]
 
 
 async def test_a_snapshot_is_what_a_branch_was_and_becomes_a_branch_again(neon: AtNeon) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from connectors.http import Operation
 from connectors.neon import operations
+from connectors.neon.twin import operations as further
 from connectors.neon.twin.app import create_twin
 from connectors.twins.problems import bearer
 from tests.connectors.judged import fuzz
@@ -23,8 +24,9 @@ def test_whatever_the_description_allows_is_answered_as_it_says(tmp_path: Path) 
     assert not (tmp_path / "clusters").exists()
 
 
-def test_it_knows_all_that_the_client_asks(tmp_path: Path) -> None:
-    declared = {one for one in vars(operations).values() if isinstance(one, Operation)}
+def test_it_knows_all_that_is_declared(tmp_path: Path) -> None:
+    both = (*vars(operations).values(), *vars(further).values())
+    declared = {one for one in both if isinstance(one, Operation)}
     assert set(create_twin(config(tmp_path)).state.twin.operations) == declared
 
 
@@ -35,6 +37,13 @@ def test_refusals_have_the_providers_form(neon: AtNeon) -> None:
     unknown = neon.served.http.get("/projects/none", headers=AUTH)
     assert (unknown.status_code, unknown.json()["message"]) == (404, "project not found")
     assert neon.served.http.get("/regions", headers=AUTH).status_code == 501
+
+
+def test_the_last_page_of_projects_names_a_cursor_too(neon: AtNeon) -> None:
+    first = neon.served.http.get("/projects?limit=1", headers=AUTH).json()
+    assert [one["id"] for one in first["projects"]] == [PROJECT]
+    last = neon.served.http.get(f"/projects?limit=1&cursor={first['pagination']['cursor']}", headers=AUTH).json()
+    assert last["projects"] == []
 
 
 def asked(neon: AtNeon, method: str, path: str, **given: Any) -> tuple[int, str]:
