@@ -7,13 +7,15 @@ says where an operation has come or gone since. GitHub, Slack and Pulumi are rea
 choose their requests themselves.
 """
 
+import asyncio
 import functools
 import importlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
@@ -83,6 +85,7 @@ class Recorder:
         self.test = ""
         self.seen: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
         self._steps = dict(_implementations())
+        self._begun = weakref.WeakKeyDictionary[asyncio.Task[Any], frozenset[frozenset[str]]]()
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Remember the test, without its parameters."""
@@ -99,11 +102,22 @@ class Recorder:
         """A call was made from here."""
         found, tests = self.seen.setdefault((provider, operation), (set(), set()))
         tests.add(self.test)
-        while frame is not None:
+        for of_code in self._around(frame):
             # Providers with one contract share code, each for steps of its own.
-            of_code = self._steps.get(frame.f_code, frozenset())
             found |= {one for one in of_code if len(of_code) == 1 or one.startswith(f"{provider}.")}
+
+    def begin(self, task: asyncio.Task[Any], frame: FrameType | None) -> None:
+        """A task was begun from here: nothing in its own frames says so."""
+        self._begun[task] = self._around(frame)
+
+    def _around(self, frame: FrameType | None) -> frozenset[frozenset[str]]:
+        """The steps that each piece of code around a frame carries out, and around the beginning of its task."""
+        found: set[frozenset[str]] = set()
+        while frame is not None:
+            found.add(self._steps.get(frame.f_code, frozenset()))
             frame = frame.f_back
+        task = asyncio.current_task()
+        return frozenset(found) | (self._begun.get(task, frozenset()) if task is not None else frozenset())
 
 
 def _implementations() -> Iterator[tuple[CodeType, frozenset[str]]]:
@@ -136,10 +150,24 @@ def _watched(recorder: Recorder) -> Callable[..., Awaitable[Answered[Any]]]:
     return watched
 
 
+def _beginning(recorder: Recorder) -> Callable[..., asyncio.Task[Any]]:
+    create_task = asyncio.BaseEventLoop.create_task
+
+    @functools.wraps(create_task)
+    def beginning(self: asyncio.BaseEventLoop, coro: Coroutine[Any, Any, Any], **named: Any) -> asyncio.Task[Any]:
+        task = create_task(self, coro, **named)
+        if asyncio._get_running_loop() is not None:
+            recorder.begin(task, sys._getframe(1))
+        return task
+
+    return beginning
+
+
 def record() -> int:
     """Run the tests, in this process, and write down what they asked."""
     recorder = Recorder()
     Session.exchange = _watched(recorder)  # type: ignore[method-assign]
+    asyncio.BaseEventLoop.create_task = _beginning(recorder)  # type: ignore[method-assign]
     folders = [f"tests/{part}/{name}" for name in (*declared(), *_CONTRACTS) for part in ("connectors", "activities")]
     there = [one for one in folders if (ROOT / one).is_dir()]
     # This module has loaded what pytest would have liked to rewrite; nobody reads its assertions here.
