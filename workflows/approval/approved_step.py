@@ -47,6 +47,9 @@ with workflow.unsafe.imports_passed_through():
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
 
+PEOPLE_MAY_ALLOW: Final = frozenset({RefusalReason.NO_ALLOW_RULE, RefusalReason.DENY_RULE})
+"""A step refused so is one that the policy lets no goal do by itself; another that does the same by approval may be."""
+
 _WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
 """The grant is of a run that was reset, came too late, or is of another rule: what people decided on may well be wanted
 still."""

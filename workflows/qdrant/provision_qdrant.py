@@ -31,15 +31,12 @@ with workflow.unsafe.imports_passed_through():
     )
     from hitl.approval.plan import Change, Plan, Resource, Risk
     from hitl.hidden import visible
-    from hitl.protocol import RefusalReason
-    from workflows.approval.approved_step import ApprovingGoal
+    from workflows.approval.approved_step import PEOPLE_MAY_ALLOW, ApprovingGoal
     from workflows.contracts import State
     from workflows.goal import StepDenied
     from workflows.goal_type import goal
     from workflows.qdrant.goals import PROVISION_QDRANT, ProvisionQdrantInput, ProvisionQdrantResult
 
-_ASKS: Final = frozenset({RefusalReason.NO_ALLOW_RULE, RefusalReason.DENY_RULE})
-"""The policy lets no goal buy this by itself; people may be allowed to."""
 _MILLICENTS_OF_A_DOLLAR: Final = 100_000
 _EVERY_NIGHT: Final = "0 3 * * *"
 _FIRST_PAUSE: Final = timedelta(seconds=2)
@@ -116,7 +113,7 @@ class ProvisionQdrantWorkflow(ApprovingGoal):
         try:
             return (await self.step(CREATE_CLUSTER, request, summary=wanted.summary())).id
         except StepDenied as refusal:
-            if refusal.reason not in _ASKS:
+            if refusal.reason not in PEOPLE_MAY_ALLOW:
                 raise
         try:
             made = await self.approved_step(

@@ -18,8 +18,7 @@ with workflow.unsafe.imports_passed_through():
         PurchaseDatabaseParameters,
     )
     from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
-    from hitl.protocol import RefusalReason
-    from workflows.approval.approved_step import ApprovingGoal
+    from workflows.approval.approved_step import PEOPLE_MAY_ALLOW, ApprovingGoal
     from workflows.contracts import State
     from workflows.goal import StepDenied
     from workflows.goal_type import goal
@@ -32,8 +31,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.redis.sellers import SELLERS
 
-_ASKS: Final = frozenset({RefusalReason.NO_ALLOW_RULE, RefusalReason.DENY_RULE})
-"""The policy lets no goal buy this by itself; people may be allowed to."""
 _READY: Final = "active"
 _BROKEN: Final = frozenset({"error", "suspended", "passive", "deleting"})
 _LOOKS: Final = 90
@@ -98,7 +95,7 @@ class ProvisionRedisWorkflow(ApprovingGoal):
         try:
             made = await self.step(self._steps.create, self._request_for(self._most_usd), summary=summary)
         except StepDenied as refusal:
-            if refusal.reason not in _ASKS:
+            if refusal.reason not in PEOPLE_MAY_ALLOW:
                 raise
         else:
             return made.id
