@@ -54,9 +54,9 @@ _USES: Final = TypeAdapter[dict[str, dict[str, Use]]](dict[str, dict[str, Use]])
 
 
 def declared() -> Mapping[str, Mapping[str, Operation[Any]]]:
-    """Every operation, by provider and name."""
+    """Every operation that our clients ask for, by provider and name. A library asks for what else a twin answers."""
     found: dict[str, dict[str, Operation[Any]]] = {}
-    for path in sorted((ROOT / "connectors").glob("*/*operations.py")):
+    for path in sorted((ROOT / "connectors").glob("*/operations.py")):
         operations = [one for one in vars(_module(path)).values() if isinstance(one, Operation)]
         # What is declared twice, since its answer is read in two ways, a twin answers as the first says.
         of_provider = {one.name: one for one in reversed(operations)}
