@@ -31,7 +31,9 @@ def login(stack: Running, path: str) -> dict[str, str]:
     root = json.loads((stack.home / "vault/init.json").read_text())["root_token"]
     client = hvac.Client(url=stack.state["vault"]["address"], token=root)
     try:
-        return client.secrets.kv.v2.read_secret_version(path=path, mount_point="banksman")["data"]["data"]
+        return client.secrets.kv.v2.read_secret_version(
+            path=path, mount_point="banksman", raise_on_deleted_version=True
+        )["data"]["data"]
     finally:
         client.adapter.close()
 
