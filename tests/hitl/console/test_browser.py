@@ -18,10 +18,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from activities.leases.contracts import Owner
+from connectors.errors import AuthDenied
 from connectors.pulumi.changes import ChangeKind
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.visiting import Console
+from tests.workflows.leases.leasing import Place
+from tests.workflows.leases.sample import MACHINE
 from workflows.contracts import State
+from workflows.leases.contracts import EndLease
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("dark", "light")
@@ -262,6 +267,7 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
             f"{windows.address}/decided",
             f"{windows.address}/goals",
             f"{windows.address}/goals/start?goal=OpenPullRequest",
+            f"{windows.address}/leases",
             f"{windows.address}/sign-in",
             f"{windows.address}/nowhere",
             shown,
@@ -271,6 +277,31 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
             await reads_well(page)
             await works_by_keyboard(page)
         await goal.terminate()
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+async def test_leases_can_be_read_and_used_by_anybody(
+    console: Console, windows: Windows, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.leases.kinds.kinds", lambda: {MACHINE.name: MACHINE})
+    place = Place(console.house.client)
+    place.machines.there.add(place.mark)
+    place.machines.refuses = AuthDenied(f"{EVIL} the key was revoked " * 3)
+    async with place.at_work():
+        lease = await place.hold(place.request(owner=Owner(workflow_id="use/" + "a-long-name-" * 9)))
+        await lease.execute_update("end", EndLease())
+        page = await windows.open("alice", scripts=True, width=width)
+        await page.route("**/live?*", lambda route: route.abort())  # what is counted must not come and go
+        by_hand = page.get_by_text(f"sample stop {place.mark}")
+        while not await by_hand.count():
+            await page.goto(f"{windows.address}/leases")
+        await expect(by_hand).to_be_visible()
+        assert await page.locator("main script, main img, [onerror]").count() == 0
+        await reads_well(page)
+        await works_by_keyboard(page)
+        place.machines.refuses = None
+        await lease.execute_update("end", EndLease())
+        await lease.result()
 
 
 @pytest.mark.parametrize("width", [1280, 320])
