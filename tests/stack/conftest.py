@@ -44,10 +44,14 @@ def goal_id() -> str:
 
 
 def started(home: Path, *options: str) -> Running:
-    """An environment that is up."""
+    """An environment that is up; one that does not come up in time is ended, for nobody else would end it."""
     running = Running(home)
-    done = running.banksman("up", "--detach", *options, seconds=120)
-    assert done.returncode == 0, done.stderr + done.stdout
+    try:
+        done = running.banksman("up", "--detach", *options, seconds=200)
+        assert done.returncode == 0, done.stderr + done.stdout
+    except (AssertionError, subprocess.TimeoutExpired):
+        running.banksman("down", seconds=120)
+        raise
     return running
 
 
