@@ -22,6 +22,7 @@ def test_the_temporal_cli_line_of_the_readme_prints_the_content(stack: Running, 
     assert "Apache License" in done.stdout
 
 
+@pytest.mark.timeout(900)
 def test_every_example_runs_as_it_is_told(stack: Running, goal_id: str) -> None:
     """What people are asked about waits until a person of Slack's twin says yes. The examples of stacks:
     `test_stacks.py`."""
