@@ -28,7 +28,10 @@ NOT_HERE: Final = {
     r"banksman (goals|run) CountLines": "the goal that a page adds: tests/docs/test_how_to_add.py",
     r"make (test|check|install)": "they are what runs this test, and made the environment that it runs in",
     r"temporal workflow execute --type (?!ReadFile|OpenPullRequest)": "tests/stack/test_goals.py runs every example",
-    r"banksman run DeleteBranch .*--wait": "it waits for a person: tests/stack/test_goals.py",
+    r"banksman run (DeleteBranch|DeleteNeonBranch|RemoveRedis) .*--wait": (
+        "they wait for a person: tests/stack/test_goals.py"
+    ),
+    r"banksman leases (show|extend|end|hand-over|reconcile --kind) ": "they need a lease: tests/workers/test_leases.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
     r"banksman run (PreviewAndUp|DetectDrift|InspectStack|RollBackStack|RestoreState|DestroyStack|UnlockStack)": (
         "they need a container engine and an image with Pulumi: tests/stack/test_stacks.py"
