@@ -1,23 +1,20 @@
 """One provider's API: a session with one credential asks, in its turn, and is told by the one tree of errors."""
 
-import contextlib
-import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from typing import Final, Generic, NamedTuple
 
 import httpx
-from opentelemetry import propagate, trace
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry import propagate
 from pydantic import ValidationError
 
 from connectors.authorities import authorities
-from connectors.errors import ConnectorError, RateLimited
+from connectors.errors import RateLimited
 from connectors.http.dialect import Dialect
+from connectors.http.observed import observed
 from connectors.http.operation import NOTHING, Answer, Call
 from connectors.limits import Allowance, Turns
-from connectors.metrics import REQUESTS, SECONDS
-from observability.names import ATTR_HTTP_METHOD, ATTR_HTTP_STATUS, ATTR_PROVIDER, ATTR_URL_TEMPLATE
+from observability.names import ATTR_HTTP_STATUS
 
 AGENT: Final = "banksman"
 """How we name ourselves."""
@@ -98,7 +95,7 @@ class Session:
 
     async def exchange(self, call: Call[Answer]) -> Answered[Answer]:
         """The same with the answer's headers, for those who read pages."""
-        with self._observed(call) as span:
+        with observed(self.provider, call.operation) as span:
             await self._turns.turn(call.what)
             try:
                 answer = await self._send(call)
@@ -130,31 +127,3 @@ class Session:
         except ValidationError as error:
             problems = error.error_count()
         raise self._dialect.malformed(call, problems)
-
-    @contextlib.contextmanager
-    def _observed(self, call: Call[Answer]) -> Generator[Span]:
-        """A span and the metrics of one call; neither holds a value of its path or its query."""
-        name, operation = self._dialect.provider.name, call.operation
-        attributes = {
-            ATTR_PROVIDER: name,
-            ATTR_HTTP_METHOD: operation.method,
-            ATTR_URL_TEMPLATE: operation.path,
-        }
-        outcome, began = "cancelled", time.monotonic()
-        with trace.get_tracer(__name__).start_as_current_span(
-            f"{name} {operation.name}",
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-                outcome = "ok"
-            except ConnectorError as error:
-                outcome = type(error).__name__
-                span.set_status(StatusCode.ERROR, outcome)
-                raise
-            finally:
-                REQUESTS.labels(provider=name, outcome=outcome).inc()
-                SECONDS.labels(provider=name).observe(time.monotonic() - began)

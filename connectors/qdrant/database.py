@@ -5,14 +5,11 @@ reading of refusals as everywhere. Qdrant Cloud's strict mode refuses filters on
 """
 
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
 import httpx
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import JsonValue, SecretStr, ValidationError
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
@@ -21,12 +18,11 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from connectors.authorities import authorities
 from connectors.errors import AuthDenied, ConnectorError, Locked
 from connectors.http import Call, Dialect, HeaderAuth, Problem, member
-from connectors.metrics import REQUESTS, SECONDS
+from connectors.http.observed import observed
 from connectors.provider import Secret
 from connectors.qdrant import database_operations as asked
 from connectors.qdrant.collection import Copied, FieldKind, Layout, PointId, Probed
 from connectors.qdrant.manifest import QDRANT
-from observability.names import ATTR_HTTP_METHOD, ATTR_PROVIDER, ATTR_URL_TEMPLATE
 
 _SECONDS: Final = 20
 _SERVICE_UNAVAILABLE: Final = 503
@@ -216,27 +212,8 @@ class Database:
     @contextlib.contextmanager
     def _asking(self, call: Call[asked.Envelope]) -> Generator[None]:
         """A span and the metrics of one call, and its errors in our words."""
-        name, operation = self._dialect.provider.name, call.operation
-        attributes = {ATTR_PROVIDER: name, ATTR_HTTP_METHOD: operation.method, ATTR_URL_TEMPLATE: operation.path}
-        outcome, began = "cancelled", time.monotonic()
-        with trace.get_tracer(__name__).start_as_current_span(
-            f"{name} {operation.name}",
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                with _translated(self._dialect, call):
-                    yield
-                outcome = "ok"
-            except ConnectorError as error:
-                outcome = type(error).__name__
-                span.set_status(StatusCode.ERROR, outcome)
-                raise
-            finally:
-                REQUESTS.labels(provider=name, outcome=outcome).inc()
-                SECONDS.labels(provider=name).observe(time.monotonic() - began)
+        with observed(self._dialect.provider.name, call.operation), _translated(self._dialect, call):
+            yield
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -14,7 +15,6 @@ from prometheus_client import REGISTRY
 
 from connectors import errors
 from connectors.http import Call
-from connectors.http import api as http_api
 from tests.connectors.http.boxes import (
     CREATE_BOX,
     DELETE_BOX,
@@ -184,7 +184,7 @@ async def test_a_call_is_a_span_and_a_metric_and_neither_holds_an_id_or_a_secret
 ) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(http_api.trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
 
     def counted(outcome: str) -> float:
         labels = {"provider": "boxes", "outcome": outcome}
