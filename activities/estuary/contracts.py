@@ -4,6 +4,7 @@ A draft and what becomes of it belong to the service account that made it, and t
 So each of these steps drafts for itself what it tries or publishes, and is told the specifications whole.
 """
 
+from abc import ABC, abstractmethod
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -34,15 +35,15 @@ class ExpectedSpec(FlowSpec):
     expect: str = Field(description="The publication that was last; the zero id for none.")
 
 
-class _OnFlows(BaseModel):
+class _OnFlows(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     data_plane: str | None = Field(default=None, description="Where new tasks run; Estuary's default for the prefix.")
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """All that it is about."""
-        raise NotImplementedError
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match: the tenant, and the name or the prefix that all names have."""
