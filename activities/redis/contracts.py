@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from activities.guard.granted import GrantedRequest
 from activities.step import Step
 from activities.step_end import ApprovedAnswer
+from connectors.redis.models import Found, Price, Wanted
 from connectors.redis.rights import Access
 from hitl.approval.plan import PlanParameters
 from hitl.protocol import PolicyContext
@@ -30,45 +31,22 @@ class LookAtDatabaseRequest(_Model):
         return PolicyContext(resource=self.database)
 
 
-class DatabaseSeen(_Model):
+class DatabaseSeen(Found):
     """A Redis database, without anything that opens it."""
 
-    id: str
-    name: str
-    state: str = Field(description="`active` when it serves.")
-    modifying: str = Field(default="", description="What is being changed of it; empty when nothing is.")
-    endpoint: str = ""
-    port: int | None = None
-    tls: bool | None = None
-    primary_region: str = ""
-    read_regions: tuple[str, ...] = ()
-    plan: str = ""
-    budget: int | None = Field(default=None, description="US dollars a month.")
-    eviction: bool | None = None
-    used_mb: float | None = Field(default=None, description="How much it holds now, where its provider tells.")
 
-
-class DatabaseRequest(_Model):
+class DatabaseRequest(Wanted):
     """A database that a goal wants. It carries the goal's mark in its name, whatever the goal says."""
-
-    name: str = Field(description="As people call it.")
-    region: str = Field(default="", description="Where it is written; empty where its subscription says so.")
-    subscription: str = Field(default="", description="Redis Cloud's, by name or id; empty elsewhere.")
-    memory_mb: int = 256
-    eviction: bool = True
-    most_usd: int = Field(ge=0, description="US dollars that it may cost in a month; none is made that costs more.")
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
         return PolicyContext(resource=self.name, account=self.subscription or None, cost=self.most_usd)
 
 
-class DatabasePriced(_Model):
+class DatabasePriced(Price):
     """What a database would cost."""
 
     name: str = Field(description="As its provider will show it.")
-    usd_cents: int = Field(description="At most in a month.")
-    lines: tuple[str, ...] = Field(default=(), description="How that comes about.")
 
 
 class PurchaseDatabaseParameters(PlanParameters):

@@ -37,8 +37,9 @@ from activities.step import Step
 from connectors.creation import Created, Creation, create_once, mark
 from connectors.errors import NotFound
 from connectors.provider import Credential, Secret
-from connectors.redis.cloud import Cloud, Found, LastLook, Wanted, marked, no_look
+from connectors.redis.cloud import Cloud, LastLook, marked, no_look
 from connectors.redis.database import Login, check_rights, new_password, ping
+from connectors.redis.models import Found, Wanted
 from connectors.redis.rights import rule
 from hitl.approval.plan import read_plan
 
@@ -89,8 +90,8 @@ class Databases:
             secret_for_step(self._vault, _credential(self._seller.steps.price)) as fields,
             self._seller.opening(fields) as cloud,
         ):
-            found = await cloud.price(_wanted(request))
-        return DatabasePriced(name=_marked(request.name), usd_cents=found.usd_cents, lines=found.lines)
+            found = await cloud.price(request)
+        return DatabasePriced(name=_marked(request.name), **found.model_dump())
 
     async def create(self, request: DatabaseRequest) -> DatabaseMade:
         """See that the goal has exactly one, and that it costs no more than it may."""
@@ -98,7 +99,7 @@ class Databases:
             secret_for_step(self._vault, _credential(self._seller.steps.create)) as fields,
             self._seller.opening(fields) as cloud,
         ):
-            created = await created_for_step(_creation(self._seller, cloud, _wanted(request), no_look))
+            created = await created_for_step(_creation(self._seller, cloud, request, no_look))
         return _made(created)
 
     async def grant(self, request: GrantAccessRequest) -> AccessGranted:
@@ -178,10 +179,6 @@ def _made(created: Created[Found]) -> DatabaseMade:
 
 def _marked(name: str) -> str:
     return marked(name, mark(activity.info().workflow_id or ""))
-
-
-def _wanted(request: DatabaseRequest) -> Wanted:
-    return Wanted(**request.model_dump())
 
 
 def _approved(wanted: PurchaseDatabaseParameters) -> Wanted:

@@ -3,71 +3,16 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
 from connectors.redis.database import Login
+from connectors.redis.models import Found, Price, Wanted
 
 LastLook = Callable[[], Awaitable[None]]
 """Awaited right before what cannot be called back; what it raises is raised, and nothing is done."""
 
 LONGEST_NAME: Final = 23
 """Of what people call a database: with the mark behind it, 40 characters, the most that Redis Cloud takes."""
-
-
-class Wanted(BaseModel):
-    """A database that somebody wants.
-
-    Attributes:
-        name: As people call it.
-        region: Where it is written; empty where its subscription says so.
-        subscription: Redis Cloud's, by name or id; empty elsewhere.
-        memory_mb: How much it holds, where that is bought.
-        eviction: Whether it forgets keys when it is full.
-        most_usd: US dollars that it may cost in a month.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    region: str = ""
-    subscription: str = ""
-    memory_mb: int = 256
-    eviction: bool = True
-    most_usd: int = Field(ge=0)
-
-
-class Price(BaseModel):
-    """What a database costs.
-
-    Attributes:
-        usd_cents: At most in a month.
-        lines: How that comes about, for people.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    usd_cents: int = Field(ge=0)
-    lines: tuple[str, ...] = ()
-
-
-class Found(BaseModel):
-    """A database as its provider shows it, without anything that opens it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: str
-    name: str
-    state: str = Field(default="", description="`active` when it serves.")
-    modifying: str = Field(default="", description="What is being changed of it; empty when nothing is.")
-    endpoint: str = ""
-    port: int | None = None
-    tls: bool | None = None
-    primary_region: str = ""
-    read_regions: tuple[str, ...] = ()
-    plan: str = ""
-    budget: int | None = Field(default=None, description="US dollars a month.")
-    eviction: bool | None = None
-    used_mb: float | None = Field(default=None, description="How much it holds now, where its provider tells.")
 
 
 async def no_look() -> None:

@@ -16,8 +16,9 @@ from pydantic import JsonValue, SecretStr, ValidationError
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, MalformedAnswer, NotFound, Unavailable
 from connectors.http import Call, Dialect, HeaderAuth, Operation, Problem, Session, member
 from connectors.limits import Rate
-from connectors.redis.cloud import Found, LastLook, Price, Wanted, is_marked
+from connectors.redis.cloud import LastLook, is_marked
 from connectors.redis.database import Login, Place
+from connectors.redis.models import Found, Price, Wanted
 from connectors.rediscloud.manifest import OWNER, REDIS_CLOUD
 from connectors.rediscloud.models import (
     ChangedUser,

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, NotFound
 from connectors.http import Call, Dialect, Session
-from connectors.redis.cloud import Found, LastLook, Price, Wanted, is_marked
+from connectors.redis.cloud import LastLook, is_marked
 from connectors.redis.database import Login, Place, set_user
+from connectors.redis.models import Found, Price, Wanted
 from connectors.upstash.manifest import ACCOUNT, UPSTASH
 from connectors.upstash.models import Database, NewDatabase, OpenDatabase
 from connectors.upstash.operations import (

@@ -17,7 +17,8 @@ from connectors.creation import Created, Creation, create_once, mark
 from connectors.errors import RateLimited, Unavailable
 from connectors.http import Api
 from connectors.limits import Allowance, Rate
-from connectors.redis.cloud import Cloud, Found, Wanted, is_marked, marked, no_look
+from connectors.redis.cloud import Cloud, is_marked, marked, no_look
+from connectors.redis.models import Found, Wanted
 from connectors.rediscloud import client as rediscloud
 from connectors.rediscloud.twin.app import create_twin as create_rediscloud
 from connectors.upstash import client as upstash

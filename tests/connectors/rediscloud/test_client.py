@@ -17,8 +17,9 @@ from connectors.errors import (
     RateLimited,
     Unavailable,
 )
-from connectors.redis.cloud import Wanted, marked, no_look
+from connectors.redis.cloud import marked, no_look
 from connectors.redis.database import check_rights
+from connectors.redis.models import Wanted
 from connectors.redis.rights import Access, rule
 from connectors.rediscloud.client import account
 from tests.connectors.rediscloud.conftest import DESTROYER, OWNER, VIEWER, Opened

@@ -17,8 +17,9 @@ from connectors.errors import (
     Unavailable,
 )
 from connectors.http import Api, Session
-from connectors.redis.cloud import Wanted, marked, no_look
+from connectors.redis.cloud import marked, no_look
 from connectors.redis.database import check_rights
+from connectors.redis.models import Wanted
 from connectors.redis.rights import Access, rule
 from connectors.upstash.client import DIALECT, UpstashCloud, account
 from tests.connectors.serving import ServedTwin
