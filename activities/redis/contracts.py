@@ -3,18 +3,21 @@
 No answer holds anything that opens a database: what does goes to Vault, and the answer names the place.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.guard.granted import GrantedRequest
 from activities.step import Step
 from activities.step_end import ApprovedAnswer
+from connectors.provider import Credential
 from connectors.redis.models import Found, Price, Wanted
 from connectors.redis.rights import Access
 from hitl.approval.plan import PlanParameters
-from hitl.protocol import PolicyContext
+from hitl.protocol import Effect, PolicyContext
+
+Asked = TypeVar("Asked", bound=BaseModel)
+Answered = TypeVar("Answered", bound=BaseModel)
 
 
 class _Model(BaseModel):
@@ -123,9 +126,8 @@ class DatabaseDeleted(ApprovedAnswer):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabaseSteps:
-    """The steps of one provider."""
+class DatabaseSteps(NamedTuple):
+    """The steps of one provider. Its `contracts` give each a name there, by which the catalogue finds it."""
 
     look: Step[LookAtDatabaseRequest, DatabaseSeen]
     price: Step[DatabaseRequest, DatabasePriced]
@@ -135,7 +137,38 @@ class DatabaseSteps:
     check: Step[CheckAccessRequest, AccessChecked]
     delete: Step[GrantedRequest, DatabaseDeleted]
 
-    @property
-    def all(self) -> tuple[Step[Any, Any], ...]:
-        """Each of them."""
-        return (self.look, self.price, self.create, self.purchase, self.grant, self.check, self.delete)
+
+class DatabaseCredentials(NamedTuple):
+    """What each step of one provider is given."""
+
+    read: Credential
+    price: Credential
+    write: Credential
+    purchase: Credential
+    grant: Credential
+    check: Credential
+    delete: Credential
+
+
+def database_steps(provider: str, given: DatabaseCredentials) -> DatabaseSteps:
+    """The steps on one provider's databases, declared.
+
+    Args:
+        provider: Its name, with which theirs begin.
+        given: Their credentials.
+    """
+
+    def declared(
+        verb: str, request: type[Asked], response: type[Answered], effect: Effect, credential: Credential
+    ) -> Step[Asked, Answered]:
+        return Step(name=f"{provider}.{verb}", request=request, response=response, effect=effect, credential=credential)
+
+    return DatabaseSteps(
+        look=declared("look_at_database", LookAtDatabaseRequest, DatabaseSeen, Effect.READ, given.read),
+        price=declared("price_database", DatabaseRequest, DatabasePriced, Effect.READ, given.price),
+        create=declared("create_database", DatabaseRequest, DatabaseMade, Effect.WRITE, given.write),
+        purchase=declared("purchase_database", GrantedRequest, DatabaseMade, Effect.DESTRUCTIVE, given.purchase),
+        grant=declared("grant_access", GrantAccessRequest, AccessGranted, Effect.WRITE, given.grant),
+        check=declared("check_access", CheckAccessRequest, AccessChecked, Effect.WRITE, given.check),
+        delete=declared("delete_database", GrantedRequest, DatabaseDeleted, Effect.DESTRUCTIVE, given.delete),
+    )

@@ -3,7 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.upstash.contracts import LOOK_AT_DATABASE, LookAtDatabaseRequest
+    from activities.redis.contracts import LookAtDatabaseRequest
+    from activities.upstash.contracts import LOOK_AT_DATABASE
     from workflows.contracts import State
     from workflows.goal import Goal
     from workflows.goal_type import goal

@@ -1,7 +1,8 @@
 """The ways that goals on Upstash can go."""
 
 from activities.guard.error_types import ErrorType, application_error
-from activities.upstash.contracts import LOOK_AT_DATABASE, DatabaseSeen
+from activities.redis.contracts import DatabaseSeen
+from activities.upstash.contracts import LOOK_AT_DATABASE
 from tests.workflows.played import Played
 from workflows.upstash.goals import INSPECT_REDIS
 
