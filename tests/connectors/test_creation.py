@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,25 +24,14 @@ from connectors.errors import (
     Unavailable,
 )
 from connectors.http import Api, Call, HeaderAuth, Session
+from tests.connectors.happening import FAULTS, KILLS, Killed, happening
 from tests.connectors.serving import ServedTwin, served_twin
 from tests.connectors.twins.boxes import CREATE_BOX, DIALECT, KEY_CANARY, LIST_BOXES, Box, BoxesTwin, NewBox
 
 T = TypeVar("T")
 SHOWS_WITHIN: Final = 5.0
-FAULTS: Final[dict[str, dict[str, object]]] = {
-    "drop": {"kind": "drop"},
-    "drop_after_effect": {"kind": "drop_after_effect"},
-    "garbage": {"kind": "garbage"},
-    "rate_limit": {"kind": "rate_limit", "seconds": 0},
-    "500": {"kind": "status", "status": 500},
-    "503": {"kind": "status", "status": 503},
-}
-EVENTS: Final = ("ok", "killed_before", "killed_after", *FAULTS)
+EVENTS: Final = ("ok", *KILLS, *FAULTS)
 _numbers = itertools.count()
-
-
-class Killed(Exception):
-    """The worker is gone."""
 
 
 @dataclass
@@ -55,6 +44,10 @@ class Trial:
     mark: str
 
     async def run(self) -> Created[Box]:
+        with happening(self.served, self.events):
+            return await self._until_it_ends()
+
+    async def _until_it_ends(self) -> Created[Box]:
         for attempt in range(100):
             api = Api(DIALECT, base_url=self.served.url)
             async with api.open(HeaderAuth({"Authorization": f"Bearer {KEY_CANARY}"})) as session:
@@ -67,25 +60,13 @@ class Trial:
     def _creation(self, session: Session) -> Creation[Box]:
         async def find(label: str) -> Sequence[Box]:
             asked = Call(LIST_BOXES, "the boxes", query={"label": label, "limit": "9"})
-            return (await self._happens(lambda: session.ask(asked))).boxes
+            return (await session.ask(asked)).boxes
 
         async def create(label: str) -> Box:
-            asked = Call(CREATE_BOX, "a box", body=NewBox(label=label))
-            return await self._happens(lambda: session.ask(asked))
+            return await session.ask(Call(CREATE_BOX, "a box", body=NewBox(label=label)))
 
         within = timedelta(seconds=SHOWS_WITHIN)
         return Creation(what="a box", find=find, create=create, id_of=lambda one: one.id, shows_within=within)
-
-    async def _happens(self, ask: Callable[[], Awaitable[T]]) -> T:
-        event = next(self.events, "ok")
-        if event == "killed_before":
-            raise Killed
-        if event in FAULTS:
-            self.served.plant(**FAULTS[event])
-        answer = await ask()
-        if event == "killed_after":
-            raise Killed
-        return answer
 
     async def _sleep(self, seconds: float) -> None:
         self.served.http.post("/_twin/clock", json={"advance": seconds}).raise_for_status()

@@ -1,9 +1,8 @@
 """Trying, publishing and looking at flows: what each step tells, refuses, and makes once whatever happens."""
 
 import asyncio
-import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import pytest
@@ -29,11 +28,10 @@ from activities.step import step_of
 from connectors.errors import Conflict, InvalidRequest, NotFound, RateLimited, Unavailable
 from connectors.estuary.models import NOT_THERE, same_id
 from connectors.estuary.twin.state import Live
-from connectors.http import Call, Session
-from connectors.http.api import Answered
 from hitl.protocol import Effect, PolicyContext
 from tests.activities.estuary.house import House, at_work, houses
 from tests.connectors.estuary.conftest import CONFIG, KEY_CANARY, OTHER_KEY_CANARY, clocked
+from tests.connectors.happening import FAULTS, KILLS, Killed, happening
 
 COLLECTION: Final[JsonValue] = {"schema": {"type": "object"}, "key": ["/id"]}
 ORDERS, ARCHIVE, NEW = "acme/shop/orders", "acme/shop/archive", "acme/shop/new"
@@ -218,43 +216,8 @@ async def test_another_run_publishes_anew(house: House) -> None:
         await publish(house, expected(), workflow_run_id="another")
 
 
-FAULTS: Final[dict[str, dict[str, object]]] = {
-    "drop": {"kind": "drop"},
-    "drop_after_effect": {"kind": "drop_after_effect"},
-    "garbage": {"kind": "garbage"},
-    "rate_limit": {"kind": "rate_limit", "seconds": 0},
-    "500": {"kind": "status", "status": 500},
-    "503": {"kind": "status", "status": 503},
-}
-KILLS: Final = ("killed_before", "killed_after")
-
 Ask = Callable[..., Awaitable[FlowPublished | FlowTried]]
 _numbers = itertools.count()
-
-
-class Killed(Exception):
-    """The worker is gone."""
-
-
-@contextlib.contextmanager
-def happening(house: House, events: Iterator[str]) -> Generator[None]:
-    """What comes next of these happens at each request of a step."""
-    exchange = Session.exchange
-
-    async def eventful(session: Session, call: Call[Any]) -> Answered[Any]:
-        event = next(events, "ok")
-        if event == "killed_before":
-            raise Killed
-        if event in FAULTS:
-            house.twin.plant(**FAULTS[event])
-        answered = await exchange(session, call)
-        if event == "killed_after":
-            raise Killed
-        return answered
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Session, "exchange", eventful)
-        yield
 
 
 async def until_it_ends(house: House, ask: Ask, spec: ExpectedSpec) -> FlowPublished | FlowTried:
@@ -277,7 +240,7 @@ def lasting() -> Iterator[House]:
 def exactly_one(house: House, ask: Ask, events: Sequence[str]) -> None:
     name = f"acme/shop/new-{next(_numbers)}"
     before, left = len(house.catalog.publications), iter(events)
-    with happening(house, left):
+    with happening(house.twin, left):
         told = asyncio.run(until_it_ends(house, ask, expected(name=name)))
     assert next(left, None) is None, "an event that never happened"
     made = list(house.catalog.publications.values())[before:]
