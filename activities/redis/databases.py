@@ -1,16 +1,17 @@
 """Steps on Redis databases, carried out for whichever provider declares them.
 
-A provider says how it is asked (`Seller`). Its own classes say which method implements which step, and hand each on to
-`Databases` or `GrantedDatabases`.
+A provider says how it is asked (`Seller`), and makes a class of its own of `Databases` and of `GrantedDatabases`, whose
+methods implement the steps that it declares.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from temporalio import activity
 
 from activities.creation import created_for_step
@@ -33,7 +34,7 @@ from activities.redis.contracts import (
     PurchaseDatabaseParameters,
 )
 from activities.secrets import KeepingTokens, keeper_for_step, secret_for_step
-from activities.step import Step
+from activities.step import Step, implements
 from connectors.creation import Created, Creation, create_once, mark
 from connectors.errors import NotFound
 from connectors.provider import Credential, Secret
@@ -43,6 +44,7 @@ from connectors.redis.models import Found, Wanted
 from connectors.redis.rights import rule
 from hitl.approval.plan import read_plan
 
+Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, BaseModel]])
 Opening = Callable[[Mapping[str, SecretStr]], AbstractAsyncContextManager[Cloud]]
 """A session with a provider by the fields of one of its secrets."""
 
@@ -65,12 +67,20 @@ class Seller:
 
 
 class Databases:
-    """What the connectors worker does.
+    """What the connectors worker does: `class UpstashDatabases(Databases, steps=DATABASES)`.
 
     Args:
         seller: Whose databases.
         vault: Makes the tokens that read the seller's keys, and that write consumers' logins.
     """
+
+    def __init_subclass__(cls, *, steps: DatabaseSteps) -> None:
+        """One provider's: each method implements the step that it declares for it."""
+        cls.look = _implementing(steps.look, Databases.look)
+        cls.price = _implementing(steps.price, Databases.price)
+        cls.create = _implementing(steps.create, Databases.create)
+        cls.grant = _implementing(steps.grant, Databases.grant)
+        cls.check = _implementing(steps.check, Databases.check)
 
     def __init__(self, seller: Seller, vault: KeepingTokens) -> None:
         self._seller, self._vault = seller, vault
@@ -128,12 +138,17 @@ class Databases:
 
 
 class GrantedDatabases:
-    """What the destructive worker does, each step by a grant.
+    """What the destructive worker does, each step by a grant; declared as `Databases` are.
 
     Args:
         seller: Whose databases.
         secrets: The keys that buy and delete.
     """
+
+    def __init_subclass__(cls, *, steps: DatabaseSteps) -> None:
+        """One provider's."""
+        cls.purchase = _implementing(steps.purchase, GrantedDatabases.purchase)
+        cls.delete = _implementing(steps.delete, GrantedDatabases.delete)
 
     def __init__(self, seller: Seller, secrets: DestructiveSecrets) -> None:
         self._seller, self._secrets = seller, secrets
@@ -161,6 +176,16 @@ class GrantedDatabases:
         if not there and current_attempt().use is Use.FIRST:
             raise NotFound(f"there is no database {wanted.resource!r} any more: somebody deleted it")
         return DatabaseDeleted(name=wanted.resource)
+
+
+def _implementing(step: Step[Any, Any], method: Method) -> Method:
+    """A function of the provider's own: what implements a step bears its name. Whether they fit is looked at there."""
+
+    @functools.wraps(method)
+    async def carried_out(self: object, request: Any) -> Any:
+        return await method(self, request)
+
+    return cast("Method", implements(step)(carried_out))
 
 
 def _creation(seller: Seller, cloud: Cloud, wanted: Wanted, last_look: LastLook) -> Creation[Found]:

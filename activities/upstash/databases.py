@@ -7,23 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from activities.guard.granted import GrantedRequest
-from activities.guard.withheld import DestructiveSecrets
-from activities.redis.contracts import (
-    AccessChecked,
-    AccessGranted,
-    CheckAccessRequest,
-    DatabaseDeleted,
-    DatabaseMade,
-    DatabasePriced,
-    DatabaseRequest,
-    DatabaseSeen,
-    GrantAccessRequest,
-    LookAtDatabaseRequest,
-)
 from activities.redis.databases import Databases, GrantedDatabases, Seller
-from activities.secrets import KeepingTokens
-from activities.step import implements
 from activities.upstash import contracts as steps
 from connectors.http import Api
 from connectors.redis.cloud import Cloud
@@ -33,63 +17,12 @@ from connectors.upstash.manifest import MADE
 _SHOWS_WITHIN: Final = timedelta(seconds=60)
 
 
-class UpstashDatabases:
-    """What the connectors worker does at Upstash.
-
-    Args:
-        seller: As `seller` makes it.
-        vault: Makes the steps' tokens.
-    """
-
-    def __init__(self, seller: Seller, vault: KeepingTokens) -> None:
-        self._databases = Databases(seller, vault)
-
-    @implements(steps.LOOK_AT_DATABASE)
-    async def look(self, request: LookAtDatabaseRequest) -> DatabaseSeen:
-        """Look at one database."""
-        return await self._databases.look(request)
-
-    @implements(steps.PRICE_DATABASE)
-    async def price(self, request: DatabaseRequest) -> DatabasePriced:
-        """Tell what it would cost."""
-        return await self._databases.price(request)
-
-    @implements(steps.CREATE_DATABASE)
-    async def create(self, request: DatabaseRequest) -> DatabaseMade:
-        """See that the goal has exactly one, and that it costs no more than it may."""
-        return await self._databases.create(request)
-
-    @implements(steps.GRANT_ACCESS)
-    async def grant(self, request: GrantAccessRequest) -> AccessGranted:
-        """Give a consumer a user of its own."""
-        return await self._databases.grant(request)
-
-    @implements(steps.CHECK_ACCESS)
-    async def check(self, request: CheckAccessRequest) -> AccessChecked:
-        """Connect as the consumer does, and see what it can do."""
-        return await self._databases.check(request)
+class UpstashDatabases(Databases, steps=steps.DATABASES):
+    """What the connectors worker does at Upstash."""
 
 
-class UpstashGrantedDatabases:
-    """What the destructive worker does at Upstash.
-
-    Args:
-        seller: As `seller` makes it.
-        secrets: The keys that buy and delete.
-    """
-
-    def __init__(self, seller: Seller, secrets: DestructiveSecrets) -> None:
-        self._databases = GrantedDatabases(seller, secrets)
-
-    @implements(steps.PURCHASE_DATABASE)
-    async def purchase(self, request: GrantedRequest) -> DatabaseMade:
-        """Make what people approved, once, and at no higher price."""
-        return await self._databases.purchase(request)
-
-    @implements(steps.DELETE_DATABASE)
-    async def delete(self, request: GrantedRequest) -> DatabaseDeleted:
-        """Delete the database that was approved, by its id and under its name."""
-        return await self._databases.delete(request)
+class UpstashGrantedDatabases(GrantedDatabases, steps=steps.DATABASES):
+    """What the destructive worker does at Upstash."""
 
 
 def seller(base_url: str) -> Seller:
