@@ -1,7 +1,7 @@
 """The port through which a step gets its credentials: a token of its own, for one action, for one step."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,6 +37,10 @@ class KeepingToken(StepToken, Protocol):
 
     async def delete(self, path: str) -> None:
         """Delete one secret with all its versions."""
+        ...
+
+    async def list(self, path: str) -> Sequence[str]:
+        """The names of the secrets right below a path."""
         ...
 
 
@@ -112,6 +116,23 @@ class Keeper:
         """
         self._require(secret, self._credential.forgets, "forget")
         await self._token.delete(secret.at(*names))
+
+    async def forget_all(self, secret: Secret, *names: str) -> Sequence[str]:
+        """Delete all that lie under these names, which leave out the last one.
+
+        Returns:
+            The last names of those that were there.
+
+        Raises:
+            ValueError: The names do not fit.
+            TypeError: The credential does not forget such secrets.
+            ConnectorError: By the tree.
+        """
+        self._require(secret, self._credential.forgets, "forget")
+        found = await self._token.list(secret.above(*names))
+        for last in found:
+            await self._token.delete(secret.at(*names, last))
+        return found
 
     def _require(self, secret: Secret, declared: tuple[Secret, ...], verb: str) -> None:
         if secret not in declared:

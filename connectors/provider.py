@@ -50,6 +50,21 @@ class Secret:
         remaining = iter(names)
         return "/".join(next(remaining) if one == "+" else one for one in self.path.split("/"))
 
+    def above(self, *names: str) -> str:
+        """The path under which those lie that have all names in common but the last.
+
+        Raises:
+            ValueError: The same, or they are not grouped by a name.
+        """
+        if not self.grouped:
+            raise ValueError(f"no names are left to those of {self.path!r} below a common one")
+        return self.at(*names, "any").rpartition("/")[0]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether several can lie below a name that they have in common."""
+        return self.path.endswith("/+/+")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Credential:
@@ -61,7 +76,7 @@ class Credential:
         purpose: Of the one step that it is for, as in "reads on GitHub".
         seals: Whether the step seals what it read for one run in the sandbox.
         keeps: Secrets that the step makes, or is shown only once, and writes. It can read none of them.
-        forgets: Of these, what the step also deletes, with all versions.
+        forgets: Secrets that steps of this provider keep, and that this one deletes with all versions.
         longest: Seconds after which its token ends whatever happens.
     """
 
@@ -178,10 +193,11 @@ def contradictions(declared: list[Provider]) -> list[str]:
             if secret.path == one.secret.path
         ),
         *(
-            f"credential {one.name!r} forgets {secret.path!r}, which it does not keep"
-            for one in credentials
+            f"credential {one.name!r} forgets {secret.path!r}, which no step of {provider.name!r} keeps"
+            for provider in declared
+            for one in provider.credentials
             for secret in one.forgets
-            if secret not in one.keeps
+            if not any(secret in other.keeps for other in provider.credentials)
         ),
         *(f"two twins have port {port}" for port in _twice([one.twin.port for one in declared if one.twin])),
         *(f"{one.name!r} has a twin, and no url to be told of it by" for one in declared if one.twin and not one.url),

@@ -126,6 +126,22 @@ class DatabaseDeleted(ApprovedAnswer):
     name: str
 
 
+class ForgetLoginsRequest(_Model):
+    """Whose logins to remove from Vault; `database` is its id."""
+
+    database: str
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext(resource=self.database)
+
+
+class LoginsForgotten(_Model):
+    """What was removed."""
+
+    consumers: tuple[str, ...] = Field(description="Whose logins lay there.")
+
+
 class DatabaseSteps(NamedTuple):
     """The steps of one provider. Its `contracts` give each a name there, by which the catalogue finds it."""
 
@@ -135,6 +151,7 @@ class DatabaseSteps(NamedTuple):
     purchase: Step[GrantedRequest, DatabaseMade]
     grant: Step[GrantAccessRequest, AccessGranted]
     check: Step[CheckAccessRequest, AccessChecked]
+    forget: Step[ForgetLoginsRequest, LoginsForgotten]
     delete: Step[GrantedRequest, DatabaseDeleted]
 
 
@@ -147,6 +164,7 @@ class DatabaseCredentials(NamedTuple):
     purchase: Credential
     grant: Credential
     check: Credential
+    forget: Credential
     delete: Credential
 
 
@@ -170,5 +188,6 @@ def database_steps(provider: str, given: DatabaseCredentials) -> DatabaseSteps:
         purchase=declared("purchase_database", GrantedRequest, DatabaseMade, Effect.DESTRUCTIVE, given.purchase),
         grant=declared("grant_access", GrantAccessRequest, AccessGranted, Effect.WRITE, given.grant),
         check=declared("check_access", CheckAccessRequest, AccessChecked, Effect.WRITE, given.check),
+        forget=declared("forget_logins", ForgetLoginsRequest, LoginsForgotten, Effect.WRITE, given.forget),
         delete=declared("delete_database", GrantedRequest, DatabaseDeleted, Effect.DESTRUCTIVE, given.delete),
     )

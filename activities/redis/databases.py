@@ -29,14 +29,16 @@ from activities.redis.contracts import (
     DatabaseSeen,
     DatabaseSteps,
     DeleteDatabaseParameters,
+    ForgetLoginsRequest,
     GrantAccessRequest,
+    LoginsForgotten,
     LookAtDatabaseRequest,
     PurchaseDatabaseParameters,
 )
 from activities.secrets import KeepingTokens, keeper_for_step, secret_for_step
 from activities.step import Step, implements
 from connectors.creation import Created, Creation, create_once, mark
-from connectors.errors import NotFound
+from connectors.errors import Conflict, NotFound
 from connectors.provider import Credential, Secret
 from connectors.redis.cloud import Cloud, LastLook, marked, no_look
 from connectors.redis.database import Login, check_rights, new_password, ping
@@ -81,6 +83,7 @@ class Databases:
         cls.create = _implementing(steps.create, Databases.create)
         cls.grant = _implementing(steps.grant, Databases.grant)
         cls.check = _implementing(steps.check, Databases.check)
+        cls.forget = _implementing(steps.forget, Databases.forget)
 
     def __init__(self, seller: Seller, vault: KeepingTokens) -> None:
         self._seller, self._vault = seller, vault
@@ -136,6 +139,16 @@ class Databases:
             await check_rights(login, prefix=request.prefix, access=request.access)
         return AccessChecked(user=login.user)
 
+    async def forget(self, request: ForgetLoginsRequest) -> LoginsForgotten:
+        """Remove from Vault what opened a database that is gone. Safe to repeat."""
+        async with (
+            keeper_for_step(self._vault, _credential(self._seller.steps.forget)) as keeper,
+            self._seller.opening(keeper.fields) as cloud,
+        ):
+            await _require_gone(cloud, request.database)
+            found = await keeper.forget_all(self._seller.logins, request.database)
+        return LoginsForgotten(consumers=tuple(found))
+
 
 class GrantedDatabases:
     """What the destructive worker does, each step by a grant; declared as `Databases` are.
@@ -186,6 +199,14 @@ def _implementing(step: Step[Any, Any], method: Method) -> Method:
         return await method(self, request)
 
     return cast("Method", implements(step)(carried_out))
+
+
+async def _require_gone(cloud: Cloud, database: str) -> None:
+    try:
+        await cloud.find(database)
+    except NotFound:
+        return
+    raise Conflict(f"the database {database!r} is there: what opens it stays in Vault until it is deleted")
 
 
 def _creation(seller: Seller, cloud: Cloud, wanted: Wanted, last_look: LastLook) -> Creation[Found]:

@@ -14,6 +14,7 @@ DATABASES: Final[DatabaseSteps] = database_steps(
         purchase=manifest.PURCHASE,
         grant=manifest.GRANT,
         check=manifest.CHECK,
+        forget=manifest.FORGET,
         delete=manifest.DELETE,
     ),
 )
@@ -24,5 +25,6 @@ DATABASES: Final[DatabaseSteps] = database_steps(
     PURCHASE_DATABASE,
     GRANT_ACCESS,
     CHECK_ACCESS,
+    FORGET_LOGINS,
     DELETE_DATABASE,
 ) = DATABASES

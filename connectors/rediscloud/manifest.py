@@ -19,6 +19,9 @@ WRITE: Final = Credential(name="rediscloud-write", secret=OWNER, purpose="create
 GRANT: Final = Credential(
     name="rediscloud-grant", secret=OWNER, purpose="gives a database's consumers users of their own", keeps=(MADE,)
 )
+FORGET: Final = Credential(
+    name="rediscloud-forget", secret=VIEWER, purpose="removes the logins of a database that is gone", forgets=(MADE,)
+)
 CHECK: Final = Credential(name="rediscloud-check", secret=MADE, purpose="connects to a database as one of its users")
 PURCHASE: Final = Credential(
     name="rediscloud-purchase", secret=DESTRUCTION, purpose="creates at Redis Cloud what people approved"
@@ -29,6 +32,6 @@ REDIS_CLOUD: Final = Provider(
     name="rediscloud",
     title="Redis Cloud",
     url="https://api.redislabs.com/v1",
-    credentials=(READ, PRICE, WRITE, GRANT, CHECK, PURCHASE, DELETE),
+    credentials=(READ, PRICE, WRITE, GRANT, CHECK, FORGET, PURCHASE, DELETE),
     twin=Twin(port=8304, real="Valkey servers"),
 )

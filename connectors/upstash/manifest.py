@@ -19,6 +19,9 @@ WRITE: Final = Credential(name="upstash-write", secret=ACCOUNT, purpose="creates
 GRANT: Final = Credential(
     name="upstash-grant", secret=ACCOUNT, purpose="gives a database's consumers users of their own", keeps=(MADE,)
 )
+FORGET: Final = Credential(
+    name="upstash-forget", secret=ACCOUNT, purpose="removes the logins of a database that is gone", forgets=(MADE,)
+)
 CHECK: Final = Credential(name="upstash-check", secret=MADE, purpose="connects to a database as one of its users")
 PURCHASE: Final = Credential(
     name="upstash-purchase", secret=DESTRUCTION, purpose="creates at Upstash what people approved"
@@ -29,6 +32,6 @@ UPSTASH: Final = Provider(
     name="upstash",
     title="Upstash",
     url="https://api.upstash.com/v2",
-    credentials=(READ, WRITE, GRANT, CHECK, PURCHASE, DELETE),
+    credentials=(READ, WRITE, GRANT, CHECK, FORGET, PURCHASE, DELETE),
     twin=Twin(port=8301, real="Valkey servers"),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from connectors.errors import NotFound
 from connectors.vault.known import known
 from connectors.vault.transport import Transport, fields
 
@@ -78,6 +79,25 @@ async def write_kv(
         ),
     )
     return int(fields(answer, "data", "version"))
+
+
+async def list_kv(transport: Transport, token: SecretStr, path: str) -> list[str]:
+    """The names of the secrets right below a path; none where nothing lies there.
+
+    Raises:
+        AuthDenied: The token may not list there.
+        ConnectorError: By the tree.
+    """
+    try:
+        answer = await transport.call(
+            f"the secrets below {MOUNT}/{path}",
+            token,
+            lambda vault: vault.secrets.kv.v2.list_secrets(path=path, mount_point=MOUNT),
+        )
+    except NotFound:
+        return []
+    names: list[object] = fields(answer, "data", "keys")
+    return [str(name) for name in names if not str(name).endswith("/")]
 
 
 async def delete_kv(transport: Transport, token: SecretStr, path: str) -> None:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from connectors.errors import ConnectorError
 from connectors.vault.handover import seal
 from connectors.vault.known import known
-from connectors.vault.kv import delete_kv, read_kv, write_kv
+from connectors.vault.kv import delete_kv, list_kv, read_kv, write_kv
 from connectors.vault.leases import Lease
 from connectors.vault.metrics import STEP_TOKENS
 from connectors.vault.transport import Transport, fields
@@ -58,6 +58,14 @@ class StepToken:
             ConnectorError: By the tree; `AuthDenied` where the action's policy does not let it delete there.
         """
         await delete_kv(self._transport, self._token, path)
+
+    async def list(self, path: str) -> list[str]:
+        """The names of the secrets right below `banksman/<path>`.
+
+        Raises:
+            ConnectorError: By the tree; `AuthDenied` where the action's policy does not let it list there.
+        """
+        return await list_kv(self._transport, self._token, path)
 
     async def lease(self, role: str) -> Lease:
         """Credentials of a database role, which end with this token at the latest.

@@ -154,19 +154,25 @@ def step_policy(credential: Credential) -> VaultPolicy:
     """What a token for one step may."""
     reads = Right(path=f"{MOUNT}/data/{credential.secret.path}", may=("read",))
     seals = (Right(path="transit/encrypt/handover", may=("update",)),) if credential.seals else ()
-    keeps = [right for one in credential.keeps for right in _keeps(one, forgets=one in credential.forgets)]
+    keeps = [right for one in credential.keeps for right in _keeps(one)]
+    forgets = [right for one in credential.forgets for right in _forgets(one)]
     also = ", and the key that seals it for one run in the sandbox" if credential.seals else ""
     return VaultPolicy(
         says=f"One step that {credential.purpose}: {credential.secret.holds}{also}, for some minutes.",
-        rights=(reads, *seals, *keeps),
+        rights=(reads, *seals, *keeps, *forgets),
     )
 
 
-def _keeps(secret: Secret, *, forgets: bool) -> Iterator[Right]:
+def _keeps(secret: Secret) -> Iterator[Right]:
     why = f'It writes {secret.holds}: without "read" it can open none of them.'
     yield Right(path=f"{MOUNT}/data/{secret.path}", may=("create", "update"), why=why)
-    if forgets:
-        yield Right(path=f"{MOUNT}/metadata/{secret.path}", may=("delete",))
+
+
+def _forgets(secret: Secret) -> Iterator[Right]:
+    yield Right(path=f"{MOUNT}/metadata/{secret.path}", may=("delete",))
+    if secret.grouped:
+        why = "It finds by their names what it deletes."
+        yield Right(path=f"{MOUNT}/metadata/{secret.path.removesuffix('+')}", may=("list",), why=why)
 
 
 def _comment(text: str) -> str:

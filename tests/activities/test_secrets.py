@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -43,6 +43,9 @@ class Vault:
     async def delete(self, path: str) -> None:
         self.kept.pop(path, None)
 
+    async def list(self, path: str) -> list[str]:
+        return [last for above, _, last in (one.rpartition("/") for one in self.kept) if above == path]
+
     def release_soon(self) -> object:
         return None
 
@@ -79,6 +82,29 @@ async def test_a_step_forgets_what_its_credential_says_alone() -> None:
     assert list(vault.kept) == ["shop/key"]
     with pytest.raises(TypeError, match=r"'shop-issue' does not forget 'shop/logins/\+/\+'"):
         await ActivityEnvironment().run(removing, ISSUE)
+
+
+async def test_a_step_forgets_all_of_one_name_and_no_other() -> None:
+    vault = Vault()
+
+    async def removing(credential: Credential) -> Sequence[str]:
+        async with keeper_for_step(vault, credential) as keeper:
+            for names in (NAMES, ("id-1", "shop-jobs"), ("id-2", "shop-web")):
+                await keeper.keep(LOGINS, {}, *names)
+            return await keeper.forget_all(LOGINS, "id-1")
+
+    assert sorted(await ActivityEnvironment().run(removing, REMOVE)) == ["shop-jobs", "shop-web"]
+    assert list(vault.kept) == ["shop/key", "shop/logins/id-2/shop-web"]
+    with pytest.raises(TypeError, match=r"'shop-issue' does not forget 'shop/logins/\+/\+'"):
+        await ActivityEnvironment().run(removing, ISSUE)
+
+
+@pytest.mark.parametrize(
+    ("secret", "names"), [(LOGINS, ()), (LOGINS, NAMES), (LOGINS, ("+",)), (LOGINS, ("..",)), (KEY, ())]
+)
+def test_what_lies_below_a_path_is_named_in_full(secret: Secret, names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"are no names for|below a common one"):
+        secret.above(*names)
 
 
 async def test_a_step_keeps_nothing_but_what_its_credential_says() -> None:

@@ -68,7 +68,8 @@ def test_a_database_is_had_used_and_removed(stack: Running, goal_id: str, provid
     assert done.returncode == 0, done.stderr
     alice = SeededPerson(str(stack.state["twins"]["slack"]["url"]), "U0ALICE")
     alice.click(alice.wait_for(removal), "approve")
-    assert stack.result(removal, seconds=120)["outcome"] == "completed"
+    removed = stack.result(removal, seconds=120)
+    assert (removed["outcome"], removed["forgotten"]) == ("completed", [consumer["name"]])
     with connected(kept) as client, pytest.raises(NoConnection):
         client.ping()
 

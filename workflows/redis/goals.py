@@ -130,6 +130,7 @@ class RemoveRedisResult(GoalResult):
     database: str = Field(description="As it was asked for.")
     id: str | None = Field(default=None, description="Its provider's id of it.")
     name: str | None = Field(default=None, description="Its name.")
+    forgotten: tuple[str, ...] = Field(default=(), description="Consumers whose logins are no longer in Vault.")
 
 
 PROVISION_REDIS: Final = GoalType(

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
         DatabaseDeleted,
         DatabaseSeen,
         DeleteDatabaseParameters,
+        ForgetLoginsRequest,
         LookAtDatabaseRequest,
     )
     from hitl.approval.plan import Change, Plan, Resource, Risk
@@ -39,24 +40,29 @@ class RemoveRedisWorkflow(ApprovingGoal):
         self._wanted = request
         self._steps = SELLERS[request.provider]
         self._seen = DatabaseSeen(id="", name="", state="")
+        self._result = RemoveRedisResult(provider=request.provider, database=request.database)
 
     @workflow.run
     async def run(self, request: RemoveRedisInput) -> RemoveRedisResult:
-        """Plan, ask, delete, confirm; a refusal is a result, whoever refuses."""
+        """Plan, ask, delete, confirm, forget; a refusal is a result, whoever refuses, and says what was deleted."""
+        del request
         return await self.run_goal(
             self._remove(),
-            denied=lambda reason: RemoveRedisResult(
-                outcome=State.DENIED, reason=reason, provider=request.provider, database=request.database
-            ),
+            denied=lambda reason: self._result.model_copy(update={"outcome": State.DENIED, "reason": reason}),
         )
 
     async def _remove(self) -> RemoveRedisResult:
         wanted = self._wanted
         await self.approved_step(self._steps.delete, self._plan, summary=wanted.summary(), confirm=self._confirm_gone)
+        seen = self._seen
+        self._result = self._result.model_copy(update={"id": seen.id, "name": seen.name})
         self.end_if_cancelled()
-        return RemoveRedisResult(
-            provider=wanted.provider, database=wanted.database, id=self._seen.id, name=self._seen.name
+        forgotten = await self.step(
+            self._steps.forget,
+            ForgetLoginsRequest(database=seen.id),
+            summary=f"Remove what opened {seen.name} from Vault",
         )
+        return self._result.model_copy(update={"forgotten": forgotten.consumers})
 
     async def _plan(self) -> Plan:
         seen = self._seen = await self._look(self._wanted.database, f"Look at what {self._wanted.database} holds")

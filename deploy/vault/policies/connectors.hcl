@@ -81,6 +81,10 @@ path "auth/token/create/rediscloud-check" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/rediscloud-forget" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/upstash-read" {
   capabilities = ["create", "update"]
 }
@@ -94,5 +98,9 @@ path "auth/token/create/upstash-grant" {
 }
 
 path "auth/token/create/upstash-check" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-forget" {
   capabilities = ["create", "update"]
 }

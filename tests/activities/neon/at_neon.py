@@ -40,6 +40,9 @@ class Token:
     async def delete(self, path: str) -> None:
         self.house.kept.pop(path, None)
 
+    async def list(self, path: str) -> list[str]:
+        raise AssertionError(f"no step of Neon lists {path}")
+
     def release_soon(self) -> None:
         """Nothing to release."""
 

@@ -91,6 +91,9 @@ class _Token:
     async def delete(self, path: str) -> None:
         raise AssertionError(f"no step of Qdrant forgets {path}")
 
+    async def list(self, path: str) -> list[str]:
+        raise AssertionError(f"no step of Qdrant lists {path}")
+
     def release_soon(self) -> None:
         """Nothing to release."""
 

@@ -66,7 +66,14 @@ class Token:
         return 1
 
     async def delete(self, path: str) -> None:
-        raise AuthDenied(f"{self.action} may not delete {path}")
+        if not any(_covers(one.path, path) for one in _credential(self.action).forgets):
+            raise AuthDenied(f"{self.action} may not delete {path}")
+        self.vault.secrets.pop(path, None)
+
+    async def list(self, path: str) -> list[str]:
+        if not any(_covers(one.path, f"{path}/any") for one in _credential(self.action).forgets):
+            raise AuthDenied(f"{self.action} may not list {path}")
+        return [last for above, _, last in (one.rpartition("/") for one in self.vault.secrets) if above == path]
 
     def release_soon(self) -> None:
         """Nothing to release."""

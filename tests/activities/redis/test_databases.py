@@ -16,6 +16,7 @@ from activities.redis.contracts import (
     DatabaseMade,
     DatabaseRequest,
     DeleteDatabaseParameters,
+    ForgetLoginsRequest,
     GrantAccessRequest,
     LookAtDatabaseRequest,
     PurchaseDatabaseParameters,
@@ -106,6 +107,23 @@ async def test_a_database_is_seen_by_name_and_by_id_and_nothing_of_it_opens_it(h
         seen = await house.run(house.seller.steps.look, LookAtDatabaseRequest(database=name))
         assert (seen.id, seen.name, seen.state, seen.endpoint) == (created.id, NAME, "active", "127.0.0.1")
     assert "password" not in seen.model_dump_json()
+
+
+async def test_logins_go_with_their_database_and_not_before(house: House, tmp_path: Path) -> None:
+    created = await made(house)
+    kept = {(await granted(house, created.id, consumer=one)).secret for one in ("web", "jobs")}
+    other = f"{(await granted(house, created.id)).secret.rpartition('/')[0]}-other/web"
+    house.vault.secrets[other] = {}
+    request = ForgetLoginsRequest(database=created.id)
+    with pytest.raises(Conflict, match="is there: what opens it stays in Vault until it is deleted"):
+        await house.run(house.seller.steps.forget, request)
+    assert kept <= house.vault.secrets.keys()
+    await deletion(house, tmp_path, created.id).attempt()
+    house.advance()
+    for consumers in ({"web", "jobs"}, set[str]()):
+        assert set((await house.run(house.seller.steps.forget, request)).consumers) == consumers
+        assert not kept & house.vault.secrets.keys()
+    assert other in house.vault.secrets
 
 
 async def granted(house: House, database: str, **changes: object) -> AccessGranted:

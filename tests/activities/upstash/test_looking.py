@@ -47,6 +47,9 @@ class Vault:
     async def delete(self, path: str) -> None:
         raise AssertionError("a look deletes nothing")
 
+    async def list(self, path: str) -> list[str]:
+        raise AssertionError("a look lists nothing")
+
     def release_soon(self) -> None:
         self.asked.append("released")
 

@@ -38,6 +38,7 @@ def test_a_token_of_a_step_reads_its_one_secret() -> None:
             sealed = ["transit/encrypt/handover"] if one.seals else []
             kept = [f"banksman/data/{kept.path}" for kept in one.keeps]
             forgotten = [f"banksman/metadata/{kept.path}" for kept in one.forgets]
+            forgotten += [one.removesuffix("+") for one in forgotten if one.endswith("/+/+")]
             assert sorted(paths) == sorted([f"banksman/data/{one.secret.path}", *sealed, *kept, *forgotten])
 
 
@@ -50,6 +51,18 @@ def test_what_a_step_keeps_it_writes_and_cannot_read() -> None:
         ("banksman/data/x/made/+", ("create", "update")),
         ("banksman/metadata/x/made/+", ("delete",)),
     ]
+
+
+def test_a_step_lists_only_what_lies_below_a_name() -> None:
+    made = Secret(path="x/made/+/+", holds="what it made")
+    keeper = Credential(name="x-make", secret=SECRET, purpose="makes", keeps=(made,))
+    forgetter = Credential(name="x-forget", secret=SECRET, purpose="forgets", forgets=(made,))
+    assert [(one.path, one.may) for one in step_policy(forgetter).rights] == [
+        ("banksman/data/x/key", ("read",)),
+        ("banksman/metadata/x/made/+/+", ("delete",)),
+        ("banksman/metadata/x/made/+/", ("list",)),
+    ]
+    assert contradictions([Provider(name="x", title="X", credentials=(keeper, forgetter))]) == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,7 @@ def test_what_a_step_keeps_it_writes_and_cannot_read() -> None:
         ),
         (
             (Credential(name="x-make", secret=SECRET, purpose="makes", forgets=(Secret(path="x/a", holds="it"),)),),
-            "'x-make' forgets 'x/a', which it does not keep",
+            "'x-make' forgets 'x/a', which no step of 'x' keeps",
         ),
         ((Credential(name="x-read", secret=SECRET, purpose="reads"),) * 2, "two credentials are called 'x-read'"),
         (

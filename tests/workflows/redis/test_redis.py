@@ -15,7 +15,7 @@ from activities.guard.error_types import ErrorType
 from activities.guard.grants import ClickCheck
 from activities.guard.policy_source import PolicySource
 from activities.queues import TaskQueue
-from activities.redis.contracts import DatabaseDeleted
+from activities.redis.contracts import DatabaseDeleted, LoginsForgotten
 from activities.upstash.contracts import DATABASES
 from hitl.approval.decision import Verdict
 from hitl.approval.plan import read_plan
@@ -145,7 +145,11 @@ async def test_a_database_goes_once_people_approved_and_is_looked_for(
 ) -> None:
     house = House(client, tmp_path, action=DATABASES.delete.name)
     seen: list[object] = [SEEN, GONE if gone else DENIED]
-    answers = {DATABASES.look: seen, DATABASES.delete: [DatabaseDeleted(name=NAME)]}
+    answers: Answers = {
+        DATABASES.look: seen,
+        DATABASES.delete: [DatabaseDeleted(name=NAME)],
+        DATABASES.forget: [LoginsForgotten(consumers=("shop-web",))],
+    }
     async with asking(house, answers):
         goal = await started(client, REMOVE_REDIS, goal_id)
         approval = await house.approval_of(goal)
@@ -154,11 +158,31 @@ async def test_a_database_goes_once_people_approved_and_is_looked_for(
         if gone:
             told: RemoveRedisResult = await goal.result()
             assert (told.outcome, told.id, told.name) == ("completed", "id-1", NAME)
+            assert told.forgotten == ("shop-web",)
         else:
             with pytest.raises(WorkflowFailureError) as failed:
                 await goal.result()
             assert isinstance(failed.value.cause, ApplicationError)
             assert failed.value.cause.type == ErrorType.OUTCOME_UNKNOWN
+
+
+@on_the_server
+async def test_a_refusal_after_the_deletion_tells_what_was_deleted(
+    client: Client, tmp_path: Path, goal_id: str
+) -> None:
+    house = House(client, tmp_path, action=DATABASES.delete.name)
+    answers: Answers = {
+        DATABASES.look: [SEEN, GONE],
+        DATABASES.delete: [DatabaseDeleted(name=NAME)],
+        DATABASES.forget: [DENIED],
+    }
+    async with asking(house, answers):
+        goal = await started(client, REMOVE_REDIS, goal_id)
+        approval = await house.approval_of(goal)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+        told: RemoveRedisResult = await goal.result()
+    assert (told.outcome, told.id, told.name, told.forgotten) == ("denied", "id-1", NAME, ())
 
 
 def provision(**changes: object) -> GoalResult | ProvisionRedisInput:
