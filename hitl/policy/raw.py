@@ -22,7 +22,7 @@ COST: Final = re.compile(r"(<=|>) ?([0-9]{1,9})")
 """Which costs a rule is about: up to so many US dollars, or more."""
 _ENCODED: Final = re.compile(r"[A-Za-z0-9_-]{8,2000}")
 _HOST: Final = re.compile(r"localhost|(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
-_ENVIRONMENT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+ENVIRONMENT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _MOST_PEOPLE: Final = 20
 
@@ -212,7 +212,7 @@ class RawEnvironment(Raw):
 class RawPolicy(Raw):
     """The whole file."""
 
-    environments: dict[Annotated[str, StringConstraints(pattern=_ENVIRONMENT)], RawEnvironment] = Field(min_length=1)
+    environments: dict[Annotated[str, StringConstraints(pattern=ENVIRONMENT)], RawEnvironment] = Field(min_length=1)
     people: dict[Name, Annotated[list[Annotated[str, AfterValidator(_identity)]], Field(min_length=1)]] = {}
     groups: dict[Name, _Names] = {}
     keys: dict[Name, Annotated[list[RawKey], Field(min_length=1)]] = {}

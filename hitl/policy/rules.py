@@ -41,6 +41,7 @@ class Rule:
         action: An action's name, `system.*`, or `*`.
         where: Context fields and the pattern that each must match.
         because: The reason that its author gave, for people.
+        way_out: Who can change it, and where.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Rule:
     action: str
     where: Mapping[str, str] = field(default_factory=dict[str, str])
     because: str | None = None
+    way_out: str = "an operator can change that rule in the policy file"
 
     def __str__(self) -> str:
         """How messages name it."""
@@ -220,7 +222,7 @@ def _forbidden(phase: Phase, rule: Rule, *, action: str) -> Deny:
         reason=RefusalReason.DENY_RULE,
         phase=phase,
         rule=str(rule),
-        explanation=f"{action!r} is denied by {rule}{because}; an operator can change that rule in the policy file.",
+        explanation=f"{action!r} is denied by {rule}{because}; {rule.way_out}.",
     )
 
 
