@@ -61,6 +61,11 @@ _PLACES: Final = {
         "Prepare the Temporal namespace: search attributes, the sweep of leases, the current goals worker.",
     ),
     "policy": _Place("policy:policy", _OPERATE, "Check a policy file, and ask it what it would decide."),
+    "manifest": _Place(
+        "manifest:manifest",
+        _OPERATE,
+        "Check, begin, change and explain a service's manifest, `banksman.yaml` in its repository.",
+    ),
     "audit": _Place("audit:audit", _OPERATE, "Check that nobody touched the audit log."),
     "worker": _Place(
         "worker:worker",

@@ -78,7 +78,7 @@ def _approval(policy: Policy, asked: Tightening, one: StricterApproval, at: Loca
     if here and not rules and not narrower:
         text = f"the deployment has no rule on who approves {one.action!r}, so that nobody can; a manifest adds none"
         yield (*at, "action"), text
-    if rules and len(rules) == len(here):
+    if rules:
         yield from _idle(rules, one, at)
     for rule in rules:
         if text := _nobody(rule, one, policy.people):

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from hitl.approval.approvers import LONGEST_WAIT, Mentions, Requesters, StepUps, folded
@@ -94,10 +94,14 @@ def as_duration(text: str) -> timedelta:
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
-Action = Annotated[str, AfterValidator(_action)]
-Name = Annotated[str, AfterValidator(_name)]
-Duration = Annotated[str, AfterValidator(_duration)]
-Cost = Annotated[str, AfterValidator(_cost)]
+def _told(form: re.Pattern[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{form.pattern})$"})
+
+
+Action = Annotated[str, AfterValidator(_action), _told(_ACTION)]
+Name = Annotated[str, AfterValidator(_name), _told(_NAME)]
+Duration = Annotated[str, AfterValidator(_duration), _told(_DURATION)]
+Cost = Annotated[str, AfterValidator(_cost), _told(COST)]
 _Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Names = Annotated[list[Name], Field(min_length=1)]
 _Dollars = Annotated[int, Field(ge=0, le=10**9)]

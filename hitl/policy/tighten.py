@@ -120,11 +120,11 @@ def _tightened(rule: ApprovalRule, asked: list[StricterApproval], source: str) -
 
 def _stricter_for_all(rule: ApprovalRule, one: StricterApproval) -> ApprovalRule:
     """What holds in an emergency, too."""
-    unverified = max(rule.unverified_requester, one.unverified_requester or Requesters.ALLOW, key=_STRICTNESS.index)
+    asked = Requesters(one.unverified_requester or Requesters.ALLOW)
     return replace(
         rule,
         cost_limits=_limits(rule.cost_limits, one.cost_limits),
-        unverified_requester=unverified,
+        unverified_requester=max(rule.unverified_requester, asked, key=_STRICTNESS.index),
         step_up=rule.step_up or one.step_up,
     )
 

@@ -5,10 +5,10 @@ There is no word for allowing. What comes of it: `hitl.policy.tighten`.
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from hitl.approval.approvers import Requesters, StepUps
+from hitl.approval.approvers import StepUps
 from hitl.policy.raw import ENVIRONMENT, Action, Duration, Name, Raw, RawBudget, RawLimits, RawWhere
 from hitl.protocol import Phase
 
@@ -16,12 +16,6 @@ _MOST: Final = 50
 
 EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
 _Environments = Annotated[list[EnvironmentName], Field(min_length=1, max_length=_MOST)]
-
-
-def _stricter(value: Requesters) -> Requesters:
-    if value is Requesters.ALLOW:
-        raise PydanticCustomError("loosens", "'allow' would loosen; write one_more or deny")
-    return value
 
 
 class DenyRule(Raw):
@@ -61,7 +55,7 @@ class StricterApproval(Raw):
         default=None, description="At most so long for carrying it out then.", examples=["30m"]
     )
     cost_limits: RawLimits | None = Field(default=None, description="US dollars at most.", examples=[{"month": 50}])
-    unverified_requester: Annotated[Requesters, Field(strict=False), AfterValidator(_stricter)] | None = Field(
+    unverified_requester: Literal["one_more", "deny"] | None = Field(
         default=None, description="When nobody can say who asked: `one_more` person, or `deny`.", examples=["deny"]
     )
     step_up: Annotated[StepUps, Field(strict=False)] | None = Field(

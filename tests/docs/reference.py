@@ -4,6 +4,7 @@ Each page has one source: the Typer app, the settings, the error table, or what 
 """
 
 import difflib
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
@@ -27,6 +28,9 @@ from workers.process import EXIT_TOKEN_LOST
 from workers.settings import Locations, Settings
 from workflows.catalogue import GOALS
 from workflows.goal_type import GoalType
+from workflows.manifest.keys import Key, keys
+from workflows.manifest.schema import manifest_schema
+from workflows.manifest.writing import inline
 
 ROOT: Final = Path(__file__).parents[2]
 _NOTE: Final = "<!-- Written by `make docs`; change the source named below, not this page. -->"
@@ -66,6 +70,11 @@ database by its own client: these choose their requests themselves."""
 _RIGHTS: Final = """\
 Each process logs in with an AppRole whose policy has its name; each step is given a token of its own, with the policy
 `step-<credential>`. `python -m deploy.vault` writes these policies into Vault, from `deploy/vault/policies`."""
+
+_MANIFEST: Final = """\
+What may stand in `banksman.yaml` ([how to write one](how-to/describe-a-service.md)). `[]` stands for each entry of a
+list. `banksman manifest explain KEY` tells the same of one key, and [the JSON Schema](schemas/banksman.schema.json)
+tells it to editors."""
 
 _TYPES: Final[Mapping[object, str]] = {str: "text", Path: "path", bool: "true, false", int: "number", float: "number"}
 
@@ -239,6 +248,30 @@ def rights_page() -> str:
     return _page(parts)
 
 
+def manifest_page() -> str:
+    """Every key of a service's manifest."""
+    parts = [_head("Keys of a manifest", "workflows/manifest/manifest.py"), _MANIFEST]
+    found = keys()
+    for section in (path for path in found if "." not in path):
+        below = [key for path, key in found.items() if path.startswith((f"{section}.", f"{section}[]."))]
+        needed = " It must be there." if found[section].required else ""
+        parts += [f"## {section}", f"{found[section].meaning}{needed}"]
+        if below:
+            parts.append(_table(("key", "takes", "when left out", "meaning"), map(_key_row, below)))
+    return _page(parts)
+
+
+def _key_row(key: Key) -> tuple[str, ...]:
+    left_out = "must be there" if key.required else "–" if key.default is None else f"`{inline(key.default)}`"
+    example = f" As in `{inline(key.examples[0])}`." if key.examples else ""
+    return f"`{key.path}`", key.takes, left_out, key.meaning + example
+
+
+def schema_file() -> str:
+    """The JSON Schema of manifests, for editors."""
+    return json.dumps(manifest_schema(), indent=2) + "\n"
+
+
 def _variable(provider: Provider) -> str:
     return f"{Settings.model_config.get('env_prefix')}{provider.setting.upper()}"
 
@@ -263,6 +296,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/catalog.md": catalog_page,
     "docs/endpoints.md": endpoints_page,
     "docs/rights.md": rights_page,
+    "docs/manifest.md": manifest_page,
+    "docs/schemas/banksman.schema.json": schema_file,
 }
 
 

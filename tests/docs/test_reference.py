@@ -10,8 +10,9 @@ from tests.docs import reference
 from tests.docs.markdown import ROOT, Block, blocks
 from workers.cli import app
 
-POLICY_PAGE = ROOT / "docs/how-to/write-a-policy.md"
-CONSOLES = [block for block in blocks(POLICY_PAGE) if block.info == "console"]
+SHOWN = [ROOT / "docs/how-to/write-a-policy.md", ROOT / "docs/how-to/describe-a-service.md"]
+"""Pages whose files and commands are tried."""
+CONSOLES = [(page, block) for page in SHOWN for block in blocks(page) if block.info == "console"]
 
 
 @pytest.mark.parametrize("path", reference.PAGES)
@@ -28,7 +29,7 @@ def test_a_page_that_is_out_of_step_is_noticed(
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((ROOT / page).read_bytes())
     stale = tmp_path / path
-    stale.write_text(stale.read_text(encoding="utf-8").replace("# ", "## ", 1), encoding="utf-8")
+    stale.write_text(f"{stale.read_text(encoding='utf-8')}one line more\n", encoding="utf-8")
     monkeypatch.setattr(reference, "ROOT", tmp_path)
     with pytest.raises(reference.typer.Exit):
         reference.main(check=True)
@@ -41,11 +42,11 @@ def test_no_page_names_a_machine() -> None:
     assert [path for path, page in reference.PAGES.items() if str(ROOT) in page()] == []
 
 
-@pytest.mark.parametrize("block", CONSOLES, ids=[block.text.splitlines()[0] for block in CONSOLES])
-def test_the_policy_page_shows_what_the_command_says(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("page", "block"), CONSOLES, ids=[block.text.splitlines()[0] for _, block in CONSOLES])
+def test_a_page_shows_what_the_command_says(
+    page: Path, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for file in blocks(POLICY_PAGE):
+    for file in blocks(page):
         kind, _, name = file.info.partition(" ")
         if kind == "yaml":
             (tmp_path / name).write_text(file.text, encoding="utf-8")

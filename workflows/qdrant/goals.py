@@ -10,19 +10,19 @@ from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult
 from workflows.goal_type import GoalType
 
 ClusterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
-_Place = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-_Package = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+CloudPlace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
-_Field = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\[\]-]{0,127}$")]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\[\]-]{0,127}$")]
 
 
 class ProvisionQdrantInput(DestructiveGoalInput):
     """Provide a Qdrant cluster and its keys in Vault; where the policy lets no goal buy it by itself, ask people."""
 
     name: ClusterName = Field(description="The cluster's name. Its keys are found in Vault by it.")
-    provider: _Place = Field(description="The cloud, as Qdrant names it: aws, gcp or azure.")
-    region: _Place = Field(description="As Qdrant names it, such as eu-central-1.")
-    package: _Package = Field(description="The size of a node: the name or the id of a package of that region.")
+    provider: CloudPlace = Field(description="The cloud, as Qdrant names it: aws, gcp or azure.")
+    region: CloudPlace = Field(description="As Qdrant names it, such as eu-central-1.")
+    package: PackageName = Field(description="The size of a node: the name or the id of a package of that region.")
     nodes: int = Field(default=1, ge=1, le=50, description="How many nodes.")
     most_usd: int = Field(
         default=0,
@@ -69,7 +69,7 @@ class SwitchCollectionInput(GoalInput):
     distance: Distance | None = Field(default=None, description="How near two vectors are, where that is to change.")
     on_disk: bool | None = Field(default=None, description="Whether vectors lie on disk, where that is to change.")
     quantized: bool = Field(default=False, description="Whether vectors are also kept as bytes, for less memory.")
-    indexes: dict[_Field, FieldKind] = Field(
+    indexes: dict[FieldName, FieldKind] = Field(
         default_factory=dict[str, FieldKind], max_length=100, description="Fields to search by, with their kinds."
     )
     snapshot: bool = Field(default=False, description="Whether a snapshot of the old collection is made first.")
