@@ -34,13 +34,13 @@ class Span:
         line: Counted from 1.
         column: Counted from 1.
         start: Its first character, counted from the document's, which is 0.
-        end: Behind its last one; of a block that is where the next thing begins.
+        stop: Behind its last one; of a block that is where the next thing begins.
     """
 
     line: int
     column: int
     start: int
-    end: int
+    stop: int
 
 
 Form = Literal["plain", "quoted", "text", "flow", "block"]
@@ -161,7 +161,7 @@ class _Reading:
 
 def _span(node: yaml.Node) -> Span:
     start, end = node.start_mark, node.end_mark
-    return Span(line=start.line + 1, column=start.column + 1, start=start.index, end=end.index)
+    return Span(line=start.line + 1, column=start.column + 1, start=start.index, stop=end.index)
 
 
 def _form(node: yaml.Node) -> Form:

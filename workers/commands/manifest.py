@@ -12,7 +12,7 @@ from hitl.policy.rules import Policy
 from hitl.protocol import PolicyContext
 from workers.commands.exits import Exit, err, fail, out
 from workers.commands.repository_look import look
-from workflows.manifest.editing import EditError, meant, place, set_value
+from workflows.manifest.editing import EditError, location, meant, set_value
 from workflows.manifest.explain import explain, explain_key, find_key, meant_key
 from workflows.manifest.manifest import FILE_NAME
 from workflows.manifest.proposal import propose
@@ -112,7 +112,7 @@ def set_key(
     try:
         text = content.decode("utf-8")
         lines = "\r\n" if "\r\n" in text else "\n"
-        at = place(key)
+        at = location(key)
         changed = set_value(text.replace("\r\n", "\n"), at, meant(at, value))
         written = changed.replace("\n", lines).encode()
         read_manifest(written, name=str(path))

@@ -21,7 +21,7 @@ class EditError(Exception):
     """A change that cannot be made without harm to the rest of the file. The message says what to do instead."""
 
 
-def place(path: str) -> Location:
+def location(path: str) -> Location:
     """`verify.http[0].every` as a place in the document.
 
     Raises:
@@ -31,7 +31,7 @@ def place(path: str) -> Location:
     end = 0
     while end < len(path) and (one := _STEP.match(path, end)):
         found.append(one[1] if one[1] is not None else int(one[2]))
-        end = one.end()
+        end = one.span()[1]
     if end < len(path) or not found or path.startswith((".", "[")):
         raise EditError(f"{path!r} is not a key; write it as in verify.within or verify.http[0].every")
     return tuple(found)
@@ -83,9 +83,9 @@ def _replaced(read: Text, at: Location, value: object) -> str:
         raise EditError(f"{dotted(at)}: there are comments in it that would be lost; set what lies below it")
     start, written = span.start, inline(value)
     if before is not None and read.document.forms[at] in {"block", "text"}:
-        between = text[before.end : span.start]
+        between = text[before.stop : span.start]
         if not _COMMENT.search(between):
-            start, written = before.end, f": {written}"
+            start, written = before.stop, f": {written}"
     behind = "\n" if read.document.forms[at] == "text" and text[end - 1 : end] == "\n" else ""
     return text[:start] + written + behind + text[end:]
 
@@ -93,8 +93,8 @@ def _replaced(read: Text, at: Location, value: object) -> str:
 def _end(read: Text, at: Location) -> int:
     """Behind the last character of what stands at this place; a block's own mark lies where the next thing begins."""
     document = read.document
-    inside = [place for place in document.values if place[: len(at)] == at and document.forms[place] != "block"]
-    return max((document.values[one].end for one in inside), default=document.values[at].end)
+    inside = [one for one in document.values if one[: len(at)] == at and document.forms[one] != "block"]
+    return max((document.values[one].stop for one in inside), default=document.values[at].stop)
 
 
 def _inserted(read: Text, parent: Location, name: int | str, value: object) -> str:
@@ -118,7 +118,7 @@ def _inserted(read: Text, parent: Location, name: int | str, value: object) -> s
 
 def _into_brackets(read: Text, parent: Location, entry: str) -> str:
     text, span = read.text, read.document.values[parent]
-    close = span.end - 1
+    close = span.stop - 1
     if _COMMENT.search(text[span.start : close]):
         raise EditError(f"{dotted(parent)}: there are comments in its brackets; write it over several lines first")
     kept = text[:close].rstrip()

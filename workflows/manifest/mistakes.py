@@ -22,12 +22,14 @@ class _Case:
     given: str
     value: object
     context: Mapping[str, Any]
-    said: str
+    message: str
 
 
 def from_validation(error: ValidationError, text: Text) -> Iterator[Mistake]:
     """Every mistake that the models found, where it is written."""
     for one in error.errors(include_url=False):
+        if one["type"] == "too_short" and one["input"]:
+            continue  # not empty: none of its entries is right, and each has a mistake of its own
         at = tuple(part for part in one["loc"] if part != "[key]")
         is_key = one["type"] in {"extra_forbidden", "missing"} or one["loc"][-1:] == ("[key]",)
         yield text.mistake(at, _advice(one, at, text), key=is_key)
@@ -37,21 +39,21 @@ def _advice(error: ErrorDetails, at: Location, text: Text) -> str:
     of_key = error["loc"][-1:] == ("[key]",)
     case = _Case(
         at=at,
-        given=f"`{visible(str(at[-1])) if of_key else text.said(at)}`",
+        given=f"`{visible(str(at[-1])) if of_key else text.written_at(at)}`",
         value=error["input"],
         context=error.get("ctx", {}),
-        said=visible(error["msg"].removeprefix("Value error, ")),
+        message=visible(error["msg"].removeprefix("Value error, ")),
     )
     kind = error["type"]
     if kind in _KINDS:
         return f"{case.given} is not {_KINDS[kind]}{_example(at)}"
-    return _ADVICE.get(kind, lambda case: case.said)(case)
+    return _ADVICE.get(kind, lambda case: case.message)(case)
 
 
 def _form(case: _Case) -> str:
     if "what" in case.context:
         return f"{case.given} is {case.context['what']}; {case.context['advice']}"
-    return case.said  # one of the policy's, which quotes the value itself
+    return case.message  # one of the policy's, which quotes the value itself
 
 
 def _one_of(case: _Case) -> str:
@@ -64,10 +66,12 @@ def _one_of(case: _Case) -> str:
 
 def _not_text(case: _Case) -> str:
     field = field_at(case.at)
-    if field is not None and (form := form_of(field)) is not None:
-        return f"{case.given} is not {form.kind}; {form.advice}"
-    if isinstance(case.value, bool | int | float):
+    form = form_of(field) if field is not None else None
+    plain = isinstance(case.value, bool | int | float)
+    if plain and (form is None or form.fits(case.given.strip("`"))):
         return f"{case.given} is not text; put it in quotes"
+    if form is not None:
+        return f"{case.given} is not {form.kind}; {form.advice}"
     return f"{case.given} is not a text; {_meaning(case.at)}{_example(case.at)}"
 
 
@@ -126,7 +130,7 @@ _ADVICE: Final[Mapping[str, Callable[[_Case], str]]] = {
     "extra_forbidden": lambda case: _unknown_key(str(case.at[-1]), case.at[:-1]),
     "missing": lambda case: f"is missing; add it{_example(case.at)}",
     "form": _form,
-    "nothing": lambda case: case.said,
+    "nothing": lambda case: case.message,
     "enum": _one_of,
     "literal_error": _one_of,
     "string_type": _not_text,

@@ -126,7 +126,7 @@ def _placed(found: Iterable[tuple[Location, str]], text: Text) -> list[Mistake]:
 def _no_mapping(text: Text) -> Mistake:
     if text.document.value is None:
         return Mistake(1, 1, "file", "is empty; `banksman manifest init` proposes what to write")
-    return Mistake(1, 1, "file", f"`{text.said(())}` is not a mapping; begin with `version: 1`")
+    return Mistake(1, 1, "file", f"`{text.written_at(())}` is not a mapping; begin with `version: 1`")
 
 
 def _error(name: str, mistakes: Iterable[Mistake]) -> ManifestError:

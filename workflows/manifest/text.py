@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, NamedTuple, cast
 
 import yaml
@@ -49,12 +50,12 @@ class Text:
     text: str
     document: Document
 
-    def said(self, at: Location) -> str:
+    def written_at(self, at: Location) -> str:
         """What is written at this place, on one line, with nothing hidden in it."""
         span = self.document.values.get(at)
         if span is None:
             return ""
-        first, *more = self.text[span.start : span.end].strip().splitlines() or [""]
+        first, *more = self.text[span.start : span.stop].strip().splitlines() or [""]
         short = first if len(first) <= _SHOWN else f"{first[:_SHOWN]}…"
         return visible(short) + (" …" if more else "")
 
@@ -82,9 +83,8 @@ def read_text(data: bytes) -> Text:
         TextError: It is no YAML, or none that is taken here.
     """
     text = _decoded(data)
-    hidden = list(_hidden(text))
-    if hidden:
-        raise TextError(hidden[:MOST_MISTAKES])
+    if hidden := list(islice(_hidden(text), MOST_MISTAKES)):
+        raise TextError(hidden)
     try:
         _bound(text)
         document = read_document(text)
@@ -119,8 +119,8 @@ def _hidden(text: str) -> Iterator[Mistake]:
         control = unicodedata.category(one) == "Cc" and one not in "\n\t"
         if control or one in _TURNING or one in _BREAKING:
             line, column = _place(text, index)
-            said = f"holds the character U+{ord(one):04X}, which a person cannot see; leave it out"
-            yield Mistake(line, column, "file", said)
+            advice = f"holds the character U+{ord(one):04X}, which a person cannot see; leave it out"
+            yield Mistake(line, column, "file", advice)
 
 
 def _bound(text: str) -> None:
@@ -166,9 +166,9 @@ _ADVICE: Final = (
 
 def _unreadable(error: yaml.MarkedYAMLError, text: str) -> Mistake:
     mark = error.problem_mark or error.context_mark
-    said = f"{error.context or ''}: {error.problem or ''}"
+    reason = f"{error.context or ''}: {error.problem or ''}"
     advice = next(
-        (advice for part, advice in _ADVICE if part in said), f"{error.problem}; check indentation and quotes"
+        (advice for part, advice in _ADVICE if part in reason), f"{error.problem}; check indentation and quotes"
     )
     line = mark.line + 1 if mark else 1
     written = text.split("\n")[line - 1].strip() if mark else ""
@@ -204,12 +204,12 @@ def _odd_value(text: Text, value: object, at: Location) -> str | None:
             return "is empty; write a value, or take the key out"
         case bool() | int() | float():
             # In YAML 1.2, which editors read, some words and numbers are others: `yes` is a text, and 010 is ten.
-            if _PLAIN.fullmatch(text.said(at)):
+            if _PLAIN.fullmatch(text.written_at(at)):
                 return None
             read = "a number" if isinstance(value, int) and abs(value) > _LARGEST else str(value).lower()
-            return f"`{text.said(at)}` is read as {read}; write it plainly, or put it in quotes"
+            return f"`{text.written_at(at)}` is read as {read}; write it plainly, or put it in quotes"
         case _:
-            return f"`{text.said(at)}` is read as a date; put it in quotes"
+            return f"`{text.written_at(at)}` is read as a date; put it in quotes"
 
 
 def _hides(value: str) -> str | None:

@@ -42,6 +42,10 @@ class Form:
         """The same for editors."""
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "maxLength": self.most}
 
+    def fits(self, value: str) -> bool:
+        """Whether a text is of this form."""
+        return len(value) <= self.most and re.fullmatch(self.pattern, value) is not None
+
     def _checked(self, value: str) -> str:
         if len(value) > self.most:
             raise _wrong(value, f"too long for {self.kind}", f"write {self.most} characters at most")

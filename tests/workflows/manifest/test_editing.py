@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workflows.manifest.told import SMALL, WHOLE, with_
-from workflows.manifest.editing import EditError, meant, place, set_value
+from workflows.manifest.editing import EditError, location, meant, set_value
 from workflows.manifest.reading import read_manifest
 from workflows.manifest.text import TextError
 
@@ -20,7 +20,7 @@ def lines_gone(before: str, after: str) -> list[str]:
 
 
 def edited(text: str, path: str, value: object) -> str:
-    return set_value(text, place(path), value)
+    return set_value(text, location(path), value)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_block_is_replaced_where_it_has_no_comments() -> None:
 @pytest.mark.parametrize("path", ["", ".a", "[0]", "a..b", "a[x]", "a b", "a.", "a[-1]"])
 def test_what_is_no_key_is_told(path: str) -> None:
     with pytest.raises(EditError, match="is not a key; write it as in verify"):
-        place(path)
+        location(path)
 
 
 @pytest.mark.parametrize("path", ["a[5]", "a.b", "c[0].d", "b.x", "b[0]"])
@@ -123,13 +123,13 @@ def test_a_text_stays_the_text_that_it_is(text: str) -> None:
 
 
 def test_what_somebody_types_is_meant_as_the_key_takes_it() -> None:
-    assert meant(place("service.description"), "a: b # c") == "a: b # c"
-    assert meant(place("service.description"), "'quoted'") == "quoted"
-    assert meant(place("test.command"), "[make, test]") == ["make", "test"]
-    assert meant(place("verify.http[0].tolerate"), "2") == 2
-    assert meant(place("service.name"), "*x") == "*x"
+    assert meant(location("service.description"), "a: b # c") == "a: b # c"
+    assert meant(location("service.description"), "'quoted'") == "quoted"
+    assert meant(location("test.command"), "[make, test]") == ["make", "test"]
+    assert meant(location("verify.http[0].tolerate"), "2") == 2
+    assert meant(location("service.name"), "*x") == "*x"
     with pytest.raises(EditError, match="anchors and aliases"):
-        meant(place("test.command"), "*x")
+        meant(location("test.command"), "*x")
 
 
 COMMENTS = re.compile(r"(?:^|\s)# .*$", re.MULTILINE)
@@ -166,10 +166,10 @@ def test_whatever_is_set_is_what_is_there_and_no_comment_is_lost(changes: list[t
             continue
         found: Any = yaml.safe_load(after)
         assert COMMENTS.findall(text) == [one for one in COMMENTS.findall(after) if one in COMMENTS.findall(text)]
-        for part in place(path):
+        for part in location(path):
             found = found[part]
         assert found == value
-        top = place(path)[0]
+        top = location(path)[0]
         assert {key: one for key, one in before.items() if key != top} == {
             key: one for key, one in yaml.safe_load(after).items() if key != top
         }
