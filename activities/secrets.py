@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from pydantic import SecretStr
 from temporalio import activity
@@ -14,6 +14,7 @@ from connectors.provider import Credential, Secret
 
 _SHORTEST: Final = timedelta(minutes=1)
 _LONGER_THAN_A_STEP: Final = timedelta(seconds=60)
+Token_co = TypeVar("Token_co", covariant=True)
 
 
 class StepToken(Protocol):
@@ -60,6 +61,16 @@ class KeepingTokens(Protocol):
     def step(
         self, action: str, *, metadata: Mapping[str, str], ttl: timedelta
     ) -> AbstractAsyncContextManager[KeepingToken]:
+        """As `StepTokens.step`."""
+        ...
+
+
+class TokensOf(Protocol[Token_co]):
+    """Makes step tokens that can do more."""
+
+    def step(
+        self, action: str, *, metadata: Mapping[str, str], ttl: timedelta
+    ) -> AbstractAsyncContextManager[Token_co]:
         """As `StepTokens.step`."""
         ...
 
@@ -152,7 +163,7 @@ async def secret_for_step(
         credential: Whose secret is read.
         names: Which of its secrets, where there are many.
     """
-    async with vault.step(credential.name, metadata=_metadata(), ttl=_ttl()) as token:
+    async with vault.step(credential.name, metadata=step_metadata(), ttl=_ttl()) as token:
         fields = await token.read(credential.secret.at(*names))
         token.release_soon()
         yield fields
@@ -166,11 +177,22 @@ async def keeper_for_step(vault: KeepingTokens, credential: Credential) -> Async
         vault: Makes the token.
         credential: Whose secret is read, and which says what is kept.
     """
-    async with vault.step(credential.name, metadata=_metadata(), ttl=_ttl()) as token:
+    async with vault.step(credential.name, metadata=step_metadata(), ttl=_ttl()) as token:
         yield Keeper(await token.read(credential.secret.path), token, credential)
 
 
-def _metadata() -> Mapping[str, str]:
+def token_for_step(vault: TokensOf[Token_co], credential: Credential) -> AbstractAsyncContextManager[Token_co]:
+    """A token for as long as the block runs, for a step that does more with it than to read and to keep.
+
+    Args:
+        vault: Makes the token.
+        credential: Whose token role it is of.
+    """
+    return vault.step(credential.name, metadata=step_metadata(), ttl=_ttl())
+
+
+def step_metadata() -> Mapping[str, str]:
+    """For whom the step that runs now does what it does, for Vault's audit log."""
     info = activity.info()
     told = {"workflow_id": info.workflow_id or "", "run_id": info.workflow_run_id or ""}
     return {**told, "attempt": str(info.attempt)}

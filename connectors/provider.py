@@ -8,6 +8,7 @@ import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -66,6 +67,19 @@ class Secret:
         return self.path.endswith("/+/+")
 
 
+class Logins(StrEnum):
+    """What a step may do in Vault's database engine of its provider."""
+
+    OPEN = "open"
+    """Connections: with them Vault is an administrator of a database."""
+    ISSUE = "issue"
+    """Roles, by which logins are made; and the end of what they made."""
+    LEND = "lend"
+    """One login, and nothing else: not even its credential's secret."""
+    LOOK = "look"
+    """Which roles there are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Credential:
     """What one step is given: a token that reads one secret, from a token role of this name.
@@ -77,6 +91,7 @@ class Credential:
         seals: Whether the step seals what it read for one run in the sandbox.
         keeps: Secrets that the step makes, or is shown only once, and writes. It can read none of them.
         forgets: Secrets that steps of this provider keep, and that this one deletes with all versions.
+        logins: What it may do in Vault's database engine.
         longest: Seconds after which its token ends whatever happens.
     """
 
@@ -86,12 +101,18 @@ class Credential:
     seals: bool = False
     keeps: tuple[Secret, ...] = ()
     forgets: tuple[Secret, ...] = ()
+    logins: Logins | None = None
     longest: int = 900
 
     @property
     def destroys(self) -> bool:
         """Whether it is for destructive steps, and made by the destructive worker alone."""
         return self.secret.destroys
+
+    @property
+    def provider(self) -> str:
+        """The name of its provider, with which its own begins."""
+        return self.name.partition("-")[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from connectors.neon.models import (
     Branch,
     BranchChange,
     Branches,
+    Database,
     Endpoint,
     NeonOperation,
     NewBranch,
@@ -232,6 +233,15 @@ class NeonProject:
             return
         await self._settled(branch.id, self.now() + _PATIENCE.total_seconds())
 
+    async def databases(self, branch: Branch) -> Sequence[Database]:
+        """Its databases, with their owners.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        call = Call(LIST_DATABASES, f"the databases of {branch.name!r}", path=self._of(branch))
+        return (await self.session.ask(call)).databases
+
     async def connection(self, branch: Branch, *, database: str | None = None, role: str | None = None) -> SecretStr:
         """How one connects to it, with the password: directly, not by the pooler, so that sessions and DDL work.
 
@@ -244,8 +254,7 @@ class NeonProject:
             NotFound: It has no database of that name.
             ConnectorError: By the tree.
         """
-        call = Call(LIST_DATABASES, f"the databases of {branch.name!r}", path=self._of(branch))
-        known = {one.name: one.owner_name for one in (await self.session.ask(call)).databases}
+        known = {one.name: one.owner_name for one in await self.databases(branch)}
         name = database or next(iter(known), None)
         if name is None or name not in known:
             listed = ", ".join(sorted(known)) or "none"

@@ -5,13 +5,14 @@ Neon knows no key that may make a branch and not delete it, so what is kept apar
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.provider import Credential, Logins, Provider, Secret, Twin
 
 KEY: Final = Secret(path="neon/key", holds="the API key that looks at projects and makes branches")
 DESTRUCTIVE_KEY: Final = Secret(
     path="neon/destructive-key", holds="the API key that branches are deleted with", destroys=True
 )
 CONNECTION: Final = Secret(path="neon/connections/+", holds="how one connects to a branch, by the branch's id")
+LOGIN: Final = Secret(path="neon/logins/+", holds="a login to a database of a branch, by the mark of its goal")
 READ: Final = Credential(name="neon-read", secret=KEY, purpose="reads at Neon")
 WRITE: Final = Credential(name="neon-write", secret=KEY, purpose="makes branches at Neon")
 KEEP: Final = Credential(
@@ -21,12 +22,36 @@ KEEP: Final = Credential(
     keeps=(CONNECTION,),
     forgets=(CONNECTION,),
 )
+OPEN: Final = Credential(
+    name="neon-open",
+    secret=KEY,
+    purpose="prepares a database of Neon for logins, with Vault as their administrator",
+    logins=Logins.OPEN,
+)
+ISSUE: Final = Credential(
+    name="neon-issue",
+    secret=KEY,
+    purpose="issues a login to a database of Neon, or ends one",
+    keeps=(LOGIN,),
+    forgets=(LOGIN,),
+    logins=Logins.ISSUE,
+)
+LEND: Final = Credential(
+    name="neon-lend",
+    secret=KEY,
+    purpose="issues a login to a database of Neon",
+    logins=Logins.LEND,
+    longest=31 * 24 * 3600,
+)
+LOOK: Final = Credential(
+    name="neon-look", secret=KEY, purpose="looks which logins there are at Neon", logins=Logins.LOOK
+)
 DELETE_BRANCH: Final = Credential(name="neon-delete-branch", secret=DESTRUCTIVE_KEY, purpose="deletes a branch at Neon")
 
 NEON: Final = Provider(
     name="neon",
     title="Neon",
     url="https://console.neon.tech/api/v2",
-    credentials=(READ, WRITE, KEEP, DELETE_BRANCH),
+    credentials=(READ, WRITE, KEEP, OPEN, ISSUE, LEND, LOOK, DELETE_BRANCH),
     twin=Twin(port=8307, real="PostgreSQL"),
 )

@@ -20,6 +20,7 @@ from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, Unavai
 from connectors.vault.changing import change_text
 from connectors.vault.handover import unseal
 from connectors.vault.kv import read_kv
+from connectors.vault.leases import Lease
 from connectors.vault.metrics import ALARMS, TOKEN_RENEWALS, publish_ttl
 from connectors.vault.once import write_once
 from connectors.vault.step_token import StepToken, step_token
@@ -247,6 +248,33 @@ class VaultSession:
             yield token
         finally:
             await token.release()
+
+    async def lend(
+        self, action: str, provider: str, role: str, *, metadata: Mapping[str, str], ttl: timedelta
+    ) -> Lease:
+        """A login to a database that outlives the step: leased under a token of its own, which nobody keeps.
+
+        Args:
+            action: The token role, as in `neon-lend`.
+            provider: Whose database engine.
+            role: Of that engine; all that it made is ended by its name.
+            metadata: As of a step's token.
+            ttl: How long the login may live.
+
+        Raises:
+            TokenLost: This process's own token is gone.
+            ConnectorError: By the tree. A login whose answer was lost ends with the others of its role.
+        """
+        try:
+            token = await step_token(self._transport, self._token, action, metadata=metadata, ttl=ttl)
+        except AuthDenied as error:
+            await self._still_mine(error)
+            raise
+        try:
+            return await token.databases(provider).lend(role)
+        except BaseException:
+            await token.release()
+            raise
 
     async def _still_mine(self, denied: AuthDenied) -> None:
         """Raise `TokenLost` when Vault does not know this process's token any more."""

@@ -8,20 +8,17 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
 
 import structlog
 from pydantic import SecretStr
 
 from connectors.errors import ConnectorError
+from connectors.vault.databases import Databases
 from connectors.vault.handover import seal
-from connectors.vault.known import known
 from connectors.vault.kv import delete_kv, list_kv, read_kv, write_kv
-from connectors.vault.leases import Lease
 from connectors.vault.metrics import STEP_TOKENS
 from connectors.vault.transport import Transport, fields
 
-_DATABASE: Final = "database"
 _log = structlog.get_logger("banksman.vault")
 
 
@@ -67,24 +64,9 @@ class StepToken:
         """
         return await list_kv(self._transport, self._token, path)
 
-    async def lease(self, role: str) -> Lease:
-        """Credentials of a database role, which end with this token at the latest.
-
-        Not to be retried blindly: every call makes a new database user.
-
-        Raises:
-            ConnectorError: By the tree.
-        """
-        answer = await self._transport.call(
-            f"database credentials of {role!r}",
-            self._token,
-            lambda vault: vault.secrets.database.generate_credentials(name=role, mount_point=_DATABASE),
-        )
-        return Lease(
-            lease_id=fields(answer, "lease_id"),
-            seconds=fields(answer, "lease_duration"),
-            fields=known({name: SecretStr(str(value)) for name, value in fields(answer, "data").items()}),
-        )
+    def databases(self, provider: str) -> Databases:
+        """Vault's database engine of a provider, as far as the action's policy allows it."""
+        return Databases(self._transport, self._token, provider)
 
     async def seal(self, secrets: Mapping[str, SecretStr], *, run: str, ttl: timedelta) -> str:
         """These secrets for one run in the sandbox, as text that may stand in a history; see `handover`.

@@ -19,7 +19,7 @@ import hvac
 from hvac import exceptions
 from pydantic import SecretStr
 
-from deploy.vault.layout import APP_ROLES, DELIVERER, TOKEN_ROLES, TRANSIT_KEYS, policies
+from deploy.vault.layout import APP_ROLES, DELIVERER, ENGINES, TOKEN_ROLES, TRANSIT_KEYS, policies
 from deploy.vault.rights import MOUNT
 
 _KV_PATIENCE: Final = 10.0
@@ -157,6 +157,12 @@ class _Bootstrap:
             present="transit/" in secrets_engines,
             make=lambda: self._client.sys.enable_secrets_engine("transit"),
         )
+        for engine in ENGINES:
+            self._ensure(
+                f"database engine {engine}/",
+                present=f"{engine}/" in secrets_engines,
+                make=lambda engine=engine: self._client.sys.enable_secrets_engine("database", path=engine),
+            )
         self._ensure(
             "AppRole login",
             present="approle/" in auth_methods,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.provider import providers
+from connectors.vault.databases import engine_of
 from deploy.vault import rights
 
 TRANSIT_KEYS: Final = {"approvals": "ed25519", "handover": "aes256-gcm96"}
@@ -81,6 +82,10 @@ TOKEN_ROLES: Final = tuple(
     for provider in providers().values()
     for one in provider.credentials
 )
+ENGINES: Final = tuple(
+    engine_of(provider.name) for provider in providers().values() if any(one.logins for one in provider.credentials)
+)
+"""Vault's database engines, for providers whose databases get logins."""
 DELIVERER: Final = TokenRole(name="deliverer", policy="deliverer", period=3600)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from connectors.provider import Credential, Secret, providers
+from connectors.provider import Credential, Logins, Secret, providers
 from connectors.slack.manifest import APP as SLACK_APP
+from connectors.vault.databases import engine_of
 
 MOUNT: Final = "banksman"
 APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec")
@@ -152,6 +153,12 @@ def _makes(credential: Credential) -> Right:
 
 def step_policy(credential: Credential) -> VaultPolicy:
     """What a token for one step may."""
+    if credential.logins is Logins.LEND:
+        return VaultPolicy(
+            says=f"What a goal was lent by a step that {credential.purpose}: a token that reads one login and lives as "
+            "long as that, for the login ends with it. It reads no secret.",
+            rights=tuple(_logins(credential)),
+        )
     reads = Right(path=f"{MOUNT}/data/{credential.secret.path}", may=("read",))
     seals = (Right(path="transit/encrypt/handover", may=("update",)),) if credential.seals else ()
     keeps = [right for one in credential.keeps for right in _keeps(one)]
@@ -159,8 +166,33 @@ def step_policy(credential: Credential) -> VaultPolicy:
     also = ", and the key that seals it for one run in the sandbox" if credential.seals else ""
     return VaultPolicy(
         says=f"One step that {credential.purpose}: {credential.secret.holds}{also}, for some minutes.",
-        rights=(reads, *seals, *keeps, *forgets),
+        rights=(reads, *seals, *keeps, *forgets, *_logins(credential)),
     )
+
+
+def _logins(credential: Credential) -> Iterator[Right]:
+    """Of Vault's database engine of its provider."""
+    engine = engine_of(credential.provider)
+    match credential.logins:
+        case Logins.OPEN:
+            why = "It makes Vault an administrator of a database, and ends that."
+            yield Right(path=f"{engine}/config", may=("list",), why=why)
+            yield Right(path=f"{engine}/config/+", may=("create", "update", "delete"))
+        case Logins.ISSUE:
+            why = "It says how logins are made, and ends them by what made them, in no other mount."
+            yield Right(path=f"{engine}/roles", may=("list",))
+            yield Right(path=f"{engine}/roles/+", may=("create", "update", "read", "delete"), why=why)
+            gone = "Where a branch is gone, so is what led there."
+            yield Right(path=f"{engine}/config/+", may=("delete",), why=gone)
+            for how in ("revoke-prefix", "revoke-force"):
+                yield Right(path=f"sys/leases/{how}/{engine}/creds/+", may=("update", "sudo"))
+        case Logins.LEND:
+            yield Right(path=f"{engine}/creds/+", may=("read",))
+        case Logins.LOOK:
+            yield Right(path=f"{engine}/roles", may=("list",))
+            yield Right(path=f"{engine}/roles/+", may=("read",))
+        case None:
+            return
 
 
 def _keeps(secret: Secret) -> Iterator[Right]:

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from activities.neon.logins.contracts import DATABASE
+from connectors.neon.purposes import Purpose
 from hitl.hidden import nothing_hidden
 from hitl.protocol import Effect
 from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult
@@ -88,6 +90,44 @@ class DeleteNeonBranchResult(GoalResult):
     name: str | None = Field(default=None, description="What it was called.")
 
 
+class IssueNeonLoginInput(GoalInput):
+    """Issue a login to one database of a Neon branch, which lives for some hours and is ended then."""
+
+    project: ProjectId = Field(description="The project's id, as its settings in Neon's console show it.")
+    branch: BranchName = Field(description="Name or id of the branch.")
+    database: str = Field(pattern=DATABASE, description="Its name, of forty letters, digits, `_` and `-` at most.")
+    purpose: Purpose = Field(
+        default=Purpose.READ,
+        description="`read` every table, `write` rows, too, or `migrate`: change the schema, as its owner may.",
+    )
+    hours: int = Field(default=8, ge=1, le=LONGEST_HOURS, description="Then it is ended.")
+
+    def business_key(self) -> str:
+        """`issue-neon-login/PROJECT/BRANCH/DATABASE/PURPOSE`."""
+        return f"issue-neon-login/{self.project}/{self.branch}/{self.database}/{self.purpose}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"Issue a login to {self.purpose} {self.database} on {self.branch} of the Neon project {self.project}"
+
+
+class IssueNeonLoginResult(GoalResult):
+    """The login, and where it is kept. No password is in it."""
+
+    project: str = Field(description="As it was asked for.")
+    branch: str = Field(description="As it was asked for.")
+    database: str = Field(description="As it was asked for.")
+    purpose: Purpose = Field(description="As it was asked for.")
+    secret: str | None = Field(
+        default=None, description="Where in Vault it is: the fields `uri`, `username` and `password`."
+    )
+    host: str | None = Field(default=None, description="Where the database is reached, directly and not by the pooler.")
+    port: int | None = Field(default=None, description="Where it is reached.")
+    role: str | None = Field(default=None, description="Who connects by it.")
+    expires_at: datetime | None = Field(default=None, description="When it ends by itself.")
+    lease: str | None = Field(default=None, description="What ends it sooner: `banksman leases end LEASE`.")
+
+
 CREATE_NEON_BRANCH: Final = GoalType(
     name="CreateNeonBranch",
     input=CreateNeonBranchInput,
@@ -101,4 +141,11 @@ DELETE_NEON_BRANCH: Final = GoalType(
     result=DeleteNeonBranchResult,
     effect=Effect.DESTRUCTIVE,
     example=DeleteNeonBranchInput(project="shop-quiet-moon-17281", branch="old-idea"),
+)
+ISSUE_NEON_LOGIN: Final = GoalType(
+    name="IssueNeonLogin",
+    input=IssueNeonLoginInput,
+    result=IssueNeonLoginResult,
+    effect=Effect.WRITE,
+    example=IssueNeonLoginInput(project="shop-quiet-moon-17281", branch="main", database="shop"),
 )

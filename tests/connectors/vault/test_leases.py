@@ -28,7 +28,7 @@ DROP: Final = 'DROP ROLE IF EXISTS "{{name}}"'
 # Everybody but the administrator shows a password, as on any server that is reached by network.
 HBA: Final = "local all postgres trust\nlocal all all scram-sha-256\n"
 STEP: Final = """
-path "database/creds/reader" { capabilities = ["read"] }
+path "banksman-neon/creds/reader" { capabilities = ["read"] }
 path "auth/token/revoke-self" { capabilities = ["update"] }
 """
 KEEPER: Final = """
@@ -86,18 +86,16 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 async def transport(house: House, database: Database) -> AsyncIterator[Transport]:
     """A Vault that makes roles in that database, with a token role for the step that may ask for one."""
     admin = house.server.admin
-    if "database/" not in house.server.admin("GET", "sys/mounts"):
-        admin("POST", "sys/mounts/database", {"type": "database"})
     url = f"postgresql://{{{{username}}}}:{{{{password}}}}@/postgres?host={database.folder}"
     connection: Json = {"plugin_name": "postgresql-database-plugin", "connection_url": url, "allowed_roles": ["reader"]}
-    admin("POST", "database/config/shop", {**connection, "username": "postgres", "password": "unused"})
+    admin("POST", "banksman-neon/config/shop", {**connection, "username": "postgres", "password": "unused"})
     role: Json = {
         "creation_statements": [CREATE],
         "revocation_statements": [DROP],
         "default_ttl": "60s",
         "max_ttl": "120s",
     }
-    admin("POST", "database/roles/reader", {"db_name": "shop", **role})
+    admin("POST", "banksman-neon/roles/reader", {"db_name": "shop", **role})
     for name, policy in (("step-reader", STEP), ("keeper", KEEPER)):
         admin("PUT", f"sys/policies/acl/{name}", {"policy": policy})
     fixed: Json = {"orphan": True, "renewable": False, "token_explicit_max_ttl": 120}
@@ -128,23 +126,23 @@ async def ended(database: Database, lease: Lease) -> None:
 
 
 async def test_a_lease_opens_the_database_and_shows_nothing(step: StepToken, database: Database) -> None:
-    lease = await step.lease("reader")
+    lease = await step.databases("neon").lend("reader")
     assert database.opens_for(lease)
     assert 0 < lease.seconds <= 60
-    assert lease.lease_id.startswith("database/creds/reader/")
+    assert lease.lease_id.startswith("banksman-neon/creds/reader/")
     said = f"{lease!r} {lease} {lease.model_dump_json()} {json.dumps(lease.model_dump(mode='json'))}"
     assert lease.fields["password"].get_secret_value() not in said
 
 
 async def test_each_lease_is_a_role_of_its_own(step: StepToken, database: Database) -> None:
-    one, two = await step.lease("reader"), await step.lease("reader")
+    one, two = await step.databases("neon").lend("reader"), await step.databases("neon").lend("reader")
     assert one.fields["username"] != two.fields["username"]
     assert database.knows(one)
     assert database.knows(two)
 
 
 async def test_a_lease_ends_with_its_step(step: StepToken, database: Database) -> None:
-    lease = await step.lease("reader")
+    lease = await step.databases("neon").lend("reader")
     assert database.opens_for(lease)
     await step.release()
     await ended(database, lease)
@@ -154,7 +152,7 @@ async def test_a_lease_ends_with_its_step(step: StepToken, database: Database) -
 async def test_a_lease_is_ended_by_its_id_and_twice_is_harmless(
     step: StepToken, keeper: LeaseKeeper, database: Database
 ) -> None:
-    kept, other = await step.lease("reader"), await step.lease("reader")
+    kept, other = await step.databases("neon").lend("reader"), await step.databases("neon").lend("reader")
     await keeper.revoke(other.lease_id)
     await keeper.revoke(other.lease_id)
     assert not database.knows(other)
@@ -162,7 +160,7 @@ async def test_a_lease_is_ended_by_its_id_and_twice_is_harmless(
 
 
 async def test_a_lease_is_renewed_up_to_its_maximum(step: StepToken, keeper: LeaseKeeper) -> None:
-    lease = await step.lease("reader")
+    lease = await step.databases("neon").lend("reader")
     assert 60 < await keeper.renew(lease.lease_id, seconds=3600) <= 120
     await keeper.revoke(lease.lease_id)
     with pytest.raises(InvalidRequest):
@@ -172,7 +170,7 @@ async def test_a_lease_is_renewed_up_to_its_maximum(step: StepToken, keeper: Lea
 async def test_a_renewed_lease_ends_with_its_step_whatever_it_shows(
     step: StepToken, keeper: LeaseKeeper, database: Database
 ) -> None:
-    lease = await step.lease("reader")
+    lease = await step.databases("neon").lend("reader")
     await keeper.renew(lease.lease_id, seconds=3600)
     await step.release()
     await ended(database, lease)
@@ -180,11 +178,11 @@ async def test_a_renewed_lease_ends_with_its_step_whatever_it_shows(
 
 async def test_a_role_that_the_step_may_not_ask_for_is_refused(step: StepToken) -> None:
     with pytest.raises(AuthDenied):
-        await step.lease("writer")
+        await step.databases("neon").lend("writer")
 
 
 async def test_a_step_cannot_end_or_renew_leases_by_their_id(step: StepToken, transport: Transport) -> None:
-    lease = await step.lease("reader")
+    lease = await step.databases("neon").lend("reader")
     itself = LeaseKeeper(transport, step._token)
     with pytest.raises(AuthDenied):
         await itself.revoke(lease.lease_id)

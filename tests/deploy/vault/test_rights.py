@@ -3,11 +3,13 @@
 import pytest
 
 from connectors import provider
-from connectors.provider import Credential, ManifestError, Provider, Secret, Twin, contradictions, providers
+from connectors.provider import Credential, Logins, ManifestError, Provider, Secret, Twin, contradictions, providers
 from deploy.vault.rights import APP_ROLES, files, rights, step_policy
 
 DESTRUCTIVE = "destructive"
 SECRET = Secret(path="x/key", holds="a key")
+OURS = ("banksman/", "transit/")
+ENGINE = "banksman-x"
 
 
 def test_the_files_are_what_is_derived() -> None:
@@ -34,7 +36,10 @@ def test_the_destructive_role_makes_these_and_no_other() -> None:
 def test_a_token_of_a_step_reads_its_one_secret() -> None:
     for found in providers().values():
         for one in found.credentials:
-            paths = [right.path for right in rights()[f"step-{one.name}"].rights]
+            paths = [right.path for right in rights()[f"step-{one.name}"].rights if right.path.startswith(OURS)]
+            if one.logins is Logins.LEND:
+                assert paths == []
+                continue
             sealed = ["transit/encrypt/handover"] if one.seals else []
             kept = [f"banksman/data/{kept.path}" for kept in one.keeps]
             forgotten = [f"banksman/metadata/{kept.path}" for kept in one.forgets]
@@ -63,6 +68,33 @@ def test_a_step_lists_only_what_lies_below_a_name() -> None:
         ("banksman/metadata/x/made/+/", ("list",)),
     ]
     assert contradictions([Provider(name="x", title="X", credentials=(keeper, forgetter))]) == []
+
+
+@pytest.mark.parametrize(
+    ("logins", "reaches"),
+    [
+        (None, []),
+        (Logins.OPEN, [(f"{ENGINE}/config", "list"), (f"{ENGINE}/config/+", "create update delete")]),
+        (
+            Logins.ISSUE,
+            [
+                (f"{ENGINE}/roles", "list"),
+                (f"{ENGINE}/roles/+", "create update read delete"),
+                (f"{ENGINE}/config/+", "delete"),
+                (f"sys/leases/revoke-prefix/{ENGINE}/creds/+", "update sudo"),
+                (f"sys/leases/revoke-force/{ENGINE}/creds/+", "update sudo"),
+            ],
+        ),
+        (Logins.LEND, [(f"{ENGINE}/creds/+", "read")]),
+        (Logins.LOOK, [(f"{ENGINE}/roles", "list"), (f"{ENGINE}/roles/+", "read")]),
+    ],
+)
+def test_what_a_step_may_in_the_database_engine_is_its_part_of_its_providers(
+    logins: Logins | None, reaches: list[tuple[str, str]]
+) -> None:
+    policy = step_policy(Credential(name="x-do", secret=SECRET, purpose="does", logins=logins))
+    assert [(one.path, " ".join(one.may)) for one in policy.rights if not one.path.startswith(OURS)] == reaches
+    assert any(one.path == "banksman/data/x/key" for one in policy.rights) is (logins is not Logins.LEND)
 
 
 @pytest.mark.parametrize(

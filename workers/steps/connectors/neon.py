@@ -1,7 +1,9 @@
-"""Steps that read at Neon, and that make branches there."""
+"""Steps that read at Neon, and that make branches and logins there."""
 
 from collections.abc import Sequence
 
+from activities.neon.logins.issuing import NeonIssuing
+from activities.neon.logins.opening import NeonOpening
 from activities.neon.looking import NeonLooking
 from activities.neon.making import NeonMaking
 from connectors.neon.manifest import NEON
@@ -11,4 +13,9 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     url = means.settings.url_of(NEON)
-    return (NeonLooking(means.vault, base_url=url), NeonMaking(means.vault, base_url=url))
+    return (
+        NeonLooking(means.vault, base_url=url),
+        NeonMaking(means.vault, base_url=url),
+        NeonOpening(means.vault, base_url=url),
+        NeonIssuing(means.vault, base_url=url),
+    )

@@ -1,0 +1,1 @@
+"""Logins of Neon's databases that live for hours."""

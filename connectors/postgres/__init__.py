@@ -1,0 +1,1 @@
+"""PostgreSQL, as whoever has a connection string is let in."""

@@ -1,0 +1,277 @@
+"""Logins to a database: what each may do, that each ends wherever it is known, and whatever went wrong before."""
+
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from activities.leases.contracts import ListLeased
+from activities.neon.logins.contracts import FIND_LOGINS, IssueLogin, OpenDatabase
+from activities.neon.logins.means import role_name
+from activities.secrets import step_metadata
+from connectors.creation import mark
+from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
+from connectors.neon.manifest import LEND, NEON
+from connectors.neon.purposes import Purpose
+from connectors.neon.twin.postgres import find_programs
+from tests.activities.github.at_work import at_work
+from tests.activities.neon.lending import GOAL, REFUSED, Bank, lending, told
+from tests.connectors.neon.at_neon import MAIN, OLD_IDEA, PROJECT, psql
+from tests.connectors.vault.server import House, VaultServer
+
+pytestmark = pytest.mark.timeout(180)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    server = VaultServer.start(tmp_path_factory.mktemp("vault"))
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture
+async def bank(vault_server: VaultServer, tmp_path: Path) -> AsyncIterator[Bank]:
+    vault = await House.build(vault_server)
+    async with lending(vault, tmp_path) as bank:
+        bank.asked("CREATE TABLE orders AS SELECT 1 AS id; CREATE SCHEMA app; CREATE TABLE app.carts (id serial)")
+        yield bank
+        for role in bank.listed("banksman-neon/roles"):
+            vault.server.admin("PUT", f"sys/leases/revoke-force/banksman-neon/creds/{role}")
+            vault.server.admin("DELETE", f"banksman-neon/roles/{role}")
+    await vault.close()
+
+
+@pytest.fixture(params=["pginstall18", "pginstall"], ids=["PostgreSQL 18", "PostgreSQL 16"])
+def release(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("connectors.neon.twin.postgres._IN_WHEEL", (request.param,))
+    return str(request.param)
+
+
+MAY = {
+    "SELECT count(*) FROM orders, app.carts": {Purpose.READ, Purpose.WRITE, Purpose.MIGRATE},
+    "INSERT INTO app.carts DEFAULT VALUES": {Purpose.WRITE, Purpose.MIGRATE},
+    "ALTER TABLE orders ADD COLUMN total int": {Purpose.MIGRATE},
+    "CREATE TABLE app.made (id int)": {Purpose.MIGRATE},
+    "CREATE ROLE other": set[Purpose](),
+    "SET ROLE shop_owner": set[Purpose](),
+    "SET ROLE banksman_vault_shop": set[Purpose](),
+}
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_a_login_may_what_its_purpose_says_and_leaves_nothing(release: str, bank: Bank, purpose: Purpose) -> None:
+    assert release.removeprefix("pginstall") in {bank.asked("SHOW server_version").split(".")[0], ""}
+    issued = await bank.issue(purpose)
+    uri = bank.kept(issued)
+    for sql, allowed in MAY.items():
+        if purpose in allowed:
+            psql(uri, sql)
+        else:
+            with pytest.raises(REFUSED):
+                psql(uri, sql)
+    if purpose is Purpose.MIGRATE:  # what it owns by itself is given back, too
+        psql(uri, "RESET ROLE; CREATE TABLE own (id int)")
+        bank.asked("ALTER TABLE orders ADD COLUMN by_owner int; INSERT INTO app.made VALUES (1)")
+    await bank.end(purpose)
+    assert bank.clean(purpose)
+    with pytest.raises(REFUSED):
+        psql(uri, "SELECT 1")
+    assert bank.asked("SELECT datdba::regrole FROM pg_database WHERE datname = 'shop'") == "shop_owner"
+    if purpose is Purpose.MIGRATE:
+        bank.asked("DROP TABLE own; DROP TABLE app.made; DROP TABLE orders")
+
+
+async def test_neither_the_answer_nor_vaults_roles_show_a_password(bank: Bank) -> None:
+    issued = await bank.issue()
+    uri = bank.kept(issued)
+    password = uri.split(":")[2].split("@")[0]
+    said = told(issued, await bank.end(), bank.vault.server.data(f"banksman-neon/config/{connection()}"))
+    assert password not in said
+    assert issued.role.startswith(f"v-{role_name(Purpose.READ, mark(GOAL))}-")
+    assert issued.expires_at <= datetime.now(UTC) + HOUR
+
+
+def connection(branch: str = MAIN) -> str:
+    return f"{PROJECT}.{branch}.shop"
+
+
+async def test_what_is_connected_is_cut_off(bank: Bank) -> None:
+    uri = bank.kept(await bank.issue())
+    waiting = _sleeping(uri)
+    try:
+        await bank.end()
+        assert waiting.wait(timeout=60) != 0
+    finally:
+        waiting.kill()
+        waiting.wait()
+
+
+def _sleeping(uri: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([find_programs().folder / "psql", uri, "-c", "SELECT pg_sleep(300)"])
+
+
+async def test_a_second_attempt_leaves_one_login_whatever_the_first_was_issued(bank: Bank) -> None:
+    lost = bank.kept(await bank.issue())
+    role = role_name(Purpose.READ, mark(GOAL))
+    await at_work("neon.issue_login").run(_lend, bank, role)  # and the worker is killed before it has kept it
+    assert len(bank.logins()) == 2
+    issued = await bank.issue_only(attempt=2)
+    assert bank.logins() == [issued.role]
+    assert psql(bank.kept(issued), "SELECT 1") == "1"
+    with pytest.raises(REFUSED):
+        psql(lost, "SELECT 1")
+
+
+async def _lend(bank: Bank, role: str) -> None:
+    await bank.session.lend(LEND.name, NEON.name, role, metadata=step_metadata(), ttl=HOUR)
+
+
+async def test_a_login_that_a_killed_worker_was_issued_ends_with_its_lease(bank: Bank) -> None:
+    await bank.issue()
+    await at_work("neon.issue_login").run(_lend, bank, role_name(Purpose.READ, mark(GOAL)))
+    assert await bank.there()
+    await bank.end()
+    assert bank.clean()
+    assert not await bank.there()
+    await bank.end()  # twice is fine
+
+
+async def test_a_sealed_vault_ends_it_when_it_is_unsealed(bank: Bank) -> None:
+    uri = bank.kept(await bank.issue())
+    bank.vault.server.seal()
+    with pytest.raises(Unavailable, match="sealed"):
+        await bank.end()
+    with pytest.raises(Unavailable, match="sealed"):
+        await bank.there()
+    bank.vault.server.unseal()
+    assert await bank.there()
+    assert psql(uri, "SELECT 1") == "1"
+    await bank.end()
+    assert bank.clean()
+
+
+async def test_what_vault_cannot_end_the_owner_does_and_vault_forgets_it(bank: Bank) -> None:
+    issued = await bank.issue()
+    bank.asked("ALTER ROLE banksman_vault_shop PASSWORD 'another'")
+    assert (await bank.end()).dropped == (issued.role,)
+    assert bank.clean()
+
+
+async def test_what_somebody_let_vault_forget_is_still_there_until_it_is_ended(bank: Bank) -> None:
+    issued = await bank.issue()
+    role = role_name(Purpose.READ, mark(GOAL))
+    bank.asked("ALTER ROLE banksman_vault_shop PASSWORD 'another'")  # Vault tries, and gives up
+    bank.vault.server.admin("PUT", f"sys/leases/revoke-force/banksman-neon/creds/{role}")
+    bank.vault.server.admin("DELETE", f"banksman-neon/roles/{role}")
+    assert bank.logins() == [issued.role]
+    assert await bank.there()
+    await bank.end()
+    assert not await bank.there()
+
+
+async def test_with_its_branch_a_login_is_gone_and_vault_forgets_all_of_it(bank: Bank) -> None:
+    await bank.issue(branch=OLD_IDEA)
+    bank.neon.ask("DELETE", f"/branches/{OLD_IDEA}")
+    assert await bank.there(branch=OLD_IDEA)
+    await bank.end(branch=OLD_IDEA)
+    assert not await bank.there(branch=OLD_IDEA)
+    assert bank.leases() == []
+    assert connection(OLD_IDEA) not in bank.listed("banksman-neon/config")
+
+
+async def test_a_branch_is_swept_of_its_parents_logins_and_keeps_its_own(bank: Bank) -> None:
+    parents = await bank.issue()
+    made = bank.neon.ask("POST", "/branches", json={"branch": {"name": "child"}, "endpoints": [{"type": "read_write"}]})
+    child = str(made["branch"]["id"])
+    async with bank.neon.project() as project:
+        await project.ready(await project.by_id(child))
+    assert bank.logins(child) == [parents.role]
+    own = await bank.issue(Purpose.WRITE, branch=child, goal="another")
+    assert await bank.sweep(child) == (parents.role,)
+    assert bank.logins(child) == [own.role]
+    assert psql(bank.kept(own), "SELECT 1") == "1"
+    assert bank.logins() == [parents.role]  # of the parent it is still somebody's
+    assert await bank.sweep() == ()
+
+
+async def test_a_restore_that_brings_a_login_back_is_swept(bank: Bank) -> None:
+    await bank.issue()
+    branch = f"/branches/{MAIN}"
+    bank.neon.ask("POST", f"{branch}/snapshot", params={"name": "before"})
+    async with bank.neon.project() as project:
+        await project.ready(await project.by_id(MAIN))
+        [snapshot] = bank.neon.ask("GET", "/snapshots")["snapshots"]
+        await bank.end()
+        assert bank.logins() == []
+        restored = bank.neon.ask("POST", f"/snapshots/{snapshot['id']}/restore", json={"name": "restored"})
+        id_ = str(restored["branch"]["id"])
+        await project.ready(await project.by_id(id_))
+        await project.compute(await project.by_id(id_))
+    assert len(bank.logins(id_)) == 1
+    assert len(await bank.sweep(id_)) == 1
+    assert bank.logins(id_) == []
+
+
+async def test_all_that_vault_makes_logins_for_is_found_page_by_page(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.neon.logins.issuing._PAGE", 1)
+    await bank.issue()
+    await bank.issue(Purpose.WRITE, goal="another")
+    bank.vault.server.admin("POST", "banksman-neon/roles/somebody", {"db_name": "x", "creation_statements": ["x"]})
+    found, after = list[str](), ""
+    while True:
+        page = await at_work(FIND_LOGINS.name).run(bank.issuing.find_logins, ListLeased(after=after))
+        found += [one.mark for one in page.found]
+        if not (after := page.after):
+            break
+    assert sorted(found) == sorted([mark(GOAL), mark("another")])
+
+
+async def test_what_there_is_not_and_what_would_end_at_once_is_told(bank: Bank) -> None:
+    with pytest.raises(NotFound, match="no branch 'br-none'"):
+        await bank.open(branch="br-none")
+    soon = IssueLogin(project=PROJECT, branch=MAIN, database="shop", purpose=Purpose.READ, ends_at=datetime.now(UTC))
+    with pytest.raises(InvalidRequest, match="choose a later end"):
+        await at_work("neon.issue_login").run(bank.issuing.issue_login, soon)
+    with pytest.raises(ValueError, match="database"):
+        OpenDatabase(project=PROJECT, branch=MAIN, database="a.b", purpose=Purpose.READ)
+
+
+async def test_no_step_reaches_more_of_the_engine_than_its_part(bank: Bank) -> None:
+    await bank.issue()
+    role = role_name(Purpose.READ, mark(GOAL))
+    metadata = {"workflow_id": GOAL}
+    for action in ("neon-open", "neon-issue", "neon-lend", "neon-look"):
+        async with bank.session.step(action, metadata=metadata, ttl=HOUR / 6) as token:
+            engine, another = token.databases("neon"), token.databases("upstash")
+            attempts = {
+                "config": engine.connections,
+                "roles": engine.roles,
+                "lend": lambda: engine.lend(role),
+                "end": lambda: engine.end("another"),
+                "key": lambda: token.read("neon/key"),
+                "login": lambda: token.read(f"neon/logins/{mark(GOAL)}"),
+                "elsewhere": lambda: another.end("web"),
+            }
+            assert {name for name, attempt in attempts.items() if await _may(attempt)} == REACHES[action]
+
+
+REACHES = {
+    "neon-open": {"config", "key"},
+    "neon-issue": {"roles", "end", "key"},
+    "neon-lend": {"lend"},
+    "neon-look": {"roles", "key"},
+}
+
+
+async def _may(attempt: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await attempt()
+    except AuthDenied:
+        return False
+    return True
