@@ -109,7 +109,11 @@ class Bank:
 
     def kept(self, issued: LoginIssued) -> str:
         """The connection string that Vault keeps."""
-        data = self.vault.server.data(issued.secret.replace("banksman/", "banksman/data/", 1))
+        return self.kept_at(issued.secret)
+
+    def kept_at(self, secret: str) -> str:
+        """The connection string at a path."""
+        data = self.vault.server.data(secret.replace("banksman/", "banksman/data/", 1))
         return str(cast("Json", data["data"])["uri"])
 
     def leases(self, purpose: Purpose = Purpose.READ, goal: str = GOAL) -> list[str]:

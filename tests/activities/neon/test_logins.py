@@ -17,6 +17,7 @@ from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
 from connectors.neon.manifest import LEND, NEON
 from connectors.neon.purposes import Purpose
 from connectors.neon.twin.postgres import find_programs
+from connectors.vault.step_token import StepToken
 from tests.activities.github.at_work import at_work
 from tests.activities.neon.lending import GOAL, REFUSED, Bank, lending, told
 from tests.connectors.neon.at_neon import MAIN, OLD_IDEA, PROJECT, psql
@@ -248,17 +249,8 @@ async def test_no_step_reaches_more_of_the_engine_than_its_part(bank: Bank) -> N
     metadata = {"workflow_id": GOAL}
     for action in ("neon-open", "neon-issue", "neon-lend", "neon-look"):
         async with bank.session.step(action, metadata=metadata, ttl=HOUR / 6) as token:
-            engine, another = token.databases("neon"), token.databases("upstash")
-            attempts = {
-                "config": engine.connections,
-                "roles": engine.roles,
-                "lend": lambda: engine.lend(role),
-                "end": lambda: engine.end("another"),
-                "key": lambda: token.read("neon/key"),
-                "login": lambda: token.read(f"neon/logins/{mark(GOAL)}"),
-                "elsewhere": lambda: another.end("web"),
-            }
-            assert {name for name, attempt in attempts.items() if await _may(attempt)} == REACHES[action]
+            may = {name for name, attempt in _attempts(token, role).items() if await _may(attempt)}
+        assert may == REACHES[action]
 
 
 REACHES = {
@@ -267,6 +259,19 @@ REACHES = {
     "neon-lend": {"lend"},
     "neon-look": {"roles", "key"},
 }
+
+
+def _attempts(token: StepToken, role: str) -> dict[str, Callable[[], Awaitable[object]]]:
+    engine, another = token.databases("neon"), token.databases("upstash")
+    return {
+        "config": engine.connections,
+        "roles": engine.roles,
+        "lend": lambda: engine.lend(role),
+        "end": lambda: engine.end("another"),
+        "key": lambda: token.read("neon/key"),
+        "login": lambda: token.read(f"neon/logins/{mark(GOAL)}"),
+        "elsewhere": lambda: another.end("web"),
+    }
 
 
 async def _may(attempt: Callable[[], Awaitable[object]]) -> bool:

@@ -27,7 +27,7 @@ from workflows.leases.contracts import TELL_LEASE, LeaseResult, TellLease, ToldL
 TOLD = ToldLease(channel="C0OPS", ts="1.0")
 
 
-class _Mapping(Interceptor):
+class Mapping(Interceptor):
     """Errors as the guard maps them, and nothing else of the guard."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
@@ -76,7 +76,7 @@ class Place:
         steps = [*implemented(self.machines), *implemented(looking)]
         workers = [
             Worker(self.client, task_queue=TaskQueue.GOALS, workflows=[*WORKFLOWS, UseMachineWorkflow]),
-            Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=steps, interceptors=[_Mapping()]),
+            Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=steps, interceptors=[Mapping()]),
         ]
         if gateway:
             queues = (TaskQueue.POSTS, TaskQueue.HITL)

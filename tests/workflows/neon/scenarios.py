@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from activities.guard.error_types import ErrorType, application_error
+from activities.leases.contracts import LeaseStanding
 from activities.neon.contracts import (
     CREATE_BRANCH,
     KEEP_CONNECTION,
@@ -10,15 +11,39 @@ from activities.neon.contracts import (
     ConnectionKept,
     NeonBranchCreated,
 )
+from activities.neon.logins.contracts import (
+    CHECK_LOGIN,
+    END_LOGIN,
+    ISSUE_LOGIN,
+    OPEN_DATABASE,
+    SWEEP_LOGINS,
+    DatabaseOpened,
+    LoginEnded,
+    LoginIssued,
+    LoginsSwept,
+)
 from tests.workflows.neon.deleting import GONE, SEEN, Approved
 from tests.workflows.played import Played
-from workflows.neon.goals import CREATE_NEON_BRANCH, DELETE_NEON_BRANCH
+from workflows.neon.goals import CREATE_NEON_BRANCH, DELETE_NEON_BRANCH, ISSUE_NEON_LOGIN
 
 END = datetime(2026, 12, 1, tzinfo=UTC)
 CREATED = NeonBranchCreated(id="br-1", name="try-it", parent_id="br-0", endpoint="ep-1", expires_at=END)
 KEPT = ConnectionKept(
     host="ep-1.neon.tech", port=5432, database="shop", role="shop_owner", secret="banksman/neon/connections/br-1"
 )
+MAIN_SEEN = SEEN.model_copy(update={"id": "br-0", "name": "main", "parent": None, "default": True})
+SWEPT = LoginsSwept()
+OPENED = DatabaseOpened(host="ep-0.neon.tech", port=5432, database="shop")
+ISSUED = LoginIssued(
+    secret="banksman/neon/logins/banksman-0123456789abcdef",
+    host="ep-0.neon.tech",
+    port=5432,
+    database="shop",
+    role="v-read-banksman-0123456789abcdef-a1b2c3d4",
+    expires_at=END,
+)
+ENDED, NOT_THERE = LoginEnded(), LeaseStanding(there=False)
+LOOKED = {LOOK_AT_BRANCH: [MAIN_SEEN], SWEEP_LOGINS: [SWEPT], END_LOGIN: [ENDED], CHECK_LOGIN: [NOT_THERE]}
 DENIED = application_error(ErrorType.POLICY_DENIED, "the project is not to be touched")
 AWAY = application_error(ErrorType.UNAVAILABLE, "Neon does not answer")
 
@@ -32,6 +57,18 @@ SCENARIOS = (
     Played(
         goal=CREATE_NEON_BRANCH, name="denied-half-way", answers={CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [DENIED]}
     ),
+    Played(goal=ISSUE_NEON_LOGIN, name="completed", answers={**LOOKED, OPEN_DATABASE: [OPENED], ISSUE_LOGIN: [ISSUED]}),
+    Played(
+        goal=ISSUE_NEON_LOGIN,
+        name="outage-waited-out",
+        answers={**LOOKED, OPEN_DATABASE: [AWAY, OPENED], ISSUE_LOGIN: [AWAY, ISSUED]},
+    ),
+    Played(
+        goal=ISSUE_NEON_LOGIN,
+        name="denied-half-way",
+        answers={**LOOKED, OPEN_DATABASE: [OPENED], ISSUE_LOGIN: [DENIED]},
+    ),
+    Played(goal=ISSUE_NEON_LOGIN, name="not-there", answers={LOOK_AT_BRANCH: [GONE]}),
     Played(goal=DELETE_NEON_BRANCH, name="not-there", answers={LOOK_AT_BRANCH: [GONE]}),
     Played(goal=DELETE_NEON_BRANCH, name="denied", answers={LOOK_AT_BRANCH: [DENIED]}),
     Approved(goal=DELETE_NEON_BRANCH, name="approved", answers={}),
