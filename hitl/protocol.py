@@ -142,7 +142,9 @@ class PolicyContext(BaseModel):
     cost: int | None = Field(default=None, ge=0, description="Whole US dollars that it costs at most in a month.")
     repository_owner: str | None = Field(default=None, description="Owner of the repository, as in OWNER/NAME.")
     repository_name: str | None = Field(default=None, description="Name of the repository, as in OWNER/NAME.")
-    purpose: str | None = Field(default=None, description="Why a command in the sandbox needs a network.")
+    purpose: str | None = Field(
+        default=None, description="Why a command in the sandbox needs a network, or what a login is for."
+    )
 
     @classmethod
     def of_repository(cls, full_name: str) -> "PolicyContext":

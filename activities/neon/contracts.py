@@ -1,16 +1,21 @@
 """Steps on Neon, as goals ask for them. A password is in none of them: what opens a branch goes to Vault."""
 
-from datetime import datetime
+import shlex
+from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from activities.guard.granted import GrantedRequest
+from activities.leases.contracts import LeasedPage, LeaseStanding, ListLeased
+from activities.leases.kinds import LeaseKind
 from activities.step import Step
 from activities.step_end import ApprovedAnswer
 from connectors.neon import manifest
 from hitl.approval.plan import PlanParameters
 from hitl.protocol import Effect, PolicyContext
+
+LONGEST_BRANCH: Final = timedelta(days=30)
 
 
 class NeonRequest(BaseModel):
@@ -45,6 +50,7 @@ class NeonBranchSeen(BaseModel):
     size: int | None = Field(default=None, description="Bytes of its data.")
     created_at: datetime | None = None
     expires_at: datetime | None = Field(default=None, description="When Neon deletes it by itself.")
+    mark: str = Field(default="", description="Of the goal that made it; empty where none of ours did.")
 
 
 class CreateNeonBranchRequest(NeonRequest):
@@ -90,6 +96,7 @@ class ForgetConnectionRequest(NeonRequest):
     """Whose connection to remove; `branch` is its id."""
 
     branch: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$", description="Its id.")
+    mark: str = Field(default="", pattern=r"^[a-z0-9-]{0,60}$", description="Of the goal that made it.")
 
 
 class ConnectionForgotten(BaseModel):
@@ -98,6 +105,41 @@ class ConnectionForgotten(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     secret: str = Field(description="Where in Vault nothing is any more.")
+
+
+class LeasedBranch(BaseModel):
+    """What names a branch that a goal made: its project, and the mark that it carries there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project: str = Field(pattern=r"^[a-z0-9-]{1,60}$", description="Its id.")
+    mark: str = Field(pattern=r"^banksman-[0-9a-f]{16}$")
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext(account=self.project, resource=self.mark)
+
+
+class ProlongBranch(LeasedBranch):
+    """How long it is to live."""
+
+    until: AwareDatetime
+
+
+class BranchProlonged(BaseModel):
+    """How long it lives."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    until: AwareDatetime
+
+
+class BranchEnded(BaseModel):
+    """What was deleted."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    ids: tuple[str, ...] = Field(default=(), description="By these ids it can be had back for a week.")
 
 
 class DeleteNeonBranchParameters(PlanParameters):
@@ -148,4 +190,34 @@ DELETE_BRANCH: Final = Step(
     response=NeonBranchDeleted,
     effect=Effect.DESTRUCTIVE,
     credential=manifest.DELETE_BRANCH,
+)
+FIND_BRANCHES: Final = Step(
+    name="neon.find_branches", request=ListLeased, response=LeasedPage, effect=Effect.READ, credential=manifest.READ
+)
+CHECK_BRANCH: Final = Step(
+    name="neon.check_branch", request=LeasedBranch, response=LeaseStanding, effect=Effect.READ, credential=manifest.READ
+)
+PROLONG_BRANCH: Final = Step(
+    name="neon.prolong_branch",
+    request=ProlongBranch,
+    response=BranchProlonged,
+    effect=Effect.WRITE,
+    credential=manifest.WRITE,
+)
+END_BRANCH: Final = Step(
+    name="neon.end_branch", request=LeasedBranch, response=BranchEnded, effect=Effect.WRITE, credential=manifest.END
+)
+
+NEON_BRANCH: Final = LeaseKind(
+    name="neon-branch",
+    title="database branch",
+    place=LeasedBranch,
+    find=FIND_BRANCHES,
+    check=CHECK_BRANCH,
+    end=END_BRANCH,
+    extend=PROLONG_BRANCH,
+    by_hand=lambda place: (
+        f"neonctl branches list --project-id {shlex.quote(place.project)}  # and delete the one marked {place.mark}"
+    ),
+    longest=LONGEST_BRANCH,
 )

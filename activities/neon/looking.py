@@ -28,7 +28,8 @@ class NeonLooking:
         """
         async with secret_for_step(self._vault, READ) as fields, self._api.open(credential(fields)) as session:
             project = NeonProject(session, request.project)
-            seen, all_of_it = await project.look(), await project.branches()
+            seen, marked = await project.look(), await project.marked_branches()
+        all_of_it, marks = [one for one, _ in marked], {one.id: mark for one, mark in marked}
         names = {one.id: one.name for one in all_of_it}
         found = next((one for one in all_of_it if one.id == request.branch), None)
         found = found or next((one for one in all_of_it if one.name == request.branch), None)
@@ -45,4 +46,5 @@ class NeonLooking:
             size=found.logical_size,
             created_at=found.created_at,
             expires_at=found.expires_at,
+            mark=marks[found.id],
         )

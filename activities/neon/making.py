@@ -86,7 +86,9 @@ class NeonMaking:
                 project = NeonProject(session, request.project)
                 branch = await project.by_id(request.branch)
                 uri = await project.connection(branch, database=request.database)
-            kept = await keeper.keep(CONNECTION, {"uri": uri}, branch.id)
+                marks = {one.id: mark for one, mark in await project.marked_branches()}
+            # By the mark, which is known before the branch is and after it is gone: so its lease finds what to forget.
+            kept = await keeper.keep(CONNECTION, {"uri": uri}, marks.get(branch.id) or branch.id)
         told = urlsplit(uri.get_secret_value())
         if not told.hostname or not told.username:
             raise MalformedAnswer(f"Neon's connection string of {branch.name!r} names no host or no role")
@@ -108,8 +110,10 @@ class NeonMaking:
         async with keeper_for_step(self._vault, KEEP) as keeper:
             async with self._api.open(credential(keeper.fields)) as session:
                 await _require_gone(NeonProject(session, request.project), request.branch)
-            await keeper.forget(CONNECTION, request.branch)
-        return ConnectionForgotten(secret=f"{MOUNT}/{CONNECTION.at(request.branch)}")
+            names = [request.branch, *([request.mark] if request.mark else [])]
+            for name in names:
+                await keeper.forget(CONNECTION, name)
+        return ConnectionForgotten(secret=f"{MOUNT}/{CONNECTION.at(names[-1])}")
 
 
 async def _require_gone(project: NeonProject, branch: str) -> None:

@@ -48,6 +48,7 @@ from connectors.neon.operations import (
     LIST_BRANCHES,
     LIST_DATABASES,
     LIST_OPERATIONS,
+    LIST_PROJECTS,
     UPDATE_BRANCH,
 )
 
@@ -64,6 +65,8 @@ DIALECT: Final = Dialect(
 """700 requests a minute, and 40 a second of one route. A branch takes a while to be made before the answer comes."""
 
 _PAGE: Final = 100
+_PROJECTS: Final = 10
+"""Of a page: each of them is asked for its branches by whoever looks for those of ours."""
 _PAUSE: Final = 1.0
 _PATIENCE: Final = timedelta(minutes=3)
 """For operations of one change, or of the project's others. What takes longer is waited for by another attempt."""
@@ -79,6 +82,18 @@ def credential(fields: Mapping[str, SecretStr]) -> httpx.Auth:
     if "key" not in fields:
         raise AuthDenied(f"Vault's secret {KEY.path!r} lacks 'key': put it there")
     return HeaderAuth({"Authorization": f"Bearer {fields['key'].get_secret_value()}"})
+
+
+async def projects(session: Session, *, after: str = "") -> tuple[Sequence[Project], str]:
+    """A page of the organisation's projects, and where the next one begins; empty where there is none.
+
+    Raises:
+        ConnectorError: By the tree.
+    """
+    query = {"limit": str(_PROJECTS)} | ({"cursor": after} if after else {})
+    page = await session.ask(Call(LIST_PROJECTS, "the projects", query=query))
+    more = page.pagination.cursor if page.pagination is not None and page.projects else ""
+    return page.projects, more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +143,27 @@ class NeonProject:
         Raises:
             ConnectorError: By the tree.
         """
-        return [one async for page in self._branches() for one in page.branches]
+        return [one for one, _ in await self.marked_branches()]
+
+    async def marked_branches(self) -> list[tuple[Branch, str]]:
+        """All of its branches, each with the mark of the goal that made it; empty where none of ours did.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        return [
+            (one, page.annotations[one.id].value.get(MARK, "") if one.id in page.annotations else "")
+            async for page in self._branches()
+            for one in page.branches
+        ]
+
+    async def marked(self, mark: str) -> Sequence[Branch]:
+        """Those with this mark.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        return [one for one, found in await self.marked_branches() if found == mark]
 
     async def branch(self, name: str) -> Branch:
         """The one of that name or id.
@@ -159,7 +194,7 @@ class NeonProject:
         """How a branch is found and made, with its compute."""
         return Creation(
             what=f"a branch {wanted.name!r}",
-            find=self._marked,
+            find=self.marked,
             create=lambda mark: self._create(wanted, mark),
             id_of=lambda one: one.id,
             shows_within=_SHOWS_WITHIN,
@@ -315,14 +350,6 @@ class NeonProject:
         )
         what = f"a branch {wanted.name!r}"
         return (await self.change(Call(CREATE_BRANCH, what, path={"project_id": self.id}, body=body))).branch
-
-    async def _marked(self, mark: str) -> Sequence[Branch]:
-        return [
-            one
-            async for page in self._branches()
-            for one in page.branches
-            if one.id in page.annotations and page.annotations[one.id].value.get(MARK) == mark
-        ]
 
     async def _branches(self) -> AsyncGenerator[Branches]:
         query = {"limit": str(_PAGE), "sort_by": "created_at", "sort_order": "asc"}

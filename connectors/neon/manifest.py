@@ -11,7 +11,7 @@ KEY: Final = Secret(path="neon/key", holds="the API key that looks at projects a
 DESTRUCTIVE_KEY: Final = Secret(
     path="neon/destructive-key", holds="the API key that branches are deleted with", destroys=True
 )
-CONNECTION: Final = Secret(path="neon/connections/+", holds="how one connects to a branch, by the branch's id")
+CONNECTION: Final = Secret(path="neon/connections/+", holds="how one connects to a branch, by its goal's mark")
 LOGIN: Final = Secret(path="neon/logins/+", holds="a login to a database of a branch, by the mark of its goal")
 READ: Final = Credential(name="neon-read", secret=KEY, purpose="reads at Neon")
 WRITE: Final = Credential(name="neon-write", secret=KEY, purpose="makes branches at Neon")
@@ -21,6 +21,14 @@ KEEP: Final = Credential(
     purpose="keeps the connection to a branch of Neon, or removes that of a deleted one",
     keeps=(CONNECTION,),
     forgets=(CONNECTION,),
+)
+END: Final = Credential(
+    name="neon-end",
+    secret=KEY,
+    purpose="ends a branch that a goal made at Neon, at its time",
+    keeps=(CONNECTION,),
+    forgets=(CONNECTION,),
+    logins=Logins.OPEN,
 )
 OPEN: Final = Credential(
     name="neon-open",
@@ -52,6 +60,6 @@ NEON: Final = Provider(
     name="neon",
     title="Neon",
     url="https://console.neon.tech/api/v2",
-    credentials=(READ, WRITE, KEEP, OPEN, ISSUE, LEND, LOOK, DELETE_BRANCH),
+    credentials=(READ, WRITE, KEEP, END, OPEN, ISSUE, LEND, LOOK, DELETE_BRANCH),
     twin=Twin(port=8307, real="PostgreSQL"),
 )

@@ -37,6 +37,19 @@ class Project(_Read):
     name: str
 
 
+class ProjectsCursor(_Read):
+    """Where the next page of projects begins."""
+
+    cursor: str = ""
+
+
+class Projects(_Read):
+    """A page of projects; the last one that has any names a next one, too."""
+
+    projects: tuple[Project, ...]
+    pagination: ProjectsCursor | None = None
+
+
 class Branch(_Read):
     """One branch."""
 

@@ -22,12 +22,14 @@ from connectors.neon.models import (
     OneOperation,
     OneProject,
     Operations,
+    Projects,
     Uri,
 )
 
 _PROJECT: Final = "/projects/{project_id}"
 _BRANCH: Final = f"{_PROJECT}/branches/{{branch_id}}"
 
+LIST_PROJECTS: Final = Operation("GET", "/projects", TypeAdapter(Projects))
 GET_PROJECT: Final = Operation("GET", _PROJECT, TypeAdapter(OneProject))
 
 LIST_BRANCHES: Final = Operation("GET", f"{_PROJECT}/branches", TypeAdapter(Branches))

@@ -1,6 +1,7 @@
 """The goal `DeleteNeonBranch`: a plan, people's approval, the branch of that id, and what opened it in Vault."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Final
 
@@ -12,8 +13,10 @@ with workflow.unsafe.imports_passed_through():
         DELETE_BRANCH,
         FORGET_CONNECTION,
         LOOK_AT_BRANCH,
+        NEON_BRANCH,
         DeleteNeonBranchParameters,
         ForgetConnectionRequest,
+        LeasedBranch,
         LookAtNeonBranch,
         NeonBranchDeleted,
         NeonBranchSeen,
@@ -23,15 +26,19 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.approved_step import ApprovingGoal
     from workflows.contracts import State
     from workflows.goal_type import goal
+    from workflows.leases.leasing import LeasingGoal
     from workflows.neon.goals import DELETE_NEON_BRANCH, DeleteNeonBranchInput, DeleteNeonBranchResult
 
 _LOOK_OF_CANCELLED: Final = timedelta(minutes=5)
 """So long a goal that was cancelled looks what became of its branch."""
+_ENDS_LEASE: Final = "a-deleted-branch-ends-its-lease"
+"""The patch: runs that began without it left the lease to find at its time that the branch is gone."""
+_OURS: Final = re.compile(r"banksman-[0-9a-f]{16}")
 _MEGABYTE: Final = 1_000_000
 
 
 @goal(DELETE_NEON_BRANCH)
-class DeleteNeonBranchWorkflow(ApprovingGoal):
+class DeleteNeonBranchWorkflow(ApprovingGoal, LeasingGoal):
     """Delete a branch with people's consent, and look afterwards whether it is gone."""
 
     @workflow.init
@@ -57,10 +64,21 @@ class DeleteNeonBranchWorkflow(ApprovingGoal):
         self.end_if_cancelled()
         await self.step(
             FORGET_CONNECTION,
-            ForgetConnectionRequest(project=wanted.project, branch=self._seen.id or ""),
+            ForgetConnectionRequest(project=wanted.project, branch=self._seen.id or "", mark=self._seen.mark),
             summary=f"Remove the connection to {self._seen.name} from Vault",
         )
+        if workflow.patched(_ENDS_LEASE) and _OURS.fullmatch(self._seen.mark):
+            await self._end_lease()
         return self._result
+
+    async def _end_lease(self) -> None:
+        """Of the goal that made it, which has Vault forget the rest; where it had none, of our own."""
+        place = LeasedBranch(project=self._wanted.project, mark=self._seen.mark)
+        leased = NEON_BRANCH.leased(place, mark=place.mark, name=self._seen.name[:200])
+        now = workflow.now()
+        await self.end_lease(
+            await self.take_lease(NEON_BRANCH.lease(leased, now=now, ends_at=now + _LOOK_OF_CANCELLED))
+        )
 
     async def _confirm_gone(self, plan: Plan, deleted: NeonBranchDeleted) -> None:
         """Look, by another process with another credential: the one that destroys does not say what it did."""

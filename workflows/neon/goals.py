@@ -62,6 +62,7 @@ class CreateNeonBranchResult(GoalResult):
     secret: str | None = Field(default=None, description="Where in Vault the connection is: the field `uri`.")
     expires_at: datetime | None = Field(default=None, description="When Neon deletes it.")
     adopted: bool | None = Field(default=None, description="Whether this goal had made it before.")
+    lease: str | None = Field(default=None, description="What ends it sooner: `banksman leases end LEASE`.")
 
 
 class DeleteNeonBranchInput(DestructiveGoalInput):

@@ -32,8 +32,8 @@ class OpenDatabase(_Message):
     purpose: Purpose
 
     def policy_context(self) -> PolicyContext:
-        """What the policy may match: `br-quiet-1/shop:migrate`."""
-        return PolicyContext(account=self.project, resource=f"{self.branch}/{self.database}:{self.purpose}")
+        """What the policy may match: `br-quiet-1/shop`, and what for."""
+        return PolicyContext(account=self.project, resource=f"{self.branch}/{self.database}", purpose=str(self.purpose))
 
 
 class DatabaseOpened(_Message):

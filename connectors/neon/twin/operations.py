@@ -13,7 +13,6 @@ _ENDPOINT: Final = f"{_PROJECT}/endpoints/{{endpoint_id}}"
 _ROLE: Final = f"{_BRANCH}/roles/{{role_name}}"
 _SNAPSHOT: Final = f"{_PROJECT}/snapshots/{{snapshot_id}}"
 
-LIST_PROJECTS: Final = Operation("GET", "/projects", NOTHING)
 CREATE_PROJECT: Final = Operation("POST", "/projects", NOTHING, status=201)
 DELETE_PROJECT: Final = Operation("DELETE", _PROJECT, NOTHING)
 RECOVER_BRANCH: Final = Operation("POST", f"{_BRANCH}/recover", NOTHING)

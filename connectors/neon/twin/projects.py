@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from connectors.neon.operations import GET_OPERATION, GET_PROJECT, LIST_OPERATIONS
+from connectors.neon.operations import GET_OPERATION, GET_PROJECT, LIST_OPERATIONS, LIST_PROJECTS
 from connectors.neon.twin.account import Account, Doing, Held, HeldProject, named
 from connectors.neon.twin.models import (
     ListedProject,
@@ -22,7 +22,7 @@ from connectors.neon.twin.models import (
     TwinProject,
     TwinRole,
 )
-from connectors.neon.twin.operations import CREATE_PROJECT, DELETE_PROJECT, LIST_PROJECTS
+from connectors.neon.twin.operations import CREATE_PROJECT, DELETE_PROJECT
 from connectors.neon.twin.passwords import new_password
 from connectors.twins.handlers import handles
 from connectors.twins.problems import Problem

@@ -37,6 +37,10 @@ path "auth/token/create/neon-keep" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/neon-end" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/neon-open" {
   capabilities = ["create", "update"]
 }

@@ -4,7 +4,7 @@ path "banksman/data/neon/key" {
   capabilities = ["read"]
 }
 
-# It writes how one connects to a branch, by the branch's id: without "read" it can open none of them.
+# It writes how one connects to a branch, by its goal's mark: without "read" it can open none of them.
 path "banksman/data/neon/connections/+" {
   capabilities = ["create", "update"]
 }

@@ -11,6 +11,7 @@ from typing import Final, cast
 import httpx
 from pydantic import SecretStr
 
+from activities.neon.ending import NeonEnding
 from activities.neon.logins.contracts import (
     CHECK_LOGIN,
     END_LOGIN,
@@ -27,6 +28,7 @@ from activities.neon.logins.contracts import (
 from activities.neon.logins.issuing import NeonIssuing
 from activities.neon.logins.means import role_name
 from activities.neon.logins.opening import NeonOpening
+from activities.neon.making import NeonMaking
 from connectors.creation import mark
 from connectors.neon.purposes import Purpose
 from connectors.neon.twin.app import create_twin
@@ -59,6 +61,14 @@ class Bank:
     @property
     def issuing(self) -> NeonIssuing:
         return NeonIssuing(self.session, base_url=self.neon.served.url)
+
+    @property
+    def making(self) -> NeonMaking:
+        return NeonMaking(self.session, base_url=self.neon.served.url)
+
+    @property
+    def ending(self) -> NeonEnding:
+        return NeonEnding(self.session, base_url=self.neon.served.url)
 
     async def open(self, purpose: Purpose = Purpose.READ, branch: str = MAIN) -> None:
         request = OpenDatabase(project=PROJECT, branch=branch, database="shop", purpose=purpose)

@@ -1,12 +1,10 @@
 """Logins to a database: what each may do, that each ends wherever it is known, and whatever went wrong before."""
 
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from activities.leases.contracts import ListLeased
 from activities.neon.logins.contracts import FIND_LOGINS, IssueLogin, OpenDatabase
@@ -19,31 +17,11 @@ from connectors.neon.purposes import Purpose
 from connectors.neon.twin.postgres import find_programs
 from connectors.vault.step_token import StepToken
 from tests.activities.github.at_work import at_work
-from tests.activities.neon.lending import GOAL, REFUSED, Bank, lending, told
+from tests.activities.neon.lending import GOAL, REFUSED, Bank, told
 from tests.connectors.neon.at_neon import MAIN, OLD_IDEA, PROJECT, psql
-from tests.connectors.vault.server import House, VaultServer
 
 pytestmark = pytest.mark.timeout(180)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
-    server = VaultServer.start(tmp_path_factory.mktemp("vault"))
-    yield server
-    server.stop()
-
-
-@pytest_asyncio.fixture
-async def bank(vault_server: VaultServer, tmp_path: Path) -> AsyncIterator[Bank]:
-    vault = await House.build(vault_server)
-    async with lending(vault, tmp_path) as bank:
-        bank.asked("CREATE TABLE orders AS SELECT 1 AS id; CREATE SCHEMA app; CREATE TABLE app.carts (id serial)")
-        yield bank
-        for role in bank.listed("banksman-neon/roles"):
-            vault.server.admin("PUT", f"sys/leases/revoke-force/banksman-neon/creds/{role}")
-            vault.server.admin("DELETE", f"banksman-neon/roles/{role}")
-    await vault.close()
 
 
 @pytest.fixture(params=["pginstall18", "pginstall"], ids=["PostgreSQL 18", "PostgreSQL 16"])

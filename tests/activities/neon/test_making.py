@@ -18,6 +18,7 @@ from activities.neon.contracts import (
     NeonBranchSeen,
 )
 from activities.step import step_of
+from connectors.creation import mark
 from connectors.errors import Conflict, ConnectorError, NotFound, Unavailable
 from hitl.protocol import Effect, PolicyContext
 from tests.activities.github.at_work import at_work
@@ -129,13 +130,13 @@ async def keep(house: House, branch: str, database: str | None = None) -> tuple[
 async def test_what_opens_a_branch_is_kept_in_vault_and_opens_it(house: House) -> None:
     made = await create(house)
     secret, uri = await keep(house, made.id)
-    assert secret == f"banksman/neon/connections/{made.id}"
+    assert secret == f"banksman/neon/connections/{mark('goal/1')}"
     assert psql(uri, "SELECT 1") == "1"
     assert await keep(house, made.id) == (secret, uri)
 
 
-async def forget(house: House, branch: str) -> str:
-    request = ForgetConnectionRequest(project=PROJECT, branch=branch)
+async def forget(house: House, branch: str, marked: str = "") -> str:
+    request = ForgetConnectionRequest(project=PROJECT, branch=branch, mark=marked)
     return (await at_work(FORGET_CONNECTION.name).run(house.making.forget_connection, request)).secret
 
 
@@ -149,6 +150,15 @@ async def test_what_opens_a_branch_goes_with_it_and_not_before(house: House) -> 
     assert house.kept == {}
     assert await forget(house, OLD_IDEA) == secret
     assert set(house.actions) == {"neon-keep"}
+
+
+async def test_what_opens_a_goals_branch_is_forgotten_by_its_mark(house: House) -> None:
+    made = await create(house)
+    await keep(house, made.id)
+    assert (await look(house, made.id)).mark == mark("goal/1")
+    house.neon.ask("DELETE", f"/branches/{made.id}")
+    await forget(house, made.id, mark("goal/1"))
+    assert house.kept == {}
 
 
 @pytest.mark.parametrize("branch", ["", "..", "br-1/other", "+", "-br"])

@@ -14,12 +14,17 @@ from temporalio.worker import Worker
 from activities.approvals.rules import ApprovalRuleActivities
 from activities.guard.grants import ClickCheck
 from activities.guard.policy_source import PolicySource
+from activities.leases.contracts import LeaseStanding
 from activities.neon.contracts import (
+    CHECK_BRANCH,
     DELETE_BRANCH,
+    END_BRANCH,
     FORGET_CONNECTION,
     LOOK_AT_BRANCH,
+    BranchEnded,
     ConnectionForgotten,
     ForgetConnectionRequest,
+    LeasedBranch,
     LookAtNeonBranch,
     NeonBranchDeleted,
     NeonBranchSeen,
@@ -32,6 +37,7 @@ from workflows.implementations import WORKFLOWS
 from workflows.neon.goals import DELETE_NEON_BRANCH, DeleteNeonBranchResult
 
 SEEN: Final = NeonBranchSeen(id="br-1", name="old-idea", project_name="shop", parent="main", size=30_785_536)
+MARKED: Final = SEEN.model_copy(update={"mark": "banksman-0123456789abcdef"})
 GONE: Final = NeonBranchSeen(id=None, project_name="shop")
 DELETED: Final = NeonBranchDeleted(id="br-1")
 
@@ -46,6 +52,7 @@ class Scripted:
         self.looked: list[str] = []
         self.forgotten: list[str] = []
         self.forgets: Exception | None = None
+        self.ended: list[str] = []
 
     @activity.defn(name=LOOK_AT_BRANCH.name)
     async def look(self, request: LookAtNeonBranch) -> NeonBranchSeen:
@@ -58,6 +65,15 @@ class Scripted:
             raise self.forgets
         self.forgotten.append(request.branch)
         return ConnectionForgotten(secret=f"banksman/neon/connections/{request.branch}")
+
+    @activity.defn(name=END_BRANCH.name)
+    async def end(self, request: LeasedBranch) -> BranchEnded:
+        self.ended.append(request.mark)
+        return BranchEnded()
+
+    @activity.defn(name=CHECK_BRANCH.name)
+    async def check(self, request: LeasedBranch) -> LeaseStanding:
+        return LeaseStanding(there=request.mark not in self.ended)
 
     @activity.defn(name=DELETE_BRANCH.name)
     async def delete(self, request: object) -> NeonBranchDeleted:
@@ -75,7 +91,7 @@ async def at_work(house: House, steps: Scripted) -> AsyncGenerator[None]:
     policy = PolicySource(house.path, environment="live")
     check = ClickCheck(house.keys, policy, cluster=house.cluster)
     goals = Worker(house.client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS, interceptors=[DecisionChecks(check)])
-    ordinary = [steps.look, steps.forget, ApprovalRuleActivities(policy).resolve_rule]
+    ordinary = [steps.look, steps.forget, steps.end, steps.check, ApprovalRuleActivities(policy).resolve_rule]
     connectors = Worker(house.client, task_queue=TaskQueue.CONNECTORS, activities=ordinary)
     destructive = Worker(house.client, task_queue=TaskQueue.DESTRUCTIVE, activities=[steps.delete])
     async with goals, connectors, destructive, house.gateway_worker():

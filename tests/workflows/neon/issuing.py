@@ -46,7 +46,8 @@ def killed(bank: Bank) -> Killed:
 async def at_work(client: Client, bank: Bank, issuing: NeonIssuing | None = None) -> AsyncGenerator[None]:
     """The workers."""
     looking = NeonLooking(bank.session, base_url=bank.neon.served.url)
-    steps = [one for made in (looking, bank.opening, issuing or bank.issuing) for one in implemented(made)]
+    provider = (looking, bank.making, bank.ending, bank.opening, issuing or bank.issuing)
+    steps = [one for made in provider for one in implemented(made)]
     teller = LeaseTeller()
     workers = [
         Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS),

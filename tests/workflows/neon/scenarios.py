@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from activities.guard.error_types import ErrorType, application_error
 from activities.leases.contracts import LeaseStanding
 from activities.neon.contracts import (
+    CHECK_BRANCH,
     CREATE_BRANCH,
+    END_BRANCH,
     KEEP_CONNECTION,
     LOOK_AT_BRANCH,
+    BranchEnded,
     ConnectionKept,
     NeonBranchCreated,
 )
@@ -22,7 +25,7 @@ from activities.neon.logins.contracts import (
     LoginIssued,
     LoginsSwept,
 )
-from tests.workflows.neon.deleting import GONE, SEEN, Approved
+from tests.workflows.neon.deleting import GONE, MARKED, SEEN, Approved
 from tests.workflows.played import Played
 from workflows.neon.goals import CREATE_NEON_BRANCH, DELETE_NEON_BRANCH, ISSUE_NEON_LOGIN
 
@@ -43,19 +46,26 @@ ISSUED = LoginIssued(
     expires_at=END,
 )
 ENDED, NOT_THERE = LoginEnded(), LeaseStanding(there=False)
+LEASED = {SWEEP_LOGINS: [SWEPT], END_BRANCH: [BranchEnded(ids=("br-1",))], CHECK_BRANCH: [NOT_THERE]}
 LOOKED = {LOOK_AT_BRANCH: [MAIN_SEEN], SWEEP_LOGINS: [SWEPT], END_LOGIN: [ENDED], CHECK_LOGIN: [NOT_THERE]}
 DENIED = application_error(ErrorType.POLICY_DENIED, "the project is not to be touched")
 AWAY = application_error(ErrorType.UNAVAILABLE, "Neon does not answer")
 
 SCENARIOS = (
-    Played(goal=CREATE_NEON_BRANCH, name="completed", answers={CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [KEPT]}),
+    Played(
+        goal=CREATE_NEON_BRANCH,
+        name="completed",
+        answers={**LEASED, CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [KEPT]},
+    ),
     Played(
         goal=CREATE_NEON_BRANCH,
         name="outage-waited-out",
-        answers={CREATE_BRANCH: [AWAY, CREATED], KEEP_CONNECTION: [AWAY, KEPT]},
+        answers={**LEASED, CREATE_BRANCH: [AWAY, CREATED], KEEP_CONNECTION: [AWAY, KEPT]},
     ),
     Played(
-        goal=CREATE_NEON_BRANCH, name="denied-half-way", answers={CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [DENIED]}
+        goal=CREATE_NEON_BRANCH,
+        name="denied-half-way",
+        answers={**LEASED, CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [DENIED]},
     ),
     Played(goal=ISSUE_NEON_LOGIN, name="completed", answers={**LOOKED, OPEN_DATABASE: [OPENED], ISSUE_LOGIN: [ISSUED]}),
     Played(
@@ -72,5 +82,6 @@ SCENARIOS = (
     Played(goal=DELETE_NEON_BRANCH, name="not-there", answers={LOOK_AT_BRANCH: [GONE]}),
     Played(goal=DELETE_NEON_BRANCH, name="denied", answers={LOOK_AT_BRANCH: [DENIED]}),
     Approved(goal=DELETE_NEON_BRANCH, name="approved", answers={}),
+    Approved(goal=DELETE_NEON_BRANCH, name="made-by-a-goal", answers={}, seen=(MARKED, GONE)),
     Approved(goal=DELETE_NEON_BRANCH, name="said-and-not-done", answers={}, seen=(SEEN, SEEN)),
 )

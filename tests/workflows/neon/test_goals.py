@@ -7,13 +7,24 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from activities.guard.error_types import ErrorType, application_error
-from activities.neon.contracts import CREATE_BRANCH, DELETE_BRANCH, KEEP_CONNECTION, LOOK_AT_BRANCH, NeonBranchSeen
+from activities.leases.contracts import lease_id
+from activities.leases.views import LeaseState, LeaseView
+from activities.neon.contracts import (
+    CREATE_BRANCH,
+    DELETE_BRANCH,
+    KEEP_CONNECTION,
+    LOOK_AT_BRANCH,
+    NEON_BRANCH,
+    NeonBranchSeen,
+)
 from activities.queues import TaskQueue
+from connectors.creation import mark
 from hitl.approval.plan import read_plan
 from tests.workflows.approval.approving import House
-from tests.workflows.neon.deleting import DELETED, GONE, SEEN, Scripted, approve, at_work, start
-from tests.workflows.neon.scenarios import CREATED, DENIED, END, KEPT
+from tests.workflows.neon.deleting import DELETED, GONE, MARKED, SEEN, Scripted, approve, at_work, start
+from tests.workflows.neon.scenarios import CREATED, DENIED, END, KEPT, LEASED
 from tests.workflows.played import playing
+from workflows.leases.contracts import LeaseResult
 from workflows.neon.goals import (
     CREATE_NEON_BRANCH,
     CreateNeonBranchInput,
@@ -36,8 +47,11 @@ async def create(client: Client, goal_id: str) -> CreateNeonBranchResult:
 
 @on_the_server
 async def test_what_was_made_is_told_and_where_its_connection_is(client: Client, goal_id: str) -> None:
-    async with playing(client, {CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [KEPT]}):
+    async with playing(client, {**LEASED, CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [KEPT]}):
         told = await create(client, goal_id)
+        lease = await client.get_workflow_handle(told.lease or "").query("view", result_type=LeaseView)
+        assert (lease.state, lease.lease.owner, lease.lease.handed_over) == (LeaseState.HELD, None, True)
+        assert lease.lease.leased.place == {"project": "shop-quiet-moon-17281", "mark": mark(goal_id)}
     assert (told.outcome, told.id, told.endpoint, told.expires_at) == ("completed", "br-1", "ep-1", END)
     assert (told.host, told.port, told.database, told.role) == ("ep-1.neon.tech", 5432, "shop", "shop_owner")
     assert told.secret == "banksman/neon/connections/br-1"
@@ -45,16 +59,18 @@ async def test_what_was_made_is_told_and_where_its_connection_is(client: Client,
 
 @on_the_server
 async def test_a_refusal_half_way_tells_what_was_made_before_it(client: Client, goal_id: str) -> None:
-    async with playing(client, {CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [DENIED]}):
+    async with playing(client, {**LEASED, CREATE_BRANCH: [CREATED], KEEP_CONNECTION: [DENIED]}):
         told = await create(client, goal_id)
-    assert (told.outcome, told.reason) == ("denied", "the project is not to be touched")
-    assert (told.id, told.secret) == ("br-1", None)
+        assert (told.outcome, told.reason) == ("denied", "the project is not to be touched")
+        assert (told.id, told.secret) == ("br-1", None)
+        lease = client.get_workflow_handle(lease_id(NEON_BRANCH.name, mark(goal_id)), result_type=LeaseResult)
+        assert (await lease.result()).why == "the goal that held it is over"
 
 
 @on_the_server
 async def test_a_name_that_is_taken_is_a_failure_that_says_so(client: Client, goal_id: str) -> None:
     taken = application_error(ErrorType.CONFLICT, "branch with the provided name already exists")
-    async with playing(client, {CREATE_BRANCH: [taken]}):
+    async with playing(client, {**LEASED, CREATE_BRANCH: [taken]}):
         with pytest.raises(WorkflowFailureError) as told:
             await create(client, goal_id)
     assert isinstance(told.value.cause, ApplicationError)
@@ -78,6 +94,17 @@ async def test_people_approve_the_branch_of_an_id_and_it_is_looked_for_afterward
     assert plan.summary[1] == "A copy of main, with 30.8 MB of data"
     assert (told.outcome, told.id, told.name) == ("completed", "br-1", "old-idea")
     assert steps.looked == ["old-idea", "br-1"]
+    assert steps.forgotten == ["br-1"]
+
+
+@on_the_server
+async def test_a_branch_that_a_goal_made_ends_with_its_lease(house: House, goal_id: str) -> None:
+    steps = Scripted([MARKED, GONE], [DELETED])
+    async with at_work(house, steps):
+        goal = await start(house.client, goal_id)
+        await approve(house, goal)
+        assert (await goal.result()).outcome == "completed"
+    assert steps.ended == [MARKED.mark]
     assert steps.forgotten == ["br-1"]
 
 

@@ -15,16 +15,17 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.leases.views import LeaseView
 from activities.neon.contracts import LOOK_AT_BRANCH
 from activities.neon.logins.contracts import CHECK_LOGIN, END_LOGIN, OPEN_DATABASE, SWEEP_LOGINS
+from activities.queues import TaskQueue
 from tests.activities.neon.lending import Bank, lending
-from tests.connectors.neon.at_neon import PASSWORD_CANARY, psql
+from tests.connectors.neon.at_neon import PASSWORD_CANARY, PROJECT, psql
 from tests.connectors.vault.server import House, VaultServer
 from tests.workflows.approval.approving import eventually
 from tests.workflows.neon.deleting import GONE
 from tests.workflows.neon.issuing import at_work, killed, lease_of, start
 from tests.workflows.neon.scenarios import DENIED, ENDED, MAIN_SEEN, NOT_THERE, SWEPT
 from tests.workflows.played import playing
-from workflows.leases.contracts import EndLease
-from workflows.neon.goals import IssueNeonLoginInput
+from workflows.leases.contracts import EndLease, LeaseResult
+from workflows.neon.goals import CREATE_NEON_BRANCH, CreateNeonBranchInput, CreateNeonBranchResult, IssueNeonLoginInput
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
@@ -123,6 +124,32 @@ async def test_a_vault_that_is_sealed_when_it_should_end_ends_it_afterwards(
         assert len(bank.logins()) == 1
         bank.vault.server.unseal()
         await lease.result()
+    assert bank.clean(goal=goal_id)
+
+
+async def test_a_goals_branch_has_no_login_of_its_parent_and_goes_with_its_lease(
+    client: Client, goal_id: str, bank: Bank
+) -> None:
+    wanted = CreateNeonBranchInput(project=PROJECT, name="try-it")
+    async with at_work(client, bank):
+        parents = await (await start(client, goal_id)).result()
+        assert bank.logins() == [parents.role]
+        created: CreateNeonBranchResult = await client.execute_workflow(
+            CREATE_NEON_BRANCH.name,
+            wanted,
+            id=f"{goal_id}-branch",
+            task_queue=TaskQueue.GOALS,
+            result_type=CreateNeonBranchResult,
+        )
+        assert bank.logins(created.id or "") == []
+        assert psql(bank.kept_at(created.secret or ""), "SELECT current_user") == "shop_owner"
+        lease = client.get_workflow_handle(created.lease or "", result_type=LeaseResult)
+        await lease.execute_update("end", EndLease(), result_type=LeaseView)
+        await lease.result()
+        await lease_of(client, goal_id).execute_update("end", EndLease(), result_type=LeaseView)
+        await lease_of(client, goal_id).result()
+    assert [one["name"] for one in bank.neon.ask("GET", "/branches")["branches"]].count("try-it") == 0
+    assert bank.listed("banksman/metadata/neon/connections") == []
     assert bank.clean(goal=goal_id)
 
 

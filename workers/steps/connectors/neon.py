@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.neon.ending import NeonEnding
 from activities.neon.logins.issuing import NeonIssuing
 from activities.neon.logins.opening import NeonOpening
 from activities.neon.looking import NeonLooking
@@ -16,6 +17,7 @@ def steps(means: Means) -> Sequence[object]:
     return (
         NeonLooking(means.vault, base_url=url),
         NeonMaking(means.vault, base_url=url),
+        NeonEnding(means.vault, base_url=url),
         NeonOpening(means.vault, base_url=url),
         NeonIssuing(means.vault, base_url=url),
     )
