@@ -9,6 +9,7 @@ members of these, and is made a member of each login, to give back and drop what
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from pydantic import SecretStr
@@ -29,6 +30,7 @@ SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'informa
   AND has_schema_privilege(oid, 'USAGE WITH GRANT OPTION')
 """
 _LOGINS: Final = "SELECT rolname FROM pg_roles WHERE rolname LIKE :like ORDER BY rolname"
+_VALID: Final = "SELECT rolname, rolvaliduntil FROM pg_roles WHERE rolname LIKE :like"
 _GROUP: Final = """\
 SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles v ON v.oid = m.member
 WHERE v.rolname = :login AND starts_with(g.rolname, 'banksman_')
@@ -147,6 +149,20 @@ async def logins_of(database: Database, role: str) -> list[str]:
         ConnectorError: By the tree.
     """
     return [one for one in await all_logins(database) if one.startswith(prefix_of(role))]
+
+
+async def valid_until(database: Database, role: str) -> datetime | None:
+    """Until when the last login of a Vault role is let in; None where there is none.
+
+    Raises:
+        ConnectorError: By the tree.
+    """
+    found = [
+        moment
+        for login, moment in await database.run(_VALID, like=_OURS)
+        if str(login).startswith(prefix_of(role)) and isinstance(moment, datetime)
+    ]
+    return max(found, default=None)
 
 
 async def drop(database: Database, name: str, login: str) -> bool:

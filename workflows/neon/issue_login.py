@@ -67,6 +67,8 @@ class IssueNeonLoginWorkflow(LeasingGoal):
             IssueLogin(**database.model_dump(), ends_at=lease.ends_at),
             summary=wanted.summary(),
         )
+        # One that an earlier run had taken ends as that run's login would have: now there is one that lives as long.
+        await self.take_lease(lease)
         await self.hand_over_lease(held)
         self._result = self._result.model_copy(update={"lease": held, **issued.model_dump()})
         return self._result
@@ -86,6 +88,4 @@ class IssueNeonLoginWorkflow(LeasingGoal):
         wanted, now, marked = self._wanted, workflow.now(), mark(workflow.info().workflow_id)
         place = LeasedLogin(**database.model_dump(), mark=marked)
         leased = NEON_LOGIN.leased(place, mark=marked, name=f"{wanted.database} ({wanted.purpose})")
-        lease = NEON_LOGIN.lease(leased, now=now, ends_at=now + timedelta(hours=wanted.hours))
-        # PostgreSQL lets it in until then, and no longer: an extension of the lease alone would promise more.
-        return lease.model_copy(update={"at_most": lease.ends_at})
+        return NEON_LOGIN.lease(leased, now=now, ends_at=now + timedelta(hours=wanted.hours))

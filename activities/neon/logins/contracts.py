@@ -68,6 +68,18 @@ class LeasedLogin(OpenDatabase):
     mark: str = Field(pattern=r"^banksman-[0-9a-f]{16}$")
 
 
+class ProlongLogin(LeasedLogin):
+    """How long its lease is to hold it."""
+
+    until: AwareDatetime
+
+
+class LoginProlonged(_Message):
+    """How long it lives."""
+
+    until: AwareDatetime
+
+
 class LoginEnded(_Message):
     """What was ended."""
 
@@ -107,6 +119,13 @@ FIND_LOGINS: Final = Step(
 CHECK_LOGIN: Final = Step(
     name="neon.check_login", request=LeasedLogin, response=LeaseStanding, effect=Effect.READ, credential=manifest.LOOK
 )
+PROLONG_LOGIN: Final = Step(
+    name="neon.prolong_login",
+    request=ProlongLogin,
+    response=LoginProlonged,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
 END_LOGIN: Final = Step(
     name="neon.end_login", request=LeasedLogin, response=LoginEnded, effect=Effect.WRITE, credential=manifest.ISSUE
 )
@@ -121,6 +140,7 @@ NEON_LOGIN: Final = LeaseKind(
     find=FIND_LOGINS,
     check=CHECK_LOGIN,
     end=END_LOGIN,
+    extend=PROLONG_LOGIN,
     by_hand=lambda place: (
         f"vault lease revoke -prefix {shlex.quote(f'banksman-neon/creds/{place.purpose}-{place.mark}')}"
     ),

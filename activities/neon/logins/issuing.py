@@ -15,26 +15,40 @@ from activities.neon.logins.contracts import (
     FIND_LOGINS,
     ISSUE_LOGIN,
     NEON_LOGIN,
+    PROLONG_LOGIN,
     IssueLogin,
     LeasedLogin,
     LoginEnded,
     LoginIssued,
+    LoginProlonged,
+    ProlongLogin,
 )
-from activities.neon.logins.means import LoginVault, connection_name, engine, our_roles, owner, place_of, role_name
-from activities.secrets import step_metadata, token_for_step
+from activities.neon.logins.means import (
+    LoginVault,
+    Owner,
+    connection_name,
+    engine,
+    our_roles,
+    owner,
+    place_of,
+    role_name,
+)
+from activities.secrets import secret_for_step, step_metadata, token_for_step
 from activities.step import implements
 from connectors.creation import mark
 from connectors.errors import InvalidRequest, NotFound, Unavailable
 from connectors.http import Api
 from connectors.neon import logins
 from connectors.neon.client import DIALECT
-from connectors.neon.manifest import ISSUE, LEND, LOGIN, LOOK, NEON
+from connectors.neon.manifest import ISSUE, LEND, LOGIN, LOOK, NEON, READ
 from connectors.postgres.session import Server, connected
 from connectors.vault.databases import Databases, LoginRole
 from connectors.vault.kv import MOUNT
 
 _SHORTEST: Final = timedelta(minutes=1)
 _PAGE: Final = 100
+_SLACK: Final = timedelta(minutes=2)
+"""A login lives from its own issue on, and its lease from a moment before."""
 _log = structlog.get_logger("banksman.neon")
 
 
@@ -119,6 +133,25 @@ class NeonIssuing:
         async with connected(server) as database:
             left = await logins.logins_of(database, role)
         return LeaseStanding(there=bool(left), told=f"the database knows {len(left)} of its roles" if left else "")
+
+    @implements(PROLONG_LOGIN)
+    async def prolong_login(self, request: ProlongLogin) -> LoginProlonged:
+        """See that a login lives for so long: its lease holds none beyond what PostgreSQL lets it in.
+
+        Raises:
+            ConnectorError: As the tree says; `InvalidRequest` where it ends sooner.
+        """
+        role = role_name(request.purpose, request.mark)
+        async with secret_for_step(self._vault, READ) as fields:
+            server = await Owner(self._api, fields).of(request)
+        async with connected(server) as database:
+            until = await logins.valid_until(database, role)
+        if until is None or until + _SLACK < request.until:
+            ends = f"ends {until:%Y-%m-%d %H:%M} UTC" if until is not None else "is not there any more"
+            raise InvalidRequest(
+                f"the login to {request.database!r} {ends}, and no lease prolongs one: ask for another"
+            )
+        return LoginProlonged(until=request.until)
 
     @implements(END_LOGIN)
     async def end_login(self, request: LeasedLogin) -> LoginEnded:

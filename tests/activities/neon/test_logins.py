@@ -5,17 +5,21 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from activities.leases.contracts import ListLeased
-from activities.neon.logins.contracts import FIND_LOGINS, IssueLogin, OpenDatabase
+from activities.neon.logins.contracts import FIND_LOGINS, PROLONG_LOGIN, IssueLogin, OpenDatabase, ProlongLogin
 from activities.neon.logins.means import role_name
 from activities.secrets import step_metadata
 from connectors.creation import mark
 from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
+from connectors.neon.logins import USERNAME
 from connectors.neon.manifest import LEND, NEON
 from connectors.neon.purposes import Purpose
 from connectors.neon.twin.postgres import find_programs
+from connectors.vault.databases import Connection
 from connectors.vault.step_token import StepToken
+from hitl.protocol import PolicyContext
 from tests.activities.github.at_work import at_work
 from tests.activities.neon.lending import GOAL, REFUSED, Bank, told
 from tests.connectors.neon.at_neon import MAIN, OLD_IDEA, PROJECT, psql
@@ -193,6 +197,40 @@ async def test_a_restore_that_brings_a_login_back_is_swept(bank: Bank) -> None:
     assert len(bank.logins(id_)) == 1
     assert len(await bank.sweep(id_)) == 1
     assert bank.logins(id_) == []
+
+
+async def test_no_lease_holds_a_login_longer_than_postgresql_lets_it_in(bank: Bank) -> None:
+    issued = await bank.issue()
+    step = at_work(PROLONG_LOGIN.name)
+    asked = {"until": issued.expires_at, "later": issued.expires_at + HOUR}
+    place = bank.place().model_dump()
+    await step.run(bank.issuing.prolong_login, ProlongLogin(**place, until=asked["until"]))
+    with pytest.raises(InvalidRequest, match="ask for another"):
+        await step.run(bank.issuing.prolong_login, ProlongLogin(**place, until=asked["later"]))
+    await bank.end()
+    with pytest.raises(InvalidRequest, match="not there any more"):
+        await step.run(bank.issuing.prolong_login, ProlongLogin(**place, until=asked["until"]))
+
+
+async def test_a_connection_that_vault_cannot_make_is_waited_for_and_shows_no_password(bank: Bank) -> None:
+    wanted = Connection(
+        name=connection(),
+        url=f"postgresql://{{{{username}}}}:{{{{password}}}}@{bank.owner().partition('@')[2]}",
+        username="shop_owner",
+        password=SecretStr("wrong-canary"),
+        roles=["*"],
+        naming=USERNAME,
+    )
+    async with bank.session.step("neon-open", metadata={"workflow_id": GOAL}, ttl=HOUR / 6) as token:
+        with pytest.raises(Unavailable, match="cannot connect as 'shop_owner'") as refused:
+            await token.databases("neon").connect(wanted)
+    assert "wrong-canary" not in f"{refused.value!r} {refused.value.__cause__!r} {wanted!r}"
+
+
+def test_the_policy_sees_what_a_login_is_for() -> None:
+    request = OpenDatabase(project=PROJECT, branch=MAIN, database="shop", purpose=Purpose.MIGRATE)
+    wanted = PolicyContext(account=PROJECT, resource=f"{MAIN}/shop", purpose="migrate")
+    assert request.policy_context() == wanted
 
 
 async def test_all_that_vault_makes_logins_for_is_found_page_by_page(

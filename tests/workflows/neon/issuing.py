@@ -66,11 +66,11 @@ async def at_work(client: Client, bank: Bank, issuing: NeonIssuing | None = None
         yield
 
 
-async def start(client: Client, goal_id: str) -> WorkflowHandle[object, IssueNeonLoginResult]:
+async def start(client: Client, goal_id: str, *, hours: int = 1) -> WorkflowHandle[object, IssueNeonLoginResult]:
     """The goal."""
     return await client.start_workflow(
         ISSUE_NEON_LOGIN.name,
-        IssueNeonLoginInput(project=PROJECT, branch="main", database="shop", purpose=Purpose.READ, hours=1),
+        IssueNeonLoginInput(project=PROJECT, branch="main", database="shop", purpose=Purpose.READ, hours=hours),
         id=goal_id,
         task_queue=TaskQueue.GOALS,
         result_type=IssueNeonLoginResult,

@@ -4,6 +4,7 @@ import base64
 import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.workflows.neon.deleting import GONE
 from tests.workflows.neon.issuing import at_work, killed, lease_of, start
 from tests.workflows.neon.scenarios import DENIED, ENDED, MAIN_SEEN, NOT_THERE, SWEPT
 from tests.workflows.played import playing
-from workflows.leases.contracts import EndLease, LeaseResult
+from workflows.leases.contracts import EndLease, ExtendLease, LeaseResult
 from workflows.neon.goals import CREATE_NEON_BRANCH, CreateNeonBranchInput, CreateNeonBranchResult, IssueNeonLoginInput
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -74,6 +75,33 @@ def said_in(history: WorkflowHistory) -> str:
     text = history.to_json()
     payloads = re.findall(r'"data": "([A-Za-z0-9+/=]+)"', text)
     return text + "".join(base64.b64decode(one).decode(errors="replace") for one in payloads)
+
+
+async def test_asked_again_for_longer_its_lease_holds_the_new_login_as_long_and_a_person_cannot_prolong_it(
+    client: Client, goal_id: str, bank: Bank
+) -> None:
+    async with at_work(client, bank):
+        first = await (await start(client, goal_id)).result()
+        second = await (await start(client, goal_id, hours=3)).result()
+        assert bank.logins() == [second.role]
+        assert second.role != first.role
+        lease = lease_of(client, goal_id)
+
+        async def held_as_long() -> bool:
+            view = await lease.query("view", result_type=LeaseView)
+            return abs(view.lease.ends_at - (second.expires_at or view.lease.ends_at)) < timedelta(minutes=2)
+
+        await eventually(held_as_long)
+        later = (await lease.query("view", result_type=LeaseView)).lease.ends_at + timedelta(hours=5)
+        await lease.execute_update("extend", ExtendLease(ends_at=later), result_type=LeaseView)
+
+        async def refused() -> bool:
+            return "ask for another" in (await lease.query("view", result_type=LeaseView)).refused
+
+        await eventually(refused)
+        await lease.execute_update("end", EndLease(), result_type=LeaseView)
+        await lease.result()
+    assert bank.clean(goal=goal_id)
 
 
 async def test_what_a_killed_worker_was_issued_ends_with_its_terminated_goal(
