@@ -26,7 +26,6 @@ END: Final = Credential(
     name="neon-end",
     secret=KEY,
     purpose="ends a branch that a goal made at Neon, at its time",
-    keeps=(CONNECTION,),
     forgets=(CONNECTION,),
     logins=Logins.OPEN,
 )

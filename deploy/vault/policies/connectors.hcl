@@ -101,6 +101,10 @@ path "auth/token/create/rediscloud-check" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/rediscloud-forget" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/upstash-read" {
   capabilities = ["create", "update"]
 }
@@ -114,5 +118,9 @@ path "auth/token/create/upstash-grant" {
 }
 
 path "auth/token/create/upstash-check" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-forget" {
   capabilities = ["create", "update"]
 }

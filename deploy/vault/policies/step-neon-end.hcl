@@ -4,11 +4,6 @@ path "banksman/data/neon/key" {
   capabilities = ["read"]
 }
 
-# It writes how one connects to a branch, by its goal's mark: without "read" it can open none of them.
-path "banksman/data/neon/connections/+" {
-  capabilities = ["create", "update"]
-}
-
 path "banksman/metadata/neon/connections/+" {
   capabilities = ["delete"]
 }
