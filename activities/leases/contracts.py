@@ -22,6 +22,8 @@ LEASE_MEMO: Final = "BanksmanLease"
 PATIENCE: Final = timedelta(minutes=15)
 UNTIL: Final = "until"
 """The field of the request that prolongs something: when it is to end."""
+ENDS_AT: Final = "ends_at"
+"""Another field that it may have: when it would end. What lies in between is what an extension costs."""
 
 _MOST_AT_ONCE: Final = 500
 Response = TypeVar("Response")
@@ -134,8 +136,9 @@ class LeaseRequest(_Message):
 
     def step_request(self, until: AwareDatetime | None = None) -> dict[str, JsonValue]:
         """What its steps are asked."""
-        more: dict[str, JsonValue] = {UNTIL: until.isoformat()} if until is not None else {}
-        return {**self.leased.place, **more}
+        if until is None:
+            return self.leased.place
+        return {**self.leased.place, UNTIL: until.isoformat(), ENDS_AT: self.ends_at.isoformat()}
 
 
 def lease_id(kind: str, mark: str) -> str:

@@ -59,7 +59,8 @@ class LeaseKind(Generic[Place]):
         check: Looks whether it is gone for good. Ends are verified by it, and by nothing else.
         end: Ends what carries the mark; one that is gone is fine. A write: it ends what its goal made, by an end that
             people knew when the goal began. None for what must not be ended without asking: people are told then.
-        extend: Prolongs it there, given what `place` holds and `until`. None where the provider knows no end.
+        extend: Prolongs it there, given what `place` holds, `until` and `ends_at`. None where that costs nothing and
+            the provider knows no end.
         by_hand: The command by which a person ends it where we cannot, every value in it quoted for a shell. It is
             told from here and not from a lease: whoever reaches Temporal can start a lease that says anything.
         longest: How long one may live in all.

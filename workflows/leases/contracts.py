@@ -38,10 +38,10 @@ class LeaseTaken(_Fact):
 
 
 class LeaseSaid(_Fact):
-    """The signal `lease_said`, to a goal that wanted to take a lease over."""
+    """The signal `lease_said`, to a goal that wanted to take a lease over, and at the end to the one that had."""
 
     lease: str
-    taken: bool = Field(description="False: it is being ended, and can be taken anew once that is done.")
+    taken: bool = Field(description="False: it is being ended, or has been, and can be taken anew once that is done.")
 
 
 class OwnerGone(_Fact):

@@ -53,6 +53,8 @@ _SHORTEST_TRY: Final = timedelta(minutes=1)
 _FIRST_LOOKS: Final = (timedelta(seconds=2), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=30))
 """Pauses before the provider is asked again at first: most things are gone within seconds. Then they grow to hours."""
 _MOST_TOLD: Final = 2000
+_TELLS_ITS_OWNER: Final = "an-ended-lease-tells-its-owner"
+"""The patch: leases that began without it told nobody but their parent."""
 _LONGEST_TIMER: Final = timedelta(days=30)
 """A lease may be asked to live longer than a timer of Temporal's can be."""
 _STATES: Final = {
@@ -162,10 +164,22 @@ class LeaseWorkflow(OneInput):
                     raise
                 self._parent_is_gone()
         answering.cancel()
+        if result is not None:
+            await self._tell_owner()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if result is None:
             workflow.continue_as_new(self._lease)
         return result
+
+    async def _tell_owner(self) -> None:
+        """A parent hears how its child ended; who took it over does not."""
+        owner = self._lease.owner
+        if not self._lease.handed_over or owner is None or not workflow.patched(_TELLS_ITS_OWNER):
+            return
+        said = LeaseSaid(lease=self._lease.id, taken=False)
+        with contextlib.suppress(ApplicationError):  # it is over, too
+            # Let go, never cancelled: a signal that is cancelled in the task that sends it wedges the workflow.
+            await asyncio.shield(workflow.get_external_workflow_handle(owner.workflow_id).signal(LEASE_SAID, said))
 
     def _parent_is_gone(self) -> None:
         """The server cancels it when the run of the goal that started it closes; so may a person."""

@@ -1,12 +1,13 @@
 """The goal's side of leases: take one before something is made, hand it over, end it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -118,6 +119,19 @@ class LeasingGoal(Goal):
         child = self._children.pop(lease, None)
         self._taken_over.discard(lease)
         return await asyncio.shield(child) if child is not None else None
+
+    async def lease_over(self, lease: str) -> LeaseResult | None:
+        """Wait until it has ended, by its time, by a person or by whatever else: its provider says that it is gone.
+
+        Returns:
+            How it ended; None where it was another run's, or was ended from outside and taken up by the sweep.
+        """
+        child = self._children.get(lease)
+        if child is not None:
+            with contextlib.suppress(ChildWorkflowError):
+                return await asyncio.shield(child)
+        await workflow.wait_condition(lambda: lease in self._said and not self._said[lease].taken)
+        return None
 
     async def _let_go(self) -> None:
         for lease in sorted(self._taken_over):

@@ -68,10 +68,14 @@ def test_no_lease_is_longer_than_its_kind_lets_it() -> None:
     assert lease.id == "lease/sample-machine/banksman-1"
 
 
-def test_a_step_is_asked_what_names_the_thing_and_until_when() -> None:
+def test_a_step_is_asked_what_names_the_thing_and_from_when_until_when() -> None:
     lease = MACHINE.lease(leased("banksman-1"), now=NOW, ends_at=NOW)
     assert lease.step_request() == {"mark": "banksman-1"}
-    assert lease.step_request(NOW) == {"mark": "banksman-1", "until": "2026-11-29T00:00:00+00:00"}
+    assert lease.step_request(NOW + timedelta(hours=1)) == {
+        "mark": "banksman-1",
+        "until": "2026-11-29T01:00:00+00:00",
+        "ends_at": "2026-11-29T00:00:00+00:00",
+    }
     assert ListLeased().after == ""
 
 

@@ -1,0 +1,1 @@
+"""Steps on GPUs at Lambda Labs."""

@@ -1,0 +1,1 @@
+"""Lambda Labs: GPU machines by the hour."""

@@ -1,0 +1,34 @@
+"""Lambda Labs, as one account with two keys: one for what the policy lets goals do, and one for what people approved.
+
+Lambda's keys know no rights, so what is kept apart is who reaches which key.
+"""
+
+from typing import Final
+
+from connectors.provider import Credential, Provider, Secret, Twin
+
+KEY: Final = Secret(path="lambdalabs/key", holds="the API key that looks, launches what the policy lets, and ends it")
+BUYING_KEY: Final = Secret(
+    path="lambdalabs/buying-key", holds="the API key that launches what people approved", destroys=True
+)
+SSH_KEY: Final = Secret(path="lambdalabs/ssh/+", holds="the SSH key that opens a machine, by its mark")
+READ: Final = Credential(name="lambdalabs-read", secret=KEY, purpose="reads at Lambda Labs")
+LAUNCH: Final = Credential(name="lambdalabs-launch", secret=KEY, purpose="launches at Lambda Labs")
+KEEP: Final = Credential(
+    name="lambdalabs-keep",
+    secret=KEY,
+    purpose="makes the SSH key of a machine at Lambda Labs, or ends both",
+    keeps=(SSH_KEY,),
+    forgets=(SSH_KEY,),
+)
+BUY: Final = Credential(
+    name="lambdalabs-buy", secret=BUYING_KEY, purpose="launches at Lambda Labs what people approved"
+)
+
+LAMBDA_LABS: Final = Provider(
+    name="lambdalabs",
+    title="Lambda Labs",
+    url="https://cloud.lambda.ai/api/v1",
+    credentials=(READ, LAUNCH, KEEP, BUY),
+    twin=Twin(port=8309),
+)

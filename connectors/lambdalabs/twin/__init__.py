@@ -1,0 +1,1 @@
+"""A twin of Lambda's cloud."""

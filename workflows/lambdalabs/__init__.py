@@ -1,0 +1,1 @@
+"""Goals on GPUs at Lambda Labs."""

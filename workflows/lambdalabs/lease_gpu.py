@@ -1,0 +1,372 @@
+"""The goal `LeaseGpu`: a machine at a known price, really ready, held for its hours, and ended whatever happens.
+
+The lease is taken before anything is made: the key, then the machine. Where this goal is ended in whatever way, the
+server cancels the lease, which ends what carries the goal's mark, and asks Lambda whether it is gone.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.guard.error_types import ErrorType, application_error
+    from activities.lambdalabs.contracts import (
+        ADD_SSH_KEY,
+        BUY_INSTANCE,
+        CHECK_INSTANCE,
+        CHECK_READY,
+        GPU,
+        LAUNCH_INSTANCE,
+        LOOK_AT_TYPES,
+        BuyGpuParameters,
+        GpuLaunched,
+        GpuReadiness,
+        GpuStanding,
+        LaunchRequest,
+        LeasedGpu,
+        LookAtTypesRequest,
+    )
+    from connectors.creation import mark
+    from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
+    from hitl.hidden import visible
+    from workflows.approval.approved_step import PEOPLE_MAY_ALLOW, ApprovingGoal
+    from workflows.contracts import Outcome, State
+    from workflows.goal import StepDenied
+    from workflows.goal_type import goal
+    from workflows.lambdalabs.goals import LEASE_GPU, LeaseGpuInput, LeaseGpuResult
+    from workflows.lambdalabs.market import Market, TooExpensive, market
+    from workflows.leases.contracts import LeaseResult
+    from workflows.leases.leasing import LeasingGoal
+
+_FIRST_WAIT: Final = timedelta(minutes=1)
+_LONGEST_WAIT: Final = timedelta(minutes=15)
+_FIRST_LOOK: Final = timedelta(seconds=5)
+_LONGEST_LOOK: Final = timedelta(minutes=1)
+_BOOTS_WITHIN: Final = timedelta(minutes=40)
+"""Large machines take twenty minutes until Lambda calls them active, and their GPUs answer after that."""
+_LOOK_EVERY: Final = timedelta(minutes=30)
+_SHOWS_WITHIN: Final = 9
+_ENDING: Final = frozenset({"terminating", "terminated"})
+_BROKEN: Final = frozenset({"unhealthy", "preempted"})
+_GONE: Final = "the machine is gone, and not by its lease: somebody ended it, or Lambda Labs did"
+
+
+class _Ended(Exception):
+    """The goal ends, and not as it was asked for."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+class _Broken(Exception):
+    """There is a machine, and it is of no use."""
+
+
+_Over = asyncio.Task[LeaseResult | None]
+"""Done when the lease has ended."""
+
+
+class _Prepared(contextlib.AbstractAsyncContextManager[None]):
+    """Lease and key, made after people approved and before the machine is launched. They stay."""
+
+    def __init__(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        self._prepare = prepare
+
+    async def __aenter__(self) -> None:
+        await self._prepare()
+
+    async def __aexit__(self, *_: object) -> None:
+        """The lease ends them."""
+
+
+@goal(LEASE_GPU)
+class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
+    """Find capacity, take the lease, launch (where the policy lets no goal, once people approved), hold, and end."""
+
+    @workflow.init
+    def __init__(self, request: LeaseGpuInput) -> None:
+        super().__init__(request)
+        self._wanted = request
+        self._mark = mark(workflow.info().workflow_id)
+        self._market = Market(choices=(), available=(), cents_per_hour=0)
+        self._asks_people = False
+        self._began: datetime | None = None
+        self._result = LeaseGpuResult(name=request.name)
+
+    @workflow.query
+    def gpu(self) -> LeaseGpuResult:
+        """The machine, as far as it is known."""
+        return self._result
+
+    @workflow.run
+    async def run(self, request: LeaseGpuInput) -> LeaseGpuResult:
+        """Lease it; a refusal is a result, whoever refuses."""
+        del request
+        return await self.run_goal(
+            self._lease_gpu(),
+            denied=lambda reason: self._result.model_copy(update={"outcome": State.DENIED, "reason": reason}),
+        )
+
+    async def _lease_gpu(self) -> LeaseGpuResult:
+        try:
+            launched = await self._launched()
+            self._told(
+                instance=launched.id,
+                type=launched.type,
+                region=launched.region,
+                cents_per_hour=launched.cents_per_hour,
+                tried=launched.tried,
+            )
+            over = asyncio.create_task(self.lease_over(self._result.lease or ""))
+            if await self._is_ready_before(over):
+                await self._hold(over)
+            self._is_over(over.result())
+        except (_Ended, TooExpensive) as problem:
+            outcome = problem.outcome if isinstance(problem, _Ended) else State.REFUSED
+            self._told(outcome=outcome, reason=str(problem))
+        except _Broken as problem:
+            self._is_over(await self._give_back(f"End it: {problem}"))
+            self._told(outcome=State.PARTIALLY_APPLIED, reason=f"{problem}. It was ended; what it cost is told.")
+        return self._result
+
+    def _told(self, **more: object) -> None:
+        self._result = self._result.model_copy(update=more)
+
+    # Until it is launched.
+
+    async def _launched(self) -> GpuLaunched:
+        """A machine, as soon as there is capacity for one.
+
+        Raises:
+            _Ended: There was none for as long as it was to be waited.
+            TooExpensive: It costs more than it may.
+        """
+        until, pause = workflow.now() + timedelta(hours=self._wanted.wait_hours), _FIRST_WAIT
+        while True:
+            await self._look_at_market()
+            tried = tuple(map(str, self._market.choices)) or self._wanted.types
+            if self._market.available:
+                made = await self._attempt()
+                if made.id:
+                    return made
+                tried = made.tried or tried
+                await self._give_back("Give the lease back: nothing was launched")
+            left = until - workflow.now()
+            self._told(tried=tuple(map(visible, tried)))
+            if left <= timedelta():
+                raise _Ended(State.REFUSED, f"Lambda Labs has no capacity for {_listed(tried)}: nothing was launched")
+            pause = min(pause, left)
+            self.begin(
+                f"Wait for capacity: none for {_listed(tried)}; looked for again at {_utc(workflow.now() + pause)}, "
+                f"until {_utc(until)}"
+            )
+            await workflow.sleep(pause)
+            pause = min(2 * pause, _LONGEST_WAIT)
+
+    async def _look_at_market(self) -> None:
+        wanted = self._wanted
+        request = LookAtTypesRequest(names=wanted.types)
+        seen = await self.step(
+            LOOK_AT_TYPES, request, summary=f"Look at prices and capacity of {_listed(wanted.types)}"
+        )
+        self._market = market(wanted, seen)
+
+    async def _attempt(self) -> GpuLaunched:
+        """One launch; an answer without an id says that there was no capacity after all."""
+        summary = self._wanted.summary()
+        if not self._asks_people:
+            await self._prepare()
+            request = LaunchRequest(
+                name=self._wanted.name,
+                choices=self._market.choices,
+                hours=self._wanted.hours,
+                cents_per_hour=self._market.cents_per_hour,
+            )
+            try:
+                made = await self.step(
+                    LAUNCH_INSTANCE, request, summary=summary, preset=LAUNCH_INSTANCE.preset.ending_first()
+                )
+            except StepDenied as refusal:
+                if refusal.reason not in PEOPLE_MAY_ALLOW:
+                    raise
+                self._asks_people = True
+                await self._give_back("Give the lease back, and ask people")
+            else:
+                self.end_if_cancelled()
+                return made
+        made = await self.approved_step(
+            BUY_INSTANCE,
+            self._plan,
+            summary=summary,
+            under=lambda: _Prepared(self._prepare),
+            confirm=self._confirm_bought,
+            replans=1,
+        )
+        self.end_if_cancelled()
+        return made
+
+    async def _prepare(self) -> None:
+        """The lease, whose hours begin now, and then the key."""
+        await self._give_back("Give the earlier lease back")
+        self._began = now = workflow.now()
+        ends_at = now + timedelta(hours=self._wanted.hours)
+        leased = GPU.leased(self._place, mark=self._mark, name=self._wanted.name)
+        lease = await self.take_lease(GPU.lease(leased, now=now, ends_at=ends_at))
+        self._told(lease=lease, ends_at=ends_at)
+        key = await self.step(ADD_SSH_KEY, self._place, summary=f"Make the SSH key of {self._wanted.name}")
+        self._told(secret=key.secret)
+
+    @property
+    def _place(self) -> LeasedGpu:
+        return LeasedGpu(mark=self._mark, name=self._wanted.name, cents_per_hour=self._market.cents_per_hour)
+
+    async def _give_back(self, why: str) -> LeaseResult | None:
+        """End the lease, where there is one, and wait until what it holds is gone."""
+        if (lease := self._result.lease) is None:
+            return None
+        self.begin(why)
+        ended = await self.end_lease(lease)
+        self._told(lease=None, secret=None, address=None, ends_at=None)
+        return ended
+
+    async def _plan(self) -> Plan:
+        wanted = self._wanted
+        if self._asked:
+            await self._look_at_market()
+        cents = wanted.hours * self._market.cents_per_hour
+        costs = f"${self._market.cents_per_hour / 100:.2f} an hour at most, ${cents / 100:.2f} in all"
+        parameters = BuyGpuParameters(
+            resource=wanted.name,
+            choices=self._market.choices,
+            hours=wanted.hours,
+            cents_per_hour=self._market.cents_per_hour,
+        )
+        return Plan(
+            action=BUY_INSTANCE.name,
+            parameters=parameters.model_dump(mode="json"),
+            resources=(Resource(kind="GPU machine", name=wanted.name, change=Change.CREATE),),
+            summary=(
+                f"Launch the GPU machine {wanted.name} at Lambda Labs, the first that there is capacity for of:",
+                *(visible(str(one)) for one in self._market.choices),
+                f"It costs {costs}: after {wanted.hours} hours it is ended, with all that is on it",
+            ),
+            risk=Risk.LOW,
+            cost=Cost(usd_cents=cents, per="once"),
+        )
+
+    async def _confirm_bought(self, plan: Plan, made: GpuLaunched) -> None:
+        """Look, with another credential, whether what is said to be launched is what was approved."""
+        approved = plan.parameters_as(BuyGpuParameters)
+        seen = await self._standing()
+        for _ in range(_SHOWS_WITHIN if made.id else 0):
+            if seen.there:
+                break
+            await workflow.sleep(_FIRST_LOOK)
+            seen = await self._standing()
+        is_so = not seen.there or seen.status in _ENDING
+        if made.id:
+            choices = {(one.type, one.region) for one in approved.choices}
+            is_so = (seen.id, True, True) == (
+                made.id,
+                (seen.type, seen.region) in choices,
+                seen.cents_per_hour <= approved.cents_per_hour,
+            )
+        if not is_so:
+            said, is_there = "launched" if made.id else "not launched", seen.told or "nothing is there"
+            raise application_error(
+                ErrorType.OUTCOME_UNKNOWN,
+                f"{approved.resource!r} is said to be {said}, and Lambda Labs says otherwise ({is_there}): look at "
+                "what happened",
+            )
+
+    async def _standing(self) -> GpuStanding:
+        return await self.step(CHECK_INSTANCE, self._place, summary=f"Look what runs as {self._wanted.name}")
+
+    # From its launch on.
+
+    async def _is_ready_before(self, over: _Over) -> bool:
+        """Whether the machine says so itself, before its lease has ended.
+
+        Raises:
+            _Broken: It is not healthy, or does not answer in time.
+        """
+        until, pause = workflow.now() + _BOOTS_WITHIN, _FIRST_LOOK
+        while not over.done():
+            seen = await self.step(CHECK_READY, self._place, summary=f"Ask {self._wanted.name} whether it is ready")
+            if self._is_ready(seen):
+                self._told(address=seen.address, gpus=seen.gpus)
+                return True
+            if seen.status in _BROKEN:
+                raise _Broken(f"the machine {self._result.instance} is {seen.status}")
+            if workflow.now() >= until:
+                raise _Broken(f"the machine {self._result.instance} is not ready after 40 minutes: {_unready(seen)}")
+            await _pause(over, pause)
+            pause = min(2 * pause, _LONGEST_LOOK)
+        return False
+
+    def _is_ready(self, seen: GpuReadiness) -> bool:
+        if seen.status != "active" or not seen.answers:
+            return False
+        return self._wanted.ready == "ssh" or (seen.gpus is not None and seen.gpus >= max(seen.wanted, 1))
+
+    async def _hold(self, over: _Over) -> None:
+        """Until its lease has ended: by its time, or by a person.
+
+        Raises:
+            _Broken: It is gone, or of no use any more.
+        """
+        while True:
+            self._show_held()
+            await _pause(over, _LOOK_EVERY)
+            if over.done():
+                return
+            seen = await self._standing()
+            if seen.status in _BROKEN:
+                raise _Broken(f"the machine {self._result.instance} is {seen.status}")
+            if not seen.there or seen.status in _ENDING:
+                await _pause(over, _LONGEST_LOOK)  # its lease may be about to say why
+                if not over.done():
+                    raise _Broken(_GONE)
+
+    def _show_held(self) -> None:
+        held = self._result
+        self._step = visible(
+            f"Hold the machine at {held.address} until {_utc(held.ends_at)}, unless its lease is extended or ended; "
+            f"its key is in Vault at {held.secret}"
+        )
+        workflow.set_current_details(
+            f"**Ready.** {self._step}.\n\n`banksman leases extend {visible(held.lease or '')} --hours N`"
+        )
+
+    def _is_over(self, ended: LeaseResult | None) -> None:
+        """What it cost, by the minute, and why it ended."""
+        at = ended.ended_at if ended is not None else workflow.now()
+        minutes = -(-int((at - (self._began or at)).total_seconds()) // 60)
+        price = self._result.cents_per_hour or 0
+        why = ended.why if ended is not None else "its lease has ended"
+        self._told(ended_at=at, usd_cents=-(-minutes * price // 60), reason=visible(why))
+
+
+async def _pause(over: _Over, longest: timedelta) -> None:
+    """Wait, and no longer than the lease lasts."""
+    with contextlib.suppress(asyncio.TimeoutError):
+        await workflow.wait_condition(over.done, timeout=longest)
+
+
+def _unready(seen: GpuReadiness) -> str:
+    if not seen.answers:
+        return f"it is {seen.status or 'not shown'}, and SSH does not answer"
+    return f"SSH answers, and {seen.gpus if seen.gpus is not None else 'nothing is said of'} of {seen.wanted} GPUs"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return visible(", ".join(names)[:500])
+
+
+def _utc(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else "its end"
