@@ -1,53 +1,27 @@
 """A parked goal goes on by itself, and has people told of it once, on a server whose clock is skipped ahead."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from temporalio.api.enums.v1 import EventType, IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from activities.guard.error_types import ErrorType, application_error
 from activities.presets import pause_of_parked
 from activities.queues import TaskQueue
-from tests.conftest import BIN
 from tests.replay.scenarios import until_parked
 from tests.workflows.approval.telling import TOLD, Teller, ends, notices, until_told
-from tests.workflows.parking import ClockWorkflow
 from tests.workflows.pulumi.stacking import INSPECT, Stack, StackSessions
 from tests.workflows.scripted import CONTENT, RAN, Steps, workers
-from workflows.contracts import SEARCH_ATTRIBUTES, Resume
-from workflows.plugin import banksman_plugin
+from workflows.contracts import Resume
 from workflows.repository.goals import ReadFileInput, ReadFileResult, RunInSandboxInput, RunInSandboxResult
 
 REQUEST = RunInSandboxInput(repository="acme/shop", command=("make", "test"), timeout_seconds=60)
 GONE = application_error(ErrorType.SANDBOX_UNAVAILABLE, "the engine is gone")
 SEALED = application_error(ErrorType.UNAVAILABLE, "Vault is sealed", retry_after=timedelta(days=1))
 COMPLETED = WorkflowExecutionStatus.COMPLETED
-
-
-@pytest_asyncio.fixture
-async def skipping() -> AsyncIterator[WorkflowEnvironment]:
-    environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(BIN / "temporal-test-server"), plugins=[banksman_plugin()]
-    )
-    async with environment:
-        await environment.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(
-                namespace=environment.client.namespace,
-                search_attributes={key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in SEARCH_ATTRIBUTES},
-            )
-        )
-        client, queue = environment.client, "clock"
-        async with Worker(client, task_queue=queue, workflows=[ClockWorkflow]):
-            clock = await client.start_workflow("TestClock", id=queue, task_queue=queue)
-            yield environment
-            await clock.terminate()
 
 
 async def test_it_goes_on_when_its_cause_is_gone_and_nobody_came(skipping: WorkflowEnvironment, goal_id: str) -> None:

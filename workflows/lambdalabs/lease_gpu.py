@@ -49,7 +49,9 @@ _LONGEST_LOOK: Final = timedelta(minutes=1)
 _BOOTS_WITHIN: Final = timedelta(minutes=40)
 """Large machines take twenty minutes until Lambda calls them active, and their GPUs answer after that."""
 _LOOK_EVERY: Final = timedelta(minutes=30)
+_MINUTE: Final = timedelta(minutes=1)
 _SHOWS_WITHIN: Final = 9
+"""So many looks may not show yet what was launched."""
 _ENDING: Final = frozenset({"terminating", "terminated"})
 _BROKEN: Final = frozenset({"unhealthy", "preempted"})
 _GONE: Final = "the machine is gone, and not by its lease: somebody ended it, or Lambda Labs did"
@@ -346,7 +348,7 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
     def _is_over(self, ended: LeaseResult | None) -> None:
         """What it cost, by the minute, and why it ended."""
         at = ended.ended_at if ended is not None else workflow.now()
-        minutes = -(-int((at - (self._began or at)).total_seconds()) // 60)
+        minutes = -(-(at - (self._began or at)) // _MINUTE)
         price = self._result.cents_per_hour or 0
         why = ended.why if ended is not None else "its lease has ended"
         self._told(ended_at=at, usd_cents=-(-minutes * price // 60), reason=visible(why))

@@ -18,16 +18,10 @@ Greeting = Callable[[], str | None]
 
 
 @dataclass
-class _Machine:
-    listening: socket.socket
-    serving: asyncio.Task[None]
-
-
-@dataclass
 class Machines:
     """All that run, by their instances' ids."""
 
-    _running: dict[str, _Machine] = field(default_factory=dict[str, _Machine])
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
 
     def start(self, instance: str, greeting: Greeting) -> str:
         """Have one listen.
@@ -38,14 +32,14 @@ class Machines:
         listening = socket.create_server((_HOST, 0))
         address, port = listening.getsockname()
         serving = asyncio.get_running_loop().create_task(_serve(listening, greeting))
-        self._running[instance] = _Machine(listening, serving)
+        serving.add_done_callback(lambda _: listening.close())
+        self._running[instance] = serving
         return f"{address}:{port}"
 
     def stop(self, instance: str) -> None:
         """End it, and its address."""
         if (machine := self._running.pop(instance, None)) is not None:
-            machine.serving.cancel()
-            machine.listening.close()
+            machine.cancel()
 
     def close(self) -> None:
         """End them all."""

@@ -27,7 +27,7 @@ from workflows.leases.contracts import TELL_LEASE, LeaseResult, TellLease, ToldL
 TOLD = ToldLease(channel="C0OPS", ts="1.0")
 
 
-class Mapping(Interceptor):
+class MappedErrors(Interceptor):
     """Errors as the guard maps them, and nothing else of the guard."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
@@ -76,7 +76,7 @@ class Place:
         steps = [*implemented(self.machines), *implemented(looking)]
         workers = [
             Worker(self.client, task_queue=TaskQueue.GOALS, workflows=[*WORKFLOWS, UseMachineWorkflow]),
-            Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=steps, interceptors=[Mapping()]),
+            Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=steps, interceptors=[MappedErrors()]),
         ]
         if gateway:
             queues = (TaskQueue.POSTS, TaskQueue.HITL)
@@ -97,9 +97,9 @@ class Place:
         )
 
     async def using(self, **given: object) -> WorkflowHandle[Any, UseMachineResult]:
-        """The same, once it has its machine."""
+        """The same, once it has its machine; until somebody ends it, unless it is to do something then."""
         self.machines.created.clear()
-        goal = await self.use(after=None, **given)
+        goal = await self.use(**({"after": None} | given))
         async with asyncio.timeout(20):
             await self.machines.created.wait()
         return goal

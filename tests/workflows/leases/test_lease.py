@@ -50,6 +50,36 @@ async def test_a_goal_can_wait_until_it_is_gone(place: Place) -> None:
     assert place.machines.there == set()
 
 
+async def test_a_goal_that_holds_its_lease_hears_when_a_person_ends_it(place: Place) -> None:
+    goal = await place.using(after=timedelta(), then="hold")
+    await place.lease.execute_update("end", EndLease(), result_type=LeaseView)
+    assert (await goal.result()).tries == 1
+    assert place.machines.there == set()
+
+
+async def test_so_does_one_that_took_it_over_from_another_run(place: Place) -> None:
+    await (await place.use(then="hand_over")).result()
+    goal = await place.use(then="hold")
+
+    async def taken() -> bool:
+        return (await place.view()).lease.owner == Owner(workflow_id=goal.id)
+
+    await eventually(taken)
+    await place.lease.execute_update("end", EndLease(), result_type=LeaseView)
+    assert (await goal.result()).tries is None
+    assert place.machines.there == set()
+
+
+async def test_and_one_whose_lease_was_ended_from_outside_once_the_sweep_has_taken_it_up(place: Place) -> None:
+    goal = await place.using(after=timedelta(), then="hold")
+    view = await place.view()
+    await place.lease.terminate()
+    await place.hold(view.lease.model_copy(update={"handed_over": True}))  # as the sweep does
+    await place.lease.execute_update("end", EndLease(), result_type=LeaseView)
+    await goal.result()
+    assert place.machines.there == set()
+
+
 async def test_what_is_handed_over_to_nobody_outlives_the_goal_until_its_time(place: Place) -> None:
     goal = await place.use(then="hand_over")
     await goal.result()

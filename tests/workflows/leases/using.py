@@ -20,7 +20,7 @@ class UseMachineInput(GoalInput):
 
     mark: str
     hours: int = 4
-    then: Literal["end", "return", "hand_over"] = "return"
+    then: Literal["end", "return", "hand_over", "hold"] = "return"
     after: timedelta | None = Field(default=timedelta(), description="None: until somebody ends it.")
 
     def summary(self) -> str:
@@ -65,6 +65,9 @@ class UseMachineWorkflow(LeasingGoal):
                 return UseMachineResult(lease=lease, tries=ended.tries if ended else None)
             case "hand_over":
                 await self.hand_over_lease(lease)
+            case "hold":
+                over = await self.lease_over(lease)
+                return UseMachineResult(lease=lease, tries=over.tries if over else None)
             case _:
                 pass
         return UseMachineResult(lease=lease)
