@@ -56,6 +56,22 @@ def test_a_cluster_is_bought_up_to_a_price_and_for_more_by_approval(
         assert "allowed with an approval" in said("qdrant.buy_cluster", Effect.DESTRUCTIVE, by_approval)
 
 
+@pytest.mark.parametrize(("environment", "by_itself", "by_approval"), [("production", 50, 500), ("staging", 5, -1)])
+def test_a_machine_is_launched_up_to_a_price_and_for_more_by_approval(
+    environment: str, by_itself: int, by_approval: int
+) -> None:
+    def said(action: str, effect: Effect, cost: int) -> str:
+        context = PolicyContext(resource="train", cost=cost)
+        return explain(load_policy(FILE), environment, action=action, effect=effect, context=context)
+
+    for action in ("lambdalabs.launch_instance", "lambdalabs.extend_instance"):
+        assert ": allowed" in said(action, Effect.WRITE, by_itself)
+        assert "denied" in said(action, Effect.WRITE, by_itself + 1)
+    assert "denied" in said("lambdalabs.buy_instance", Effect.DESTRUCTIVE, by_approval + 1)
+    if by_approval > 0:
+        assert "allowed with an approval" in said("lambdalabs.buy_instance", Effect.DESTRUCTIVE, by_approval)
+
+
 @pytest.mark.parametrize("action", ["github.commit_files", "github.open_pull_request", "sandbox.run_command"])
 def test_what_writes_is_allowed_where_it_says(action: str) -> None:
     assert ": allowed" in told(action, Effect.WRITE, "acme/shop")

@@ -95,6 +95,20 @@ async def _taken_over(place: Place) -> None:
     await place.lease.result()
 
 
+async def _told(place: Place) -> None:
+    """It outlives its goal, another run takes it over, and hears that a person has ended it."""
+    await (await place.use(then="hand_over")).result()
+    goal = await place.use(then="hold")
+
+    async def taken() -> bool:
+        owner = (await place.view()).lease.owner
+        return owner is not None and owner.workflow_id == goal.id
+
+    await eventually(taken)
+    await place.lease.execute_update("end", EndLease(), result_type=LeaseView)
+    await goal.result()
+
+
 async def _sweep(place: Place) -> None:
     """One was terminated and is started again; and one is a stranger."""
     goal = await place.using()
@@ -115,5 +129,6 @@ LEASINGS = (
     Leasing("stuck", (LEASE_WORKFLOW, LEASE_NOTICE), _stuck),
     Leasing("cancelled", (LEASE_WORKFLOW,), _with_its_goal),
     Leasing("adopted", (LEASE_WORKFLOW,), _taken_over),
+    Leasing("told", (LEASE_WORKFLOW,), _told),
     Leasing("swept", (SWEEP_LEASES,), _sweep),
 )

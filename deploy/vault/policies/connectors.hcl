@@ -25,6 +25,18 @@ path "auth/token/create/github-write" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/lambdalabs-read" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/lambdalabs-launch" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/lambdalabs-keep" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/neon-read" {
   capabilities = ["create", "update"]
 }
@@ -34,26 +46,6 @@ path "auth/token/create/neon-write" {
 }
 
 path "auth/token/create/neon-keep" {
-  capabilities = ["create", "update"]
-}
-
-path "auth/token/create/neon-end" {
-  capabilities = ["create", "update"]
-}
-
-path "auth/token/create/neon-open" {
-  capabilities = ["create", "update"]
-}
-
-path "auth/token/create/neon-issue" {
-  capabilities = ["create", "update"]
-}
-
-path "auth/token/create/neon-lend" {
-  capabilities = ["create", "update"]
-}
-
-path "auth/token/create/neon-look" {
   capabilities = ["create", "update"]
 }
 
@@ -101,10 +93,6 @@ path "auth/token/create/rediscloud-check" {
   capabilities = ["create", "update"]
 }
 
-path "auth/token/create/rediscloud-forget" {
-  capabilities = ["create", "update"]
-}
-
 path "auth/token/create/upstash-read" {
   capabilities = ["create", "update"]
 }
@@ -118,9 +106,5 @@ path "auth/token/create/upstash-grant" {
 }
 
 path "auth/token/create/upstash-check" {
-  capabilities = ["create", "update"]
-}
-
-path "auth/token/create/upstash-forget" {
   capabilities = ["create", "update"]
 }
