@@ -46,6 +46,8 @@ class Creation(Generic[Resource]):
         id_of: The provider's id.
         shows_within: How long after it was sent a create may still show for the first time. Choose it long: too short
             a time makes a second resource, too long a time costs only the attempts after a doubt.
+        looks_every: How long it waits between two looks; longer where the account may ask seldom, for a look that is
+            refused begins them all anew.
     """
 
     what: str
@@ -53,6 +55,7 @@ class Creation(Generic[Resource]):
     create: Callable[[str], Awaitable[Resource]]
     id_of: Callable[[Resource], str]
     shows_within: timedelta
+    looks_every: timedelta = _PAUSE
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,10 @@ async def _found_in_doubt(creation: Creation[Resource], mark: str, sleep: Sleep)
 
 async def _found(creation: Creation[Resource], mark: str, patience: timedelta, sleep: Sleep) -> Resource | None:
     """The one that carries the mark, looked for once and then for as long as it may take to show."""
-    looks = 1 + int(patience / _PAUSE)
+    looks = 1 + -(-patience // creation.looks_every)
     for look in range(looks):
         if look:
-            await sleep(_PAUSE.total_seconds())
+            await sleep(creation.looks_every.total_seconds())
         found = await creation.find(mark)
         if len(found) > 1:
             ids = ", ".join(map(creation.id_of, found))

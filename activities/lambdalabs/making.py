@@ -33,6 +33,8 @@ from connectors.vault.kv import MOUNT
 
 SHOWS_WITHIN: Final = timedelta(seconds=45)
 """How long an instance that was launched may take until Lambda's list has it."""
+_LOOKS_EVERY: Final = timedelta(seconds=5)
+"""The account may ask once a second, for all that it does."""
 
 Look = Callable[[], Awaitable[None]]
 
@@ -157,6 +159,7 @@ async def launch_machine(account: Account, order: Order, *, last_look: Look) -> 
         create=create,
         id_of=lambda one: one.id,
         shows_within=SHOWS_WITHIN,
+        looks_every=min(_LOOKS_EVERY, SHOWS_WITHIN),
     )
     try:
         made = await created_for_step(creation)

@@ -57,9 +57,10 @@ from connectors.provider import Secret
 NO_CAPACITY: Final = "instance-operations/launch/insufficient-capacity"
 """The code of a refusal that another region, another size or another hour may mend."""
 
-ACCOUNT_RATE: Final = Rate(per_second=1)
-LAUNCH_RATE: Final = Rate(per_second=1 / 12)
-LAUNCH_PATIENCE: Final = timedelta(seconds=13)
+ACCOUNT_RATE: Final = Rate(per_second=0.9)
+LAUNCH_RATE: Final = Rate(per_second=1 / 13)
+"""A little slower than Lambda takes them: two requests come nearer to each other on their way than they were sent."""
+LAUNCH_PATIENCE: Final = timedelta(seconds=14)
 """How long a launch is waited for in the process: for the one before it."""
 _PROVIDER: Final = "provider/"
 _LONGEST_NAME: Final = 64

@@ -107,7 +107,11 @@ def test_each_event_at_each_point(running: tuple[BoxesTwin, ServedTwin], event: 
 
 
 def of(
-    found: Sequence[Sequence[str] | Exception], made: str | Exception = "new", *, again: bool = False
+    found: Sequence[Sequence[str] | Exception],
+    made: str | Exception = "new",
+    *,
+    again: bool = False,
+    every: timedelta = timedelta(seconds=1),
 ) -> tuple[Created[str] | Exception, list[float]]:
     """How a creation ends whose looks and whose create are answered so, and how long it waited."""
     looks, waits = iter(found), list[float]()
@@ -121,7 +125,9 @@ def of(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    creation = Creation(what="a box 'a'", find=find, create=create, id_of=str, shows_within=timedelta(seconds=3))
+    creation = Creation(
+        what="a box 'a'", find=find, create=create, id_of=str, shows_within=timedelta(seconds=3), looks_every=every
+    )
     try:
         return asyncio.run(create_once(creation, "m", again=again, sleep=sleep)), waits
     except Exception as error:  # noqa: BLE001 - how it ends is what is looked at
@@ -139,6 +145,10 @@ def test_the_first_attempt_looks_once_and_later_ones_until_it_must_have_shown() 
     assert of([["old"]]) == (Created("old", adopted=True), [])
     assert of([[], [], [], []], again=True) == (Created("new", adopted=False), [1.0, 1.0, 1.0])
     assert of([[], [], ["old"]], again=True) == (Created("old", adopted=True), [1.0, 1.0])
+
+
+def test_an_account_that_may_ask_seldom_is_asked_seldom_and_as_long() -> None:
+    assert of([[], [], []], again=True, every=timedelta(seconds=2)) == (Created("new", adopted=False), [2.0, 2.0])
 
 
 def test_after_a_doubt_it_is_looked_for_and_not_made_again() -> None:

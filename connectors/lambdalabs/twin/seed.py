@@ -29,6 +29,5 @@ def _config(kept: Path, listen: str) -> TwinConfig:
     try:
         return TwinConfig.model_validate_json(kept.read_bytes()).model_copy(update={"listen": listen})
     except (FileNotFoundError, ValidationError):
-        return TwinConfig(
-            listen=listen, keys=(f"secret_{secrets.token_hex(16)}", f"secret_{secrets.token_hex(16)}"), answers_in=2.0
-        )
+        keys = (f"secret_{secrets.token_hex(16)}", f"secret_{secrets.token_hex(16)}")
+        return TwinConfig(listen=listen, keys=keys, boots_in=8.0, answers_in=2.0, ends_in=2.0)
