@@ -1,5 +1,6 @@
 """One machine and one key, whatever becomes of answers, workers and Vault; and nothing of either after their end."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +10,15 @@ from activities.lambdalabs.contracts import (
     ADD_SSH_KEY,
     END_INSTANCE,
     LAUNCH_INSTANCE,
+    ExtendRequest,
     GpuEnded,
+    GpuExtended,
     GpuLaunched,
     LaunchRequest,
     SshKeyMade,
 )
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, QuotaExhausted, Unavailable
-from hitl.protocol import PolicyContext
+from hitl.protocol import HasSpend, HasSpent, PolicyContext
 from tests.activities.lambdalabs.at_work import EAST, GPU_OF_GOAL, MARK, SCARCE, WANTED, WEST, Vault, at_work
 from tests.connectors.lambdalabs.conftest import KEY_CANARY, advance
 
@@ -86,6 +89,17 @@ async def test_one_machine_is_launched_with_its_mark_its_key_and_its_price(vault
     assert (there.ssh_key_names, there.name) == ((MARK,), "train")
     assert (told.spent(), told.end().way) == (225, "completed")
     assert (WANTED.spend(), WANTED.policy_context()) == (225, PolicyContext(resource="train", cost=3))
+
+
+def test_the_budget_reads_what_each_paid_step_may_cost_and_has_cost() -> None:
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    longer = ExtendRequest(mark=MARK, cents_per_hour=75, ends_at=now, until=now + timedelta(hours=2))
+    for asked, cents in ((WANTED, 225), (longer, 150)):
+        assert isinstance(asked, HasSpend)
+        assert asked.spend() == cents
+    for answered, cents in ((GpuLaunched(id="i", cents_per_hour=70, hours=3), 210), (GpuExtended(cents=140), 140)):
+        assert isinstance(answered, HasSpent)
+        assert answered.spent() == cents
 
 
 async def test_a_launch_whose_answer_was_lost_is_adopted(vault: Vault, known: Any) -> None:
