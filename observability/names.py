@@ -22,6 +22,19 @@ METRIC_SANDBOX_START_SECONDS: Final = "banksman_sandbox_start_seconds"
 METRIC_SANDBOX_CONNECTIONS: Final = "banksman_sandbox_connections_total"
 METRIC_SANDBOX_REAPED: Final = "banksman_sandbox_reaped_total"
 
+# What the gateway counts on Temporal's server. Each gateway counts the same.
+METRIC_GOALS_OPEN: Final = "banksman_goals_open"
+METRIC_GOALS_PARKED: Final = "banksman_goals_parked"
+METRIC_GOALS_ENDED: Final = "banksman_goals_ended_total"
+METRIC_APPROVALS_WAITING: Final = "banksman_approvals_waiting"
+METRIC_APPROVALS_OVERDUE: Final = "banksman_approvals_overdue"
+METRIC_APPROVAL_OLDEST: Final = "banksman_approval_oldest_seconds"
+METRIC_APPROVALS_ENDED: Final = "banksman_approvals_ended_total"
+METRIC_APPROVAL_DECIDED: Final = "banksman_approval_decided_seconds"
+METRIC_QUEUE_BACKLOG: Final = "banksman_queue_backlog"
+METRIC_QUEUE_WAIT: Final = "banksman_queue_wait_seconds"
+METRIC_COUNTS_AGE: Final = "banksman_counts_age_seconds"
+
 # Log keys and span attributes.
 ATTR_WORKFLOW_ID: Final = "temporal.workflow_id"
 ATTR_RUN_ID: Final = "temporal.run_id"
@@ -52,6 +65,7 @@ LOG_SPAN_ID: Final = "span_id"
 # Approvals.
 METRIC_APPROVAL_KEYS_AGE: Final = "banksman_approval_keys_age_seconds"
 METRIC_BREAK_GLASS: Final = "banksman_break_glass_total"
+METRIC_APPROVAL_SHOWN: Final = "banksman_approval_shown_seconds"
 METRIC_CLICKS: Final = "banksman_clicks_total"
 
 # Leases and budgets.

@@ -15,9 +15,9 @@ from activities.guard.policy_source import PolicySource
 from connectors.errors import ConnectorError
 from connectors.slack.manifest import SLACK
 from connectors.vault import VaultSession
+from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
 from hitl.gateway.goal_starter import GoalStarter
-from hitl.gateway.leases import LeaseCounts
 from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
 from hitl.gateway.sweeping import Sweeper
@@ -75,7 +75,7 @@ class Gateway:
             return await vault.sign(_KEY, text)
 
         self.sweeper = Sweeper(server)
-        self.leases = LeaseCounts(server)
+        self.counts = Counts(server)
         self.rule_changes = RuleChanges(server, self._policy)
         self.starts = starts = GoalStarter(server, sign, keys.current)
         links = Links(
@@ -104,7 +104,7 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="listen to Slack")
             group.create_task(self.sweeper.run(), name="look for approvals that nobody waits for")
-            group.create_task(self.leases.run(), name="count leases")
+            group.create_task(self.counts.run(), name="count goals, approvals, leases and queues")
             group.create_task(self.rule_changes.run(), name="tell approvals of a policy that changed")
             if self._console is not None:
                 group.create_task(serve(self._console, self._console_listening), name="serve the console")

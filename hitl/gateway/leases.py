@@ -1,14 +1,11 @@
 """Leases as the Temporal server says they are, for the workflow that has people told of one that cannot be ended."""
 
-import asyncio
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Never
+from datetime import UTC, datetime
+from typing import Final
 
-import structlog
 from prometheus_client import Gauge
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError
 
 from activities.leases.contracts import LEASE_WORKFLOW, LeaseRequest
 from activities.leases.views import view_of
@@ -19,12 +16,12 @@ from observability import names
 from workflows.contracts import STATE_ATTRIBUTE, State
 from workflows.leases.contracts import LEASE_NOTICE
 
-_EVERY_S: Final = 30.0
 _SHOWN: Final = {"held": State.RUNNING, "stuck": State.PARKED}
 _LEASES: Final = Gauge(
-    names.METRIC_LEASES, "Leases that are held or being ended, and those that cannot be ended.", ("state",)
+    names.METRIC_LEASES,
+    "Leases that are held or being ended, of these the ones past their time, and those that cannot be ended.",
+    ("state",),
 )
-_log = structlog.get_logger("banksman.gateway")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,25 +77,14 @@ async def stuck_lease(server: Server, *, workflow_id: str | None, run_id: str | 
 
 
 class LeaseCounts:
-    """Counts leases now and then, for the metric that an alert looks at.
+    """Counts leases, for the metric that alerts look at.
 
     Args:
         server: Temporal.
-        every: Seconds between two looks.
     """
 
-    def __init__(self, server: Server, *, every: float = _EVERY_S) -> None:
-        self._server = server
-        self._every = every
-
-    async def run(self) -> Never:
-        """For as long as the process lives."""
-        while True:
-            try:
-                await self.count()
-            except RPCError as error:
-                _log.warning("leases were not counted", why=error.message)
-            await asyncio.sleep(self._every)
+    def __init__(self, server: Server) -> None:
+        self._client = server.client
 
     async def count(self) -> None:
         """One look.
@@ -107,8 +93,17 @@ class LeaseCounts:
             RPCError: The server cannot be reached.
         """
         for shown, state in _SHOWN.items():
-            query = (
-                f"WorkflowType = '{LEASE_WORKFLOW}' AND ExecutionStatus = 'Running' "
-                f"AND {STATE_ATTRIBUTE.name} = '{state}'"
-            )
-            _LEASES.labels(state=shown).set((await self._server.client.count_workflows(query)).count)
+            _LEASES.labels(state=shown).set((await self._client.count_workflows(_standing(state))).count)
+        now, overdue = _now(), 0
+        async for one in self._client.list_workflows(_standing(State.RUNNING)):
+            view = await view_of(one)
+            overdue += view is not None and now > view.lease.ends_at + view.lease.patience
+        _LEASES.labels(state="overdue").set(overdue)
+
+
+def _standing(state: State) -> str:
+    return f"WorkflowType = '{LEASE_WORKFLOW}' AND ExecutionStatus = 'Running' AND {STATE_ATTRIBUTE.name} = '{state}'"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -24,10 +24,11 @@ from workflows.contracts import STATE_ATTRIBUTE, State
 _EVERY_S: Final = 20.0
 _LOOKS: Final = 3
 """After each change: the processes that say who approves may see the file later than this one."""
-_WAITING: Final = (
+WAITING: Final = (
     f"WorkflowType = '{APPROVAL_WORKFLOW}' AND ExecutionStatus = 'Running' "
     f"AND {STATE_ATTRIBUTE.name} = '{State.WAITING}'"
 )
+"""The approvals that people can decide on."""
 _log = structlog.get_logger("banksman.gateway")
 
 
@@ -70,7 +71,7 @@ class RuleChanges:
             self._seen, self._looks = policy, _LOOKS
         if self._looks <= 0:
             return
-        async for one in self._server.client.list_workflows(_WAITING):
+        async for one in self._server.client.list_workflows(WAITING):
             try:
                 await self._tell(one, policy)
             except Exception as error:  # noqa: BLE001 - anybody can start anything: one must not keep it from the others

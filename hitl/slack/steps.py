@@ -8,8 +8,11 @@ the approval itself, and from the goal that waited for it: the server says which
 
 import asyncio
 import time
+from datetime import UTC, datetime
+from typing import Final
 from weakref import WeakValueDictionary
 
+from prometheus_client import Histogram
 from temporalio import activity
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
@@ -35,6 +38,7 @@ from hitl.slack.parked import PARKED_TYPE, parked_message
 from hitl.slack.parked import message_id as parked_id
 from hitl.slack.posting import doubts, post_once
 from hitl.slack.thread import lines_about
+from observability import names
 from workflows.approval.contracts import (
     POST_APPROVAL,
     UPDATE_APPROVAL,
@@ -47,6 +51,13 @@ from workflows.leases.contracts import TELL_LEASE, TellLease, ToldLease
 from workflows.parked_contracts import TELL_PARKED, TellParked, ToldParked
 from workflows.pulumi.drift_contracts import TELL_DRIFT, TellDrift, ToldDrift
 from workflows.pulumi.goals import DETECT_DRIFT
+
+_SHOWN: Final = Histogram(
+    names.METRIC_APPROVAL_SHOWN,
+    "From the question to the message that shows it to people.",
+    ("risk",),
+    buckets=(0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+)
 
 
 class SlackSteps:
@@ -79,6 +90,7 @@ class SlackSteps:
         async with self._turn(found.id):
             doubt = doubts(first=request.first, since=found.opened_at)
             ts = await post_once(self._messages, channel, shown, about=found.id, kind=EVENT_TYPE, doubt=doubt)
+        _SHOWN.labels(risk=found.plan.risk.value).observe((datetime.now(UTC) - found.opened_at).total_seconds())
         return PostedApproval(channel=channel, ts=ts, requester=asked.requester)
 
     @implements(UPDATE_APPROVAL)

@@ -50,7 +50,7 @@ async def test_people_are_told_with_the_command_and_when_it_has_ended(one: Place
         lease = await leases.hold(leases.request())
         await lease.execute_update("end", EndLease())
         stuck = await until_told(one, 0)
-        await gateway.leases.count()
+        await gateway.counts.leases.count()
         assert (REGISTRY.get_sample_value("banksman_leases", {"state": "stuck"}) or 0) >= 1
         leases.machines.refuses = None
         await lease.execute_update("end", EndLease())
