@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
@@ -39,6 +39,7 @@ _SURELY_NOTHING: Final = frozenset(
 )
 """A first attempt that ends so was refused: nothing was bought."""
 _USED: Final = Gauge(names.METRIC_BUDGET_USED, "Of today's budget, as this process wrote it last: reserved or spent.")
+_SPENT: Final = Gauge(names.METRIC_BUDGET_SPENT, "Of what is used: spent, by what the steps said afterwards.")
 _CAP: Final = Gauge(names.METRIC_BUDGET_CAP, "Today's budget, as the policy caps it; 0 where it does not.")
 
 Outcome = TypeVar("Outcome")
@@ -101,8 +102,9 @@ class Budgets:
         self._environment = environment
         self._now = clock
         self._pages = _Pages(records)
-        self._shown = _Shown(day="", used=0, cap=0)
+        self._shown = _Shown(day="", used=0, spent=0, cap=0)
         _USED.set_function(lambda: float(self._today_shown().used))
+        _SPENT.set_function(lambda: float(self._today_shown().spent))
         _CAP.set_function(lambda: float(self._today_shown().cap))
 
     async def reserve(self, execution: Execution, cents: int, budget: Budget) -> Reservation | Refusal:
@@ -121,7 +123,7 @@ class Budgets:
         there = await self._pages.apply(
             self._page_of(day), lambda page: _reserve(page, key, mine.entry.cents, day="", cap=budget.day)
         )
-        self._shown = _Shown(day=day, used=there.used, cap=budget.day or 0)
+        self._shown = _Shown(day=day, used=there.used, spent=there.spent, cap=budget.day or 0)
         if isinstance(there, _Full):
             await self._pages.apply(goal, lambda page: (page.without(key), None))
             used = f"{self._environment!r} has {_dollars(there.used)} of {_dollars(there.cap)} in use on {day} (UTC)"
@@ -138,7 +140,9 @@ class Budgets:
         said = answer.spent() if isinstance(answer, HasSpent) else None
         cents = reservation.cents if said is None else said
         for page in (reservation.day, reservation.goal):
-            await self._pages.apply(page, lambda before: (before.settled(reservation.key, cents), None))
+            after = await self._pages.apply(page, lambda before: _twice(before.settled(reservation.key, cents)))
+            if page == self._page_of(self._shown.day):
+                self._shown = replace(self._shown, used=after.total, spent=after.spent)
 
     async def release(self, reservation: Reservation) -> None:
         """Give back what surely came to nothing, unless a later attempt has found it and may spend it now.
@@ -148,7 +152,9 @@ class Budgets:
         """
         # In the order in which an attempt reserves: of one that begins meanwhile neither page is taken away.
         for page in (reservation.goal, reservation.day):
-            await self._pages.apply(page, lambda before: (before.released(reservation.key), None))
+            after = await self._pages.apply(page, lambda before: _twice(before.released(reservation.key)))
+            if page == self._page_of(self._shown.day):
+                self._shown = replace(self._shown, used=after.total, spent=after.spent)
 
     async def _day_of(self, goal: str, key: str, mine: "_Taken") -> str:
         """The day that it counts on: the one of an earlier attempt, where that got as far as that day's page."""
@@ -166,7 +172,7 @@ class Budgets:
 
     def _today_shown(self) -> "_Shown":
         """Of yesterday nothing is shown."""
-        return self._shown if self._shown.day == self._today() else _Shown(day="", used=0, cap=0)
+        return self._shown if self._shown.day == self._today() else _Shown(day="", used=0, spent=0, cap=0)
 
 
 def refused_for_sure(reservation: Reservation, kind: str | None) -> bool:
@@ -178,6 +184,7 @@ def refused_for_sure(reservation: Reservation, kind: str | None) -> bool:
 class _Shown:
     day: str
     used: int
+    spent: int
     cap: int
 
 
@@ -187,6 +194,7 @@ class _Taken:
 
     entry: Entry
     used: int
+    spent: int
     fresh: bool
 
 
@@ -195,14 +203,20 @@ class _Full:
     """Why it has nothing there."""
 
     used: int
+    spent: int
     cap: int
+
+
+def _twice(page: Ledger) -> tuple[Ledger, Ledger]:
+    """A page to be written, and to be looked at."""
+    return page, page
 
 
 def _reserve(page: Ledger, key: str, cents: int, *, day: str, cap: int | None) -> tuple[Ledger, _Taken | _Full]:
     fresh, after = key not in page.steps, page.reserved(key, cents, day=day, cap=cap)
     if after is None:
-        return page, _Full(used=page.total, cap=cap or 0)
-    return after, _Taken(entry=after.steps[key], used=after.total, fresh=fresh)
+        return page, _Full(used=page.total, spent=page.spent, cap=cap or 0)
+    return after, _Taken(entry=after.steps[key], used=after.total, spent=after.spent, fresh=fresh)
 
 
 class _Unchanged(Exception):

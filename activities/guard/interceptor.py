@@ -36,6 +36,7 @@ from activities.guard.errors import mapped_errors
 from activities.guard.policy_source import PolicySource
 from activities.guard.rules import Authorizer, Decision, Execution
 from activities.guard.safeguards import Safeguards
+from activities.guard.step_metrics import count_answer, count_attempt
 from activities.step import ORDINARY_EFFECTS
 from connectors.errors import ConnectorError
 from hitl.policy.file import PolicyError
@@ -177,6 +178,7 @@ class GuardInterceptor(Interceptor):
 
     def after(self, execution: Execution, decision: Decision, outcome: Outcome, attempt: CurrentAttempt | None) -> None:
         """Record how the step ended. Never raises for a log that fails."""
+        count_attempt(execution, outcome)
         event = self._event(execution, decision, outcome)
         if attempt is not None and attempt.refused and outcome.event != "finished":
             event = event.model_copy(update={"reason": RefusalReason.NOT_CURRENT})
@@ -261,6 +263,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
             raise
         else:
             await self._guard.settle(reservation, answer)
+            count_answer(execution, answer)
             return answer
         finally:
             ended = time.perf_counter()

@@ -62,6 +62,11 @@ class Ledger(BaseModel):
         """All that is reserved or spent."""
         return sum(one.cents for one in self.steps.values())
 
+    @property
+    def spent(self) -> int:
+        """Of that, what was settled."""
+        return sum(one.cents for one in self.steps.values() if one.settled)
+
     def reserved(self, key: str, cents: int, *, day: str, cap: int | None) -> Self | None:
         """The page with what this step reserves, or has reserved before; None where that is over the cap.
 

@@ -14,6 +14,7 @@ from connectors.http.dialect import Dialect
 from connectors.http.observed import observed
 from connectors.http.operation import NOTHING, Answer, Call
 from connectors.limits import Allowance, Turns
+from connectors.metrics import TURN_SECONDS
 from observability.names import ATTR_HTTP_STATUS
 
 AGENT: Final = "banksman"
@@ -96,7 +97,8 @@ class Session:
     async def exchange(self, call: Call[Answer]) -> Answered[Answer]:
         """The same with the answer's headers, for those who read pages."""
         with observed(self.provider, call.operation) as span:
-            await self._turns.turn(call.what)
+            with TURN_SECONDS.labels(provider=self.provider).time():
+                await self._turns.turn(call.what)
             try:
                 answer = await self._send(call)
                 span.set_attribute(ATTR_HTTP_STATUS, answer.status_code)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import BaseModel
 from temporalio import activity
 from temporalio.testing import ActivityEnvironment
@@ -294,3 +295,17 @@ def test_a_full_page_takes_no_more() -> None:
     assert len(page.text().replace('"', '\\"')) < 700_000, "Vault takes a megabyte"
     with pytest.raises(LedgerError, match="takes no more"):
         page.reserved("one more", 1, day="", cap=None)
+
+
+async def test_what_is_reserved_and_what_is_spent_are_shown_apart() -> None:
+    def shown() -> list[float | None]:
+        return [REGISTRY.get_sample_value(f"banksman_budget_{one}_cents") for one in ("used", "spent", "cap")]
+
+    budgets, budget = Budgets(Book(), environment="live"), Budget(day=DAY, goal=GOAL)
+    first = await reserved(budgets, buy(1000), budget)
+    second = await reserved(budgets, buy(500, step="2"), budget)
+    assert shown() == [1500, 0, DAY]
+    await budgets.settle(first, Bought(cents=700))
+    assert shown() == [1200, 700, DAY]
+    await budgets.release(second)
+    assert shown() == [700, 700, DAY]

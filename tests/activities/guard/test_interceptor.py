@@ -27,11 +27,14 @@ from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
 from activities.guard.rules import GrantVerifier
 from activities.guard.safeguards import Safeguards
+from activities.pulumi.contracts import WAYS, StackChanged
 from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
 from connectors.errors import RateLimited, Unavailable
+from connectors.pulumi.outcome import Ended, UpOutcome
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
+from sandbox.errors import SandboxUnavailable
 from tests.activities.guard.attempts import Records, Waited, times
 from tests.hitl.approval.granting import Gateway, make_plan
 
@@ -50,35 +53,36 @@ class Provider:
     calls: list[str] = field(default_factory=list[str])
     fails: BaseException | None = None
     blocks: asyncio.Event | None = None
+    says: object = None
 
-    async def touch(self, what: str) -> str:
+    async def touch(self, what: str) -> object:
         self.calls.append(what)
         if self.blocks is not None:
             self.blocks.set()
             await asyncio.Event().wait()
         if self.fails is not None:
             raise self.fails
-        return what
+        return self.says or what
 
 
 class Steps:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
-    @implements(Step(name="github.read_file", request=Request, response=str, effect=Effect.READ))
-    async def read(self, request: Request) -> str:
+    @implements(Step(name="github.read_file", request=Request, response=object, effect=Effect.READ))
+    async def read(self, request: Request) -> object:
         return await self._provider.touch("read")
 
-    @implements(Step(name="github.open_pull_request", request=Request, response=str, effect=Effect.WRITE))
-    async def write(self, request: Request) -> str:
+    @implements(Step(name="github.open_pull_request", request=Request, response=object, effect=Effect.WRITE))
+    async def write(self, request: Request) -> object:
         return await self._provider.touch("write")
 
-    @implements(Step(name="github.delete_branch", request=GrantedRequest, response=str, effect=Effect.DESTRUCTIVE))
-    async def delete(self, request: GrantedRequest) -> str:
+    @implements(Step(name="github.delete_branch", request=GrantedRequest, response=object, effect=Effect.DESTRUCTIVE))
+    async def delete(self, request: GrantedRequest) -> object:
         return await self._provider.touch("delete")
 
     @activity.defn(name="github.sneak")
-    async def sneak(self, request: Request) -> str:
+    async def sneak(self, request: Request) -> object:
         return await self._provider.touch("sneak")
 
 
@@ -354,8 +358,8 @@ async def test_a_step_that_had_its_effect_does_not_fail_for_its_log(
     before = _sample("banksman_audit_events_total", event="finished", written="no")
 
     class Closes(Steps):
-        @implements(Step(name="github.open_pull_request", request=Request, response=str, effect=Effect.WRITE))
-        async def write(self, request: Request) -> str:
+        @implements(Step(name="github.open_pull_request", request=Request, response=object, effect=Effect.WRITE))
+        async def write(self, request: Request) -> object:
             house.audit.close()
             return "written"
 
@@ -425,3 +429,54 @@ async def test_fifty_steps_at_once_leave_one_whole_chain(house: House) -> None:
     records = house.records()
     assert [record.seq for record in records] == list(range(1, 101))
     assert [record.event for record in records].count("finished") == 50
+
+
+def attempts(effect: str, outcome: str) -> float:
+    labels = {"effect": effect, "outcome": outcome}
+    return REGISTRY.get_sample_value("banksman_step_seconds_count", labels) or 0.0
+
+
+def failures(error: str) -> float:
+    labels = {"action": "github.open_pull_request", "error": error}
+    return REGISTRY.get_sample_value("banksman_step_failures_total", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("fails", "error"),
+    [
+        (RateLimited("later"), "RateLimited"),
+        (SandboxUnavailable("gone"), "SandboxUnavailable"),
+        (KeyError("x"), "other"),
+    ],
+)
+async def test_failed_attempts_are_counted_by_the_table_and_all_else_is_a_fault(
+    house: House, fails: Exception, error: str
+) -> None:
+    before, counted = attempts("write", "failed"), failures(error)
+    house.provider.fails = fails
+    with pytest.raises((ApplicationError, KeyError)):
+        await house.run(house.steps.write)
+    assert (attempts("write", "failed"), failures(error)) == (before + 1, counted + 1)
+    house.provider.fails, before = None, attempts("write", "finished")
+    await house.run(house.steps.write)
+    assert (attempts("write", "finished"), failures(error)) == (before + 1, counted + 1)
+
+
+async def test_what_was_denied_took_no_time_of_a_step(house: House) -> None:
+    before = attempts("write", "finished"), attempts("write", "failed")
+    rewrite(house, "environments: {local: {phase: read_only}}")
+    await house.refused(house.steps.write)
+    assert (attempts("write", "finished"), attempts("write", "failed")) == before
+
+
+@pytest.mark.parametrize("ended", list(Ended))
+async def test_an_end_in_doubt_is_counted_though_the_step_answered(house: House, ended: Ended) -> None:
+    def counted() -> float:
+        labels = {"action": "github.delete_branch", "end": WAYS[ended]}
+        return REGISTRY.get_sample_value("banksman_step_ends_total", labels) or 0.0
+
+    rewrite(house, PRODUCTION)
+    before = counted()
+    house.provider.says = StackChanged(outcome=UpOutcome(ended=ended))
+    await house.run(house.steps.delete, guard=house.guard(DESTRUCTIVE_EFFECTS, Agreeable()))
+    assert counted() == before + 1

@@ -1,5 +1,7 @@
 """One call of any provider: what is sent, what each answer means, and what is told of it."""
 
+import asyncio
+import contextlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -15,6 +17,7 @@ from prometheus_client import REGISTRY
 
 from connectors import errors
 from connectors.http import Call
+from connectors.limits import PATIENCE, Allowance
 from tests.connectors.http.boxes import (
     CREATE_BOX,
     DELETE_BOX,
@@ -208,3 +211,35 @@ async def test_a_call_is_a_span_and_a_metric_and_neither_holds_an_id_or_a_secret
     assert bad.context is not None
     assert missing.requests[0].headers["traceparent"].split("-")[1] == f"{bad.context.trace_id:032x}"
     assert (counted("ok"), counted("NotFound")) == (before[0] + 1, before[1] + 1)
+
+
+class _Late(Allowance):
+    """Gives out a turn late, or none."""
+
+    def __init__(self, wait: float, *, none: bool = False) -> None:
+        super().__init__()
+        self._wait, self._none = wait, none
+
+    async def turn(self, what: str, *, patience: timedelta = PATIENCE) -> None:
+        del patience
+        await asyncio.sleep(self._wait)
+        if self._none:
+            raise errors.RateLimited(f"{what}: later")
+
+
+@pytest.mark.parametrize("none", [False, True])
+async def test_the_wait_for_a_turn_is_measured_also_where_none_came(none: bool) -> None:
+    def waited() -> tuple[float, float]:
+        name, labels = "banksman_provider_turn_seconds", {"provider": "boxes"}
+        count, seconds = (REGISTRY.get_sample_value(f"{name}_{one}", labels) for one in ("count", "sum"))
+        return count or 0.0, seconds or 0.0
+
+    before = waited()
+    asked = answering(200, {"id": "a"})
+    asked.turns = _Late(0.02, none=none)
+    with pytest.raises(errors.RateLimited) if none else contextlib.nullcontext():
+        await asked.session().ask(GET)
+    after = waited()
+    assert after[0] == before[0] + 1
+    assert after[1] >= before[1] + 0.02
+    assert len(asked.requests) == (0 if none else 1)
