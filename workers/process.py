@@ -20,6 +20,7 @@ from pydantic import SecretStr, ValidationError
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.guard.audit_watch import AuditWatch
 from connectors.errors import ConnectorError
 from connectors.vault import TokenLost, VaultSession, WrappedSecretId
 from observability.setup import Telemetry
@@ -94,7 +95,11 @@ async def run_role(role: Role, settings: Settings, telemetry: Telemetry, credent
         plugins = [banksman_plugin(codec), *telemetry.plugins]
         client = await connect(settings, plugins=plugins, runtime=telemetry.runtime)
         module = cast("RoleModule", import_module(f"workers.roles.{role.value}"))
-        return await module.run(Process(client, settings, vault))
+        watch = asyncio.create_task(AuditWatch(settings.audit_dir / f"{role}.jsonl").run())
+        try:
+            return await module.run(Process(client, settings, vault))
+        finally:
+            watch.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -29,7 +29,9 @@ class VerifyReport:
         return not self.problems
 
 
-def verify(path: Path, *, follows: Head | None = None, anchor: Head | None = None) -> VerifyReport:
+def verify(
+    path: Path, *, follows: Head | None = None, anchor: Head | None = None, part: slice | None = None
+) -> VerifyReport:
     """Check every line of one audit file.
 
     Args:
@@ -37,13 +39,18 @@ def verify(path: Path, *, follows: Head | None = None, anchor: Head | None = Non
         follows: The head of the file before this one, for a log that was rotated; without it the chain must begin here.
         anchor: A head known from elsewhere (the log store) that this file must contain: it finds a cut tail and a chain
             written anew.
+        part: The bytes to look at, whole lines; all when left out.
 
     Raises:
         OSError: When the file cannot be read.
     """
     walk = _Walk(follows or Head(seq=0, hash=GENESIS), anchor)
     with path.open("rb") as lines:
+        left = part.stop - part.start if part is not None else None
+        lines.seek(part.start if part is not None else 0)
         for number, line in enumerate(lines, start=1):
+            if left is not None and (left := left - len(line)) < 0:
+                break
             walk.take(number, line)
     return walk.finish()
 

@@ -10,29 +10,39 @@ from typing import cast
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
+from activities.guard import step_metrics
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
+from hitl.gateway.counts import ends
 from observability import names
 
 _ROOT = Path(__file__).parents[2]
 _PROMETHEUS = _ROOT / "observability/prometheus"
+_RULES = ("alerts.yml", "objectives.yml")
+_CASES = ("alerts_test.yml", "objectives_test.yml")
 _DASHBOARDS = sorted((_ROOT / "observability/grafana/dashboards").glob("*.json"))
 _METRIC = re.compile(r"\b(?:banksman|temporal|process|python)_[a-z0-9_]+")
 _FOREIGN = ("temporal_", "process_", "python_")
 _SUFFIXES = ("_bucket", "_count", "_sum")
 
 
-def _rules() -> list[dict[str, object]]:
-    groups = yaml.safe_load((_PROMETHEUS / "alerts.yml").read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
+def _rules(kind: str = "alert") -> list[dict[str, object]]:
+    groups = [group for name in _RULES for group in yaml.safe_load((_PROMETHEUS / name).read_text())["groups"]]
+    return [rule for group in groups for rule in group["rules"] if kind in rule]
 
 
-def _tested() -> dict[str, bool]:
-    """Alerts with a case, and whether one of their cases fires."""
-    found: dict[str, bool] = {}
-    for test in yaml.safe_load((_PROMETHEUS / "alerts_test.yml").read_text())["tests"]:
+def _named(rule: dict[str, object]) -> str:
+    return f"{rule.get('alert') or rule['record']}-{cast('dict[str, str]', rule.get('labels', {})).get('severity')}"
+
+
+def _tested() -> dict[tuple[str, str], bool]:
+    """Alerts and severities with a case, and whether one of their cases fires."""
+    found: dict[tuple[str, str], bool] = {}
+    for test in [test for name in _CASES for test in yaml.safe_load((_PROMETHEUS / name).read_text())["tests"]]:
         for case in test["alert_rule_test"]:
-            found[case["alertname"]] = found.get(case["alertname"], False) or bool(case.get("exp_alerts"))
+            for alert in case.get("exp_alerts", []):
+                found[case["alertname"], alert["exp_labels"]["severity"]] = True
     return found
 
 
@@ -71,33 +81,47 @@ def promtool() -> tuple[str, ...]:
 
 
 def test_the_rules_are_valid(promtool: tuple[str, ...]) -> None:
-    for words in (["check", "rules", "alerts.yml"], ["check", "config", "--syntax-only", "prometheus.yml"]):
+    for words in (["check", "rules", *_RULES], ["check", "config", "--syntax-only", "prometheus.yml"]):
         done = subprocess.run([*promtool, *words], cwd=_PROMETHEUS, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_alert_fires_when_it_should_and_only_then(promtool: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("cases", _CASES)
+def test_each_alert_fires_when_it_should_and_only_then(promtool: tuple[str, ...], cases: str) -> None:
     done = subprocess.run(
-        [*promtool, "test", "rules", "alerts_test.yml"], cwd=_PROMETHEUS, capture_output=True, text=True, check=False
+        [*promtool, "test", "rules", cases], cwd=_PROMETHEUS, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_rule_that_is_wrong_fails_its_case(promtool: tuple[str, ...], tmp_path: Path) -> None:
-    for path in _PROMETHEUS.glob("alerts*.yml"):
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "alert"),
+    [
+        ("alerts", 'up{job="banksman"} == 0', 'up{job="banksman"} == 2', "WorkerDown"),
+        ("alerts", 'outcome="expired"', 'outcome=~"expired|rejected"', "ApprovalExpired"),
+        ("alerts", "max(banksman_leases", "sum(banksman_leases", "LeaseOverdue"),
+        ("objectives", "ratio_30m > 6 * 0.01", "ratio_30m >= 0", "GoalsEndBadly"),
+        ("objectives", "and banksman:goals_bad:increase_1h > 2", "", "GoalsEndBadly"),
+        ("objectives", "failed|timed_out", "denied|failed|timed_out", "GoalsEndBadly"),
+    ],
+)
+def test_a_rule_that_is_wrong_fails_its_case(
+    promtool: tuple[str, ...], tmp_path: Path, file: str, right: str, wrong: str, alert: str
+) -> None:
+    for path in _PROMETHEUS.glob("*.yml"):
         text = path.read_text()
-        tmp_path.joinpath(path.name).write_text(text.replace('up{job="banksman"} == 0', 'up{job="banksman"} == 2'))
+        tmp_path.joinpath(path.name).write_text(text.replace(right, wrong) if path.stem == file else text)
 
     done = subprocess.run(
-        [*promtool, "test", "rules", "alerts_test.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*promtool, "test", "rules", f"{file}_test.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 1
-    assert "WorkerDown" in done.stdout + done.stderr
+    assert alert in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("rule", _rules(), ids=lambda rule: str(rule["alert"]))
+@pytest.mark.parametrize("rule", _rules(), ids=_named)
 def test_every_alert_has_a_runbook_a_severity_and_a_case_that_fires(rule: dict[str, object]) -> None:
     alert = str(rule["alert"])
     annotations = cast("dict[str, str]", rule["annotations"])
@@ -108,8 +132,9 @@ def test_every_alert_has_a_runbook_a_severity_and_a_case_that_fires(rule: dict[s
     assert text.startswith(f"# {alert}: ")
     assert all(f"\n## {part}\n" in text for part in ("What it means", "Look", "Do"))
     assert f"[{alert}]({runbook.name})" in (runbook.parent / "README.md").read_text()
-    assert cast("dict[str, str]", rule["labels"])["severity"] in {"warning", "critical"}
-    assert _tested()[alert]
+    severity = cast("dict[str, str]", rule["labels"])["severity"]
+    assert severity in {"warning", "critical"}
+    assert _tested()[alert, severity]
 
 
 def test_no_runbook_is_left_over() -> None:
@@ -118,9 +143,27 @@ def test_no_runbook_is_left_over() -> None:
     assert pages == {Path(cast("dict[str, str]", rule["annotations"])["runbook"]).stem for rule in _rules()}
 
 
-@pytest.mark.parametrize("rule", _rules(), ids=lambda rule: str(rule["alert"]))
+@pytest.mark.parametrize("rule", [*_rules(), *_rules("record")], ids=_named)
 def test_rules_use_metrics_that_exist(rule: dict[str, object]) -> None:
-    assert _unknown(str(rule["expr"])) == []
+    expression = str(rule["expr"])
+    assert _unknown(expression) == []
+    recorded = {str(one["record"]) for one in _rules("record")}
+    assert set(re.findall(r"\bbanksman:\w+:\w+", expression)) <= recorded
+
+
+def test_the_bounds_of_objectives_are_bounds_of_their_histograms() -> None:
+    text = (_PROMETHEUS / "objectives.yml").read_text()
+    used = set(re.findall(r'(banksman_\w+)_bucket\{[^}]*le="([0-9.]+)"', text))
+    assert {name for name, _ in used} == {names.METRIC_APPROVAL_DECIDED, names.METRIC_STEP_SECONDS}
+    ends._begin_at_nothing()
+    step_metrics._SECONDS.labels(effect="read", outcome="finished")
+    known = {
+        (sample.name.removesuffix("_bucket"), sample.labels["le"])
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if "le" in sample.labels
+    }
+    assert used <= known
 
 
 @pytest.mark.parametrize("path", _DASHBOARDS, ids=lambda path: path.stem)
@@ -170,6 +213,7 @@ def test_the_signals_are_linked() -> None:
 
 
 def test_no_label_is_an_id() -> None:
-    text = (_PROMETHEUS / "alerts.yml").read_text() + "".join(path.read_text() for path in _DASHBOARDS)
+    rules = [_PROMETHEUS / name for name in _RULES]
+    text = "".join(path.read_text() for path in [*rules, *_DASHBOARDS])
 
     assert not re.search(r"by \([^)]*(?:workflow_id|run_id|trace_id|repository)", text)

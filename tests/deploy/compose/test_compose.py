@@ -106,7 +106,9 @@ def test_only_connectors_reach_out(stack: dict[str, object]) -> None:
         for network in networks
     }
 
-    assert networks.keys() - closed == {"egress", "sandbox-egress", "front"}
+    assert networks.keys() - closed == {"egress", "sandbox-egress", "alerts-egress", "front"}
+    assert members["alerts-egress"] == {"alertmanager"}
+    assert members["alerting"] == {"alertmanager", "prometheus"}
     assert members["egress"] == {"worker-connectors", "worker-destructive", "worker-gateway", "sandbox-setup"}
     assert members["sandbox-egress"] == {"sandbox-engine"}
     assert members["pulumi-state"] == {"sandbox-engine", "pulumi-state"}
@@ -203,6 +205,7 @@ def test_health_is_checked_where_an_image_can(stack: dict[str, object]) -> None:
         "vault",
         "deliverer",
         "prometheus",
+        "alertmanager",
         "grafana",
     }
     jobs = yaml.safe_load((_ROOT / "observability/prometheus/prometheus.yml").read_text())["scrape_configs"]
@@ -275,3 +278,23 @@ def test_the_collector_sends_to_what_is_there(stack: dict[str, object]) -> None:
         assert used == config[part].keys()
     hosts = {re.sub(r"https?://([^:/]+).*", r"\1", exporter["endpoint"]) for exporter in config["exporters"].values()}
     assert hosts <= _services(stack).keys()
+
+
+def test_alerts_are_handed_on_and_the_way_to_slack_is_a_secret(stack: dict[str, object]) -> None:
+    prometheus = yaml.safe_load((_ROOT / "observability/prometheus/prometheus.yml").read_text())
+    [to] = prometheus["alerting"]["alertmanagers"]
+    assert to["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    text = (_ROOT / "observability/alertmanager/alertmanager.yml").read_text()
+    sent = {
+        receiver["name"]: [one.get("api_url_file") for one in receiver["slack_configs"]]
+        for receiver in yaml.safe_load(text)["receivers"]
+    }
+    assert sent == {"slack": ["/run/secrets/alert-webhook"]}
+    assert "http" not in text
+    given = {
+        name: {str(one["source"]) for one in cast("list[dict[str, object]]", service.get("secrets", []))}
+        for name, service in _services(stack).items()
+    }
+    assert {name for name, secrets in given.items() if "alert-webhook" in secrets} == {"alertmanager"}
+    mounted = {str(v["target"]) for v in cast("list[dict[str, object]]", _services(stack)["prometheus"]["volumes"])}
+    assert set(prometheus["rule_files"]) <= mounted
