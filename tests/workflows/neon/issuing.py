@@ -18,7 +18,7 @@ from connectors.creation import mark
 from connectors.neon.purposes import Purpose
 from tests.activities.neon.lending import Bank
 from tests.connectors.neon.at_neon import PROJECT
-from tests.workflows.leases.leasing import LeaseTeller, Mapping
+from tests.workflows.leases.leasing import LeaseTeller, MappedErrors
 from workflows.implementations import WORKFLOWS
 from workflows.leases.contracts import LeaseResult
 from workflows.neon.goals import ISSUE_NEON_LOGIN, IssueNeonLoginInput, IssueNeonLoginResult
@@ -55,7 +55,7 @@ async def at_work(client: Client, bank: Bank, issuing: NeonIssuing | None = None
             client,
             task_queue=TaskQueue.CONNECTORS,
             activities=steps,
-            interceptors=[Mapping()],
+            interceptors=[MappedErrors()],
             graceful_shutdown_timeout=timedelta(),
         ),
         *(Worker(client, task_queue=one, activities=[teller.tell]) for one in (TaskQueue.POSTS, TaskQueue.HITL)),
