@@ -30,6 +30,10 @@ SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'informa
   AND has_schema_privilege(oid, 'USAGE WITH GRANT OPTION')
 """
 _LOGINS: Final = "SELECT rolname FROM pg_roles WHERE rolname LIKE :like ORDER BY rolname"
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('banksman'))"
+"""Two workers that prepare one database at once would both make its roles."""
+_MEANWHILE: Final = frozenset({"42704", "XX000"})
+"""Another one, or Vault, has just ended that login: it is not there, or was changed by somebody at the same time."""
 _VALID: Final = "SELECT rolname, rolvaliduntil FROM pg_roles WHERE rolname LIKE :like"
 _GROUP: Final = """\
 SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles v ON v.oid = m.member
@@ -111,6 +115,7 @@ async def prepare(database: Database, name: str, purpose: Purpose, *, owner: str
         raise InvalidRequest(f"the database {name!r} has more than {LONGEST_DATABASE} characters: it gets no logins")
     admin, groups = administrator(name), {one: group(name, one) for one in Purpose}
     async with database.whole():
+        await database.run(_ONE_AT_A_TIME)
         there = set(await database.names("SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'banksman_')"))
         for role in (admin, *groups.values()):
             if role not in there:
@@ -174,7 +179,8 @@ async def drop(database: Database, name: str, login: str) -> bool:
         login: Which one.
 
     Returns:
-        Whether it belonged to this database; another one's is left alone.
+        Whether it belonged to this database; another one's is left alone. One that Vault ends at the same time may
+        still be there: look again.
 
     Raises:
         ConnectorError: By the tree.
@@ -184,12 +190,16 @@ async def drop(database: Database, name: str, login: str) -> bool:
     found = next((one for one in groups if one in ours), None)
     if found is None:
         return False
-    async with database.whole():
-        await database.run(f"SET LOCAL ROLE {quoted(administrator(name))}")
-        await database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :it", it=login)
-        await database.run(f"REASSIGN OWNED BY {quoted(login)} TO {quoted(found)}")
-        await database.run(f"DROP OWNED BY {quoted(login)}")
-        await database.run(f"DROP ROLE IF EXISTS {quoted(login)}")
+    try:
+        async with database.whole():
+            await database.run(f"SET LOCAL ROLE {quoted(administrator(name))}")
+            await database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :it", it=login)
+            await database.run(f"REASSIGN OWNED BY {quoted(login)} TO {quoted(found)}")
+            await database.run(f"DROP OWNED BY {quoted(login)}")
+            await database.run(f"DROP ROLE IF EXISTS {quoted(login)}")
+    except InvalidRequest as refused:
+        if refused.code not in _MEANWHILE:
+            raise
     return True
 
 

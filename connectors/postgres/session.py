@@ -140,7 +140,12 @@ class Database:
             ConnectorError: By the tree.
         """
         await self.run("BEGIN")
-        yield  # what raises here ends the connection, and the transaction with it
+        try:
+            yield
+        except ConnectorError:  # whatever else raises ends the connection, and the transaction with it
+            with contextlib.suppress(ConnectorError):
+                await self.run("ROLLBACK")
+            raise
         await self.run("COMMIT")
 
     async def _call(self, work: Callable[[], Answer]) -> Answer:

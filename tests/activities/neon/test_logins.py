@@ -1,5 +1,7 @@
 """Logins to a database: what each may do, that each ends wherever it is known, and whatever went wrong before."""
 
+import asyncio
+import contextlib
 import subprocess
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -8,15 +10,23 @@ import pytest
 from pydantic import SecretStr
 
 from activities.leases.contracts import ListLeased
-from activities.neon.logins.contracts import FIND_LOGINS, PROLONG_LOGIN, IssueLogin, OpenDatabase, ProlongLogin
+from activities.neon.logins.contracts import (
+    FIND_LOGINS,
+    PROLONG_LOGIN,
+    IssueLogin,
+    LeasedLogin,
+    OpenDatabase,
+    ProlongLogin,
+)
 from activities.neon.logins.means import role_name
 from activities.secrets import step_metadata
 from connectors.creation import mark
 from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
-from connectors.neon.logins import USERNAME
+from connectors.neon.logins import USERNAME, drop
 from connectors.neon.manifest import LEND, NEON
 from connectors.neon.purposes import Purpose
 from connectors.neon.twin.postgres import find_programs
+from connectors.postgres.session import Server, connected
 from connectors.vault.databases import Connection
 from connectors.vault.step_token import StepToken
 from hitl.protocol import PolicyContext
@@ -123,6 +133,15 @@ async def test_a_login_that_a_killed_worker_was_issued_ends_with_its_lease(bank:
     await bank.end()  # twice is fine
 
 
+async def test_a_login_outlives_the_step_and_the_worker_that_issued_it(bank: Bank) -> None:
+    uri = bank.kept(await bank.issue())
+    await bank.session.close()  # its token is revoked, and all that was leased with it
+    assert psql(uri, "SELECT 1") == "1"
+    bank.session = await bank.vault.login("connectors")
+    await bank.end()
+    assert bank.clean()
+
+
 async def test_a_sealed_vault_ends_it_when_it_is_unsealed(bank: Bank) -> None:
     uri = bank.kept(await bank.issue())
     bank.vault.server.seal()
@@ -197,6 +216,43 @@ async def test_a_restore_that_brings_a_login_back_is_swept(bank: Bank) -> None:
     assert len(bank.logins(id_)) == 1
     assert len(await bank.sweep(id_)) == 1
     assert bank.logins(id_) == []
+
+
+async def test_several_that_end_it_at_once_end_it(bank: Bank) -> None:
+    for _ in range(3):
+        issued = await bank.issue(Purpose.MIGRATE)
+        server = Server.of(SecretStr(bank.owner()), what="the shop")
+        async with contextlib.AsyncExitStack() as opened:
+            databases = [await opened.enter_async_context(connected(server)) for _ in range(4)]
+            await asyncio.gather(*(drop(one, "shop", issued.role) for one in databases))
+        assert bank.logins() == []
+        await bank.end(Purpose.MIGRATE)
+        assert bank.clean(Purpose.MIGRATE)
+
+
+async def test_several_that_open_a_database_at_once_leave_it_open(bank: Bank) -> None:
+    # Each of a worker of its own: none waits for another's turn.
+    opened = await asyncio.gather(*(bank.open(one) for one in (*Purpose, *Purpose)), return_exceptions=True)
+    assert [one for one in opened if one is not None and not isinstance(one, Unavailable)] == []
+    issued = await bank.issue()
+    assert psql(bank.kept(issued), "SELECT count(*) FROM orders") == "1"
+
+
+async def test_a_database_has_the_name_that_it_has(bank: Bank) -> None:
+    wanted = {"database": {"name": "My-shop_2", "owner_name": "shop_owner"}}
+    bank.neon.ask("POST", f"/branches/{MAIN}/databases", json=wanted)
+    async with bank.neon.project() as project:
+        await project.ready(await project.by_id(MAIN))
+    place = OpenDatabase(project=PROJECT, branch=MAIN, database="My-shop_2", purpose=Purpose.MIGRATE)
+    await at_work("neon.open_database").run(bank.opening.open_database, place)
+    ends_at = datetime.now(UTC) + HOUR
+    request = IssueLogin(**place.model_dump(), ends_at=ends_at)
+    issued = await at_work("neon.issue_login", GOAL).run(bank.issuing.issue_login, request)
+    psql(bank.kept(issued), "CREATE TABLE carts (id int)")
+    with pytest.raises(REFUSED):
+        psql(bank.kept(issued).replace("/My-shop_2", "/shop"), "SELECT * FROM orders")
+    await at_work("neon.end_login").run(bank.issuing.end_login, LeasedLogin(**place.model_dump(), mark=mark(GOAL)))
+    assert bank.logins() == []
 
 
 async def test_no_lease_holds_a_login_longer_than_postgresql_lets_it_in(bank: Bank) -> None:
