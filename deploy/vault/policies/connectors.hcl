@@ -49,6 +49,26 @@ path "auth/token/create/neon-keep" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/neon-end" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-open" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-issue" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-lend" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-look" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }
@@ -93,6 +113,10 @@ path "auth/token/create/rediscloud-check" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/rediscloud-forget" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/upstash-read" {
   capabilities = ["create", "update"]
 }
@@ -106,5 +130,9 @@ path "auth/token/create/upstash-grant" {
 }
 
 path "auth/token/create/upstash-check" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/upstash-forget" {
   capabilities = ["create", "update"]
 }

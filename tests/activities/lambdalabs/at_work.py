@@ -80,6 +80,9 @@ class _Token:
             raise self.vault.failing.pop(0)
         self.vault.held.pop(path, None)
 
+    async def list(self, path: str) -> list[str]:
+        raise AssertionError(f"no step of Lambda Labs lists {path}")
+
     def release_soon(self) -> None:
         """Nothing to release."""
 
