@@ -103,6 +103,8 @@ class ApprovalRule:
         cost_limits: US dollars by `once`, `hour` or `month`; empty for no limit.
         mention: Whom a new message mentions. Nobody agreed to that, so it is not in the digest.
         step_up: What approving takes besides a click; None for nothing.
+        also: Of each of these groups somebody must be among those who approve. They decide as members of `groups`:
+            nobody may decide by this. Only what a repository asks for says it (`hitl.policy.tighten`).
     """
 
     name: str
@@ -119,6 +121,7 @@ class ApprovalRule:
     unverified_requester: Requesters = Requesters.ONE_MORE
     mention: Mentions = Mentions.ALL
     step_up: StepUps | None = None
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """How messages name it."""
@@ -146,6 +149,8 @@ class ApprovalRule:
         }
         if self.step_up is not None:  # a rule without one has the digest that it had before there was any
             agreed["step_up"] = self.step_up.value
+        if self.also:
+            agreed["also"] = list[JsonValue](sorted(self.also))
         return tagged_digest(_RULE_TAG, canonical_json(agreed))
 
     def needs(self, requester: str) -> int:

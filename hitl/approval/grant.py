@@ -66,7 +66,7 @@ def check_grant(decisions: Sequence[SignedDecision], scope: DecisionScope, *, st
         if isinstance(found, Refusal):
             return found
         checked.append(found)
-    return _refuse_together(checked, standing.now) or checked[0]
+    return _refuse_together(checked, standing) or checked[0]
 
 
 def check_click(signed: SignedDecision, scope: DecisionScope, *, standing: Standing) -> Heard | Refusal:
@@ -275,7 +275,7 @@ def _refuse_clock(decision: Decision, now: datetime) -> Refusal | None:
     return None
 
 
-def _refuse_together(checked: Sequence[Checked], now: datetime) -> Refusal | None:
+def _refuse_together(checked: Sequence[Checked], standing: Standing) -> Refusal | None:
     """What no single decision shows."""
     first = checked[0]
     decisions = [one.decision for one in checked]
@@ -283,15 +283,25 @@ def _refuse_together(checked: Sequence[Checked], now: datetime) -> Refusal | Non
         return _refuse(RefusalReason.NOT_APPROVED, f"{no.person!r} decided {no.verdict.value!r}; nothing runs on that.")
     if any(_kinship(one) != _kinship(first.decision) for one in decisions):
         return _refuse(RefusalReason.MALFORMED_GRANT, "The decisions are not all of one approval; ask again.")
-    people = [one.person for one in decisions]
+    if refusal := _refuse_people(first, [one.person for one in decisions], standing.policy):
+        return refusal
+    ends = max(one.decided_at for one in decisions) + first.rule.execute_within
+    if standing.now >= ends:
+        return _refuse(RefusalReason.EXPIRED, f"What was approved was to be carried out by {_moment(ends)}; ask again.")
+    return None
+
+
+def _refuse_people(first: Checked, people: Sequence[str], policy: Policy) -> Refusal | None:
+    """Why those who approved are not those, or not as many, as the rule wants."""
     if twice := next((person for person in people if people.count(person) > 1), None):
         return _refuse(RefusalReason.DUPLICATE_PERSON, f"{twice!r} is counted twice; another person must approve too.")
     if len(people) < first.needs:
         text = f"{len(people)} of the {first.needs} people that {first.rule} wants have approved; ask again."
         return _refuse(RefusalReason.QUORUM_NOT_MET, text)
-    ends = max(one.decided_at for one in decisions) + first.rule.execute_within
-    if now >= ends:
-        return _refuse(RefusalReason.EXPIRED, f"What was approved was to be carried out by {_moment(ends)}; ask again.")
+    also = (group for group in first.rule.also if policy.people.members((group,)).isdisjoint(people))
+    if lacking := next(also, None):
+        text = f"Nobody of {lacking!r} has approved, and {first.rule} wants somebody of it; ask again."
+        return _refuse(RefusalReason.QUORUM_NOT_MET, text)
     return None
 
 

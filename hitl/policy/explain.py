@@ -56,6 +56,8 @@ def _limits(rule: ApprovalRule) -> str:
         f"carry out within {_time(rule.execute_within)}",
         requester[rule.unverified_requester],
     ]
+    if rule.also:
+        parts.append(f"somebody of {' and of '.join(rule.also)} among them")
     if rule.mention is not Mentions.ALL:
         parts.append(f"mention {_MENTIONED[rule.mention]} in Slack")
     if rule.remind_after:

@@ -70,7 +70,8 @@ def _among(environments: Sequence[str] | None, name: str) -> bool:
 
 
 def _approval(policy: Policy, asked: Tightening, one: StricterApproval, at: Location) -> Iterator[Found]:
-    yield from unknown(one.groups, policy.people.groups, (*at, "groups"), what="group")
+    for key, groups in (("groups", one.groups), ("also", one.also)):
+        yield from unknown(groups, policy.people.groups, (*at, key), what="group")
     here = [name for name in policy.environments if _among(asked.environments, name) and _among(one.environments, name)]
     found = [approval_rule(policy, name, action=one.action) for name in here]
     rules = [rule for rule in found if not isinstance(rule, Refusal)]
@@ -81,8 +82,9 @@ def _approval(policy: Policy, asked: Tightening, one: StricterApproval, at: Loca
     if rules:
         yield from _idle(rules, one, at)
     for rule in rules:
-        if text := _nobody(rule, one, policy.people):
-            yield (*at, "quorum" if one.quorum else "groups" if one.groups else "step_up"), text
+        if found := _nobody(rule, one, policy.people):
+            key, text = found
+            yield (*at, key), text
             return
 
 
@@ -110,18 +112,25 @@ def _idle(rules: Sequence[ApprovalRule], one: StricterApproval, at: Location) ->
             yield (*at, "cost_limits", kind), text
 
 
-def _nobody(rule: ApprovalRule, one: StricterApproval, people: People) -> str | None:
-    """Why nobody could ever approve under this rule, tightened; None where somebody could."""
+def _nobody(rule: ApprovalRule, one: StricterApproval, people: People) -> tuple[str, str] | None:
+    """Why nobody could ever approve under this rule, tightened, and by which key; None where somebody could."""
     groups = tuple(group for group in rule.groups if one.groups is None or group in one.groups)
     able = people.members(groups)
     if rule.step_up or one.step_up:
         able &= frozenset(people.keys)
     needs = max(rule.quorum, one.quorum or 1)
-    if len(able) >= needs:
-        return None
     with_key = " with a key" if rule.step_up or one.step_up else ""
-    of = f"of {', '.join(rule.groups)} there are {len(able)} that count"
-    return f"needs {needs} people{with_key}, and {of}; nobody could ever approve"
+    if len(able) < needs:
+        of = f"of {', '.join(rule.groups)} there are {len(able)} that count"
+        key = "quorum" if one.quorum else "groups" if one.groups else "step_up"
+        return key, f"needs {needs} people{with_key}, and {of}; nobody could ever approve"
+    for group in one.also or ():
+        if able.isdisjoint(people.members((group,))):
+            return (
+                "also",
+                f"nobody of {group!r} may decide{with_key}, who are asked are {', '.join(groups)}; name another",
+            )
+    return None
 
 
 def _time(time: timedelta) -> str:

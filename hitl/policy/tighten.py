@@ -1,8 +1,8 @@
 """The deployment's policy and what a repository asks of it, combined: never looser than before. Pure and total.
 
 A manifest is text that anybody may have written who can push. So whatever it says, numbers of people are raised to
-what it asks and never lowered, times and limits are cut and never made longer, groups are taken away and never added,
-what it denies is denied, and nothing is allowed by it. What it asks and would be looser changes nothing;
+what it asks and never lowered, times and limits are cut and never made longer, groups that decide are taken away and
+never added, what it denies is denied, and nothing is allowed by it. What it asks and would be looser changes nothing;
 `hitl.policy.loosening` tells its author.
 
 What comes out is a policy again, so that everything that reads one (the guard, an approval, `explain`) reads this.
@@ -138,6 +138,7 @@ def _stricter_by_people(rule: ApprovalRule, one: StricterApproval) -> ApprovalRu
         rule,
         quorum=max(rule.quorum, one.quorum or 1),
         groups=groups,
+        also=tuple(dict.fromkeys((*rule.also, *(one.also or ())))),
         escalation=escalation,
         approve_within=_shorter(rule.approve_within, one.approve_within),
         execute_within=_shorter(rule.execute_within, one.execute_within),

@@ -50,6 +50,11 @@ class StricterApproval(Raw):
         description="Of the groups that the deployment asks, only these count; one it does not ask is not added.",
         examples=[["platform"]],
     )
+    also: Annotated[list[Name], Field(min_length=1, max_length=_MOST)] | None = Field(
+        default=None,
+        description="Somebody of each of these must be among those who approve; nobody may decide by this alone.",
+        examples=[["security"]],
+    )
     approve_within: Duration | None = Field(default=None, description="At most so long for deciding.", examples=["4h"])
     execute_within: Duration | None = Field(
         default=None, description="At most so long for carrying it out then.", examples=["30m"]

@@ -50,6 +50,7 @@ def loaded(modules: str) -> set[str]:
         ("workers.cli", set[str]()),
         ("workers.commands.status workers.commands.up", set[str]()),
         ("workers.commands.policy workers.commands.audit", {"webauthn"}),
+        ("workers.commands.manifest", {"temporalio", "webauthn"}),
         ("workers.commands.goals workers.commands.approvals", {"temporalio"}),
         ("workers.commands.trace_store", {"starlette"}),
         ("workers.commands.twin connectors.slack.twin.app observability.tracing", {"starlette"}),

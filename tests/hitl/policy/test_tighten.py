@@ -30,6 +30,7 @@ PEOPLE: Final = People(
         "platform": frozenset({"alice", "bob", "carol"}),
         "leads": frozenset({"carol", "dave"}),
         "emergency": frozenset({"alice", "dave"}),
+        "others": frozenset({"erin"}),
     },
     keys={"alice": (Key(id="a", public_key="a", host="localhost"),)},
 )
@@ -85,6 +86,7 @@ def verdict(found: Policy, *, action: str = UPDATE, environment: str = "live", *
 STRICTER: Final = (
     ({"quorum": 3}, "quorum", 3),
     ({"groups": ["platform"]}, "groups", ("platform",)),
+    ({"also": ["leads"]}, "also", ("leads",)),
     ({"approve_within": "4h"}, "approve_within", timedelta(hours=4)),
     ({"execute_within": "10m"}, "execute_within", timedelta(minutes=10)),
     ({"cost_limits": {"month": 5}}, "cost_limits", {"month": 5}),
@@ -188,6 +190,12 @@ def test_who_is_asked_later_is_not_asked_where_other_groups_alone_count() -> Non
     assert found.all_groups == ("platform",)
 
 
+def test_a_group_that_must_be_among_them_decides_nothing_by_that() -> None:
+    of = rule(groups=("leads",))
+    found = approval(tightened(policy(of), asked(approvals=[{"action": UPDATE, "also": ["emergency"]}])))
+    assert found.all_groups == of.all_groups
+
+
 def test_a_cost_of_another_kind_stays_over_the_limit() -> None:
     said = {"action": UPDATE, "cost_limits": {"hour": 100}}
     found = approval(tightened(policy(rule(cost_limits={"month": 20})), asked(approvals=[said])))
@@ -289,6 +297,7 @@ _more = st.fixed_dictionaries(
     optional={
         "environments": _environments,
         "groups": st.lists(st.sampled_from([*GROUPS, "mine"]), min_size=1, unique=True),
+        "also": st.lists(st.sampled_from([*GROUPS, "mine"]), min_size=1, unique=True),
         "approve_within": _durations,
         "execute_within": _durations,
         "cost_limits": _limits,
@@ -327,6 +336,7 @@ def looser(now: ApprovalRule, before: ApprovalRule) -> list[str]:
         "expiry": execution_expiry(OPENED, now) > execution_expiry(OPENED, before),
         "cost": any(before.refuse_cost(cost) and not now.refuse_cost(cost) for cost in COSTS),
         "step up": before.step_up is not None and now.step_up is None,
+        "also": not set(before.also) <= set(now.also),
         "path": now.path is not before.path,
     }
     return [what for what, worse in found.items() if worse]
@@ -395,6 +405,8 @@ ONE: Final = rule(quorum=2, cost_limits={"month": 20}, approve_within=timedelta(
             ("approvals", 0, "groups", 0),
             "did you mean 'leads'",
         ),
+        ({"approvals": [{"action": UPDATE, "also": ["ledas"]}]}, ("approvals", 0, "also", 0), "did you mean 'leads'"),
+        ({"approvals": [{"action": UPDATE, "also": ["others"]}]}, ("approvals", 0, "also"), "nobody of 'others' may"),
         ({"approvals": [{"action": UPDATE, "step_up": "webauthn"}]}, ("approvals", 0, "step_up"), "with a key"),
         (
             {"approvals": [{"action": UPDATE, "approve_within": "2d"}]},

@@ -116,6 +116,7 @@ policy:
       environments: [production]
       quorum: 2
       groups: [platform]
+      also: [security]
       approve_within: 4h
       execute_within: 30m
       cost_limits: {month: 50}
