@@ -87,6 +87,13 @@ def terminal() -> exits.SafeConsole:
     )
 
 
+def test_a_lines_number_stays_one(terminal: exits.SafeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exits, "err", terminal)
+    with pytest.raises(typer.Exit):
+        fail("policy.yaml:100: environments: is missing :smile:")
+    assert "policy.yaml:100: environments: is missing :smile:" in told_by(terminal)
+
+
 def told_by(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

@@ -22,6 +22,10 @@ class SafeConsole(Console):
     It looks at what is left after rich has taken its own markup out, so that no caller has to think of it.
     """
 
+    def __init__(self, *, emoji: bool = False, **given: Any) -> None:
+        """A console that leaves `:100:` as it is: it is a line's number, and no emoji."""
+        super().__init__(emoji=emoji, **given)
+
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
         return super()._render_buffer(one if one.control else one._replace(text=shown(one.text)) for one in buffer)
 
