@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from tests.workflows.manifest.told import SMALL, WHOLE
 from workers.cli import app
+from workers.commands import manifest
 from workers.commands.repository_look import look
 from workflows.manifest.reading import read_manifest
 from workflows.manifest.schema import manifest_schema
@@ -126,6 +127,17 @@ def test_a_value_is_set_and_the_comments_stay(folder: Path) -> None:
     assert [one.name for one in folder.iterdir()] == ["banksman.yaml"]
     run("set", "service.description", "a: b # c")
     assert read_manifest(file.read_bytes()).manifest.service.description == "a: b # c"
+
+
+def test_where_nothing_can_be_written_the_file_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(folder, SMALL)
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(manifest, "NamedTemporaryFile", full)
+    assert "cannot be written (No space left on device)" in run("set", "service.name", "other", code=2)
+    assert file.read_text(encoding="utf-8") == SMALL
 
 
 def test_lines_of_windows_stay_so(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """`banksman manifest`: what a repository says of its service, checked, begun, changed and explained."""
 
 import json
-import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
@@ -177,11 +177,11 @@ def _policy(path: Path) -> Policy:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write it beside, and rename it over: a reader finds the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
-        beside.chmod(path.stat().st_mode & 0o777)
-        beside.replace(path)
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            beside = Path(file.name)
+            file.write(content)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         fail(f"{str(path)!r} cannot be written ({error.strerror})", Exit.USAGE)
+    beside.chmod(path.stat().st_mode & 0o777)
+    beside.replace(path)

@@ -81,7 +81,7 @@ def _pulumi(folder: Path) -> tuple[str | None, dict[str, str]]:
             below = place.relative_to(folder).as_posix()
             if below != "." and not _FOLDER.fullmatch(below):
                 continue
-            found = (_STACK_FILE.fullmatch(one.name) for one in place.iterdir())
+            found = (_STACK_FILE.fullmatch(one.name) for one in _inside(place))
             names = sorted((one[1] for one in found if one), key=lambda name: (name in _LAST, name))
             return ("" if below == "." else below), {name: name for name in names[:20]}
     return None, {}
@@ -97,9 +97,17 @@ def _folders(folder: Path) -> Iterator[Path]:
             if seen > _MOST_FOLDERS:
                 return
             yield one
-            inside = sorted(each for each in one.iterdir() if each.is_dir() and not each.is_symlink())
+            inside = sorted(each for each in _inside(one) if each.is_dir() and not each.is_symlink())
             below += [each for each in inside if not each.name.startswith(".") and each.name not in _SKIPPED]
         level = below
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where that is not to be read."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _owner(folder: Path) -> str | None:
