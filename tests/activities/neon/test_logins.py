@@ -133,6 +133,14 @@ async def test_a_login_that_a_killed_worker_was_issued_ends_with_its_lease(bank:
     await bank.end()  # twice is fine
 
 
+async def test_vault_keeps_no_connection_open_so_that_a_compute_can_sleep(bank: Bank) -> None:
+    await bank.issue()
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'banksman_vault_%'"
+    async with asyncio.timeout(20):
+        while bank.asked(sql) != "0":  # noqa: ASYNC110 - what is asked lies in a server
+            await asyncio.sleep(0.05)
+
+
 async def test_a_login_outlives_the_step_and_the_worker_that_issued_it(bank: Bank) -> None:
     uri = bank.kept(await bank.issue())
     await bank.session.close()  # its token is revoked, and all that was leased with it
