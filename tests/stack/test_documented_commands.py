@@ -31,6 +31,7 @@ NOT_HERE: Final = {
     r"banksman run (DeleteBranch|DeleteNeonBranch|RemoveRedis) .*--wait": (
         "they wait for a person: tests/stack/test_goals.py"
     ),
+    r"banksman run LeaseGpu .*--wait": "it holds its machine for hours: tests/stack/test_gpu.py",
     r"banksman leases (show|extend|end|hand-over|reconcile --kind) ": "they need a lease: tests/workers/test_leases.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
     r"banksman run (PreviewAndUp|DetectDrift|InspectStack|RollBackStack|RestoreState|DestroyStack|UnlockStack)": (

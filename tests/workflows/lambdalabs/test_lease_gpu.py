@@ -61,6 +61,23 @@ async def test_a_goal_that_is_ended_from_outside_leaves_nothing(
     assert lambda_labs.left() == NOTHING_LEFT
 
 
+@pytest.mark.parametrize("way", ["terminate", "cancel"])
+async def test_so_does_one_that_is_ended_while_nobody_knows_whether_it_launched(
+    client: Client, lambda_labs: AtLambda, goal_id: str, way: str
+) -> None:
+    lambda_labs.vault.twin.plant(kind="silence", after_effect=True, path="launch$")
+
+    async def launched() -> bool:
+        return len(lambda_labs.known.instances) == 1
+
+    async with lambda_labs.at_work(client):
+        goal = await lambda_labs.start(client, goal_id)
+        await eventually(launched)
+        await getattr(goal, way)()
+        await lease_of(client, goal_id).result()
+    assert lambda_labs.left() == NOTHING_LEFT
+
+
 @pytest.mark.parametrize("fault", ["drop_after_effect", "drop", "garbage"])
 async def test_whatever_becomes_of_the_launchs_answer_there_is_one_machine(
     client: Client, lambda_labs: AtLambda, goal_id: str, fault: str
