@@ -60,6 +60,7 @@ class Step(Generic[Request, Response]):
         credential: What it is given; None where it needs none, or is given what another step sealed.
         on: The queue that takes it, where that is not its effect's.
         tried: How often and how long it is tried, where that is not as its effect says.
+        gives_up: It only takes away what a grant allows: it needs the grant, and no rule of the policy.
 
     Raises:
         ValueError: The name is not of that form, or queue or credential are not for that effect.
@@ -72,6 +73,7 @@ class Step(Generic[Request, Response]):
     credential: Credential | None = None
     on: TaskQueue | None = None
     tried: Preset | None = None
+    gives_up: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

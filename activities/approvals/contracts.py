@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from activities.step import Step
 from hitl.approval.approvers import LONGEST_WAIT, ApprovalRule, Path, Requesters
-from hitl.approval.plan import MAX_PLAN_BYTES, read_plan
+from hitl.approval.plan import MAX_PLAN_BYTES
+from hitl.approval.sequence import read_any_plan
+from hitl.policy.together import AskingRule, RulesTogether
 from hitl.protocol import Effect, PolicyContext
 
 Wait = Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_WAIT)]
@@ -28,7 +30,27 @@ class ResolveRule(BaseModel):
         Raises:
             ValueError: The plan is not one of this release.
         """
-        return read_plan(self.plan).policy_context()
+        return read_any_plan(self.plan).policy_context()
+
+
+class RuleOfStep(BaseModel):
+    """What the rule of one step asks for, in a plan of many."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    action: str
+    groups: tuple[str, ...]
+    later: tuple[str, ...] = Field(default=(), description="Who is asked as well, once nobody has answered.")
+    quorum: int
+    one_more_for_strangers: bool
+
+    def needs(self, *, stranger: bool) -> int:
+        """How many people must approve.
+
+        Args:
+            stranger: Whether nobody knows who asked.
+        """
+        return self.quorum + (1 if stranger and self.one_more_for_strangers else 0)
 
 
 class ResolvedRule(BaseModel):
@@ -48,11 +70,13 @@ class ResolvedRule(BaseModel):
     remind_after: Wait | None = None
     escalation_group: str | None = None
     escalation_after: Wait | None = None
+    steps: tuple[RuleOfStep, ...] = Field(default=(), description="Of a plan of many steps, by their order.")
     drawn: str = Field(default="", description="By chance, for the approval's id: a workflow's own chance is foreseen.")
 
     @classmethod
-    def of(cls, rule: ApprovalRule, *, environment: str, action: str) -> "ResolvedRule":
+    def of(cls, rule: AskingRule, *, environment: str, action: str) -> "ResolvedRule":
         """What an approval of `action` needs to know of the rule."""
+        together = rule if isinstance(rule, RulesTogether) else None
         return cls(
             environment=environment,
             name=str(rule),
@@ -66,7 +90,25 @@ class ResolvedRule(BaseModel):
             remind_after=rule.remind_after,
             escalation_group=rule.escalation.group if rule.escalation else None,
             escalation_after=rule.escalation.after if rule.escalation else None,
+            steps=tuple(map(_of_step, together.rules, together.actions)) if together else (),
         )
+
+    @property
+    def later_groups(self) -> tuple[str, ...]:
+        """All who are asked as well, once nobody has answered."""
+        if self.steps:
+            return tuple(dict.fromkeys(group for one in self.steps for group in one.later))
+        return (self.escalation_group,) if self.escalation_group else ()
+
+
+def _of_step(rule: ApprovalRule, action: str) -> RuleOfStep:
+    return RuleOfStep(
+        action=action,
+        groups=rule.groups,
+        later=(rule.escalation.group,) if rule.escalation else (),
+        quorum=rule.quorum,
+        one_more_for_strangers=rule.unverified_requester is Requesters.ONE_MORE,
+    )
 
 
 RESOLVE_RULE: Final = Step(name="approval.resolve_rule", request=ResolveRule, response=ResolvedRule, effect=Effect.READ)

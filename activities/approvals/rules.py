@@ -6,9 +6,9 @@ from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRu
 from activities.guard.error_types import policy_denied
 from activities.guard.policy_source import PolicySource
 from activities.step import implements
-from hitl.approval.approvers import ApprovalRule
-from hitl.approval.plan import read_plan
-from hitl.policy.rules import Deny, approval_rule, evaluate
+from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan, steps_of
+from hitl.policy.rules import Deny, Policy, evaluate
+from hitl.policy.together import of_step, refuse_costs, rule_for
 from hitl.protocol import Denial, Effect, Phase, Refusal, RefusalReason
 
 
@@ -31,22 +31,37 @@ class ApprovalRuleActivities:
         policy, environment = self._policy.current(), self._policy.environment
         phase = policy.environments[environment].phase
         try:
-            plan = read_plan(request.plan)
-            context = plan.policy_context()
+            plan = read_any_plan(request.plan)
+            refusal = _refuse_step(plan, policy, environment)
         except ValueError as error:
             raise policy_denied(_denial("?", RefusalReason.MALFORMED_PLAN, f"{error}.", environment, phase)) from None
-        verdict = evaluate(policy, environment, action=plan.action, effect=Effect.DESTRUCTIVE, context=context)
-        if isinstance(verdict, Deny):
-            raise policy_denied(_denial(plan.action, verdict.reason, verdict.explanation, environment, phase))
-        rule = approval_rule(policy, environment, action=plan.action, path=request.path)
-        found = (rule.refuse_cost(plan.cost) or rule) if isinstance(rule, ApprovalRule) else rule
+        if refusal is not None:
+            raise policy_denied(_denial(plan.action, refusal.reason, refusal.explanation, environment, phase))
+        found = rule_for(policy, environment, plan=plan, path=request.path)
+        if not isinstance(found, Refusal):
+            found = refuse_costs(found, plan) or found
         budget, cents = policy.environments[environment].budget, plan.spend()
-        if isinstance(found, ApprovalRule) and budget is not None and cents is not None:
+        if not isinstance(found, Refusal) and budget is not None and cents is not None:
             found = budget.refuse(cents) or found
         if isinstance(found, Refusal):
             raise policy_denied(_denial(plan.action, found.reason, found.explanation, environment, phase))
         resolved = ResolvedRule.of(found, environment=environment, action=plan.action)
         return resolved.model_copy(update={"drawn": secrets.token_hex(8)})
+
+
+def _refuse_step(plan: AnyPlan, policy: Policy, environment: str) -> Refusal | None:
+    """Why the policy lets nobody do one of its steps, with the step named in a plan of many; None where it may be.
+
+    Raises:
+        ValueError: A step's repository is not of the form OWNER/NAME.
+    """
+    for position, step in enumerate(steps_of(plan), start=1):
+        context = step.policy_context()
+        verdict = evaluate(policy, environment, action=step.action, effect=Effect.DESTRUCTIVE, context=context)
+        if isinstance(verdict, Deny):
+            refusal = Refusal(reason=verdict.reason, explanation=verdict.explanation)
+            return of_step(plan, position, refusal) if isinstance(plan, SequencePlan) else refusal
+    return None
 
 
 def _denial(action: str, reason: RefusalReason, explanation: str, environment: str, phase: Phase) -> Denial:

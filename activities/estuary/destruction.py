@@ -11,7 +11,6 @@ from activities.step import implements
 from connectors.creation import Sleep
 from connectors.estuary import manifest
 from connectors.estuary.client import Estuary
-from hitl.approval.plan import read_plan
 
 
 class FlowDestruction:
@@ -37,7 +36,7 @@ class FlowDestruction:
             Conflict: Something else is live. Nothing was published.
             ConnectorError: By the tree.
         """
-        wanted = read_plan(request.plan).parameters_as(DeleteFlowParameters)
+        wanted = request.approved().parameters_as(DeleteFlowParameters)
         rows = (
             *(Row(name=one.name, type=one.type, model=one.model, expect=one.expect) for one in wanted.publish),
             *(Row(name=one.name, expect=one.expect) for one in wanted.delete),

@@ -21,7 +21,6 @@ from connectors.errors import NotFound
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.models import AppCredentials
-from hitl.approval.plan import read_plan
 
 _MOST_LISTED: Final = 100
 
@@ -72,7 +71,7 @@ class BranchDestruction:
         Raises:
             ConnectorError: As the tree says; `Conflict` when somebody pushed, and the branch is kept.
         """
-        wanted = read_plan(request.plan).parameters_as(DeleteBranchParameters)
+        wanted = request.approved().parameters_as(DeleteBranchParameters)
         app = await self._secrets.read(manifest.DELETE_BRANCH)
         session = self._github.session(
             AppCredentials.of(app.fields), repository=wanted.repository, permissions={"contents": "write"}

@@ -14,21 +14,14 @@ from temporalio import activity
 
 from activities.guard.current_attempt import Use
 from activities.guard.granted import GrantedRequest
+from activities.guard.sequence_use import SequenceRecords, use_step
 from hitl.approval.decision import grant_nonce, read_decision
 from hitl.canonical import canonical_json
 from hitl.protocol import Refusal, RefusalReason
 
 
-class GrantRecords(Protocol):
+class GrantRecords(SequenceRecords, Protocol):
     """Keeps one text per path, for ever, and never overwrites it. The destructive worker's standing in Vault is one."""
-
-    async def write_once(self, path: str, text: str) -> str:
-        """Write it unless there is one; the answer is the text that stands there now.
-
-        Raises:
-            ConnectorError: It cannot be told; the step is tried again.
-        """
-        ...
 
 
 async def use_grant(records: GrantRecords, info: activity.Info, request: object) -> Use | Refusal:
@@ -40,6 +33,8 @@ async def use_grant(records: GrantRecords, info: activity.Info, request: object)
     if not isinstance(request, GrantedRequest):
         text = f"{info.activity_type!r} is destructive and was given no grant that can be used up."
         return Refusal(reason=RefusalReason.NO_GRANT, explanation=text)
+    if request.position is not None:
+        return await use_step(records, info, request)
     # A retry keeps the time it was first scheduled; the same id scheduled again does not.
     mine = {
         "workflow_id": info.workflow_id,

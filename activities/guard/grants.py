@@ -10,14 +10,15 @@ import structlog
 from prometheus_client import Counter
 from temporalio import activity
 
-from activities.guard.granted import GrantedRequest
+from activities.guard.granted import GiveUpRequest, GrantedRequest
 from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from connectors.errors import Unavailable
 from hitl.approval.approvers import Path
-from hitl.approval.decision import SignedDecision
-from hitl.approval.grant import Checked, Standing, check_click, check_grant
+from hitl.approval.decision import DecisionError, SignedDecision, read_decision
+from hitl.approval.grant import Checked, Standing, check_click, check_giving_up, check_grant
 from hitl.approval.scope import DecisionScope, Heard
+from hitl.approval.sequence import SEQUENCE
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
 from hitl.protocol import Refusal, RefusalReason
@@ -57,6 +58,8 @@ class SignedGrants:
         Raises:
             Unavailable: The keys are too old to tell.
         """
+        if isinstance(request, GiveUpRequest):
+            return self._verify_giving_up(info, request, environment=environment)
         if not isinstance(request, GrantedRequest):
             text = f"{info.activity_type!r} is destructive and takes a plan with its decisions; ask for an approval."
             return Refusal(reason=RefusalReason.NO_GRANT, explanation=text)
@@ -69,6 +72,7 @@ class SignedGrants:
             step_id=info.activity_id,
             action=info.activity_type,
             plan_text=request.plan,
+            position=request.position,
         )
         standing = Standing(policy=policy, keys=self._keys.current(), now=self._clock())
         found = check_grant(request.decisions, scope, standing=standing)
@@ -77,6 +81,25 @@ class SignedGrants:
         if found.rule.path is Path.BREAK_GLASS:
             _shout(found, info)
         return None
+
+    def _verify_giving_up(self, info: activity.Info, request: GiveUpRequest, *, environment: str) -> Refusal | None:
+        """A grant is given up by the run that it was signed for, and by no other."""
+        try:
+            step_id = read_decision(request.decisions[0].text).step_id if request.decisions else ""
+        except DecisionError as error:
+            return Refusal(reason=RefusalReason.MALFORMED_GRANT, explanation=f"{error}.")
+        scope = DecisionScope(
+            environment=environment,
+            cluster=self._cluster,
+            namespace=info.namespace,
+            workflow_id=info.workflow_id or "",
+            run_id=info.workflow_run_id or "",
+            step_id=step_id,
+            action=SEQUENCE,
+            plan_text=request.plan,
+        )
+        found = check_giving_up(request.decisions, scope, keys=self._keys.current())
+        return found if isinstance(found, Refusal) else None
 
 
 class ClickCheck:

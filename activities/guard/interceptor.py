@@ -134,6 +134,15 @@ class GuardInterceptor(Interceptor):
         asyncio.get_running_loop().call_soon(self._audit.announce, record)
         return decision, reservation
 
+    async def ended(self, execution: Execution, attempt: CurrentAttempt | None, answer: object) -> None:
+        """Write down that a step of a plan of many has ended, before anybody hears of it.
+
+        Raises:
+            ConnectorError: It cannot be written now: the step is tried again, as after any lost answer.
+        """
+        if attempt is not None and self._safeguards is not None:
+            await self._safeguards.ended(execution, answer)
+
     async def settle(self, reservation: Reservation | None, answer: object) -> None:
         """Write down what an execution has cost. Never raises for a book that cannot be written: the effect is had."""
         if reservation is None or self._budgets is None:
@@ -257,6 +266,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
         try:
             with mapped_errors():
                 answer = await self._run(input, attempt)
+                await self._guard.ended(execution, attempt, answer)
         except BaseException as error:
             outcome.failed(error)
             await self._guard.give_back(reservation, error)

@@ -134,6 +134,10 @@ class Authorizer:
             return _refuse(
                 execution, phase, RefusalReason.MALFORMED_REQUEST, f"was asked for something unclear: {error}"
             )
+        if execution.step is not None and execution.step.gives_up:
+            refusal = self._check_grant(execution, policy)
+            reason, explanation = (refusal.reason, refusal.explanation) if refusal else (None, "")
+            return Decision(reason=reason, explanation=explanation, phase=phase, context=context)
         verdict = evaluate(policy, self._environment, action=execution.action, effect=effect, context=context)
         reason = verdict.reason if isinstance(verdict, Deny) else None
         explanation, rule = verdict.explanation, verdict.rule

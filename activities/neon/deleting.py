@@ -13,7 +13,6 @@ from connectors.http import Api
 from connectors.neon import manifest
 from connectors.neon.client import DIALECT, NeonProject, credential
 from connectors.neon.models import Branch
-from hitl.approval.plan import read_plan
 
 
 class NeonDestruction:
@@ -36,7 +35,7 @@ class NeonDestruction:
         Raises:
             ConnectorError: As the tree says; `Conflict` where it has another name now, and is kept.
         """
-        wanted = read_plan(request.plan).parameters_as(DeleteNeonBranchParameters)
+        wanted = request.approved().parameters_as(DeleteNeonBranchParameters)
         secret = await self._secrets.read(manifest.DELETE_BRANCH)
         async with self._api.open(credential(secret.fields)) as session:
             project = NeonProject(session, wanted.account)

@@ -33,7 +33,7 @@ from connectors.pulumi.approval import (
 )
 from connectors.pulumi.manifest import CHANGE
 from connectors.pulumi.stack_plan import StackPlan
-from hitl.approval.plan import PlanError, read_plan
+from hitl.approval.plan import PlanError
 from sandbox.errors import SpecRefused
 from sandbox.pulumi import request as runs
 from sandbox.pulumi.outcome import OnProgress, RunOutcome
@@ -171,7 +171,7 @@ class StackDestruction:
 
 def _parameters(request: GrantedRequest, model: type[_Parameters]) -> _Parameters:
     try:
-        return read_plan(request.plan).parameters_as(model)
+        return request.approved().parameters_as(model)
     except PlanError as error:
         raise InvalidRequest(str(error)) from error
 

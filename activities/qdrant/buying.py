@@ -9,7 +9,6 @@ from connectors.http import Api
 from connectors.qdrant import manifest
 from connectors.qdrant.client import Wanted, dialect
 from connectors.qdrant.models import Cluster
-from hitl.approval.plan import read_plan
 
 
 class ClusterPurchase:
@@ -31,7 +30,7 @@ class ClusterPurchase:
             Conflict: It has become more expensive, and nothing was bought.
             ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
         """
-        approved = read_plan(request.plan).parameters_as(BuyClusterParameters)
+        approved = request.approved().parameters_as(BuyClusterParameters)
         key = await self._secrets.read(manifest.BUY)
         wanted = Wanted(
             name=approved.resource,

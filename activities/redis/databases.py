@@ -44,7 +44,6 @@ from connectors.redis.cloud import Cloud, LastLook, marked, no_look
 from connectors.redis.database import Login, check_rights, new_password, ping
 from connectors.redis.models import Found, Wanted
 from connectors.redis.rights import rule
-from hitl.approval.plan import read_plan
 
 Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, BaseModel]])
 Opening = Callable[[Mapping[str, SecretStr]], AbstractAsyncContextManager[Cloud]]
@@ -168,7 +167,7 @@ class GrantedDatabases:
 
     async def purchase(self, request: GrantedRequest) -> DatabaseMade:
         """Make what people approved, once, and at no higher price."""
-        wanted = read_plan(request.plan).parameters_as(PurchaseDatabaseParameters)
+        wanted = request.approved().parameters_as(PurchaseDatabaseParameters)
         withheld = await self._secrets.read(_credential(self._seller.steps.purchase))
         # A retry may be counted from one again, where somebody reset the step: the grant knows.
         again = current_attempt().use is not Use.FIRST
@@ -182,7 +181,7 @@ class GrantedDatabases:
 
         Idempotent by the id: an attempt after a lost answer finds it gone, and is done.
         """
-        wanted = read_plan(request.plan).parameters_as(DeleteDatabaseParameters)
+        wanted = request.approved().parameters_as(DeleteDatabaseParameters)
         withheld = await self._secrets.read(_credential(self._seller.steps.delete))
         async with self._seller.opening(withheld.fields) as cloud:
             there = await cloud.delete(wanted.database, name=wanted.resource, last_look=withheld.last_look)

@@ -7,11 +7,26 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from connectors.errors import AuthDenied, InvalidRequest, Unavailable
+from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
 from connectors.vault.kv import MOUNT, read_kv, write_kv
 from connectors.vault.transport import Transport
 
 _FIELD: Final = "text"
+
+
+async def written(transport: Transport, token: SecretStr, path: str) -> str | None:
+    """The text that was written there once; None where there is none.
+
+    Raises:
+        ConnectorError: By the tree.
+    """
+    try:
+        found = (await read_kv(transport, token, path)).values.get(_FIELD)
+    except NotFound:
+        return None
+    if found is None:
+        raise Unavailable(f"the record {MOUNT}/{path} holds something else; an operator must look at it")
+    return found.get_secret_value()
 
 
 async def write_once(transport: Transport, token: SecretStr, path: str, text: str) -> str:

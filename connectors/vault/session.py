@@ -22,7 +22,7 @@ from connectors.vault.handover import unseal
 from connectors.vault.kv import read_kv
 from connectors.vault.leases import Lease
 from connectors.vault.metrics import ALARMS, TOKEN_RENEWALS, publish_ttl
-from connectors.vault.once import write_once
+from connectors.vault.once import write_once, written
 from connectors.vault.step_token import StepToken, step_token
 from connectors.vault.transit import read_public_keys, sign
 from connectors.vault.transport import Transport, fields
@@ -206,6 +206,21 @@ class VaultSession:
         """
         try:
             return await write_once(self._transport, self._token, path, text)
+        except AuthDenied as error:
+            await self._still_mine(error)
+            raise
+
+    async def written(self, path: str) -> str | None:
+        """The text that was written once to `banksman/<path>`; None where there is none.
+
+        Only the destructive worker may look, and only at which grants were used.
+
+        Raises:
+            TokenLost: This process's own token is gone.
+            ConnectorError: By the tree.
+        """
+        try:
+            return await written(self._transport, self._token, path)
         except AuthDenied as error:
             await self._still_mine(error)
             raise

@@ -35,6 +35,9 @@ UNVERIFIED: Final = "unverified"
 
 MAX_DECISION_BYTES: Final = 16 * 1024
 MAX_DECISIONS: Final = 50
+MAX_COVERED: Final = 20
+_LATER: Final = ("step_up", "steps")
+"""Fields that decisions of earlier releases do not have."""
 _VAULT_SIGNATURE: Final = re.compile(r"vault:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]+={0,2})")
 _IDENTITY: Final = r"^(slack|github|console|temporal):\S{1,200}$"
 _DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
@@ -96,6 +99,15 @@ class StepUp(BaseModel):
     signature: Encoded
 
 
+class CoveredStep(BaseModel):
+    """A step of a plan of many that a person's decision counts for: one whose rule names a group of theirs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    position: int = Field(ge=1, le=MAX_COVERED)
+    action: Id
+
+
 class Decision(BaseModel):
     """All that is signed. Every identifier is a non-empty string: one signed as null once ran a step without a run.
 
@@ -109,8 +121,8 @@ class Decision(BaseModel):
     namespace: Id
     workflow_id: Id = Field(description="Of the goal that will run the step: the approval's parent.")
     run_id: Id = Field(description="Of that goal.")
-    action: Id
-    step_id: Id = Field(description="The activity id of the step.")
+    action: Id = Field(description="The step's name; `sequence` for a plan of many.")
+    step_id: Id = Field(description="The activity id of the step; of a plan of many, what is before the position.")
     plan_digest: Digest
     rule_digest: Digest
     requester: Annotated[str, StringConstraints(pattern=rf"{_IDENTITY}|^{UNVERIFIED}$")] = Field(
@@ -127,10 +139,13 @@ class Decision(BaseModel):
     expires_at: Moment = Field(description="Nothing is carried out on it from here on.")
     nonce: Nonce
     step_up: StepUp | None = None
+    steps: Annotated[tuple[CoveredStep, ...], Field(max_length=MAX_COVERED)] | None = Field(
+        default=None, description="What it counts for, in a plan of many steps; None in a plan of one."
+    )
 
     def text(self) -> str:
-        """The text to be signed. Without a step-up it is the same as before there was one."""
-        said = self.model_dump(mode="json", exclude={"step_up"} if self.step_up is None else None)
+        """The text to be signed. Without a step-up or steps it is the same as before there were any."""
+        said = self.model_dump(mode="json", exclude={name for name in _LATER if getattr(self, name) is None})
         return f"{DECISION_TAG}\n{canonical_json(said)}"
 
 
@@ -191,3 +206,8 @@ def grant_nonce(decisions: Sequence[Decision]) -> str:
     first = decisions[0]
     parts = (first.cluster, first.namespace, first.approval_id, first.approval_run_id)
     return hashlib.sha256("\0".join(("banksman-grant/v1", *parts)).encode()).hexdigest()[:32]
+
+
+def position_nonce(decisions: Sequence[Decision], position: int) -> str:
+    """What one step of a plan of many is used up by."""
+    return f"{grant_nonce(decisions)}-{position}"

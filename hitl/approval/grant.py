@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from hitl.approval.approvers import ApprovalRule, Path, Requesters
+from hitl.approval.approvers import ApprovalRule, Path, People, Requesters, StepUps
 from hitl.approval.decision import (
     MAX_DECISIONS,
     UNVERIFIED,
@@ -20,11 +20,13 @@ from hitl.approval.decision import (
     Verdict,
     read_decision,
 )
-from hitl.approval.plan import Plan, PlanError, plan_digest, read_plan
+from hitl.approval.plan import PlanError, plan_digest
 from hitl.approval.scope import AskedUnder, DecisionScope, Heard
+from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan, step_id_at
 from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.approval.step_up import Confirms, NotConfirmed, confirmed
-from hitl.policy.rules import Policy, approval_rule
+from hitl.policy.rules import Policy
+from hitl.policy.together import AskingRule, RulesTogether, covered, of_step, refuse_costs, rule_for
 from hitl.protocol import Refusal, RefusalReason
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -44,7 +46,8 @@ class Standing:
 class Checked(Heard):
     """A decision that counts under the rule in force."""
 
-    rule: ApprovalRule
+    rule: AskingRule
+    plan: AnyPlan
 
     @property
     def needs(self) -> int:
@@ -53,7 +56,11 @@ class Checked(Heard):
 
 
 def check_grant(decisions: Sequence[SignedDecision], scope: DecisionScope, *, standing: Standing) -> Checked | Refusal:
-    """Whether these decisions together let the step run: the first of them and its rule, or why not."""
+    """Whether these decisions together let the step run: the first of them and its rule, or why not.
+
+    Of a plan of many steps, all that every step's own rule asks for must be there before any of them runs: people
+    approved the whole.
+    """
     if not decisions:
         return _refuse(
             RefusalReason.NO_GRANT, f"{scope.action!r} is destructive and nobody approved it; ask for an approval."
@@ -66,23 +73,51 @@ def check_grant(decisions: Sequence[SignedDecision], scope: DecisionScope, *, st
         if isinstance(found, Refusal):
             return found
         checked.append(found)
+    if isinstance(checked[0].plan, SequencePlan) and scope.position is None:
+        text = f"{scope.action!r} does not say which step it is of the {len(checked[0].plan.steps)} that were approved."
+        return _refuse(RefusalReason.OTHER_STEP, text)
     return _refuse_together(checked, standing) or checked[0]
+
+
+def check_giving_up(
+    decisions: Sequence[SignedDecision], scope: DecisionScope, *, keys: PublicKeys
+) -> Decision | Refusal:
+    """Whether this is the run that the grant of a plan of many was signed for; it may give up what is left of it.
+
+    Neither rules nor times are asked for: who gives up can only prevent.
+
+    Args:
+        decisions: The grant.
+        scope: The whole: without a position, by the step id of the approval.
+        keys: The published ones.
+    """
+    if not decisions or len(decisions) > MAX_DECISIONS:
+        return _refuse(RefusalReason.NO_GRANT, "Nothing was approved that could be given up.")
+    found = [_genuine(signed, scope, keys) for signed in decisions]
+    if refusal := next((one for one in found if isinstance(one, Refusal)), None):
+        return refusal
+    genuine = [one for one in found if not isinstance(one, Refusal)]
+    if len({_kinship(decision) for decision, _ in genuine}) > 1:
+        return _refuse(RefusalReason.MALFORMED_GRANT, "The decisions are not all of one approval.")
+    return genuine[0][0]
 
 
 def check_click(signed: SignedDecision, scope: DecisionScope, *, standing: Standing) -> Heard | Refusal:
     """Whether an approval counts one decision. A no counts whatever became of the rule: it can only prevent."""
-    decision = _genuine(signed, scope, standing.keys)
-    if isinstance(decision, Decision) and decision.verdict is not Verdict.APPROVE and scope.asked is not None:
-        return _check_no(decision, scope, scope.asked, standing=standing)
+    found = _genuine(signed, scope, standing.keys)
+    if not isinstance(found, Refusal) and found[0].verdict is not Verdict.APPROVE and scope.asked is not None:
+        return _check_no(*found, scope, scope.asked, standing=standing)
     return check_decision(signed, scope, standing=standing)
 
 
-def _check_no(decision: Decision, scope: DecisionScope, asked: AskedUnder, *, standing: Standing) -> Heard | Refusal:
+def _check_no(
+    decision: Decision, plan: AnyPlan, scope: DecisionScope, asked: AskedUnder, *, standing: Standing
+) -> Heard | Refusal:
     policy, person = standing.policy, decision.person
     requester = policy.people.requester(decision.requester)
-    rule = approval_rule(policy, decision.environment, action=decision.action, path=asked.path)
+    rule = rule_for(policy, decision.environment, plan=plan, path=asked.path)
     groups = asked.groups
-    if isinstance(rule, ApprovalRule):
+    if not isinstance(rule, Refusal):
         groups = (*groups, *(rule.all_groups if scope.escalated else rule.groups))
     refusal = (
         _refuse_identity(decision, policy)
@@ -97,35 +132,48 @@ def _check_no(decision: Decision, scope: DecisionScope, asked: AskedUnder, *, st
 
 def check_decision(signed: SignedDecision, scope: DecisionScope, *, standing: Standing) -> Checked | Refusal:
     """Whether one decision counts in this scope under the rule in force; it need not be a yes."""
-    decision = _genuine(signed, scope, standing.keys)
-    if isinstance(decision, Refusal):
-        return decision
-    rule = _rule_of(decision, standing.policy)
+    found = _genuine(signed, scope, standing.keys)
+    if isinstance(found, Refusal):
+        return found
+    decision, plan = found
+    rule = _rule_of(decision, plan, standing.policy)
     if isinstance(rule, Refusal):
         return rule
     refusal = (
-        rule.refuse_cost(read_plan(scope.plan_text).cost)
+        refuse_costs(rule, plan)
         or _refuse_person(decision, rule, scope, standing.policy)
         or _refuse_step_up(decision, rule, standing.policy)
         or _refuse_time(decision, rule, standing.now)
     )
     return refusal or Checked(
-        decision=decision, rule=rule, requester=standing.policy.people.requester(decision.requester)
+        decision=decision, rule=rule, plan=plan, requester=standing.policy.people.requester(decision.requester)
     )
 
 
-def _genuine(signed: SignedDecision, scope: DecisionScope, keys: PublicKeys) -> Decision | Refusal:
-    """What was decided, if it was signed by the gateway, and for this scope."""
+def _genuine(signed: SignedDecision, scope: DecisionScope, keys: PublicKeys) -> tuple[Decision, AnyPlan] | Refusal:
+    """What was decided and on what, if it was signed by the gateway, and for this scope."""
     if refusal := refuse_signature(signed, keys):
         return refusal
     try:
         decision = read_decision(signed.text)
-        plan = read_plan(scope.plan_text)
+        plan = read_any_plan(scope.plan_text)
     except DecisionError as error:
         return _refuse(RefusalReason.MALFORMED_GRANT, f"{error}; decide again.")
     except PlanError as error:
         return _refuse(RefusalReason.MALFORMED_PLAN, f"{error}.")
-    return _refuse_scope(decision, scope, plan) or decision
+    return _refuse_form(decision, scope, plan) or _refuse_scope(decision, scope, plan) or (decision, plan)
+
+
+def _refuse_form(decision: Decision, scope: DecisionScope, plan: AnyPlan) -> Refusal | None:
+    """A decision on one step is none on many, and the other way round."""
+    many = isinstance(plan, SequencePlan)
+    if (decision.steps is not None) is not many:
+        text = "The decision does not name the steps of this plan; decide again."
+        return _refuse(RefusalReason.MALFORMED_GRANT, text)
+    if scope.position is not None and (not many or not 1 <= scope.position <= len(plan.steps)):
+        text = f"{scope.action!r} is to be step {scope.position} of a plan that has no such step; plan again."
+        return _refuse(RefusalReason.OTHER_STEP, text)
+    return None
 
 
 class TimeLimits(Protocol):
@@ -152,20 +200,24 @@ def execution_expiry(opened: datetime, rule: TimeLimits) -> datetime:
     return opened + rule.approve_within + rule.execute_within
 
 
-def _refuse_scope(decision: Decision, scope: DecisionScope, plan: Plan) -> Refusal | None:
+def _refuse_scope(decision: Decision, scope: DecisionScope, plan: AnyPlan) -> Refusal | None:
     """The first way in which it was signed for something else."""
     digest = plan_digest(scope.plan_text)
+    action, planned, step_id = scope.action, plan.action, decision.step_id
+    if isinstance(plan, SequencePlan) and scope.position is not None:
+        action, planned = plan.action, plan.at(scope.position).action
+        step_id = step_id_at(step_id, scope.position)
     again = "the goal has to ask again"
     comparisons = (
         (RefusalReason.OTHER_ENVIRONMENT, "environment", decision.environment, scope.environment, again),
         (RefusalReason.OTHER_NAMESPACE, "Temporal cluster", decision.cluster, scope.cluster, again),
         (RefusalReason.OTHER_NAMESPACE, "Temporal namespace", decision.namespace, scope.namespace, again),
-        (RefusalReason.OTHER_ACTION, "action", decision.action, scope.action, again),
-        (RefusalReason.OTHER_ACTION, "action", plan.action, scope.action, "plan for this action"),
+        (RefusalReason.OTHER_ACTION, "action", decision.action, action, again),
+        (RefusalReason.OTHER_ACTION, "action", planned, scope.action, "plan for this action"),
         (RefusalReason.OTHER_PLAN, "plan", decision.plan_digest, digest, "look at this one and decide again"),
         (RefusalReason.OTHER_RUN, "workflow", decision.workflow_id, scope.workflow_id, again),
         (RefusalReason.OTHER_RUN, "run", decision.run_id, scope.run_id, again),
-        (RefusalReason.OTHER_STEP, "step", decision.step_id, scope.step_id, again),
+        (RefusalReason.OTHER_STEP, "step", step_id, scope.step_id, again),
     )
     for reason, what, signed, found, way_out in comparisons:
         if signed != found:
@@ -174,15 +226,12 @@ def _refuse_scope(decision: Decision, scope: DecisionScope, plan: Plan) -> Refus
     return None
 
 
-def _rule_of(decision: Decision, policy: Policy) -> ApprovalRule | Refusal:
+def _rule_of(decision: Decision, plan: AnyPlan, policy: Policy) -> AskingRule | Refusal:
     """The rule that was signed, if the policy still has it."""
-    ordinary = approval_rule(policy, decision.environment, action=decision.action)
-    emergency = approval_rule(policy, decision.environment, action=decision.action, path=Path.BREAK_GLASS)
+    ordinary = rule_for(policy, decision.environment, plan=plan)
+    emergency = rule_for(policy, decision.environment, plan=plan, path=Path.BREAK_GLASS)
     for rule in (ordinary, emergency):
-        if (
-            isinstance(rule, ApprovalRule)
-            and rule.digest(decision.environment, decision.action) == decision.rule_digest
-        ):
+        if not isinstance(rule, Refusal) and rule.digest(decision.environment, decision.action) == decision.rule_digest:
             return rule
     if isinstance(ordinary, Refusal):
         return ordinary
@@ -193,7 +242,7 @@ def _rule_of(decision: Decision, policy: Policy) -> ApprovalRule | Refusal:
     )
 
 
-def _refuse_person(decision: Decision, rule: ApprovalRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
+def _refuse_person(decision: Decision, rule: AskingRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
     requester = policy.people.requester(decision.requester)
     if refusal := _refuse_identity(decision, policy) or _refuse_who_asked(decision, requester):
         return refusal
@@ -202,7 +251,7 @@ def _refuse_person(decision: Decision, rule: ApprovalRule, scope: DecisionScope,
     if requester == UNVERIFIED and rule.unverified_requester is Requesters.DENY:
         text = f"Nobody knows who asked for this, and {rule} wants to know; start the goal from Slack or the console."
         return _refuse(RefusalReason.UNVERIFIED_REQUESTER, text)
-    return _refuse_membership(decision.person, rule, scope, policy)
+    return _refuse_membership(decision.person, rule, scope, policy) or _refuse_covered(decision, rule, scope, policy)
 
 
 def _refuse_identity(decision: Decision, policy: Policy) -> Refusal | None:
@@ -225,7 +274,7 @@ def _refuse_who_asked(decision: Decision, requester: str) -> Refusal | None:
     return _refuse(RefusalReason.NOT_A_MEMBER, text)
 
 
-def _refuse_membership(person: str, rule: ApprovalRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
+def _refuse_membership(person: str, rule: AskingRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
     if person in policy.people.members(rule.all_groups if scope.escalated else rule.groups):
         return None
     if person in policy.people.members(rule.all_groups):
@@ -237,9 +286,31 @@ def _refuse_membership(person: str, rule: ApprovalRule, scope: DecisionScope, po
     return _refuse(RefusalReason.NOT_A_MEMBER, text)
 
 
-def _refuse_step_up(decision: Decision, rule: ApprovalRule, policy: Policy) -> Refusal | None:
+def _refuse_covered(decision: Decision, rule: AskingRule, scope: DecisionScope, policy: Policy) -> Refusal | None:
+    """A yes to many steps counts for those alone that its person decides on by their own rules."""
+    if not isinstance(rule, RulesTogether):
+        return None
+    said = decision.steps or ()
+    theirs = covered(rule, decision.person, policy.people, later=scope.escalated)
+    if said and len(set(said)) == len(said) and set(said) <= set(theirs):
+        return None
+    other = next((one for one in said if one not in theirs), None)
+    what = f"step {other.position} ({other.action!r})" if other else "any of its steps"
+    text = f"{decision.person!r} does not decide on {what} by {rule}; whoever its own rule names can."
+    return _refuse(RefusalReason.NOT_A_MEMBER, text)
+
+
+def _step_up_of(decision: Decision, rule: AskingRule) -> StepUps | None:
+    """What the rules want that this decision counts under."""
+    if isinstance(rule, RulesTogether):
+        wanted = (rule.rules[one.position - 1].step_up for one in decision.steps or ())
+        return next((one for one in wanted if one is not None), None)
+    return rule.step_up
+
+
+def _refuse_step_up(decision: Decision, rule: AskingRule, policy: Policy) -> Refusal | None:
     """A yes under a rule that wants it is confirmed by the person's own key; a no is taken from anywhere."""
-    if rule.step_up is None or decision.verdict is not Verdict.APPROVE:
+    if decision.verdict is not Verdict.APPROVE or _step_up_of(decision, rule) is None:
         return None
     of = Confirms(
         approval_id=decision.approval_id,
@@ -256,7 +327,7 @@ def _refuse_step_up(decision: Decision, rule: ApprovalRule, policy: Policy) -> R
     return None
 
 
-def _refuse_time(decision: Decision, rule: ApprovalRule, now: datetime) -> Refusal | None:
+def _refuse_time(decision: Decision, rule: AskingRule, now: datetime) -> Refusal | None:
     if refusal := _refuse_clock(decision, now):
         return refusal
     if decision.expires_at > decision.decided_at + rule.approve_within + rule.execute_within + CLOCK_SKEW:
@@ -283,7 +354,10 @@ def _refuse_together(checked: Sequence[Checked], standing: Standing) -> Refusal 
         return _refuse(RefusalReason.NOT_APPROVED, f"{no.person!r} decided {no.verdict.value!r}; nothing runs on that.")
     if any(_kinship(one) != _kinship(first.decision) for one in decisions):
         return _refuse(RefusalReason.MALFORMED_GRANT, "The decisions are not all of one approval; ask again.")
-    if refusal := _refuse_people(first, [one.person for one in decisions], standing.policy):
+    people = [one.person for one in decisions]
+    if twice := next((person for person in people if people.count(person) > 1), None):
+        return _refuse(RefusalReason.DUPLICATE_PERSON, f"{twice!r} is counted twice; another person must approve too.")
+    if refusal := _refuse_quorum(checked, standing.policy.people):
         return refusal
     ends = max(one.decided_at for one in decisions) + first.rule.execute_within
     if standing.now >= ends:
@@ -291,16 +365,41 @@ def _refuse_together(checked: Sequence[Checked], standing: Standing) -> Refusal 
     return None
 
 
-def _refuse_people(first: Checked, people: Sequence[str], policy: Policy) -> Refusal | None:
-    """Why those who approved are not those, or not as many, as the rule wants."""
-    if twice := next((person for person in people if people.count(person) > 1), None):
-        return _refuse(RefusalReason.DUPLICATE_PERSON, f"{twice!r} is counted twice; another person must approve too.")
-    if len(people) < first.needs:
-        text = f"{len(people)} of the {first.needs} people that {first.rule} wants have approved; ask again."
+def _refuse_quorum(checked: Sequence[Checked], people: People) -> Refusal | None:
+    first = checked[0]
+    if len(checked) < first.needs:
+        text = f"{len(checked)} of the {first.needs} people that {first.rule} wants have approved; ask again."
         return _refuse(RefusalReason.QUORUM_NOT_MET, text)
-    also = (group for group in first.rule.also if policy.people.members((group,)).isdisjoint(people))
+    if isinstance(first.rule, RulesTogether):
+        return _refuse_quorum_of_steps(checked, first.rule, people)
+    return _refuse_lacking(first.rule, [one.decision.person for one in checked], people)
+
+
+def _refuse_quorum_of_steps(checked: Sequence[Checked], rule: RulesTogether, people: People) -> Refusal | None:
+    """Of a plan of many: each step has the people that its own rule wants, and no step those of another one's."""
+    plan = checked[0].plan
+    if not isinstance(plan, SequencePlan):
+        return None
+    for position, one in enumerate(rule.rules, start=1):
+        named = [
+            decided.decision.person
+            for decided in checked
+            if any(each.position == position for each in decided.decision.steps or ())
+        ]
+        have, wants = len(named), one.needs(checked[0].requester)
+        if have < wants:
+            text = f"{have} of the {wants} people that {one} wants have approved it; ask again."
+            return of_step(plan, position, _refuse(RefusalReason.QUORUM_NOT_MET, text))
+        if refusal := _refuse_lacking(one, named, people):
+            return of_step(plan, position, refusal)
+    return None
+
+
+def _refuse_lacking(rule: ApprovalRule, approved: Sequence[str], people: People) -> Refusal | None:
+    """Why those who approved are not all that the rule wants among them."""
+    also = (group for group in rule.also if people.members((group,)).isdisjoint(approved))
     if lacking := next(also, None):
-        text = f"Nobody of {lacking!r} has approved, and {first.rule} wants somebody of it; ask again."
+        text = f"Nobody of {lacking!r} has approved, and {rule} wants somebody of it; ask again."
         return _refuse(RefusalReason.QUORUM_NOT_MET, text)
     return None
 

@@ -4,7 +4,7 @@ A plan is serialised by the goal that makes it and from then on travels as text:
 the guard and into the destructive step, which reads every parameter from it. A digest of typed models was tried
 first: it changed when a release added a field with a default, and it did not see a field that the model did not know.
 
-Version 1 is closed. A field more is version 2, which old readers refuse.
+Version 1 is closed: it is one step. Version 2 is many of them (`hitl.approval.sequence`), which `read_plan` refuses.
 """
 
 import json
@@ -118,7 +118,7 @@ class Plan(BaseModel):
             PlanError: It cannot be written down, or is too long.
         """
         try:
-            return _bounded(canonical_json(self.model_dump(mode="json", by_alias=True)))
+            return bounded(canonical_json(self.model_dump(mode="json", by_alias=True)))
         except NotCanonical as error:
             raise PlanError(f"the plan for {self.action!r} cannot be written down: {error}") from error
 
@@ -133,7 +133,7 @@ class Plan(BaseModel):
         try:
             return model.model_validate_json(json.dumps(self.parameters), strict=True)
         except ValidationError as error:
-            raise PlanError(f"the parameters of the plan for {self.action!r} are wrong: {_problems(error)}") from error
+            raise PlanError(f"the parameters of the plan for {self.action!r} are wrong: {problems(error)}") from error
 
     def policy_context(self) -> PolicyContext:
         """What rules may match: its cost, and the parameters that say what it touches.
@@ -175,13 +175,13 @@ def read_plan(text: str) -> Plan:
         PlanError: It is not canonical, of another version, or has a field that this release does not know.
     """
     try:
-        require_canonical(_bounded(text))
+        require_canonical(bounded(text))
         _require_version(text)
         return Plan.model_validate_json(text, strict=True, by_name=False, by_alias=True)
     except NotCanonical as error:
         raise PlanError(f"the plan's text is refused: {error}") from error
     except ValidationError as error:
-        raise PlanError(f"the plan is refused: {_problems(error)}") from error
+        raise PlanError(f"the plan is refused: {problems(error)}") from error
 
 
 def plan_digest(text: str) -> str:
@@ -193,7 +193,12 @@ def _plain(value: JsonValue) -> str:
     return value if isinstance(value, str) else canonical_json(value)
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
+    """The text, where it is no longer than a plan may be.
+
+    Raises:
+        PlanError: It is longer.
+    """
     if len(text.encode(errors="replace")) > MAX_PLAN_BYTES:
         raise PlanError(
             f"the plan is longer than {MAX_PLAN_BYTES // 1024} KiB; name what is bulky by its digest instead"
@@ -212,6 +217,7 @@ def _require_version(text: str) -> None:
         )
 
 
-def _problems(error: ValidationError) -> str:
+def problems(error: ValidationError) -> str:
+    """The first few things that are wrong, without what was written there."""
     found = error.errors(include_url=False, include_input=False)[:_MOST_PROBLEMS]
     return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in found)

@@ -30,6 +30,7 @@ class DecisionScope:
         action: The step's name.
         plan_text: What the step will read its parameters from.
         escalated: Whether those whom the rule asks later may decide by now.
+        position: Of the step in a plan of many, from 1; None for a plan of one, and where the whole is decided on.
         asked: Where an approval asks, what it asked by. Under a grant nobody says no any more.
     """
 
@@ -42,6 +43,7 @@ class DecisionScope:
     action: str
     plan_text: str
     escalated: bool = True
+    position: int | None = None
     asked: AskedUnder | None = None
 
 

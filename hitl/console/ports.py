@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from activities.leases.views import LeaseView
-from hitl.approval.plan import Plan
+from hitl.approval.sequence import AnyPlan
 from hitl.console.goals.filter import GoalFilter
 from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
@@ -47,7 +47,7 @@ class ApprovalRow:
     closed_at: datetime | None
     goal: str | None
     goal_run_id: str | None
-    plan: Plan | None
+    plan: AnyPlan | None
     view: ApprovalView | None
     then: str | None = None
 

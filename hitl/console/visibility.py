@@ -12,7 +12,8 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from hitl.approval.plan import Plan, PlanError, plan_digest, read_plan
+from hitl.approval.plan import PlanError, plan_digest
+from hitl.approval.sequence import AnyPlan, read_any_plan
 from hitl.console.goals.filter import quoted
 from hitl.console.goals.seen import how_it_ended
 from hitl.console.inbox.step_ends import became, notice_about, notices_of, was_let_go_on, words_of
@@ -131,15 +132,15 @@ class TemporalApprovals:
         return ""
 
 
-def _read(text: str) -> tuple[Plan | None, str]:
+def _read(text: str) -> tuple[AnyPlan | None, str]:
     """The plan; or why there is none."""
     try:
-        return read_plan(text), ""
+        return read_any_plan(text), ""
     except PlanError as error:
         return None, str(error)
 
 
-def _row(found: WorkflowExecution, *, plan: Plan | None, view: ApprovalView | None) -> ApprovalRow:
+def _row(found: WorkflowExecution, *, plan: AnyPlan | None, view: ApprovalView | None) -> ApprovalRow:
     return ApprovalRow(
         id=found.id,
         run_id=found.run_id,

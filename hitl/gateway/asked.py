@@ -6,7 +6,8 @@ from typing import Final
 from hitl.approval.approvers import Mentions, Requesters
 from hitl.approval.decision import UNVERIFIED
 from hitl.gateway.server import FoundApproval
-from hitl.policy.rules import Policy, approval_rule
+from hitl.policy.rules import Policy
+from hitl.policy.together import RulesTogether, asked_of, rule_for
 from hitl.protocol import Refusal
 
 _STRANGERS: Final = {
@@ -25,12 +26,14 @@ class Asked:
         who: For people: the person and that identity, or that nobody vouches for any.
         needs: How many people must approve, by the policy in force.
         mention: Whom a new message mentions, by the same.
+        steps: Of a plan of many: who must approve which of its steps, a line each.
     """
 
     requester: str
     who: str
     needs: int
     mention: Mentions = Mentions.ALL
+    steps: tuple[str, ...] = ()
 
 
 def asked_by(requester: str, found: FoundApproval, policy: Policy, *, environment: str) -> Asked:
@@ -42,12 +45,20 @@ def asked_by(requester: str, found: FoundApproval, policy: Policy, *, environmen
         policy: The policy.
         environment: Of this gateway.
     """
-    rule = approval_rule(policy, environment, action=found.plan.action, path=found.request.rule.path)
+    rule = rule_for(policy, environment, plan=found.plan, path=found.request.rule.path)
     person = policy.people.requester(requester)
     needs = found.request.rule.quorum if isinstance(rule, Refusal) else rule.needs(person)
     mention = Mentions.NONE if isinstance(rule, Refusal) else rule.mention
+    steps = _of_steps(rule, person) if isinstance(rule, RulesTogether) else ()
     if person != UNVERIFIED:
-        return Asked(requester=requester, who=f"{person} ({requester})", needs=needs, mention=mention)
+        return Asked(requester=requester, who=f"{person} ({requester})", needs=needs, mention=mention, steps=steps)
     nobody = "nobody vouches for who asked" + (f" ({requester})" if requester != UNVERIFIED else "")
     then = "" if isinstance(rule, Refusal) else f", {_STRANGERS[rule.unverified_requester]}"
-    return Asked(requester=requester, who=nobody + then, needs=needs, mention=mention)
+    return Asked(requester=requester, who=nobody + then, needs=needs, mention=mention, steps=steps)
+
+
+def _of_steps(rule: RulesTogether, requester: str) -> tuple[str, ...]:
+    return tuple(
+        f"{'Step' if len(positions) == 1 else 'Steps'} {', '.join(map(str, positions))}: {words}"
+        for words, positions in asked_of(rule, requester).items()
+    )

@@ -26,14 +26,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.approvals.contracts import ResolvedRule
 from activities.guard.error_types import denial_of
 from connectors.errors import ConnectorError
-from hitl.approval.approvers import ApprovalRule
-from hitl.approval.decision import Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
+from hitl.approval.decision import CoveredStep, Decision, DecisionError, SignedDecision, StepUp, Surface, Verdict
 from hitl.approval.grant import execution_expiry
 from hitl.approval.plan import plan_digest
+from hitl.approval.sequence import SequencePlan
 from hitl.gateway.goal_starter import GoalStarter, Sign
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.policy.file import PolicyError
-from hitl.policy.rules import Policy, approval_rule
+from hitl.policy.rules import Policy
+from hitl.policy.together import AskingRule, RulesTogether, covered, rule_for, wants_key
 from hitl.protocol import Refusal
 from observability import names
 from workflows.approval.contracts import DecisionReceipt
@@ -189,7 +190,7 @@ class DecisionService:
         """What is signed: every id as the server says it, the digest from the plan's own bytes."""
         environment, action = self._policy.environment, found.plan.action
         rule, asked = (
-            approval_rule(policy, environment, action=action, path=found.request.rule.path),
+            rule_for(policy, environment, plan=found.plan, path=found.request.rule.path),
             found.request.rule,
         )
         requester = await self._starts.requester(found.goal, found.goal_start, policy.people)
@@ -198,7 +199,7 @@ class DecisionService:
         if not mine and click.verdict is not Verdict.WITHDRAW:
             _require_member(person, rule, policy, asked=asked if click.verdict is not Verdict.APPROVE else None)
         bare = click.verdict is Verdict.APPROVE and click.step_up is None
-        if bare and isinstance(rule, ApprovalRule) and rule.step_up is not None:
+        if bare and not isinstance(rule, Refusal) and wants_key(rule, person, policy.people):
             raise self._confirm_first(click, rule)
         limits = asked if isinstance(rule, Refusal) else rule
         return Decision(
@@ -223,9 +224,10 @@ class DecisionService:
             expires_at=execution_expiry(found.opened_at, limits),
             nonce=secrets.token_hex(16),
             step_up=click.step_up,
+            steps=_steps_of(found, rule, person, policy),
         )
 
-    def _confirm_first(self, click: Click, rule: ApprovalRule) -> _Refused:
+    def _confirm_first(self, click: Click, rule: AskingRule) -> _Refused:
         """Nothing is signed that the guard would not take. A no needs no key."""
         words = f"Approving this takes your security key ({rule}): "
         if self._console is None:
@@ -270,7 +272,20 @@ class DecisionService:
             raise _Refused("This is over: nothing can be decided on it any more.") from error
 
 
-def _require_member(person: str, rule: ApprovalRule | Refusal, policy: Policy, *, asked: ResolvedRule | None) -> None:
+def _steps_of(
+    found: FoundApproval, rule: AskingRule | Refusal, person: str, policy: Policy
+) -> tuple[CoveredStep, ...] | None:
+    """What the decision counts for, in a plan of many steps: what this person decides on by the policy, now."""
+    if not isinstance(found.plan, SequencePlan):
+        return None
+    if not isinstance(rule, RulesTogether):
+        return ()
+    escalation = rule.escalation
+    later = escalation is not None and datetime.now(UTC) >= found.opened_at + escalation.after
+    return covered(rule, person, policy.people, later=later)
+
+
+def _require_member(person: str, rule: AskingRule | Refusal, policy: Policy, *, asked: ResolvedRule | None) -> None:
     """Nothing is signed for somebody whom no rule names. Who decides when, the approval says.
 
     Args:
@@ -283,8 +298,7 @@ def _require_member(person: str, rule: ApprovalRule | Refusal, policy: Policy, *
         raise _Refused(rule.explanation)
     groups = () if isinstance(rule, Refusal) else rule.all_groups
     if asked is not None:
-        later = (asked.escalation_group,) if asked.escalation_group else ()
-        groups = tuple(dict.fromkeys((*groups, *asked.groups, *later)))
+        groups = tuple(dict.fromkeys((*groups, *asked.groups, *asked.later_groups)))
     if person not in policy.people.members(groups):
         by = "" if isinstance(rule, Refusal) else f" by {rule}"
         raise _Refused(f"{person!r} is not in {' or '.join(map(repr, groups))}, who approve this{by}.")

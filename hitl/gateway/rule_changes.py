@@ -11,13 +11,13 @@ import structlog
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
-from hitl.approval.approvers import ApprovalRule
-from hitl.approval.plan import Plan
+from hitl.approval.sequence import AnyPlan, steps_of
 from hitl.gateway.decisions import PolicyInForce
 from hitl.gateway.server import Server
 from hitl.policy.file import PolicyError
-from hitl.policy.rules import Deny, Policy, approval_rule, evaluate
-from hitl.protocol import Effect
+from hitl.policy.rules import Deny, Policy, evaluate
+from hitl.policy.together import rule_for
+from hitl.protocol import Effect, Refusal
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
 from workflows.contracts import STATE_ATTRIBUTE, State
 
@@ -85,11 +85,12 @@ class RuleChanges:
             await handle.signal("policy_changed")
             _log.info("an approval was told that the policy changed", approval=waiting.id)
 
-    def _asks_otherwise(self, request: ApprovalRequest, plan: Plan, policy: Policy) -> bool:
+    def _asks_otherwise(self, request: ApprovalRequest, plan: AnyPlan, policy: Policy) -> bool:
         """Whether people would not be asked like this today."""
-        environment, action, rule = self._policy.environment, plan.action, request.rule
-        context = plan.policy_context()
-        if isinstance(evaluate(policy, environment, action=action, effect=Effect.DESTRUCTIVE, context=context), Deny):
-            return True
-        now = approval_rule(policy, environment, action=action, path=rule.path)
-        return not isinstance(now, ApprovalRule) or now.digest(environment, action) != rule.digest
+        environment, rule = self._policy.environment, request.rule
+        for step in steps_of(plan):
+            context, destroys = step.policy_context(), Effect.DESTRUCTIVE
+            if isinstance(evaluate(policy, environment, action=step.action, effect=destroys, context=context), Deny):
+                return True
+        now = rule_for(policy, environment, plan=plan, path=rule.path)
+        return isinstance(now, Refusal) or now.digest(environment, plan.action) != rule.digest

@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from hitl.approval.plan import Plan, read_plan
+from hitl.approval.sequence import AnyPlan, read_any_plan
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
 
 _NOT_THERE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
@@ -52,7 +52,7 @@ class FoundApproval:
     goal_running: bool
     goal_start: HistoryEvent
     request: ApprovalRequest
-    plan: Plan
+    plan: AnyPlan
 
 
 class Server:
@@ -98,7 +98,7 @@ class Server:
             plan=plan,
         )
 
-    async def asked(self, approval_id: str, run_id: str) -> tuple[ApprovalRequest, Plan]:
+    async def asked(self, approval_id: str, run_id: str) -> tuple[ApprovalRequest, AnyPlan]:
         """What an approval was started with, and nothing else of it: one question to the server.
 
         Raises:
@@ -107,11 +107,11 @@ class Server:
         """
         return await self._asked(approval_id, await self.first_event(approval_id, run_id))
 
-    async def _asked(self, approval_id: str, first: HistoryEvent) -> tuple[ApprovalRequest, Plan]:
+    async def _asked(self, approval_id: str, first: HistoryEvent) -> tuple[ApprovalRequest, AnyPlan]:
         given = first.workflow_execution_started_event_attributes.input.payloads
         try:
             request = await self._decoded(list(given), ApprovalRequest)
-            return request, read_plan(request.plan)
+            return request, read_any_plan(request.plan)
         except ValueError as error:
             raise NotAnApproval(f"The plan of {approval_id!r} cannot be read, so nobody can approve it.") from error
 

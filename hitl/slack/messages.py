@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from hitl.approval.approvers import Path
 from hitl.approval.decision import Verdict
 from hitl.approval.plan import Plan, plan_digest
+from hitl.approval.sequence import AnyPlan, SequencePlan
 from hitl.gateway.asked import Asked
 from hitl.gateway.server import FoundApproval
 from hitl.hidden import unhidden, visible
@@ -38,6 +39,7 @@ from hitl.slack.blocks import (
 from hitl.slack.wording import (
     STACK_ACTIONS,
     cost,
+    costs,
     counted,
     does,
     middle,
@@ -66,6 +68,7 @@ _PLACE: Final = frozenset({"repository", "folder", "environment", "project", "st
 _BY_ONE: Final = frozenset({State.REJECTED, State.CHANGES_REQUESTED, State.WITHDRAWN})
 """The ends that one person decided."""
 _MOST_CHANGES: Final = 10
+_MOST_STEPS: Final = 8
 _MOST_QUOTED: Final = 20
 _MOST_PEOPLE: Final = 10
 _SHORT: Final = 140
@@ -201,12 +204,38 @@ def _at_a_glance(found: FoundApproval) -> Block:
             ("What", f"{escaped(does(plan))} {named(middle(subject(plan), _NAME))}"),
             ("Where", where),
             ("Risk", risk(plan)),
-            ("Cost", cost(plan.cost)),
+            ("Cost", costs(plan)),
         )
     )
 
 
-def _plan_passages(plan: Plan, *, waits: bool) -> Iterator[Passage]:
+def _plan_passages(plan: AnyPlan, *, waits: bool) -> Iterator[Passage]:
+    if isinstance(plan, SequencePlan):
+        yield from _step_passages(plan, waits=waits)
+    else:
+        yield from _single_passages(plan, waits=waits)
+    quoted, lines = [f"“{unhidden(one)}”" for one in plan.summary], len(plan.summary)
+    of = f" (the first {_MOST_QUOTED} of {lines} lines)" if lines > _MOST_QUOTED else ""
+    yield Passage(f"The goal says of it{of}:", quoted[:_MOST_QUOTED])
+
+
+def _step_passages(plan: SequencePlan, *, waits: bool) -> Iterator[Passage]:
+    """Each step with its parameters, in order. Slack takes so many blocks, and the whole is linked below."""
+    what = "will be done, in this order and once each" if waits else "was asked for, in this order"
+    names = [f"{number}. {said(step, _LINE)} ({step.action})" for number, step in enumerate(plan.steps, start=1)]
+    yield Passage(f"Exactly this {what}:", names)
+    for number, step in enumerate(plan.steps[:_MOST_STEPS], start=1):
+        head = f"Step {number} of {len(plan.steps)}, {step.action} (risk {step.risk.value}, cost {cost(step.cost)})"
+        touched = [f"• {middle(line, _LINE)}" for line in worst_first(step.resources)[:_MOST_CHANGES]]
+        more = len(step.resources) - len(touched)
+        rest = [f"• and {more} more in the whole plan"] if more else []
+        cut = f"{head} begins so; all {len(step.parameters)} values are in the whole plan:"
+        yield Passage(f"{head}:", [*step.parameter_lines(), *touched, *rest], title_when_cut=cut)
+    if len(plan.steps) > _MOST_STEPS:
+        yield Passage(f"The values of steps {_MOST_STEPS + 1} to {len(plan.steps)} are in the whole plan.")
+
+
+def _single_passages(plan: Plan, *, waits: bool) -> Iterator[Passage]:
     if plan.action in STACK_ACTIONS:  # digests and each single change are in the console
         told = [line for line in plan.parameter_lines() if line.partition(":")[0] in _PLACE]
         yield Passage(f"{plan.action}, whole under the same digest in the plan that is linked below:", told)
@@ -215,9 +244,6 @@ def _plan_passages(plan: Plan, *, waits: bool) -> Iterator[Passage]:
         cut = f"What {what} begins so; all {len(plan.parameters)} values are in the whole plan:"
         yield Passage(f"Exactly this {what} ({plan.action}):", plan.parameter_lines(), title_when_cut=cut)
     yield _changes(plan)
-    quoted, lines = [f"“{unhidden(one)}”" for one in plan.summary], len(plan.summary)
-    of = f" (the first {_MOST_QUOTED} of {lines} lines)" if lines > _MOST_QUOTED else ""
-    yield Passage(f"The goal says of it{of}:", quoted[:_MOST_QUOTED])
 
 
 def _changes(plan: Plan) -> Passage:
@@ -231,8 +257,10 @@ def _changes(plan: Plan) -> Passage:
 
 def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
     groups = [*found.request.rule.groups, *([view.escalated_to] if view.escalated_to else [])]
+    least = "at least " if asked.steps else ""
     lines = [
-        f"Decided by: {' or '.join(map(visible, groups))}; {asked.needs} must approve, never who asked",
+        f"Decided by: {' or '.join(map(visible, groups))}; {least}{asked.needs} must approve, never who asked",
+        *(f"• {visible(one)}" for one in asked.steps),
         f"Until: {view.expires_at:%Y-%m-%d %H:%M} UTC",
         *(f"• {decided(one)}" for one in view.decisions[:_MOST_PEOPLE]),
     ]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from connectors.pulumi.approval import DESTROY_ACTION, UP_ACTION
-from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
+from hitl.approval.plan import Change, Cost, Resource, Risk
+from hitl.approval.sequence import AnyPlan, SequencePlan
 from hitl.hidden import unhidden, visible
 
 STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
@@ -16,31 +17,38 @@ _ON_STACKS: Final = "pulumi."
 _WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
 
 
-def does(plan: Plan) -> str:
+def does(plan: AnyPlan) -> str:
     """What it does, without to what: `Delete branch`."""
+    if isinstance(plan, SequencePlan):
+        return f"Carry out {len(plan.steps)} {'step' if len(plan.steps) == 1 else 'steps'} in order,"
     return plan.action.partition(".")[2].replace("_", " ").capitalize()
 
 
-def subject(plan: Plan) -> str:
+def subject(plan: AnyPlan) -> str:
     """To what: by the parameters, which are all that the step reads, and only else by the first resource."""
+    if isinstance(plan, SequencePlan):
+        return f"from {plan.steps[0].action} to {plan.steps[-1].action}"
     branch, project, stack = (plan.parameters.get(name) for name in ("branch", "project", "stack"))
     if plan.action.startswith(_ON_STACKS) and isinstance(project, str) and isinstance(stack, str):
         return visible(f"{project}/{stack}")
     return visible(branch) if isinstance(branch, str) else unhidden(plan.resources[0].name)
 
 
-def place(plan: Plan) -> str:
-    """The repository; empty where the plan names none."""
+def place(plan: AnyPlan) -> str:
+    """The repository; empty where the plan names none, or its steps name several."""
+    if isinstance(plan, SequencePlan):
+        places = {place(step) for step in plan.steps}
+        return places.pop() if len(places) == 1 else ""
     repository = plan.parameters.get("repository")
     return visible(repository) if isinstance(repository, str) else ""
 
 
-def question(plan: Plan, most: int) -> str:
+def question(plan: AnyPlan, most: int) -> str:
     """`Delete branch old of acme/shop?`, cut in the middle of the name where it is too long."""
     return f"{said(plan, most - 1)}?"
 
 
-def said(plan: Plan, most: int) -> str:
+def said(plan: AnyPlan, most: int) -> str:
     """The same as a statement."""
     before, after = f"{does(plan)} ", f" of {place(plan)}" if place(plan) else ""
     room = max(most - len(before) - len(after), 20)
@@ -68,9 +76,16 @@ def worst_first(resources: Sequence[Resource]) -> list[str]:
     return [f"{one.change.value} {unhidden(one.kind)} {unhidden(one.name)}" for one in ordered]
 
 
-def risk(plan: Plan) -> str:
+def risk(plan: AnyPlan) -> str:
     """How bad a mistake would be, in `mrkdwn`."""
     return f"*{plan.risk.value}*" if plan.risk is Risk.HIGH else plan.risk.value
+
+
+def costs(plan: AnyPlan) -> str:
+    """What all of it costs, where steps say so."""
+    if isinstance(plan, SequencePlan):
+        return " and ".join(map(cost, plan.costs)) or cost(None)
+    return cost(plan.cost)
 
 
 def cost(known: Cost | None) -> str:

@@ -17,7 +17,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from hitl.approval.approvers import Path
 from hitl.approval.decision import Verdict
-from hitl.approval.plan import Plan, PlanError, plan_digest, read_plan
+from hitl.approval.plan import Plan, PlanError, plan_digest
+from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan
 from hitl.hidden import unhidden, visible
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
@@ -202,10 +203,36 @@ def _unanswered(what: str, error: RPCError) -> str:
     return f"{what}: {error.message}; `banksman status` tells whether a goals worker runs"
 
 
-def _checked(view: ApprovalView, text: str) -> Plan:
+def _told(plan: Plan) -> Iterator[str]:
+    yield "It will be told, and nothing else"
+    yield from (f"  {line}" for line in plan.parameter_lines())
+    yield "It touches"
+    yield from (f"  {one.change} {unhidden(one.kind)} {unhidden(one.name)}" for one in plan.resources)
+
+
+def _step_lines(view: ApprovalView, plan: SequencePlan) -> Iterator[str]:
+    """Each step, in the order in which they run, with who has approved it by now."""
+    yield "It runs these steps in this order, each once, and nothing else"
+    for number, step in enumerate(plan.steps, start=1):
+        yield f"Step {number} of {len(plan.steps)}: {step.action}, risk {step.risk}, cost {_costs(step)}"
+        if number <= len(view.steps):
+            stands = view.steps[number - 1]
+            by = f" ({', '.join(map(visible, stands.approved_by))})" if stands.approved_by else ""
+            groups = " or ".join(map(visible, stands.groups))
+            yield f"  approved {len(stands.approved_by)} of {stands.needs}{by}, by {groups}"
+        yield from (f"  {line}" for line in _told(step))
+
+
+def _costs(plan: AnyPlan) -> str:
+    known = plan.costs if isinstance(plan, SequencePlan) else (plan.cost,) if plan.cost else ()
+    each = (f"${one.usd_cents / 100:.2f} per {one.per}".replace("per once", "once") for one in known)
+    return " and ".join(each) or "not known"
+
+
+def _checked(view: ApprovalView, text: str) -> AnyPlan:
     """The plan from its own bytes, when they are those that are decided on."""
     try:
-        plan = read_plan(text)
+        plan = read_any_plan(text)
     except PlanError as error:
         fail(f"the plan of {view.id!r} cannot be shown: {error}")
     if plan_digest(text) != view.digest or plan.action != view.action:
@@ -218,12 +245,11 @@ def _link(view: ApprovalView, settings: Settings) -> str:
     return f"{place}/{quote(view.id, safe='')}/{view.run_id}/history"
 
 
-def lines(view: ApprovalView, plan: Plan, *, link: str) -> Iterator[str]:
+def lines(view: ApprovalView, plan: AnyPlan, *, link: str) -> Iterator[str]:
     """The whole of it, a line at a time; what hides is made visible."""
     yield visible(f"{plan.action} in {view.environment}, {view.state.replace('_', ' ')}, risk {plan.risk}")
     if view.path is Path.BREAK_GLASS:
         yield "BREAK GLASS: asked for on the emergency path"
-    cost = plan.cost
     told = {
         "approval": view.id,
         "goal": view.goal,
@@ -231,7 +257,7 @@ def lines(view: ApprovalView, plan: Plan, *, link: str) -> Iterator[str]:
         "approved": f"{_count(view)}, by {' or '.join(view.groups)}",
         "until": _until(view, view.state),
         "rule": view.rule,
-        "cost": f"${cost.usd_cents / 100:.2f} per {cost.per}".replace("per once", "once") if cost else "not known",
+        "cost": _costs(plan),
         "Temporal": link,
     }
     yield from (f"  {name:<13} {visible(value)}" for name, value in told.items() if value)
@@ -239,10 +265,10 @@ def lines(view: ApprovalView, plan: Plan, *, link: str) -> Iterator[str]:
         yield f"  {'ended':<13} {unhidden(view.reason)}"
     yield "The goal says"
     yield from (f"  > {unhidden(line)}" for line in plan.summary)
-    yield "It will be told, and nothing else"
-    yield from (f"  {line}" for line in plan.parameter_lines())
-    yield "It touches"
-    yield from (f"  {one.change} {unhidden(one.kind)} {unhidden(one.name)}" for one in plan.resources)
+    if isinstance(plan, SequencePlan):
+        yield from _step_lines(view, plan)
+    else:
+        yield from _told(plan)
     if view.decisions:
         yield "Decided"
     for one in view.decisions:

@@ -61,7 +61,7 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
         means: What it has beside.
     """
     stacks = StackSessions(means.stacks, means.engine, ArtifactStore(settings.artifacts))
-    role, of_steps = Role.DESTRUCTIVE, Means(settings, DestructiveSecrets(vault), stacks)
+    role, of_steps = Role.DESTRUCTIVE, Means(settings, DestructiveSecrets(vault), vault, stacks)
     safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))
     steps = steps_of(role, of_steps, queues=QUEUES[role])
     return guarded_worker(client, settings, role, steps, safeguards=safeguards, book=vault)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -31,26 +30,26 @@ with workflow.unsafe.imports_passed_through():
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approval.approvers import Path
     from hitl.approval.plan import Plan, plan_digest, read_plan
-    from hitl.hidden import unhidden, visible
+    from hitl.approval.sequence import AnyPlan
+    from hitl.hidden import visible
     from hitl.protocol import RefusalReason
+    from workflows.approval.approved import Approved, RuleChanged
     from workflows.approval.contracts import (
         ENDED,
-        MAX_ENDED,
         ApprovalRequest,
         ApprovalResult,
-        UpdateApproval,
     )
-    from workflows.approval.messages import tell, update
+    from workflows.approval.step_ends import end_with, end_without_an_answer, is_unknown
     from workflows.approval.workflow import ApprovalWorkflow
     from workflows.contracts import DestructiveGoalInput, State
-    from workflows.goal import CancelledInDoubt, Goal, NotApproved, StepDenied
+    from workflows.goal import Goal, NotApproved, StepDenied
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
 
 PEOPLE_MAY_ALLOW: Final = frozenset({RefusalReason.NO_ALLOW_RULE, RefusalReason.DENY_RULE})
 """A step refused so is one that the policy lets no goal do by itself; another that does the same by approval may be."""
 
-_WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
+WORTH_ASKING_AGAIN: Final = frozenset({RefusalReason.OTHER_RUN, RefusalReason.EXPIRED, RefusalReason.RULE_CHANGED})
 """The grant is of a run that was reset, came too late, or is of another rule: what people decided on may well be wanted
 still."""
 
@@ -63,7 +62,6 @@ _BEFORE_GOALS: Final = Priority(priority_key=1)
 _PROGRESS_AFTER: Final = timedelta(seconds=30)
 """Between two lines about a step's progress."""
 
-_LOOK_FIRST: Final = "Look at what is there now before anybody asks for it again."
 _CONFIRMED_FIRST: Final = "confirm-before-telling"
 """The patch: runs that began without it told people first, and looked then, if at all."""
 
@@ -75,47 +73,14 @@ ENDS_FIRST: Final = "a-cancelled-approved-step-ends-first"
 """The patch: runs that began without it were cancelled at once, and did not know what their step still did."""
 
 
-class _RuleChanged(NotApproved):
-    """Another rule is in force than the one that people were asked by."""
-
-    reason: Final = RefusalReason.RULE_CHANGED
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Approved:
-    """What people said yes to."""
-
-    step_id: str
-    request: GrantedRequest
-    result: ApprovalResult
-
-    async def tell(self, what: str, end: StepEnd | None = None) -> None:
-        """Say how it goes on, where it was shown."""
-        view = self.result.view
-        if view is not None:
-            last = UpdateApproval(view=view, plan=self.request.plan, posted=self.result.posted)
-            await tell(last if end is None else last.model_copy(update=_told_of(end)), what=what)
-
-    async def say(self, progress: str) -> None:
-        """Say how far the step is, where it was shown.
-
-        Raises:
-            ActivityError: It cannot be said.
-        """
-        view = self.result.view
-        if view is not None:
-            await update(
-                UpdateApproval(view=view, plan=self.request.plan, posted=self.result.posted, progress=progress[:500])
-            )
-
-
 class ApprovingGoal(Goal):
     """A goal that destroys something, with people's consent."""
 
     def __init__(self, request: DestructiveGoalInput) -> None:
         super().__init__(request)
         self._asked = 0
-        self._why_again = ""
+        self.why_again = ""
+        """Why people are asked a second time, for them."""
         self.progress = ""
         """How far the approved step is, in one line; a goal whose step tells of it sets this."""
         self.confirmed = False
@@ -152,13 +117,13 @@ class ApprovingGoal(Goal):
         while True:
             plan = await make_plan()
             try:
-                approved = await self._ask(plan)
+                approved = await self.ask(plan)
                 return await self._run_approved(step, approved, summary=summary, under=under, confirm=confirm)
-            except (StepDenied, _RuleChanged) as refusal:
+            except (StepDenied, RuleChanged) as refusal:
                 if again or not _worth_asking_again(refusal.reason):
                     raise
                 again = True
-                self._why_again = str(refusal)
+                self.why_again = str(refusal)
                 workflow.logger.info("asks people again", extra={"reason": str(refusal.reason)})
             except ApplicationError as error:
                 if error.type != ErrorType.CONFLICT or replans <= 0:
@@ -169,7 +134,7 @@ class ApprovingGoal(Goal):
     async def _run_approved(
         self,
         step: Step[GrantedRequest, Answer],
-        approved: _Approved,
+        approved: Approved,
         *,
         summary: str,
         under: Callable[[], AbstractAsyncContextManager[None]],
@@ -178,7 +143,7 @@ class ApprovingGoal(Goal):
         """Run the step at once; people hear meanwhile that it was approved, and then how it ended."""
         ends_first = workflow.patched(ENDS_FIRST)
         told = asyncio.create_task(approved.tell("approved"))
-        progress = asyncio.create_task(self._say_progress(approved))
+        progress = asyncio.create_task(self.say_progress(approved))
 
         async def tell_end(end: StepEnd) -> None:
             progress.cancel()
@@ -199,36 +164,35 @@ class ApprovingGoal(Goal):
                 )
                 if confirm is not None and workflow.patched(_CONFIRMED_FIRST):
                     looks = True
-                    await self._confirm(confirm, approved, answer)
+                    await self.confirm_answer(confirm, read_plan(approved.request.plan), answer)
         except (StepDenied, FailureError, asyncio.CancelledError) as error:
-            end = _end_without_an_answer(error, looks=looks)
+            end = end_without_an_answer(error, looks=looks)
             await tell_end(end)
             if ends_first and end.way != "unknown":
                 self.end_if_cancelled()  # rather than that it plans and asks again
             raise
-        await tell_end(_end_with(answer))
+        await tell_end(end_with(answer))
         return answer
 
-    async def _confirm(
-        self, confirm: Callable[[Plan, Answer], Awaitable[None]], approved: _Approved, answer: Answer
+    async def confirm_answer(
+        self, confirm: Callable[[Plan, Answer], Awaitable[None]], plan: Plan, answer: Answer
     ) -> None:
         """Look whether what the step says is so. Where nobody can, it is in doubt: not denied, and not planned again.
 
         Raises:
             ApplicationError: `OutcomeUnknown`.
         """
-        plan = read_plan(approved.request.plan)
         try:
             await confirm(plan, answer)
         except (StepDenied, FailureError) as error:
-            if is_cancelled_exception(error) or _unknown(error):
+            if is_cancelled_exception(error) or is_unknown(error):
                 raise
             said = headline(answer.end().way)
             text = f"{plan.action} is said to be {said}; nobody could look whether it is so: {error}"
             raise application_error(ErrorType.OUTCOME_UNKNOWN, text) from error
         self.confirmed = True
 
-    async def _say_progress(self, approved: _Approved) -> None:
+    async def say_progress(self, approved: Approved) -> None:
         """Below the message about the approval, now and then, where the step tells of any. Nobody waits for it."""
         said = ""
         while True:
@@ -238,7 +202,7 @@ class ApprovingGoal(Goal):
                 await approved.say(said)
             await workflow.sleep(_PROGRESS_AFTER)
 
-    async def _ask(self, plan: Plan) -> _Approved:
+    async def ask(self, plan: AnyPlan) -> Approved:
         """Ask, and wait for as long as the policy says.
 
         Raises:
@@ -254,11 +218,11 @@ class ApprovingGoal(Goal):
         step_id = f"{plan.action}/{self._asked}"
         found = await self._decided(ApprovalRequest(plan=text, step_id=step_id, rule=rule), plan, rule)
         if found.outcome is not State.APPROVED:
-            refusal = _RuleChanged if found.rule_changed else NotApproved
+            refusal = RuleChanged if found.rule_changed else NotApproved
             raise refusal(found.outcome, _why(found, plan))
-        return _Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
+        return Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
 
-    async def _decided(self, request: ApprovalRequest, plan: Plan, rule: ResolvedRule) -> ApprovalResult:
+    async def _decided(self, request: ApprovalRequest, plan: AnyPlan, rule: ResolvedRule) -> ApprovalResult:
         for _ in range(_IDS):
             # Never a fixed id: a run that was reset would meet the approval of the run before, or its answer. And none
             # that somebody could foresee, and take: a workflow's own chance follows from its run's id.
@@ -276,7 +240,7 @@ class ApprovingGoal(Goal):
             State.APPROVAL_LOST, _lost(plan, "could not be opened: somebody holds the ids that were tried")
         )
 
-    async def _answer(self, request: ApprovalRequest, plan: Plan, approval: str) -> ApprovalResult:
+    async def _answer(self, request: ApprovalRequest, plan: AnyPlan, approval: str) -> ApprovalResult:
         """What people say, however long it takes.
 
         Raises:
@@ -287,7 +251,7 @@ class ApprovingGoal(Goal):
         seen = visible(approval)
         self._waiting_for = f"the approval {seen} by {groups}"
         waits = f"**Waiting** for {groups} to approve {plan.action}: {plan.summary[0]}"
-        again = f"\n\nAsked again: {self._why_again}" if self._why_again else ""
+        again = f"\n\nAsked again: {self.why_again}" if self.why_again else ""
         self._show(State.WAITING, f"{waits}{again}\n\n{seen}\n\n{plan_digest(request.plan)}")
         try:
             return await workflow.execute_child_workflow(
@@ -317,7 +281,7 @@ def _how_it_ended(error: ChildWorkflowError) -> str:
             return f"failed: {said}"
 
 
-def _lost(plan: Plan, how: str) -> str:
+def _lost(plan: AnyPlan, how: str) -> str:
     return f"{plan.action} was not approved: its approval {how}. Nothing was done; ask again."
 
 
@@ -325,49 +289,10 @@ def _worth_asking_again(reason: RefusalReason | None) -> bool:
     """Of a grant that was begun before: where the goal parked meanwhile. What was done shows when it plans again."""
     if reason is RefusalReason.ALREADY_USED:
         return workflow.patched(_BEGUN_ASKS_AGAIN)
-    return reason in _WORTH_ASKING_AGAIN
+    return reason in WORTH_ASKING_AGAIN
 
 
-def _end_with(answer: ApprovedAnswer) -> StepEnd:
-    end = answer.end()
-    too_late = end.way == "completed" and workflow.cancellation_reason() is not None
-    return end.model_copy(update={"too_late": True}) if too_late else end
-
-
-def _end_without_an_answer(error: BaseException, *, looks: bool) -> StepEnd:
-    """How a step ended that was stopped, refused, or failed.
-
-    Args:
-        error: What it met.
-        looks: Whether the step had said how it ended, and this came before anybody had seen whether it is so.
-    """
-    cancelled = is_cancelled_exception(error)
-    if looks and cancelled:
-        why = "the step says that it was, and it was cancelled before anybody had looked"
-        return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
-    if isinstance(error, CancelledInDoubt):
-        why = f"it was cancelled, and {unhidden(str(error))}"
-        return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
-    if cancelled:
-        return StepEnd(way="cancelled", next_step=_LOOK_FIRST)
-    why = unhidden(error.message if isinstance(error, ApplicationError) else str(error))
-    begun_before = isinstance(error, StepDenied) and error.reason is RefusalReason.ALREADY_USED
-    if looks or begun_before or _unknown(error):
-        return StepEnd(way="unknown", why=why, next_step=_LOOK_FIRST)
-    return StepEnd(way="denied" if isinstance(error, StepDenied) else "failed", why=why)
-
-
-def _unknown(error: BaseException) -> bool:
-    return isinstance(error, ApplicationError) and error.type == ErrorType.OUTCOME_UNKNOWN
-
-
-def _told_of(end: StepEnd) -> dict[str, object]:
-    sentence = end.sentence()
-    told = sentence if len(sentence) <= MAX_ENDED else f"{sentence[: MAX_ENDED - 1]}…"
-    return {"ended": told, "end": end.way, "next_step": end.next_step}
-
-
-def _why(found: ApprovalResult, plan: Plan) -> str:
+def _why(found: ApprovalResult, plan: AnyPlan) -> str:
     """The reason of a goal that people did not let go on."""
     by = f" by {found.person}" if found.person else ""
     words = found.outcome.value.replace("_", " ")

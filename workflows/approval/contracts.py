@@ -64,6 +64,15 @@ class CountedDecision(_Contract):
     decided_at: datetime
 
 
+class StepApproval(_Contract):
+    """How one step stands, in a plan of many. The plan's own bytes say what it does."""
+
+    action: str
+    groups: tuple[str, ...]
+    needs: int = Field(description="How many people must approve it.")
+    approved_by: tuple[str, ...] = ()
+
+
 class ApprovalView(_Contract):
     """An approval, whole, as every surface shows it. The answer to the query `view`."""
 
@@ -81,7 +90,8 @@ class ApprovalView(_Contract):
     path: Path
     groups: tuple[str, ...]
     requester: str | None = Field(default=None, description="None until the gateway or a decision says it.")
-    needs: int = Field(description="How many people must approve.")
+    needs: int = Field(description="How many people must approve; at least, where there are steps.")
+    steps: tuple[StepApproval, ...] = Field(default=(), description="Of a plan of many steps, by their order.")
     decisions: tuple[CountedDecision, ...] = ()
     opened_at: datetime
     expires_at: datetime = Field(description="Then nobody can approve it any more.")

@@ -19,9 +19,10 @@ from temporalio.workflow import ParentInfo
 with workflow.unsafe.imports_passed_through():
     from activities.guard.error_types import ErrorType, application_error, policy_denied
     from hitl.approval.approvers import Path
-    from hitl.approval.decision import UNVERIFIED, Decision, SignedDecision, Verdict, read_decision
-    from hitl.approval.plan import Plan, plan_digest, read_plan
+    from hitl.approval.decision import UNVERIFIED, CoveredStep, Decision, SignedDecision, Verdict, read_decision
+    from hitl.approval.plan import plan_digest
     from hitl.approval.scope import AskedUnder, DecisionScope
+    from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan
     from hitl.hidden import unhidden_lines
     from hitl.protocol import Denial, Effect, Refusal, RefusalReason
     from workflows.approval.check_decision import check_here
@@ -36,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
         DecisionReceipt,
         PostApproval,
         PostedApproval,
+        StepApproval,
         UpdateApproval,
     )
     from workflows.approval.messages import in_words, post, tell, try_again_later, update
@@ -68,6 +70,7 @@ class ApprovalWorkflow(OneInput):
         self._state: ApprovalState = State.WAITING
         self._approvals: list[SignedDecision] = []
         self._counted: list[CountedDecision] = []
+        self._named: list[tuple[CoveredStep, ...]] = []
         self._requester: str | None = None
         self._reason = ""
         self._ended_by: str | None = None
@@ -136,10 +139,11 @@ class ApprovalWorkflow(OneInput):
             groups=rule.groups,
             requester=self._requester or (self._posted.requester if self._posted else None),
             needs=self._needs(),
+            steps=self._steps(),
             decisions=tuple(self._counted),
             opened_at=self._opened,
             expires_at=self._opened + rule.approve_within,
-            escalated_to=rule.escalation_group if self._escalated else None,
+            escalated_to=" or ".join(rule.later_groups) if self._escalated and rule.later_groups else None,
             reminders=self._reminders,
             reason=self._reason,
         )
@@ -169,6 +173,7 @@ class ApprovalWorkflow(OneInput):
             self._end(_ENDS[decision.verdict], decision.reason, by=decision.person)
         else:
             self._approvals.append(signed)
+            self._named.append(decision.steps or ())
             if len(self._approvals) >= self._needs():
                 self._end(State.APPROVED, "", by=decision.person)
         self._changes += 1
@@ -241,8 +246,7 @@ class ApprovalWorkflow(OneInput):
 
     def _asked_groups(self) -> tuple[str, ...]:
         rule = self._request.rule
-        escalated = (rule.escalation_group,) if self._escalated and rule.escalation_group else ()
-        return (*rule.groups, *escalated)
+        return (*rule.groups, *(rule.later_groups if self._escalated else ()))
 
     def _refuse_here(self, decision: Decision) -> Refusal | None:
         """What only this approval can tell."""
@@ -267,8 +271,29 @@ class ApprovalWorkflow(OneInput):
         return None
 
     def _needs(self) -> int:
+        """How many must approve; of a plan of many at least: those who did, and whom the step lacks that lacks most."""
         rule = self._request.rule
+        if rule.steps:
+            return len(self._approvals) + max(max(one.needs - len(one.approved_by), 0) for one in self._steps())
         return rule.quorum + (1 if rule.one_more_for_strangers and self._requester == UNVERIFIED else 0)
+
+    def _steps(self) -> tuple[StepApproval, ...]:
+        """Of a plan of many: who has approved which step, each under its own rule."""
+        stranger = self._requester == UNVERIFIED
+        yes = [one.person for one in self._counted if one.verdict is Verdict.APPROVE]
+        return tuple(
+            StepApproval(
+                action=one.action,
+                groups=one.groups,
+                needs=one.needs(stranger=stranger),
+                approved_by=tuple(
+                    person
+                    for person, named in zip(yes, self._named, strict=False)
+                    if any(step.position == position for step in named)
+                ),
+            )
+            for position, one in enumerate(self._request.rule.steps, start=1)
+        )
 
     async def _wait(self) -> None:
         """Until somebody ends it; on the way, remind, ask others too, and expire."""
@@ -382,14 +407,22 @@ class ApprovalWorkflow(OneInput):
         await tell(self._as_update(), what="notice")
 
 
-def _plan_of(request: ApprovalRequest) -> Plan:
+def _plan_of(request: ApprovalRequest) -> AnyPlan:
     """The plan, or the end of the approval: an unreadable one would fail the workflow task for ever."""
     try:
-        plan = read_plan(request.plan)
+        plan = read_any_plan(request.plan)
         plan.policy_context()
+        _require_rules(request, plan)
     except ValueError as error:
         raise application_error(ErrorType.INVALID_REQUEST, str(error)) from None
     return plan
+
+
+def _require_rules(request: ApprovalRequest, plan: AnyPlan) -> None:
+    """Each step of a plan of many has its own rule; where one had none, too few people could seem enough."""
+    wanted = tuple(one.action for one in plan.steps) if isinstance(plan, SequencePlan) else ()
+    if tuple(one.action for one in request.rule.steps) != wanted:
+        raise ValueError("the approval was asked for with the rules of another plan; ask again")
 
 
 def _goal_of() -> ParentInfo:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hitl.approval.approvers import ApprovalRule, Requesters
+from hitl.approval.approvers import Requesters
 from hitl.approval.decision import UNVERIFIED, Verdict
 from hitl.console.access.visitors import Visitor
 from hitl.console.ports import ApprovalRow
-from hitl.policy.rules import Policy, approval_rule
+from hitl.policy.rules import Policy
+from hitl.policy.together import AskingRule, rule_for
+from hitl.protocol import Refusal
 from workflows.approval.contracts import ApprovalView
 from workflows.contracts import State
 
@@ -37,8 +39,8 @@ def awaited(row: ApprovalRow, visitor: Visitor, policy: Policy, *, environment: 
     view = row.view
     if row.plan is None or row.goal is None or view is None or row.state != State.WAITING:
         return Awaited()
-    rule = approval_rule(policy, environment, action=row.plan.action, path=view.path)
-    if not isinstance(rule, ApprovalRule):
+    rule = rule_for(policy, environment, plan=row.plan, path=view.path)
+    if isinstance(rule, Refusal):
         asked = tuple(one for one in view.groups if one in visitor.groups)
         no = (Verdict.REJECT,) if asked else ()
         return Awaited(verdicts=no, why="The policy no longer lets anybody approve this; it can be rejected.")
@@ -53,14 +55,12 @@ def awaited(row: ApprovalRow, visitor: Visitor, policy: Policy, *, environment: 
     return Awaited(verdicts=(Verdict.APPROVE, Verdict.REQUEST_CHANGES, Verdict.REJECT), you=True)
 
 
-def _why_not(
-    visitor: Visitor, view: ApprovalView, rule: ApprovalRule, *, members: frozenset[str], requester: str
-) -> str:
+def _why_not(visitor: Visitor, view: ApprovalView, rule: AskingRule, *, members: frozenset[str], requester: str) -> str:
     """Why the guard would count nothing that this visitor decides."""
     if any(one.person == visitor.person for one in view.decisions):
         return "You have decided; it waits for others."
     if visitor.person not in members:
-        later = rule.escalation is not None and rule.escalation.group in visitor.groups
+        later = any(group in visitor.groups for group in rule.all_groups)
         return "You are asked when the others have not answered in time." if later else "You are in none of its groups."
     if view.requester and requester == UNVERIFIED and rule.unverified_requester is Requesters.DENY:
         return "Nobody knows who asked, and the policy wants to know: nobody can approve it."

@@ -8,7 +8,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hitl.approval.approvers import ApprovalRule
 from hitl.approval.decision import StepUp
 from hitl.approval.step_up import Confirms, NotConfirmed, confirmed, encoded, origin_of
 from hitl.console.access.key_uses import KeyUses, UsedBefore
@@ -17,7 +16,8 @@ from hitl.console.access.visitors import Visitor
 from hitl.console.ports import ApprovalRow, ShownApproval
 from hitl.console.settings import ConsoleSettings
 from hitl.gateway.decisions import PolicyInForce
-from hitl.policy.rules import approval_rule
+from hitl.policy.together import rule_for, wants_key
+from hitl.protocol import Refusal
 
 FIELD: Final = "confirmation"
 
@@ -60,14 +60,13 @@ class Confirming:
         self._policy = policy
         self._uses = uses
 
-    def wants_key(self, row: ApprovalRow) -> bool:
-        """Whether a yes to it takes a key, by the policy in force."""
+    def wants_key(self, row: ApprovalRow, visitor: Visitor) -> bool:
+        """Whether a yes of this visitor to it takes a key, by the policy in force."""
         if row.plan is None or row.view is None:
             return False
-        rule = approval_rule(
-            self._policy.current(), self._policy.environment, action=row.plan.action, path=row.view.path
-        )
-        return isinstance(rule, ApprovalRule) and rule.step_up is not None
+        policy = self._policy.current()
+        rule = rule_for(policy, self._policy.environment, plan=row.plan, path=row.view.path)
+        return not isinstance(rule, Refusal) and wants_key(rule, visitor.person, policy.people)
 
     def asking(self, form: Form, shown: ShownApproval) -> Form:
         """The same form, which goes with a challenge."""

@@ -155,7 +155,7 @@ class DecidingPages:
             verdict=verdict,
             at=datetime.now(UTC),
         )
-        by_key = verdict is Verdict.APPROVE and self._confirming.wants_key(shown.row)
+        by_key = verdict is Verdict.APPROVE and self._confirming.wants_key(shown.row, visitor)
         if by_key:
             form = self._confirming.asking(form, shown)
         return self._pages.render(

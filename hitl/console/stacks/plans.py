@@ -23,6 +23,7 @@ from connectors.pulumi.approval import (
 )
 from connectors.pulumi.stack_plan import StackPlan
 from hitl.approval.plan import Plan, PlanError
+from hitl.approval.sequence import AnyPlan
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """A longer one is not read into a page; nobody reads it in one either."""
@@ -66,9 +67,9 @@ class StackPlans:
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts
 
-    async def of(self, plan: Plan | None) -> FoundStackPlan | None:
+    async def of(self, plan: AnyPlan | None) -> FoundStackPlan | None:
         """The whole of this plan; None for one that is not about changing a stack."""
-        if plan is None or plan.action not in _PARAMETERS:
+        if not isinstance(plan, Plan) or plan.action not in _PARAMETERS:
             return None
         destroy = plan.action == DESTROY_ACTION
         try:

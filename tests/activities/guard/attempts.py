@@ -43,6 +43,9 @@ class Records:
     async def write_once(self, path: str, text: str) -> str:
         return self.kept.setdefault(path, text)
 
+    async def written(self, path: str) -> str | None:
+        return self.kept.get(path)
+
 
 def admitted(
     step: Callable[[GrantedRequest], Awaitable[Answer]], records: GrantRecords, attempts: Attempts | None = None

@@ -32,6 +32,9 @@ class Records:
             raise Unavailable("the answer was lost")
         return found
 
+    async def written(self, path: str) -> str | None:
+        return self.kept.get(path)
+
 
 async def use(records: Records, request: GrantedRequest, **info: object) -> Use | Refusal:
     given: dict[str, object] = {"scheduled_time": SCHEDULED, "activity_id": "a/1"}

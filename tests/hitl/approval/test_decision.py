@@ -6,6 +6,7 @@ import pytest
 from pydantic import JsonValue, ValidationError
 
 from hitl.approval.decision import (
+    CoveredStep,
     Decision,
     DecisionError,
     SignedDecision,
@@ -33,13 +34,16 @@ def test_the_signed_text_is_golden() -> None:
 
 
 def test_every_field_is_signed() -> None:
-    """A step-up is there only where there was one: without it, the text is as it always was."""
+    """Step-up and steps are there only where there were any: without them, the text is as it always was."""
     unsigned = {name for name in Decision.model_fields if f'"{name}":' not in GOLDEN}
-    assert unsigned == {"step_up"}
+    assert unsigned == {"step_up", "steps"}
     given = dict.fromkeys(("credential", "authenticator_data", "client_data", "signature"), "AAAA")
     said = {"method": "webauthn", "nonce": "0" * 32, "asked_at": "2026-11-21T10:00:00Z", **given}
     step_up = StepUp.model_validate(said)
     assert '"step_up":{' in read_decision(GOLDEN).model_copy(update={"step_up": step_up}).text()
+    steps = (CoveredStep(position=2, action="neon.delete_branch"),)
+    named = '"steps":[{"action":"neon.delete_branch","position":2}]'
+    assert named in read_decision(GOLDEN).model_copy(update={"steps": steps}).text()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from activities.guard.sequence_use import SequenceRecords
 from activities.guard.withheld import DestructiveSecrets
 from activities.pulumi.sessions import StackSessions
 from workers.settings import Settings
@@ -14,9 +15,11 @@ class Means:
     Attributes:
         settings: Of this process.
         secrets: Credentials that destroy, each for one step with a grant.
+        records: Of the steps of plans of many that were begun, and how they ended.
         stacks: Where Pulumi's stacks are, and the engine for them.
     """
 
     settings: Settings
     secrets: DestructiveSecrets
+    records: SequenceRecords
     stacks: StackSessions
