@@ -16,8 +16,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities import catalogue
 from activities.approvals.contracts import ResolveRule
+from activities.approvals.giving_up_contracts import GIVE_UP_STEPS
 from activities.guard.audit import AuditLog
-from activities.guard.granted import GrantedRequest
+from activities.guard.granted import GiveUpRequest, GrantedRequest
 from activities.guard.grants import SignedGrants
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.key_ring import KeyRing
@@ -151,6 +152,7 @@ async def test_every_destructive_step_is_refused_before_anything_is_leased(
     policy = tmp_path / "policy.yaml"
     policy.write_text(f"environments: {{local: {{phase: production, actions: [{{allow: {name}}}]}}}}")
     records = Records()
+    request = GiveUpRequest if name == GIVE_UP_STEPS.name else GrantedRequest
     guard = GuardInterceptor(
         PolicySource(policy, environment="local"),
         AuditLog(tmp_path / "audit.jsonl"),
@@ -162,7 +164,7 @@ async def test_every_destructive_step_is_refused_before_anything_is_leased(
     environment.info = dataclasses.replace(environment.info, activity_type=name, **times())  # pyright: ignore[reportArgumentType] - any field
     call = ExecuteActivityInput(
         fn=found[name],
-        args=(GrantedRequest(plan=make_plan(action=name).text(), decisions=()),),
+        args=(request(plan=make_plan(action=name).text(), decisions=()),),
         executor=None,
         headers={},
     )

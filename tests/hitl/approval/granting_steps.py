@@ -33,6 +33,7 @@ groups:
 environments:
   live:
     phase: production
+    slack_channel: C0OPS
     actions:
       - allow: github.delete_branch
       - allow: neon.delete_branch
