@@ -26,7 +26,7 @@ from tests.connectors.slack.workspace import Json
 from tests.connectors.vault.server import House as VaultHouse
 from tests.connectors.vault.server import VaultServer
 from tests.hitl.approval.granting_steps import BRANCH
-from tests.hitl.gateway.running import Place, buttons, eventually, texts, workspace
+from tests.hitl.gateway.running import OFFERED, Place, buttons, eventually, texts, workspace
 from tests.workflows.approval.approving_steps import StepsHouse, TakeDownInput, TakeDownResult, TakenDown
 from workers.gateway import Gateway
 from workflows.contracts import State
@@ -126,6 +126,19 @@ async def test_people_see_each_step_with_its_parameters_in_order(steps: Steps) -
     assert [one for one in expected if one not in shown] == []
     places = [shown.index(f"Step {number} of 3") for number in (1, 2, 3)]
     assert places == sorted(places)
+
+
+async def test_the_longest_plan_is_cut_in_slack_which_says_so_and_links_to_the_whole(steps: Steps) -> None:
+    async with steps.running() as gateway:
+        goal, _, message = await steps.take_down(gateway, name="big", bulk=4000)
+        await goal.terminate()
+    shown = texts(message)
+    assert all(f"{number}. Delete branch big" in shown for number in range(1, 9))
+    assert "begins so; all 2 values are in the whole plan" in shown
+    assert "The values of steps 9 to 20 are in the whole plan." in shown
+    assert "cut here: the link below leads to the whole of it" in shown
+    assert "/approval?id=" in shown
+    assert buttons(message) == OFFERED
 
 
 async def test_two_people_of_one_step_alone_let_nothing_run(steps: Steps) -> None:

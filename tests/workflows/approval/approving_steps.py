@@ -21,8 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from activities.step import Step, implements
     from activities.step_end import ApprovedAnswer, StepEnd, Way
-    from hitl.approval.plan import Plan
-    from hitl.approval.sequence import AnyPlan, SequencePlan
+    from hitl.approval.plan import Change, Plan, Resource
+    from hitl.approval.sequence import MAX_STEPS, AnyPlan, SequencePlan
     from hitl.protocol import Effect
     from tests.hitl.approval.granting_steps import BASE, BRANCH, POLICY, step
     from tests.workflows.approval.approving import House
@@ -48,6 +48,8 @@ class TakeDownInput(DestructiveGoalInput):
     name: str = "feature"
     stops_after: int | None = None
     """The goal is satisfied with so many steps."""
+    bulk: int = 0
+    """With so many characters in each of as many steps as a plan can have."""
     patience: timedelta | None = None
     """For saying yes, where it is shorter than any policy can name."""
     pauses_after: int | None = None
@@ -71,7 +73,11 @@ def declared(action: str) -> Step[GrantedRequest, TakenDown]:
 STEPS = {action: declared(action) for action in (BRANCH, BASE)}
 
 
-def make_plan(name: str) -> SequencePlan:
+def make_plan(name: str, *, bulk: int = 0) -> SequencePlan:
+    if bulk:
+        parts = (Resource(kind="branch", name=f"{name}-{one}", change=Change.DELETE) for one in range(30))
+        long = step(BRANCH, parameters={"branch": name, "notes": "n" * bulk}, resources=tuple(parts))
+        return SequencePlan(steps=(long,) * MAX_STEPS, summary=(f"Take {name} down",) * 50)
     steps = (step(BRANCH, f"{name}-one"), step(BASE, f"{name}-two"), step(BRANCH, f"{name}-three"))
     return SequencePlan(steps=steps, summary=(f"Take {name} down",))
 
@@ -103,7 +109,7 @@ class TakeDownWorkflow(SequenceGoal):
         return await self.run_goal(work, denied=lambda why: TakeDownResult(outcome=State.DENIED, reason=why))
 
     async def _make(self) -> SequencePlan:
-        return make_plan(self._wanted.name)
+        return make_plan(self._wanted.name, bulk=self._wanted.bulk)
 
     async def _answer(self, request: ApprovalRequest, plan: AnyPlan, approval: str) -> ApprovalResult:
         if self._wanted.patience is not None:
