@@ -1,94 +1,27 @@
 """One approval for many steps: asked in Slack, signed by the gateway, run by the real guard over its real ledger."""
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.worker import Worker
 
-from activities.guard.audit import AuditRecord
 from activities.guard.current_attempt import Use
 from activities.guard.granted import GrantedRequest
-from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
-from connectors.vault import VaultSession
-from hitl.protocol import Effect, RefusalReason
-from tests.connectors.slack.workspace import Json
-from tests.connectors.vault.server import House as VaultHouse
-from tests.connectors.vault.server import VaultServer
+from hitl.protocol import RefusalReason
 from tests.hitl.approval.granting_steps import BRANCH
-from tests.hitl.gateway.running import OFFERED, Place, buttons, eventually, texts, workspace
-from tests.workflows.approval.approving_steps import StepsHouse, TakeDownInput, TakeDownResult, TakenDown
-from workers.gateway import Gateway
+from tests.hitl.gateway.running import OFFERED, buttons, eventually, texts
+from tests.hitl.gateway.stepping import Goal, Steps, named
+from tests.workflows.approval.approving_steps import TakeDownResult, TakenDown
 from workflows.contracts import State
-from workflows.goal_type import GoalType
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-GOAL = GoalType(
-    name="TestTakeDown",
-    input=TakeDownInput,
-    result=TakeDownResult,
-    effect=Effect.DESTRUCTIVE,
-    example=TakeDownInput(),
-)
-Goal = WorkflowHandle[Any, TakeDownResult]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def ledger(vault_server: VaultServer) -> AsyncIterator[VaultSession]:
-    """The destructive worker's own standing."""
-    house = await VaultHouse.build(vault_server)
-    yield await house.login("destructive")
-    await house.close()
-
-
-class Steps(Place):
-    """A place with a goal of many steps."""
-
-    house: StepsHouse
-
-    async def take_down(self, gateway: Gateway, **changes: object) -> tuple[Goal, str, Json]:
-        request = TakeDownInput.model_validate({"name": f"f-{secrets.token_hex(4)}"} | changes)
-        started = await gateway.starts.start(GOAL, request, identity="slack:U0ERIN", asked_as="")
-        goal: Goal = self.client.get_workflow_handle(
-            started.workflow_id, run_id=started.run_id, result_type=TakeDownResult
-        )
-        approval = await self.house.approval_of(goal)
-        return goal, approval, await self.message(approval)
-
-    async def approve(self, message: Json, *people: str) -> None:
-        for person in people or ("bob", "carol"):
-            assert (await self.click(person, message))["acknowledged"]
-
-    def refusals(self) -> list[RefusalReason]:
-        log = (self.house.folder / "audit.jsonl").read_text().splitlines()
-        return [one.reason for one in map(AuditRecord.model_validate_json, log) if one.reason is not None]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def steps(client: Client, vault: VaultSession, ledger: VaultSession, tmp_path: Path) -> AsyncGenerator[Steps]:
-    house = StepsHouse(client, tmp_path, ledger)
-    house.keys = KeyRing(lambda: vault.public_keys("approvals"))
-    with workspace() as slack:
-        made = Steps(house, slack, vault, tmp_path)
-        yield made
-        kinds = "'TestTakeDown', 'Approval', 'ApprovalNotice'"
-        async for one in client.list_workflows(f"WorkflowType IN ({kinds}) AND ExecutionStatus = 'Running'"):
-            await client.get_workflow_handle(one.id, run_id=one.run_id).terminate()
-
-
-def named(goal: Goal, *steps: str) -> list[str]:
-    return [f"{goal.id.partition('/')[2]}-{one}" for one in steps]
 
 
 async def test_all_steps_run_by_one_approval_and_people_follow_it(steps: Steps) -> None:

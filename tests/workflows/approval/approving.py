@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.decision import Decision, SignedDecision, Surface, Verdict
     from hitl.approval.grant import execution_expiry
     from hitl.approval.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
+    from hitl.approval.sequence import AnyPlan
     from hitl.hidden import visible
     from hitl.policy.file import load_policy
     from hitl.policy.rules import approval_rule
@@ -166,7 +167,7 @@ class RemoveWorkflow(ApprovingGoal):
     async def _make(self) -> Plan:
         return make_plan(self._wanted.branch)
 
-    async def _answer(self, request: ApprovalRequest, plan: Plan, approval: str) -> ApprovalResult:
+    async def _answer(self, request: ApprovalRequest, plan: AnyPlan, approval: str) -> ApprovalResult:
         if self._taken < self._wanted.taken:
             self._taken += 1
             await workflow.start_child_workflow(
