@@ -17,6 +17,7 @@ from activities.guard.audit_verify import VerifyReport, verify
 from observability import names
 
 _EVERY_S: Final = 60.0
+_UNTIL_THERE_S: Final = 5.0
 _WHOLE: Final = 240
 """Every so many looks at all of it."""
 _BLOCK: Final = 64 * 1024
@@ -53,7 +54,7 @@ class AuditWatch:
                 await asyncio.to_thread(self.look)
             except OSError as error:
                 _log.warning("the audit log was not looked at", path=str(self._path), why=str(error))
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self._every if self._looks else _UNTIL_THERE_S)
 
     def look(self) -> bool:
         """One look; blocks.

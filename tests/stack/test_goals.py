@@ -1,6 +1,7 @@
 """Goals on the running environment, by our command and by Temporal's."""
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -132,6 +133,23 @@ def test_metrics_of_both_kinds_are_on_one_page(stack: Running, goal_id: str) -> 
     text = httpx.get(stack.state["workers"]["connectors"]["metrics"]).text
     for name in ("banksman_guard_decisions_total", "banksman_vault_token_ttl_seconds", "temporal_", "process_"):
         assert name in text
+
+
+def test_what_waits_and_how_goals_end_is_counted_and_audit_files_are_watched(stack: Running, goal_id: str) -> None:
+    stack.read_file(goal_id)
+
+    def page(role: str) -> str:
+        return httpx.get(stack.state["workers"][role]["metrics"]).text
+
+    def ended() -> bool:
+        counted = r'banksman_goals_ended_total\{goal="ReadFile",outcome="completed"\} [1-9]'
+        return re.search(counted, page("gateway")) is not None
+
+    eventually(ended, what="the gateway's look at what ended", seconds=50)
+    assert 'banksman_goals_open{state="parked"} 0.0' in page("gateway")
+    assert 'banksman_queue_backlog{queue="banksman-destructive"} 0.0' in page("gateway")
+    eventually(lambda: "banksman_audit_whole 1.0" in page("connectors"), what="a look at the audit file")
+    assert "banksman_audit_whole" not in page("goals")  # it runs no steps, and has no such file
 
 
 def test_the_audit_chain_holds(stack: Running, goal_id: str) -> None:
