@@ -35,7 +35,8 @@ from connectors.lambdalabs.models import Instance, TypeOffer
 from connectors.lambdalabs.readiness import gpus_of, greeting
 
 _MARK: Final = re.compile(r"banksman-[0-9a-f]{16}")
-_PAGE: Final = 500
+MOST_LISTED: Final = 500
+"""In one page of what carries a mark of ours."""
 _MOST_TOLD: Final = 200
 
 
@@ -140,7 +141,7 @@ class GpuLooking:
         async with self._account() as account:
             found = sorted(await account.instances(), key=lambda one: one.id)
         ours = [one for one in found if _MARK.fullmatch(one.mark) and not one.ends and one.id > request.after]
-        page = ours[:_PAGE]
+        page = ours[:MOST_LISTED]
         return LeasedPage(
             found=tuple(
                 GPU.leased(
@@ -152,7 +153,7 @@ class GpuLooking:
                 )
                 for one in page
             ),
-            after=page[-1].id if len(ours) > _PAGE else "",
+            after=page[-1].id if len(ours) > MOST_LISTED else "",
         )
 
     @implements(EXTEND_INSTANCE)

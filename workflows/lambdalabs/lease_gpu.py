@@ -239,7 +239,10 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
     async def _plan(self) -> Plan:
         wanted = self._wanted
         if self._asked:
+            before = self._market
             await self._look_at_market()
+            if not self._market.choices:  # nowhere by now, which the step that launches says
+                self._market = before
         cents = wanted.hours * self._market.cents_per_hour
         costs = f"${self._market.cents_per_hour / 100:.2f} an hour at most, ${cents / 100:.2f} in all"
         parameters = BuyGpuParameters(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from activities.lambdalabs import looking
 from activities.lambdalabs.contracts import (
     CHECK_INSTANCE,
     CHECK_READY,
@@ -128,6 +129,22 @@ async def test_what_has_a_mark_of_ours_is_found_and_nothing_else(vault: Vault, k
     assert found.after == ""
     [lease] = [one for one in found.found if one.mark == MARK]
     assert lease.place == {"mark": MARK, "name": "train", "cents_per_hour": 75}
+
+
+async def test_what_is_found_comes_in_pages_each_of_it_once(
+    vault: Vault, known: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "MOST_LISTED", 2)
+    await booted(vault)
+    [mine] = known.instances.values()
+    for number in range(3):
+        tags = tuple(tag.model_copy(update={"value": f"banksman-{number:016x}"}) for tag in mine.tags)
+        known.instances[f"x{number}"] = mine.model_copy(update={"id": f"x{number}", "tags": tags})
+    marks, after = list[str](), ""
+    for _ in range(2):
+        page = await at_work(FIND_INSTANCES.name).run(vault.looking.find_instances, ListLeased(after=after))
+        marks, after = [*marks, *(one.mark for one in page.found)], page.after
+    assert (len(marks), len(set(marks)), after) == (4, 4, "")
 
 
 async def test_what_ends_anyway_is_not_found(vault: Vault) -> None:
