@@ -9,7 +9,7 @@ from activities.guard.audit import AuditRecord
 from hitl.protocol import Effect, RefusalReason
 from tests.connectors.slack.workspace import Json
 from tests.hitl.gateway.running import Place
-from tests.workflows.approval.approving_steps import StepsHouse, TakeDownInput, TakeDownResult
+from tests.workflows.approval.approving_steps import StepsHouse, TakeDownInput, TakeDownResult, Wrecker
 from workers.gateway import Gateway
 from workflows.goal_type import GoalType
 
@@ -26,7 +26,11 @@ Goal = WorkflowHandle[Any, TakeDownResult]
 class Steps(Place):
     """A place with a goal of many steps."""
 
-    house: StepsHouse
+    @property
+    def wrecker(self) -> Wrecker:
+        """What carries the steps out."""
+        assert isinstance(self.house, StepsHouse)
+        return self.house.wrecker
 
     async def take_down(self, gateway: Gateway, **changes: object) -> tuple[Goal, str, Json]:
         request = TakeDownInput.model_validate({"name": f"f-{secrets.token_hex(4)}"} | changes)

@@ -36,8 +36,8 @@ async def test_all_steps_run_by_one_approval_and_people_follow_it(steps: Steps) 
         ended = await steps.message(approval, lambda one: "How it ended: carried out" in texts(one))
         looked = await goal.query("looked", result_type=list[str])
     assert (result.outcome, result.done) == (State.COMPLETED, 3)
-    assert steps.house.wrecker.done == named(goal, "one", "two", "three") == looked
-    assert steps.house.wrecker.uses == [Use.FIRST] * 3
+    assert steps.wrecker.done == named(goal, "one", "two", "three") == looked
+    assert steps.wrecker.uses == [Use.FIRST] * 3
     assert buttons(ended) == []
 
 
@@ -81,7 +81,7 @@ async def test_two_people_of_one_step_alone_let_nothing_run(steps: Steps) -> Non
         view = await steps.house.view(approval)
         assert (view.state, view.needs, len(view.decisions)) == (State.WAITING, 3, 2)
         await goal.terminate()
-    assert steps.house.wrecker.done == []
+    assert steps.wrecker.done == []
 
 
 async def test_workers_that_are_gone_between_two_steps_are_followed_by_others(steps: Steps) -> None:
@@ -91,12 +91,12 @@ async def test_workers_that_are_gone_between_two_steps_are_followed_by_others(st
             await steps.approve(message)
             await eventually(lambda: first_is_done(goal))
         await goal.signal("go")
-        steps.house.wrecker.loses_at = "two"
+        steps.wrecker.loses_at = "two"
         async with steps.house.workers(few=True):
             result = await goal.result()
     assert result.done == 3
-    assert steps.house.wrecker.done == named(goal, "one", "two", "three")
-    assert steps.house.wrecker.uses == [Use.FIRST, Use.FIRST, Use.RETRY, Use.FIRST]
+    assert steps.wrecker.done == named(goal, "one", "two", "three")
+    assert steps.wrecker.uses == [Use.FIRST, Use.FIRST, Use.RETRY, Use.FIRST]
 
 
 async def first_is_done(goal: Goal) -> bool:
@@ -114,7 +114,7 @@ async def test_a_run_that_was_reset_in_the_middle_uses_nothing_of_the_grant(step
         result = await again.result()
     assert result.outcome is State.DENIED
     assert "1 of 3 steps were carried out, and no more" in (result.reason or "")
-    assert steps.house.wrecker.done == named(goal, "one")
+    assert steps.wrecker.done == named(goal, "one")
     assert set(steps.refusals()) == {RefusalReason.OTHER_RUN}
 
 
@@ -135,14 +135,14 @@ async def reset_to_its_last_task(client: Client, goal: Goal) -> str:
 
 
 async def test_a_failure_in_the_middle_leaves_the_rest_unused_for_ever(steps: Steps) -> None:
-    steps.house.wrecker.fails_at = "two"
+    steps.wrecker.fails_at = "two"
     async with steps.running() as gateway:
         goal, approval, message = await steps.take_down(gateway)
         await steps.approve(message)
         with pytest.raises(WorkflowFailureError):
             await goal.result()
         ended = await steps.message(approval, lambda one: "How it ended" in texts(one))
-    assert steps.house.wrecker.done == named(goal, "one")
+    assert steps.wrecker.done == named(goal, "one")
     assert "carried out in part: 1 done (1 github.delete_branch)" in texts(ended)
     assert "2 not done (2 neon.delete_branch, 3 github.delete_branch)" in texts(ended)
     assert "is not what was approved" in texts(ended)
@@ -158,7 +158,7 @@ async def test_a_goal_that_needs_no_more_gives_the_rest_up(steps: Steps) -> None
     scheduled = [one.activity_task_scheduled_event_attributes.activity_type.name for one in history.events]
     assert (result.outcome, result.done) == (State.COMPLETED, 1)
     assert "approval.give_up_steps" in scheduled
-    assert steps.house.wrecker.done == named(goal, "one")
+    assert steps.wrecker.done == named(goal, "one")
     assert steps.refusals() == []
 
 
@@ -174,7 +174,7 @@ async def test_the_time_that_runs_out_in_the_middle_is_told_as_such(steps: Steps
     assert result.outcome is State.DENIED
     told = "1 of 3 steps were carried out, and no more: What was approved was to be carried out by"
     assert told in (result.reason or "")
-    assert steps.house.wrecker.done == named(goal, "one")
+    assert steps.wrecker.done == named(goal, "one")
 
 
 async def test_a_rule_that_changes_while_people_decide_is_asked_again(steps: Steps) -> None:
@@ -189,7 +189,7 @@ async def test_a_rule_that_changes_while_people_decide_is_asked_again(steps: Ste
         assert again != approval
         await steps.approve(await steps.message(again), "bob")
         assert (await goal.result()).done == 3
-    assert steps.house.wrecker.done == named(goal, "one", "two", "three")
+    assert steps.wrecker.done == named(goal, "one", "two", "three")
 
 
 @pytest.mark.parametrize("person", ["alice", "carol"])
@@ -202,7 +202,7 @@ async def test_one_no_of_anybody_who_is_asked_ends_all_of_it(steps: Steps, perso
         result = await goal.result()
     assert result.outcome is State.REJECTED
     assert "Not today." in (result.reason or "")
-    assert steps.house.wrecker.done == []
+    assert steps.wrecker.done == []
 
 
 async def test_silence_lets_nothing_run(steps: Steps) -> None:
@@ -211,7 +211,7 @@ async def test_silence_lets_nothing_run(steps: Steps) -> None:
         await steps.approve(message, "bob")
         result = await goal.result()
     assert result.outcome is State.EXPIRED
-    assert steps.house.wrecker.done == []
+    assert steps.wrecker.done == []
 
 
 class Liar:
@@ -235,7 +235,7 @@ async def test_after_a_step_that_was_only_said_to_be_done_none_runs(steps: Steps
             result = await goal.result()
     assert result.outcome is State.DENIED
     assert "step 1 of 3 (github.delete_branch): it was not begun yet" in (result.reason or "").lower()
-    assert steps.house.wrecker.done == []
+    assert steps.wrecker.done == []
     assert steps.refusals() == [RefusalReason.OUT_OF_ORDER]
 
 
@@ -248,4 +248,4 @@ async def test_a_goal_that_is_cancelled_between_two_steps_runs_no_more(steps: St
         with pytest.raises(WorkflowFailureError):
             await goal.result()
         await steps.message(approval, lambda one: "carried out in part" in texts(one))
-    assert steps.house.wrecker.done == named(goal, "one")
+    assert steps.wrecker.done == named(goal, "one")

@@ -1,4 +1,4 @@
-"""The process of all workers is killed at each step of one approval, before or after its effect, and another goes on."""
+"""The process of all workers is killed at each step of one approval, before or after it acted, and another goes on."""
 
 import asyncio
 import contextlib
