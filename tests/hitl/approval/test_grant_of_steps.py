@@ -8,11 +8,14 @@ import pytest
 from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.decision import CoveredStep, Decision, SignedDecision, Verdict
 from hitl.approval.grant import Checked, Standing, check_click, check_giving_up, check_grant
+from hitl.approval.plan import plan_digest
 from hitl.approval.scope import AskedUnder, DecisionScope
 from hitl.approval.sequence import SEQUENCE, SequencePlan
+from hitl.approval.step_up import Confirms
 from hitl.policy.rules import approval_rule
-from hitl.policy.together import refuse_costs, rule_for
+from hitl.policy.together import refuse_costs, rule_for, wants_key
 from hitl.protocol import Refusal, RefusalReason
+from tests.hitl.approval.authenticator import SoftKey
 from tests.hitl.approval.granting import NOW, Gateway
 from tests.hitl.approval.granting_steps import (
     BASE,
@@ -319,3 +322,44 @@ def test_together_they_have_a_digest_of_their_own(gateway: StepsGateway) -> None
     alone = approval_rule(gateway.policy, "live", action=BRANCH)
     assert not isinstance(alone, Refusal)
     assert gateway.together().digest("live", SEQUENCE) != alone.digest("live", BRANCH)
+
+
+# With a key.
+
+
+class Keyed(StepsGateway):
+    """The rule of the database's branch takes keys, and that of the other steps none."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.hands = {name: SoftKey() for name in ("bob", "carol", "dave", "frank")}
+        keys = "\n".join(f"  {name}: [{key.line()}]" for name, key in self.hands.items())
+        self.text = f"keys:\n{keys}\n" + POLICY.replace("quorum: 2\n", "quorum: 2\n        step_up: webauthn\n")
+
+    def confirmed(self, person: str, digest: str | None = None) -> SignedDecision:
+        of = Confirms(
+            approval_id="approval/x/1",
+            approval_run_id="approval-run-1",
+            plan_digest=digest or plan_digest(self.plan.text()),
+            person=person,
+        )
+        return self.signed(person, step_up=self.hands[person].confirm(of, NOW - timedelta(minutes=10)))
+
+
+def test_whoever_decides_by_a_rule_that_takes_a_key_uses_it(tmp_path: Path) -> None:
+    gateway = Keyed(tmp_path)
+    people = gateway.policy.people
+    assert [wants_key(gateway.together(), name, people) for name in ("alice", "bob", "carol")] == [False, True, True]
+    keyed = [gateway.confirmed("bob"), gateway.confirmed("carol")]
+    assert isinstance(check(gateway, keyed, 2), Checked)
+    assert isinstance(check(gateway, [*keyed, gateway.signed("alice")], 1), Checked)
+    for position in (1, 2, 3):
+        assert refused(gateway, [keyed[0], gateway.signed("carol")], position) is RefusalReason.NOT_CONFIRMED
+    other = gateway.confirmed("carol", plan_digest(steps_plan(step()).text()))
+    assert refused(gateway, [keyed[0], other]) is RefusalReason.NOT_CONFIRMED
+
+
+def test_a_yes_without_a_key_cannot_leave_that_step_out_and_still_count_for_it(tmp_path: Path) -> None:
+    gateway = Keyed(tmp_path)
+    bare = gateway.signed("bob", steps=names(1, 3))
+    assert refused(gateway, [bare, gateway.confirmed("carol")], 2) is RefusalReason.QUORUM_NOT_MET
