@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.errors import NotFound
-from connectors.vault.once import write_once
+from connectors.errors import AuthDenied, NotFound
+from connectors.vault.once import write_once, written
 from connectors.vault.transport import Transport
 from tests.connectors.vault.server import House
 
@@ -42,3 +42,20 @@ async def test_what_was_deleted_is_not_written_again(house: House, transport: Tr
     house.server.admin("DELETE", f"banksman/data/{path}")
     with pytest.raises(NotFound):
         await write_once(transport, house.server.root, path, "second")
+
+
+async def test_what_was_written_is_read_and_what_was_not_or_was_deleted_is_none(
+    house: House, transport: Transport, path: str
+) -> None:
+    root = house.server.root
+    assert await written(transport, root, path) is None
+    await write_once(transport, root, path, "first")
+    assert await written(transport, root, path) == "first"
+    house.server.admin("DELETE", f"banksman/data/{path}")
+    assert await written(transport, root, path) is None
+
+
+async def test_who_may_not_read_it_is_told_and_not_that_there_is_none(house: House, path: str) -> None:
+    goals = await house.login("goals")
+    with pytest.raises(AuthDenied):
+        await goals.written(path)
