@@ -7,7 +7,6 @@ from activities.lambdalabs.making import Order, launch_machine
 from activities.step import implements
 from connectors.lambdalabs import manifest
 from connectors.lambdalabs.client import LambdaCloud
-from hitl.approval.plan import read_plan
 
 
 class GpuPurchase:
@@ -29,7 +28,7 @@ class GpuPurchase:
             Conflict: Each of them costs more by now, and nothing was launched.
             ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
         """
-        approved = read_plan(request.plan).parameters_as(BuyGpuParameters)
+        approved = request.approved().parameters_as(BuyGpuParameters)
         key = await self._secrets.read(manifest.BUY)
         order = Order(
             name=approved.resource,
