@@ -14,7 +14,9 @@ TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
 TESTS_browser := $(BROWSER_TESTS)
 TESTS_stack := tests/stack
 TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
-TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) tests/stack tests/connectors tests/deploy tests/sandbox)
+PEOPLE_TESTS := $(addprefix tests/,hitl security activities)
+TESTS_people := $(PEOPLE_TESTS) $(addprefix --ignore=,$(BROWSER_TESTS))
+TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) $(PEOPLE_TESTS) tests/stack tests/connectors tests/deploy tests/sandbox)
 TESTS_pulumi := tests/sandbox/pulumi --ignore=tests/sandbox/pulumi/steps
 TESTS_steps := tests/sandbox/pulumi/steps
 TESTS_contained := $(CONTAINED_TESTS)
@@ -24,7 +26,7 @@ TESTS_fast-providers := $(addprefix tests/,connectors deploy sandbox)
 TESTS_fast-house := $(addprefix tests/,workers docs architecture replay suite)
 FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
-TEST_GROUPS := $(addprefix test-,steps stack pulumi others connectors contained sandbox)
+TEST_GROUPS := $(addprefix test-,steps stack others people connectors pulumi contained sandbox)
 APPROVE ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -9,7 +9,7 @@ from activities.step import Step
 from hitl.approval.approvers import LONGEST_WAIT, ApprovalRule, Path, Requesters
 from hitl.approval.plan import MAX_PLAN_BYTES
 from hitl.approval.sequence import read_any_plan
-from hitl.policy.together import AskingRule, RulesTogether
+from hitl.approval.together import AskingRule, RulesTogether
 from hitl.protocol import Effect, PolicyContext
 
 Wait = Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_WAIT)]

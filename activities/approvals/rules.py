@@ -7,8 +7,9 @@ from activities.guard.error_types import policy_denied
 from activities.guard.policy_source import PolicySource
 from activities.step import implements
 from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan, steps_of
+from hitl.approval.together import of_step, refuse_costs
 from hitl.policy.rules import Deny, Policy, evaluate
-from hitl.policy.together import of_step, refuse_costs, rule_for
+from hitl.policy.together import rule_for
 from hitl.protocol import Denial, Effect, Phase, Refusal, RefusalReason
 
 

@@ -25,8 +25,9 @@ from hitl.approval.scope import AskedUnder, DecisionScope, Heard
 from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan, step_id_at
 from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.approval.step_up import Confirms, NotConfirmed, confirmed
+from hitl.approval.together import AskingRule, RulesTogether, covered, of_step, refuse_costs
 from hitl.policy.rules import Policy
-from hitl.policy.together import AskingRule, RulesTogether, covered, of_step, refuse_costs, rule_for
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal, RefusalReason
 
 CLOCK_SKEW: Final = timedelta(minutes=5)

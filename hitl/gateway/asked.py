@@ -5,9 +5,10 @@ from typing import Final
 
 from hitl.approval.approvers import Mentions, Requesters
 from hitl.approval.decision import UNVERIFIED
+from hitl.approval.together import RulesTogether, asked_of
 from hitl.gateway.server import FoundApproval
 from hitl.policy.rules import Policy
-from hitl.policy.together import RulesTogether, asked_of, rule_for
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal
 
 _STRANGERS: Final = {

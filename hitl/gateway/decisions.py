@@ -30,11 +30,12 @@ from hitl.approval.decision import CoveredStep, Decision, DecisionError, SignedD
 from hitl.approval.grant import execution_expiry
 from hitl.approval.plan import plan_digest
 from hitl.approval.sequence import SequencePlan
+from hitl.approval.together import AskingRule, RulesTogether, covered, wants_key
 from hitl.gateway.goal_starter import GoalStarter, Sign
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
-from hitl.policy.together import AskingRule, RulesTogether, covered, rule_for, wants_key
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal
 from observability import names
 from workflows.approval.contracts import DecisionReceipt

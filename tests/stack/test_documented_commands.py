@@ -47,8 +47,10 @@ NOT_HERE: Final = {
 
 REFUSALS: Final = {
     r"banksman policy check bad\.yaml": 2,
+    r"banksman manifest check (wrong\.yaml|--policy deployment\.yaml)": 2,
+    r"banksman manifest init": 2,
 }
-"""What ends with another code than 0, as the page says."""
+"""What ends with another code than 0, as the page says; a manifest is not begun where that of the page lies already."""
 
 
 def documented() -> list[list[str]]:

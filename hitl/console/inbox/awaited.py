@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from hitl.approval.approvers import Requesters
 from hitl.approval.decision import UNVERIFIED, Verdict
+from hitl.approval.together import AskingRule
 from hitl.console.access.visitors import Visitor
 from hitl.console.ports import ApprovalRow
 from hitl.policy.rules import Policy
-from hitl.policy.together import AskingRule, rule_for
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal
 from workflows.approval.contracts import ApprovalView
 from workflows.contracts import State

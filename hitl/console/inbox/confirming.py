@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hitl.approval.decision import StepUp
 from hitl.approval.step_up import Confirms, NotConfirmed, confirmed, encoded, origin_of
+from hitl.approval.together import wants_key
 from hitl.console.access.key_uses import KeyUses, UsedBefore
 from hitl.console.access.tokens import Form
 from hitl.console.access.visitors import Visitor
 from hitl.console.ports import ApprovalRow, ShownApproval
 from hitl.console.settings import ConsoleSettings
 from hitl.gateway.decisions import PolicyInForce
-from hitl.policy.together import rule_for, wants_key
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal
 
 FIELD: Final = "confirmation"

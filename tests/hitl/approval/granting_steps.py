@@ -9,7 +9,8 @@ from hitl.approval.grant import execution_expiry
 from hitl.approval.plan import Change, Cost, Plan, Resource, Risk, plan_digest
 from hitl.approval.scope import DecisionScope
 from hitl.approval.sequence import SEQUENCE, SequencePlan, step_id_at
-from hitl.policy.together import RulesTogether, covered, rule_for
+from hitl.approval.together import RulesTogether, covered
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal
 from tests.hitl.approval.granting import NOW, Gateway, make_plan
 

@@ -12,8 +12,9 @@ from hitl.approval.plan import plan_digest
 from hitl.approval.scope import AskedUnder, DecisionScope
 from hitl.approval.sequence import SEQUENCE, SequencePlan
 from hitl.approval.step_up import Confirms
+from hitl.approval.together import refuse_costs, wants_key
 from hitl.policy.rules import approval_rule
-from hitl.policy.together import refuse_costs, rule_for, wants_key
+from hitl.policy.together import rule_for
 from hitl.protocol import Refusal, RefusalReason
 from tests.hitl.approval.authenticator import SoftKey
 from tests.hitl.approval.granting import NOW, Gateway

@@ -196,14 +196,15 @@ async def all_told(here: Place, count: int) -> bool:
     return len(await told(here)) == count
 
 
-LIMITED = {"slack_posts_per_second": 10, "slack_calls_per_minute": 600}
+LIMITED = {"slack_posts_per_second": 2, "slack_calls_per_minute": 600}
+"""Slow, so that what an approval asks of Temporal before it is posted takes the time of few others."""
 
 
 async def test_many_that_park_at_once_are_each_told_once_and_an_approval_need_not_wait_for_them(
     client: Client, vault: VaultSession, tmp_path: Path
 ) -> None:
     count = 30
-    limits = Limits(posts_per_second=10, post_burst=5, tiers={1: 100, 2: 300, 3: 600, 4: 1200})
+    limits = Limits(posts_per_second=2, post_burst=5, tiers={1: 100, 2: 300, 3: 600, 4: 1200})
     async with place(client, vault, tmp_path, policy=ONE, limits=limits) as here:
         scripted = Steps(answers=[outage()], rules=[here.house.resolved()])
         async with workers(client, scripted, also=[RemoveWorkflow]):
