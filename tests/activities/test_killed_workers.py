@@ -18,7 +18,6 @@ from activities.neon.contracts import CREATE_BRANCH, CreateNeonBranchRequest
 from activities.qdrant.contracts import CreateClusterRequest
 from activities.redis.contracts import DatabaseRequest
 from connectors.creation import mark
-from connectors.errors import RateLimited, Unavailable
 from connectors.estuary.models import NOT_THERE
 from connectors.neon.twin.app import create_twin as create_neon
 from connectors.qdrant.twin.app import create_twin as create_qdrant
@@ -27,7 +26,7 @@ from tests.activities.github.at_work import at_work
 from tests.activities.neon import at_neon as of_neon
 from tests.activities.qdrant import at_work as of_qdrant
 from tests.activities.redis import at_work as of_redis
-from tests.connectors.happening import KILLS, Killed, happening
+from tests.connectors.happening import KILLS, happening, until_it_ends
 from tests.connectors.neon.at_neon import PROJECT, AtNeon, config
 from tests.connectors.qdrant.conftest import CONFIG, PAID
 from tests.connectors.serving import ServedTwin, served_twin
@@ -48,14 +47,6 @@ class Creating:
     twin: ServedTwin
     attempt: Callable[[str, int], Awaitable[str]]
     made: Callable[[str], Awaitable[Sequence[str]]]
-
-    async def until_it_ends(self, goal: str) -> str:
-        for attempt in itertools.count(1):
-            try:
-                return await self.attempt(goal, attempt)
-            except (Unavailable, RateLimited, Killed):
-                assert attempt < A_HUNDRED, "it never ends"
-        raise AssertionError
 
 
 @contextmanager
@@ -189,5 +180,5 @@ def test_a_hundred_kills_leave_exactly_one_of_each(
 
 async def one_creation(creating: Creating, goal: str, fate: Fate) -> None:
     with happening(creating.twin, fate):
-        created = await creating.until_it_ends(goal)
+        created = await until_it_ends(lambda number: creating.attempt(goal, number))
     assert await creating.made(goal) == [created]

@@ -24,13 +24,12 @@ from connectors.errors import (
     Unavailable,
 )
 from connectors.http import Api, Call, HeaderAuth, Session
-from tests.connectors.happening import FAULTS, KILLS, Killed, happening
+from tests.connectors.happening import EVENTS, happening, until_it_ends
 from tests.connectors.serving import ServedTwin, served_twin
 from tests.connectors.twins.boxes import CREATE_BOX, DIALECT, KEY_CANARY, LIST_BOXES, Box, BoxesTwin, NewBox
 
 T = TypeVar("T")
 SHOWS_WITHIN: Final = 5.0
-EVENTS: Final = ("ok", *KILLS, *FAULTS)
 _numbers = itertools.count()
 
 
@@ -45,17 +44,12 @@ class Trial:
 
     async def run(self) -> Created[Box]:
         with happening(self.served, self.events):
-            return await self._until_it_ends()
+            return await until_it_ends(self._attempt)
 
-    async def _until_it_ends(self) -> Created[Box]:
-        for attempt in range(100):
-            api = Api(DIALECT, base_url=self.served.url)
-            async with api.open(HeaderAuth({"Authorization": f"Bearer {KEY_CANARY}"})) as session:
-                try:
-                    return await create_once(self._creation(session), self.mark, again=attempt > 0, sleep=self._sleep)
-                except (Unavailable, RateLimited, Killed):
-                    continue
-        raise AssertionError("it never ends")
+    async def _attempt(self, number: int) -> Created[Box]:
+        api = Api(DIALECT, base_url=self.served.url)
+        async with api.open(HeaderAuth({"Authorization": f"Bearer {KEY_CANARY}"})) as session:
+            return await create_once(self._creation(session), self.mark, again=number > 1, sleep=self._sleep)
 
     def _creation(self, session: Session) -> Creation[Box]:
         async def find(label: str) -> Sequence[Box]:

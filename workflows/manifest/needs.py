@@ -11,7 +11,7 @@ from pydantic import Field
 from connectors.qdrant.collection import Distance, FieldKind
 from workflows.estuary.goals import CatalogName, FlowStatusInput
 from workflows.manifest.words import EnvironmentName, Part, Path, ServiceName
-from workflows.neon.goals import LONGEST_HOURS, BranchName, CreateNeonBranchInput, ProjectId
+from workflows.neon.goals import LONGEST_HOURS, BranchName, ProjectId
 from workflows.qdrant.goals import (
     CloudPlace,
     ClusterName,
@@ -58,17 +58,6 @@ class NeonNeed(Need):
     max_cu: float | None = Field(
         default=None, ge=0.25, le=8, description="Compute units of that copy at most.", examples=[1]
     )
-
-    def copy_for(self, name: str) -> CreateNeonBranchInput:
-        """The goal that makes the copy on which a migration is tried."""
-        return CreateNeonBranchInput(
-            project=self.project,
-            name=name,
-            parent=self.branch,
-            database=self.database,
-            hours=self.hours,
-            max_cu=self.max_cu,
-        )
 
 
 class RedisNeed(Need):

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -99,8 +98,3 @@ Identity = Annotated[
 def seconds(duration: str) -> int:
     """How long a valid `30s`, `5m`, `2h` or `1d` is."""
     return int(duration[:-1]) * _UNITS[duration[-1]]
-
-
-def as_time(duration: str) -> timedelta:
-    """The same as a time."""
-    return timedelta(seconds=seconds(duration))

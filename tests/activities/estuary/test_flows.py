@@ -25,13 +25,13 @@ from activities.estuary.contracts import (
     TryFlowRequest,
 )
 from activities.step import step_of
-from connectors.errors import Conflict, InvalidRequest, NotFound, RateLimited, Unavailable
+from connectors.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from connectors.estuary.models import NOT_THERE, same_id
 from connectors.estuary.twin.state import Live
 from hitl.protocol import Effect, PolicyContext
 from tests.activities.estuary.house import House, at_work, houses
 from tests.connectors.estuary.conftest import CONFIG, KEY_CANARY, OTHER_KEY_CANARY, clocked
-from tests.connectors.happening import FAULTS, KILLS, Killed, happening
+from tests.connectors.happening import EVENTS, happening, until_it_ends
 
 COLLECTION: Final[JsonValue] = {"schema": {"type": "object"}, "key": ["/id"]}
 ORDERS, ARCHIVE, NEW = "acme/shop/orders", "acme/shop/archive", "acme/shop/new"
@@ -220,17 +220,6 @@ Ask = Callable[..., Awaitable[FlowPublished | FlowTried]]
 _numbers = itertools.count()
 
 
-async def until_it_ends(house: House, ask: Ask, spec: ExpectedSpec) -> FlowPublished | FlowTried:
-    """Attempts, each with a worker of its own."""
-    run = f"run-{next(_numbers)}"
-    for attempt in range(1, 50):
-        try:
-            return await ask(house, spec, attempt=attempt, workflow_run_id=run)
-        except (Unavailable, RateLimited, Killed):
-            continue
-    raise AssertionError("it never ends")
-
-
 @pytest.fixture(scope="module")
 def lasting() -> Iterator[House]:
     with houses() as found:
@@ -240,8 +229,13 @@ def lasting() -> Iterator[House]:
 def exactly_one(house: House, ask: Ask, events: Sequence[str]) -> None:
     name = f"acme/shop/new-{next(_numbers)}"
     before, left = len(house.catalog.publications), iter(events)
+    spec, run = expected(name=name), f"run-{next(_numbers)}"
+
+    async def attempt(number: int) -> FlowPublished | FlowTried:
+        return await ask(house, spec, attempt=number, workflow_run_id=run)
+
     with happening(house.twin, left):
-        told = asyncio.run(until_it_ends(house, ask, expected(name=name)))
+        told = asyncio.run(until_it_ends(attempt))
     assert next(left, None) is None, "an event that never happened"
     made = list(house.catalog.publications.values())[before:]
     assert [(one.status, one.dry_run) for one in made] == [("success", ask is tried)]
@@ -263,7 +257,7 @@ def test_an_attempt_may_end_at_each_request(lasting: House, ask: Ask, event: str
 
 @pytest.mark.timeout(300)
 @settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
-@given(events=st.lists(st.sampled_from(["ok", *KILLS, *FAULTS]), max_size=12))
+@given(events=st.lists(st.sampled_from(EVENTS), max_size=12))
 def test_there_is_exactly_one_publication_whatever_happens(lasting: House, events: list[str]) -> None:
     exactly_one(lasting, publish, events)
 

@@ -13,9 +13,9 @@ from activities.qdrant.contracts import IssueKeysRequest, KeysIssued
 from connectors.errors import RateLimited, Unavailable
 from connectors.qdrant.twin.app import create_twin
 from tests.activities.qdrant.at_work import Vault, at_work
+from tests.connectors.happening import FAULTS
 from tests.connectors.qdrant.conftest import CONFIG
 from tests.connectors.serving import ServedTwin, served_twin
-from tests.connectors.test_creation import FAULTS
 
 CLUSTER = "c-1"
 SEALED = "sealed"

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from connectors.creation import Created, Creation, create_once, mark
-from connectors.errors import RateLimited, Unavailable
 from connectors.lambdalabs.client import Account, Wanted
 from connectors.lambdalabs.models import Instance
 from connectors.lambdalabs.twin.app import create_twin
+from tests.connectors.happening import EVENTS, happens, until_it_ends
 from tests.connectors.judged import judged_twin
 from tests.connectors.lambdalabs.conftest import CONFIG, opened_at
 from tests.connectors.lambdalabs.published import LAMBDA
 from tests.connectors.serving import ServedTwin
-from tests.connectors.test_creation import EVENTS, FAULTS, Killed
 
 T = TypeVar("T")
 WANTED = Wanted(name="train", type="gpu_1x_a10", region="us-west-1", ssh_key="k")
@@ -37,13 +36,11 @@ class Trial:
     mark: str
 
     async def run(self) -> Created[str]:
-        for attempt in range(100):
-            async with opened_at(self.served.url) as account:
-                try:
-                    return await create_once(self._creation(account), self.mark, again=attempt > 0, sleep=self._sleep)
-                except (Unavailable, RateLimited, Killed):
-                    continue
-        raise AssertionError("it never ends")
+        return await until_it_ends(self._attempt)
+
+    async def _attempt(self, number: int) -> Created[str]:
+        async with opened_at(self.served.url) as account:
+            return await create_once(self._creation(account), self.mark, again=number > 1, sleep=self._sleep)
 
     def _creation(self, account: Account) -> Creation[str]:
         async def find(label: str) -> Sequence[str]:
@@ -56,15 +53,7 @@ class Trial:
         return Creation(what="it", find=find, create=create, id_of=str, shows_within=timedelta(seconds=2))
 
     async def _happens(self, ask: Callable[[], Awaitable[T]]) -> T:
-        event = next(self.events, "ok")
-        if event == "killed_before":
-            raise Killed
-        if event in FAULTS:
-            self.served.plant(**FAULTS[event])
-        answer = await ask()
-        if event == "killed_after":
-            raise Killed
-        return answer
+        return await happens(next(self.events, "ok"), self.served, ask)
 
     async def _sleep(self, seconds: float) -> None:
         self.served.http.post("/_twin/clock", json={"advance": seconds}).raise_for_status()

@@ -12,14 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.creation import Created, create_once, mark
-from connectors.errors import RateLimited, Unavailable
 from connectors.neon.client import NeonProject, Wanted
 from connectors.neon.models import MARK, Branch
 from connectors.neon.twin.app import create_twin
+from tests.connectors.happening import EVENTS, happens, until_it_ends
 from tests.connectors.judged import judged_twin
 from tests.connectors.neon.at_neon import AtNeon, config
 from tests.connectors.neon.published import NEON
-from tests.connectors.test_creation import EVENTS, FAULTS, Killed
 
 T = TypeVar("T")
 _numbers = itertools.count()
@@ -45,15 +44,13 @@ class Trial:
         return mark(self.name)
 
     async def run(self) -> Created[Branch]:
-        for attempt in range(100):
-            async with self.neon.project() as project:
-                try:
-                    return await self._attempt(project, again=attempt > 0)
-                except (Unavailable, RateLimited, Killed):
-                    continue
-        raise AssertionError("it never ends")
+        return await until_it_ends(self._attempt)
 
-    async def _attempt(self, project: NeonProject, *, again: bool) -> Created[Branch]:
+    async def _attempt(self, number: int) -> Created[Branch]:
+        async with self.neon.project() as project:
+            return await self._created(project, again=number > 1)
+
+    async def _created(self, project: NeonProject, *, again: bool) -> Created[Branch]:
         real = project.creation(Wanted(name=self.name))
         creation = replace(
             real,
@@ -65,15 +62,7 @@ class Trial:
         return replace(made, resource=await project.ready(made.resource))
 
     async def _happens(self, ask: Callable[[], Awaitable[T]]) -> T:
-        event = next(self.events, "ok")
-        if event == "killed_before":
-            raise Killed
-        if event in FAULTS:
-            self.neon.served.plant(path="/branches$", **FAULTS[event])
-        answer = await ask()
-        if event == "killed_after":
-            raise Killed
-        return answer
+        return await happens(next(self.events, "ok"), self.neon.served, ask, at={"path": "/branches$"})
 
     def made(self) -> list[str]:
         shown = self.neon.ask("GET", "/branches?limit=10000")

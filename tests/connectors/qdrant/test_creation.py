@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from connectors.creation import Created, Creation, create_once, mark
-from connectors.errors import RateLimited, Unavailable
 from connectors.qdrant.client import Account, Wanted
 from connectors.qdrant.models import Cluster
 from connectors.qdrant.twin.app import create_twin
+from tests.connectors.happening import EVENTS, happens, until_it_ends
 from tests.connectors.qdrant.conftest import CONFIG, FREE
 from tests.connectors.qdrant.test_client import account
 from tests.connectors.serving import ServedTwin, served_twin
-from tests.connectors.test_creation import EVENTS, FAULTS, Killed
 
 T = TypeVar("T")
 WANTED: Final = Wanted(name="shop", provider="aws", region="eu-central-1", package_id=FREE, nodes=1)
@@ -36,13 +35,11 @@ class Trial:
     mark: str
 
     async def run(self) -> Created[Cluster]:
-        for attempt in range(100):
-            async with account(self.served) as mine:
-                try:
-                    return await create_once(self._creation(mine), self.mark, again=attempt > 0, sleep=self._sleep)
-                except (Unavailable, RateLimited, Killed):
-                    continue
-        raise AssertionError("it never ends")
+        return await until_it_ends(self._attempt)
+
+    async def _attempt(self, number: int) -> Created[Cluster]:
+        async with account(self.served) as mine:
+            return await create_once(self._creation(mine), self.mark, again=number > 1, sleep=self._sleep)
 
     def _creation(self, mine: Account) -> Creation[Cluster]:
         async def find(label: str) -> Sequence[Cluster]:
@@ -56,15 +53,7 @@ class Trial:
         )
 
     async def _happens(self, ask: Callable[[], Awaitable[T]]) -> T:
-        event = next(self.events, "ok")
-        if event == "killed_before":
-            raise Killed
-        if event in FAULTS:
-            self.served.plant(**FAULTS[event])
-        answer = await ask()
-        if event == "killed_after":
-            raise Killed
-        return answer
+        return await happens(next(self.events, "ok"), self.served, ask)
 
     async def _sleep(self, seconds: float) -> None:
         self.served.http.post("/_twin/clock", json={"advance": seconds}).raise_for_status()

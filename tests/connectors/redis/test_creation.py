@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.creation import Created, Creation, create_once, mark
-from connectors.errors import RateLimited, Unavailable
 from connectors.http import Api
 from connectors.limits import Allowance, Rate
 from connectors.redis.cloud import Cloud, is_marked, marked, no_look
@@ -23,9 +22,9 @@ from connectors.rediscloud import client as rediscloud
 from connectors.rediscloud.twin.app import create_twin as create_rediscloud
 from connectors.upstash import client as upstash
 from connectors.upstash.twin.app import create_twin as create_upstash
+from tests.connectors.happening import EVENTS, happens, until_it_ends
 from tests.connectors.rediscloud import conftest as of_rediscloud
 from tests.connectors.serving import ServedTwin, served_twin
-from tests.connectors.test_creation import EVENTS, FAULTS, Killed
 from tests.connectors.upstash import conftest as of_upstash
 
 T = TypeVar("T")
@@ -43,16 +42,15 @@ class Trial:
     dry_runs: bool
 
     async def run(self, events: Iterator[str], label: str) -> Created[Found]:
-        for attempt in range(100):
+        async def attempt(number: int) -> Created[Found]:
             async with asynccontextmanager(self.opened)(self.served) as cloud:
-                creation = self._creation(cloud, events)
                 try:
-                    return await create_once(creation, label, again=attempt > 0, sleep=self.sleep)
-                except (Unavailable, RateLimited, Killed):
-                    continue
+                    creation = self._creation(cloud, events)
+                    return await create_once(creation, label, again=number > 1, sleep=self.sleep)
                 finally:
                     self.served.http.delete("/_twin/faults")
-        raise AssertionError("it never ends")
+
+        return await until_it_ends(attempt)
 
     def _creation(self, cloud: Cloud, events: Iterator[str]) -> Creation[Found]:
         async def create(label: str) -> Found:
@@ -73,16 +71,8 @@ class Trial:
     async def _happens(
         self, events: Iterator[str], before: list[dict[str, object]], method: str, ask: Callable[[], Awaitable[T]]
     ) -> T:
-        event = next(events, "ok")
-        if event == "killed_before":
-            raise Killed
-        if event in FAULTS:
-            for fault in [*before, {"method": method, "path": "/databases?$", **FAULTS[event]}]:
-                self.served.plant(**fault)
-        answer = await ask()
-        if event == "killed_after":
-            raise Killed
-        return answer
+        at = {"method": method, "path": "/databases?$"}
+        return await happens(next(events, "ok"), self.served, ask, at=at, before=before)
 
     async def sleep(self, seconds: float) -> None:
         self.served.http.post("/_twin/clock", json={"advance": max(seconds, 1.0)}).raise_for_status()

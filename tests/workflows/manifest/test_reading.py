@@ -44,7 +44,6 @@ def test_all_that_can_be_said_is_read() -> None:
 
 def test_needs_become_what_the_goals_are_asked_that_provide_them() -> None:
     needs = read_manifest(WHOLE.encode()).manifest.needs
-    assert needs.neon[0].copy_for("try-it").parent == "main"
     assert [one.goal().provider for one in needs.redis] == [RedisProvider.UPSTASH, RedisProvider.REDIS_CLOUD]
     assert needs.qdrant[0].goal().package == "free2"
     assert needs.qdrant[0].collections[0].goal("shop-search").indexes == {"category": "keyword"}
