@@ -7,6 +7,7 @@ the table is told in the documentation. The exit code is 0 when everything is he
 import argparse
 import asyncio
 import os
+import sys
 from dataclasses import dataclass
 
 from temporalio.client import Plugin
@@ -16,6 +17,7 @@ from bench.ratios import Hold, Ratio, pairwise, spread
 from bench.report import Machine, Report, keep, show
 from bench.sides import Side, Sides, Times, latencies, rates
 from bench.system import running
+from deploy.ending import run_to_the_end
 from observability.setup import Telemetry, TelemetrySettings, configure
 
 
@@ -109,4 +111,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_to_the_end(lambda: sys.exit(main()))

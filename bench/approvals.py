@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import random
+import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,6 +31,7 @@ from bench.moments import step_asked_for
 from bench.ratios import Ratio, pairwise, spread
 from bench.report import Machine, keep
 from bench.system import Site, bench_environment, embedded, free_port, make_namespace, until
+from deploy.ending import run_to_the_end
 from deploy.temporal import promote
 from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
@@ -218,4 +220,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_to_the_end(lambda: sys.exit(main()))

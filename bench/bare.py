@@ -25,6 +25,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bench.bare_workflow import QUEUE_ACTIVITIES, QUEUE_BOTH, QUEUE_WORKFLOWS, BareReadFile, Found, Wanted
+from deploy.ending import run_to_the_end
 
 _THREADS = 32
 
@@ -125,4 +126,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run_to_the_end(lambda: asyncio.run(main()))

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bench.bare_workflow import QUEUE_UPDATES, BareWait
+from deploy.ending import run_to_the_end
 
 
 async def main() -> None:
@@ -19,4 +20,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run_to_the_end(lambda: asyncio.run(main()))

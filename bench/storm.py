@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -31,6 +32,7 @@ from bench.system import Site, embedded, free_port, make_namespace, start_twin, 
 from connectors.authorities import authorities
 from connectors.slack.twin.config import TwinConfig
 from connectors.slack.twin.limits import Limits
+from deploy.ending import run_to_the_end
 from deploy.temporal import promote
 from workers.temporal import DEPLOYMENT_NAME, build_id
 from workflows.plugin import banksman_plugin
@@ -271,4 +273,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_to_the_end(lambda: sys.exit(main()))

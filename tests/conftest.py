@@ -18,9 +18,9 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from deploy.ending import leave_before_finalization
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
 from deploy.temporal import register_search_attributes
-from workers.ending import leave_before_finalization
 from workflows.plugin import banksman_plugin
 from workflows.runner import sandbox_runner
 

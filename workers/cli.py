@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from workers.ending import run_to_the_end
+from deploy.ending import run_to_the_end
 
 _STACK: Final = "The embedded environment"
 _GOALS: Final = "Goals"

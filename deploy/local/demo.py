@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from connectors.github.bare import BareRepository
 from connectors.github.git import GitError
 from connectors.github.twin.seed import OLD_BRANCH, make_branch
+from deploy.ending import run_to_the_end
 from deploy.local.example import EXAMPLE_REPOSITORY
 from deploy.local.processes.child import ChildReport, ChildState
 from deploy.local.processes.parts import STACKS
@@ -404,4 +405,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_to_the_end(lambda: sys.exit(main()))

@@ -22,6 +22,7 @@ _PLAY: Final = """
 import asyncio, sys
 from temporalio.client import Client
 from tests.workflows.played import scenarios
+from deploy.ending import run_to_the_end
 from workflows.plugin import banksman_plugin
 
 async def main() -> None:
@@ -30,7 +31,7 @@ async def main() -> None:
         if one.goal.name == sys.argv[2]:
             print((await (await one.run(client)).result()).model_dump_json())
 
-asyncio.run(main())
+run_to_the_end(lambda: asyncio.run(main()))
 """
 _LOOK: Final = """
 import asyncio, contextlib, json, sys, threading

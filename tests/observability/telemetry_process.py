@@ -20,6 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from traced_goal import FetchWorkflow, fetch
 
+from deploy.ending import run_to_the_end
 from observability.setup import Telemetry, TelemetrySettings, configure, instrument_app
 
 WORKFLOW_ID = "fetch/acme/shop"
@@ -75,4 +76,4 @@ def _read(url: str) -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
+    run_to_the_end(lambda: asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))))

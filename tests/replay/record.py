@@ -15,6 +15,7 @@ from typing import Final
 from temporalio.client import Client, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
+from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
 from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
@@ -123,4 +124,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_to_the_end(main)

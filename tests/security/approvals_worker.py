@@ -9,8 +9,8 @@ from temporalio.client import Client
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from deploy.ending import run_to_the_end
 from tests.workflows.approval.approving import House
-from workers.ending import run_to_the_end
 from workflows.plugin import banksman_plugin
 
 

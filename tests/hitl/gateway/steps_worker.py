@@ -19,9 +19,9 @@ from activities.guard.key_ring import KeyRing
 from activities.step import implements
 from connectors.vault import VaultSession
 from connectors.vault.transport import Transport
+from deploy.ending import run_to_the_end
 from tests.hitl.approval.granting_steps import BASE, BRANCH
 from tests.workflows.approval.approving_steps import STEPS, StepsHouse, TakenDown, Wrecker
-from workers.ending import run_to_the_end
 from workflows.plugin import banksman_plugin
 
 

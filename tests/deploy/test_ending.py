@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Final
 
 import pytest
 
+ROOT: Final = Path(__file__).parents[2]
+FOLDERS: Final = ("bench", "deploy", "hitl", "observability", "tests", "workers")
 FRAGILE = """
 import atexit, os, sys, threading, time
-from workers.ending import run_to_the_end
+from deploy.ending import run_to_the_end
 
 class Fragile:
     "As a thread of native code that calls Python while the interpreter is taken apart."
@@ -64,3 +68,18 @@ def test_without_it_the_process_would_abort() -> None:
     script = FRAGILE.replace("run_to_the_end(command)", "command()").format(end="pass")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode < 0
+
+
+def _processes_with_the_sdk() -> list[Path]:
+    """Every module of ours that is run as a process and loads Temporal's SDK itself."""
+    found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    texts = ((path, path.read_text(encoding="utf-8")) for path in found)
+    return [path for path, text in texts if '\nif __name__ == "__main__":\n' in text and "\nfrom temporalio" in text]
+
+
+def test_every_process_that_loads_the_sdk_ends_so() -> None:
+    processes = _processes_with_the_sdk()
+    assert ROOT / "deploy/local/demo.py" in processes
+    for path in processes:
+        _, _, end = path.read_text(encoding="utf-8").partition('\nif __name__ == "__main__":\n')
+        assert end.startswith("    run_to_the_end("), path
