@@ -48,12 +48,25 @@ ATTR_PHASE: Final = "banksman.phase"
 ATTR_ENVIRONMENT: Final = "banksman.environment"
 ATTR_DECISION: Final = "banksman.decision"
 ATTR_REASON: Final = "banksman.reason"
+ATTR_ACTION: Final = "banksman.action"
+ATTR_RISK: Final = "banksman.risk"
+ATTR_OUTCOME: Final = "banksman.outcome"
 
 # Spans of requests to providers. The standard's own names but for the first.
 ATTR_PROVIDER: Final = "banksman.provider"
 ATTR_HTTP_METHOD: Final = "http.request.method"
 ATTR_HTTP_STATUS: Final = "http.response.status_code"
 ATTR_URL_TEMPLATE: Final = "url.template"
+
+# Spans of our own; those of Temporal, of requests and of web pages have the names that their libraries give.
+SPAN_SANDBOX_RUN: Final = "sandbox run"
+SPAN_WAIT_FOR_PEOPLE: Final = "wait for people"
+
+# Containers.
+ATTR_SANDBOX_IMAGE: Final = "banksman.sandbox.image"
+ATTR_SANDBOX_PURPOSE: Final = "banksman.sandbox.purpose"
+ATTR_SANDBOX_ENDED: Final = "banksman.sandbox.ended"
+ATTR_SANDBOX_WARM: Final = "banksman.sandbox.warm"
 
 # Loggers with a meaning of their own.
 LOGGER_AUDIT: Final = "banksman.audit"

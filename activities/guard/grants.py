@@ -23,6 +23,7 @@ from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
 from hitl.protocol import Refusal, RefusalReason
 from observability import names
+from observability.exemplars import exemplar
 
 _BREAK_GLASS: Final = Counter(
     names.METRIC_BREAK_GLASS, "Destructive steps that ran on an approval of the emergency path.", ("action",)
@@ -132,7 +133,7 @@ class ClickCheck:
 
 def _shout(found: Checked, info: activity.Info) -> None:
     """An emergency is heard of: in the log, in the metrics, and by the alert on them."""
-    _BREAK_GLASS.labels(action=info.activity_type).inc()
+    _BREAK_GLASS.labels(action=info.activity_type).inc(exemplar=exemplar())
     _log.warning(
         "BREAK GLASS: a destructive step runs on an emergency approval",
         action=info.activity_type,

@@ -43,6 +43,7 @@ from hitl.policy.file import PolicyError
 from hitl.policy.rules import Budget
 from hitl.protocol import Effect, Refusal, RefusalReason
 from observability import names
+from observability.exemplars import exemplar
 
 _DECISIONS: Final = Counter(
     names.METRIC_GUARD_DECISIONS,
@@ -150,7 +151,7 @@ class GuardInterceptor(Interceptor):
         try:
             await self._budgets.settle(reservation, answer)
         except ConnectorError:
-            _UNSETTLED.inc()
+            _UNSETTLED.inc(exemplar=exemplar())
             _LOG.exception("what a step has cost is not written down; what it reserved counts")
 
     async def give_back(self, reservation: Reservation | None, error: BaseException) -> None:
@@ -163,7 +164,7 @@ class GuardInterceptor(Interceptor):
         try:
             await self._budgets.release(reservation)
         except ConnectorError:
-            _UNSETTLED.inc()
+            _UNSETTLED.inc(exemplar=exemplar())
             _LOG.exception("what a refused step had reserved is not given back")
 
     async def _reserve(self, execution: Execution, decision: Decision) -> tuple[Decision, Reservation | None]:
@@ -229,7 +230,7 @@ class GuardInterceptor(Interceptor):
             record = self._audit.append(event)
             written = "yes"
         finally:
-            _AUDIT_EVENTS.labels(event=event.event, written=written).inc()
+            _AUDIT_EVENTS.labels(event=event.event, written=written).inc(exemplar=exemplar())
         return record
 
     def show(self, execution: Execution, decision: Decision) -> None:
@@ -258,7 +259,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
         self._guard.show(execution, decision)
         cost = time.perf_counter() - began
         if (denial := decision.denial(execution, environment=self._guard.environment)) is not None:
-            _SECONDS.observe(cost)
+            _SECONDS.observe(cost, exemplar())
             if attempt is not None:
                 await attempt.settle()
             raise policy_denied(denial)
@@ -278,7 +279,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
         finally:
             ended = time.perf_counter()
             self._guard.after(execution, decision, outcome.outcome(), attempt)
-            _SECONDS.observe(cost + time.perf_counter() - ended)
+            _SECONDS.observe(cost + time.perf_counter() - ended, exemplar())
 
     async def _run(self, input: ExecuteActivityInput, attempt: CurrentAttempt | None) -> object:  # noqa: A002 - the SDK's
         try:
@@ -316,4 +317,6 @@ class _Running:
 
 def _count(execution: Execution, decision: str, reason: RefusalReason | None) -> None:
     effect = execution.effect or "undeclared"
-    _DECISIONS.labels(action=execution.action, effect=effect, decision=decision, reason=reason or "none").inc()
+    _DECISIONS.labels(action=execution.action, effect=effect, decision=decision, reason=reason or "none").inc(
+        exemplar=exemplar()
+    )

@@ -9,6 +9,7 @@ from activities.guard.error_types import ErrorType
 from activities.guard.rules import Execution
 from activities.step_end import ApprovedAnswer
 from observability import names
+from observability.exemplars import exemplar
 
 _OURS: Final = frozenset(ErrorType)
 _SECONDS: Final = Histogram(
@@ -30,13 +31,13 @@ _ENDS: Final = Counter(
 def count_attempt(execution: Execution, outcome: Outcome) -> None:
     """An attempt at an allowed step is over."""
     took = (outcome.duration_ms or 0.0) / 1000
-    _SECONDS.labels(effect=execution.effect or "undeclared", outcome=outcome.event).observe(took)
+    _SECONDS.labels(effect=execution.effect or "undeclared", outcome=outcome.event).observe(took, exemplar())
     if outcome.event == "failed":
         error = outcome.error if outcome.error in _OURS else None
-        _FAILURES.labels(action=execution.action, error=error or "other").inc()
+        _FAILURES.labels(action=execution.action, error=error or "other").inc(exemplar=exemplar())
 
 
 def count_answer(execution: Execution, answer: object) -> None:
     """A step answered: that it did what was approved, only its answer says."""
     if isinstance(answer, ApprovedAnswer):
-        _ENDS.labels(action=execution.action, end=answer.end().way).inc()
+        _ENDS.labels(action=execution.action, end=answer.end().way).inc(exemplar=exemplar())

@@ -28,6 +28,7 @@ from connectors.errors import ConnectorError, RateLimited, Unavailable
 from connectors.github.mapping import mapped
 from connectors.limits import Allowance
 from connectors.metrics import REQUESTS, SECONDS
+from observability.exemplars import exemplar
 
 API_VERSION: Final = "2022-11-28"
 JSON: Final = "application/vnd.github+json"
@@ -158,8 +159,8 @@ class Api:
             outcome = type(error).__name__
             raise
         finally:
-            REQUESTS.labels(provider="github", outcome=outcome).inc()
-            SECONDS.labels(provider="github").observe(time.monotonic() - start)
+            REQUESTS.labels(provider="github", outcome=outcome).inc(exemplar=exemplar())
+            SECONDS.labels(provider="github").observe(time.monotonic() - start, exemplar())
         return answer
 
     @property

@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from connectors.errors import ConnectorError
 from connectors.http.operation import Operation
 from connectors.metrics import REQUESTS, SECONDS
+from observability.exemplars import exemplar
 from observability.names import ATTR_HTTP_METHOD, ATTR_PROVIDER, ATTR_URL_TEMPLATE
 
 
@@ -42,5 +43,5 @@ def observed(provider: str, operation: Operation[Any]) -> Generator[Span]:
             span.set_status(StatusCode.ERROR, outcome)
             raise
         finally:
-            REQUESTS.labels(provider=provider, outcome=outcome).inc()
-            SECONDS.labels(provider=provider).observe(time.monotonic() - began)
+            REQUESTS.labels(provider=provider, outcome=outcome).inc(exemplar=exemplar())
+            SECONDS.labels(provider=provider).observe(time.monotonic() - began, exemplar())

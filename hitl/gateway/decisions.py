@@ -38,6 +38,7 @@ from hitl.policy.rules import Policy
 from hitl.policy.together import rule_for
 from hitl.protocol import Refusal
 from observability import names
+from observability.exemplars import exemplar
 from workflows.approval.contracts import DecisionReceipt
 
 _CLICKS: Final = Counter(names.METRIC_CLICKS, "What people clicked, and what became of it.", ("surface", "outcome"))
@@ -137,7 +138,7 @@ class DecisionService:
     async def decide(self, click: Click) -> Outcome:
         """Have a click counted, or say why not. Within three seconds, and never by an exception."""
         outcome = await self._outcome(click)
-        _CLICKS.labels(surface=click.surface.value, outcome=outcome.kind.value).inc()
+        _CLICKS.labels(surface=click.surface.value, outcome=outcome.kind.value).inc(exemplar=exemplar())
         # A refusal leaves nothing in the approval's history: who was refused what is told here alone.
         _log.info(
             "a person clicked",

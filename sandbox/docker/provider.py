@@ -5,11 +5,13 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from pydantic import SecretBytes, TypeAdapter
 
+from observability.exemplars import exemplar
+from sandbox import traced
 from sandbox.docker.collecting import Collector, how_it_ended, state_of
 from sandbox.docker.container import PREFIX, Container, Containers, SandboxOptions
 from sandbox.docker.engine import Engine
@@ -101,12 +103,26 @@ class DockerSandbox:
     ) -> RunResult:
         """One container of a run that has several, inside of the run's `slot`; otherwise like `run`."""
         called = time.monotonic() if called is None else called
-        secrets = _placeable(secrets or {})
+        with traced.traced(spec) as span:
+            result = await self._run_one(spec, part, _placeable(secrets or {}), on_output, called)
+            traced.show(span, result)
+            return _counted(result)
+
+    async def _run_one(
+        self,
+        spec: RunSpec,
+        part: Part,
+        secrets: Mapping[str, SecretBytes],
+        on_output: OnOutput | None,
+        called: float,
+    ) -> RunResult:
         await self.containers.room()
         await self._check_image(spec.image)
         inputs = await self._fetch(spec)
         async with self._network(spec) as lease:
-            order = order_of(spec, secrets, inputs, lease.around if lease else Surroundings())
+            around = lease.around if lease else Surroundings()
+            around = replace(around, environment={**traced.inside(), **around.environment})
+            order = order_of(spec, secrets, inputs, around)
             container, warm = await self._container(spec, part, lease)
             collector = Collector(spec, self._store, on_output)
             try:
@@ -129,7 +145,7 @@ class DockerSandbox:
         if lease is not None:
             seen = {"connections": lease.connections, "downloads": lease.downloads}
             result = result.model_copy(update=seen)
-        return _counted(result)
+        return result
 
     async def self_test(self, image: str) -> None:
         """See `sandbox.protocol.Sandbox.self_test`."""
@@ -238,8 +254,8 @@ def _lifetime(spec: RunSpec) -> float:
 
 
 def _counted(result: RunResult) -> RunResult:
-    RUNS.labels(ended=result.ended).inc()
-    START_SECONDS.labels(warm=str(result.usage.warm).lower()).observe(result.usage.start_seconds)
+    RUNS.labels(ended=result.ended).inc(exemplar=exemplar())
+    START_SECONDS.labels(warm=str(result.usage.warm).lower()).observe(result.usage.start_seconds, exemplar())
     return result
 
 

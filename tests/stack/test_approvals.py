@@ -1,5 +1,6 @@
 """Approvals on the running environment: people are asked on the page of Slack's twin, and what they say happens."""
 
+import base64
 import json
 import os
 import signal
@@ -80,6 +81,49 @@ def shown(alice: SeededPerson, approval: str) -> str:
     """All that the channel shows of an approval."""
     answer = httpx.get(f"{alice.slack}/_twin/messages", params={"channel": "C0DEPLOYS"}).json()
     return json.dumps([one for one in answer if approval in json.dumps(one.get("metadata", {}))])
+
+
+def spans(stack: Running, trace_id: str) -> list[dict[str, Any]]:
+    """Of one trace, as far as they have arrived."""
+    found = httpx.get(f"{stack.state['traces']['url']}/api/traces/{trace_id}")
+    batches = found.json()["batches"] if found.status_code == httpx.codes.OK else []
+    return [span for batch in batches for scoped in batch["scopeSpans"] for span in scoped["spans"]]
+
+
+def hexadecimal(encoded: str) -> str:
+    return base64.b64decode(encoded).hex()
+
+
+def test_the_wait_for_people_is_a_span_that_leads_to_the_click(
+    stack: Running, alice: SeededPerson, branch: str
+) -> None:
+    asked = json.dumps({"repository": "acme/shop", "branch": branch})
+    started = stack.banksman("run", "DeleteBranch", "--input", asked, "--id", branch, "--json")
+    trace_id = json.loads(started.stdout)["trace_id"]
+    alice.click(alice.wait_for(branch), "approve")
+    assert stack.result(branch)["outcome"] == "completed"
+
+    def named(name: str, within: str = trace_id) -> list[dict[str, Any]]:
+        return [span for span in spans(stack, within) if span["name"] == name]
+
+    eventually(lambda: named("wait for people"), what="the span")
+    [wait] = named("wait for people")
+    [asking] = named("StartChildWorkflow:Approval")
+    assert int(wait["endTimeUnixNano"]) > int(wait["startTimeUnixNano"]) >= int(asking["startTimeUnixNano"])
+    [link] = wait["links"]
+    click = hexadecimal(link["traceId"])
+    assert click != trace_id
+    eventually(lambda: named("HandleUpdate:decide", click), what="the click's own trace")
+    assert [hexadecimal(span["spanId"]) for span in named("HandleUpdate:decide", click)] == [
+        hexadecimal(link["spanId"])
+    ]
+    page = httpx.get(f"{stack.state['traces']['url']}/trace/{trace_id}").text
+    assert f'href="/trace/{click}"' in page
+
+    metrics = stack.state["workers"]["destructive"]["metrics"]
+    told = httpx.get(metrics, headers={"accept": "application/openmetrics-text; version=1.0.0"}).text
+    counted = [line for line in told.splitlines() if trace_id in line]
+    assert any(line.startswith("banksman_step_seconds_bucket") for line in counted), told
 
 
 def test_a_click_on_approve_deletes_the_branch(stack: Running, alice: SeededPerson, branch: str) -> None:

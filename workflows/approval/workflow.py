@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.approval.messages import in_words, post, tell, try_again_later, update
     from workflows.approval.rule_in_force import changed, why_another_rule
+    from workflows.approval.waiting_span import WaitingSpan
     from workflows.contracts import EFFECT_ATTRIBUTE, REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, State
     from workflows.one_input import OneInput
 
@@ -67,6 +68,7 @@ class ApprovalWorkflow(OneInput):
         self._digest = plan_digest(request.plan)
         self._goal = _goal_of()
         self._opened = workflow.info().workflow_start_time
+        self._waiting = WaitingSpan(self._opened)
         self._state: ApprovalState = State.WAITING
         self._approvals: list[SignedDecision] = []
         self._counted: list[CountedDecision] = []
@@ -99,11 +101,13 @@ class ApprovalWorkflow(OneInput):
             await self._wait()
         except asyncio.CancelledError:
             self._end(State.SUPERSEDED, _CANCELLED)
+            self._trace_wait()
             await self._say_how_it_ended(messages)
             raise
         finally:
             for watch in watches:
                 watch.cancel()
+        self._trace_wait()
         if self._state is State.APPROVED:
             self._show()  # the goal goes on at once, and tells it with how the step ends
             messages.cancel()
@@ -160,6 +164,7 @@ class ApprovalWorkflow(OneInput):
         if decision.verdict is Verdict.APPROVE and decision.rule_digest != self._request.rule.digest:
             return self._ask_again()
         self._requester = decision.requester
+        self._waiting.click()
         self._counted.append(
             CountedDecision(
                 person=decision.person,
@@ -366,6 +371,9 @@ class ApprovalWorkflow(OneInput):
         if self._state is State.WAITING:
             raise RuntimeError("the approval was to end, and waits still")
         return self._state
+
+    def _trace_wait(self) -> None:
+        self._waiting.end(action=self._plan.action, risk=self._plan.risk.value, outcome=self._state.value)
 
     def _show(self) -> None:
         """What the Temporal UI tells."""

@@ -55,6 +55,8 @@ class Row:
     attributes: list[tuple[str, str]]
     process: list[tuple[str, str]]
     events: list[EventView]
+    links: list[str]
+    """Traces that it leads to, such as that of a click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ def _row(node: _Node, depth: int, *, start: int, total: int, colour: int) -> Row
         attributes=_pairs(span.attributes),
         process=node.process,
         events=[_event(event, start) for event in span.events],
+        links=list(dict.fromkeys(link.trace_id.hex() for link in span.links)),
     )
 
 
