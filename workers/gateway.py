@@ -79,7 +79,10 @@ class Gateway:
         self.rule_changes = RuleChanges(server, self._policy)
         self.starts = starts = GoalStarter(server, sign, keys.current)
         links = Links(
-            temporal=settings.temporal_ui, namespace=settings.temporal_namespace, console=settings.console_url
+            temporal=settings.temporal_ui,
+            namespace=settings.temporal_namespace,
+            console=settings.console_url,
+            traces=settings.console_traces,
         )
         self.clicks = DecisionService(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
         self._commands = Commands(client, starts, self._policy, links=links)

@@ -104,16 +104,24 @@ class Links:
     Attributes:
         temporal: The Temporal UI.
         console: The web console, where there is one.
+        traces: Page of a goal's traces, where there is one; `{workflow_id}` stands for its id.
     """
 
     temporal: str
     namespace: str
     console: str | None = None
+    traces: str | None = None
 
     def workflow(self, workflow_id: str, run_id: str) -> str:
         """A workflow in the Temporal UI."""
         base = f"{self.temporal.rstrip('/')}/namespaces/{quote(self.namespace, safe='')}"
         return f"{base}/workflows/{quote(workflow_id, safe='')}/{quote(run_id, safe='')}/history"
+
+    def of_traces(self, workflow_id: str) -> list[str]:
+        """A link to the traces of a goal; nothing where they have no page."""
+        if self.traces is None:
+            return []
+        return [link(self.traces.replace("{workflow_id}", quote(workflow_id, safe="")), "Its traces")]
 
     def goal(self, goal_id: str, run_id: str) -> str | None:
         """A goal's page in the console; None without a console."""
@@ -272,7 +280,7 @@ def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
 def _context(found: FoundApproval, digest: str, links: Links) -> Block:
     plan = link(links.approval(found.id, found.run_id), "The whole plan")
     goal = link(links.workflow(found.goal, found.goal_run_id), "The goal in Temporal")
-    return context([f"`{digest}`", plan, goal])
+    return context([f"`{digest}`", plan, goal, *links.of_traces(found.goal)])
 
 
 def _buttons(found: FoundApproval, digest: str) -> Block:

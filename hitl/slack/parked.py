@@ -85,4 +85,4 @@ def _links(found: ParkedGoal, links: Links) -> Block:
     page = links.goal(found.goal.id, found.goal.run_id)
     temporal = link(links.workflow(found.goal.id, found.goal.run_id), "The goal in Temporal")
     run = f"Run {named(found.goal.run_id)}"  # where an id is so long that no link with it fits
-    return context([*([link(page, "The goal's page")] if page else []), temporal, run])
+    return context([*([link(page, "The goal's page")] if page else []), temporal, *links.of_traces(found.goal.id), run])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -101,6 +102,7 @@ def test_the_wait_for_people_is_a_span_that_leads_to_the_click(
     started = stack.banksman("run", "DeleteBranch", "--input", asked, "--id", branch, "--json")
     trace_id = json.loads(started.stdout)["trace_id"]
     alice.click(alice.wait_for(branch), "approve")
+    assert f"?workflow_id={quote(branch, safe='')}|Its traces>" in told(stack, "U0ALICE")
     assert stack.result(branch)["outcome"] == "completed"
 
     def named(name: str, within: str = trace_id) -> list[dict[str, Any]]:
@@ -121,9 +123,9 @@ def test_the_wait_for_people_is_a_span_that_leads_to_the_click(
     assert f'href="/trace/{click}"' in page
 
     metrics = stack.state["workers"]["destructive"]["metrics"]
-    told = httpx.get(metrics, headers={"accept": "application/openmetrics-text; version=1.0.0"}).text
-    counted = [line for line in told.splitlines() if trace_id in line]
-    assert any(line.startswith("banksman_step_seconds_bucket") for line in counted), told
+    page_of_metrics = httpx.get(metrics, headers={"accept": "application/openmetrics-text; version=1.0.0"}).text
+    counted = [line for line in page_of_metrics.splitlines() if trace_id in line]
+    assert any(line.startswith("banksman_step_seconds_bucket") for line in counted), page_of_metrics
 
 
 def test_a_click_on_approve_deletes_the_branch(stack: Running, alice: SeededPerson, branch: str) -> None:

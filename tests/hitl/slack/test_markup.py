@@ -30,8 +30,15 @@ def test_a_label_cannot_become_the_address() -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "a b", "a|b>", "é?x=1&y#z", "../up"])
 def test_names_in_addresses_are_quoted(name: str) -> None:
-    links = Links(temporal="http://temporal.example/", namespace=name, console="https://console.example/")
-    for address in (links.workflow(name, name), links.approval(name, name)):
+    links = Links(
+        temporal="http://temporal.example/",
+        namespace=name,
+        console="https://console.example/",
+        traces="https://traces.example/?of={workflow_id}",
+    )
+    [traces] = links.of_traces(name)
+    assert traces.endswith("|Its traces>")
+    for address in (links.workflow(name, name), links.approval(name, name), traces[1:].partition("|")[0]):
         assert not set(address.partition("://")[2]) & set(" |<>é#")
     assert links.workflow(name, "r").count("/") == "http://t/namespaces/n/workflows/w/r/history".count("/")
     assert links.approval(name, "r").startswith("https://console.example/approval?id=")
@@ -40,3 +47,4 @@ def test_names_in_addresses_are_quoted(name: str) -> None:
 def test_without_a_console_the_whole_plan_is_in_temporal() -> None:
     links = Links(temporal="http://temporal.example", namespace="default")
     assert links.approval("approval/1", "r") == links.workflow("approval/1", "r")
+    assert links.of_traces("goal/1") == []
