@@ -87,7 +87,7 @@ def shown(alice: SeededPerson, approval: str) -> str:
 def spans(stack: Running, trace_id: str) -> list[dict[str, Any]]:
     """Of one trace, as far as they have arrived."""
     found = httpx.get(f"{stack.state['traces']['url']}/api/traces/{trace_id}")
-    batches = found.json()["batches"] if found.status_code == httpx.codes.OK else []
+    batches = found.json()["batches"] if found.is_success else []
     return [span for batch in batches for scoped in batch["scopeSpans"] for span in scoped["spans"]]
 
 
