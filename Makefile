@@ -78,13 +78,17 @@ test-fast: install  ## Run the tests of two minutes: those without a server, a c
 	@$(BIN)/python -m tests.suite.report $(FAST_GROUPS:test-%=%)
 
 .PHONY: test-browser test-alone $(TEST_GROUPS) $(FAST_GROUPS)
-$(FAST_GROUPS): MARKED := not alone
+$(FAST_GROUPS): MARKED := not alone and not acceptance
 $(FAST_GROUPS): FAST := --fast
 test-alone: MARKED := alone
-test-browser $(TEST_GROUPS): MARKED := not alone
+test-browser $(TEST_GROUPS): MARKED := not alone and not acceptance
 test-browser test-alone $(TEST_GROUPS) $(FAST_GROUPS): test-%:
 	@$(BIN)/python -m tests.suite.group $* -m "$(MARKED)" $(FAST) $(TESTS_$*); ended=$$?; \
 	  echo; echo "» $*"; cat $(RESULTS)/$*.log; exit $$ended
+
+.PHONY: test-observability
+test-observability: prepare  ## Run every goal beside a real collector, Prometheus and log store, and ask each dashboard's questions (minutes)
+	@$(BIN)/python -m pytest tests/observability/acceptance
 
 .PHONY: passed
 passed: install  ## Tell whether HEAD has passed .ci/run on this machine

@@ -86,6 +86,7 @@ _PLACES: Final = {
     "twins": _Place("twin:twins_on_demand"),
     "container-engine": _Place("container_engine:container_engine"),
     "trace-store": _Place("trace_store:trace_store"),
+    "log-shipper": _Place("log_shipper:log_shipper"),
 }
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.local.telemetry.servers import Programs
+
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
@@ -18,6 +20,7 @@ class Wanted:
         encrypt: Encrypt payloads, as outside development, and run the codec server.
         traces: Keep traces; off shows what telemetry costs.
         sandbox: Run the sandbox worker, with a container engine found or started.
+        servers: Programs that keep metrics and logs; None leaves them out.
     """
 
     repositories: Mapping[str, Path]
@@ -25,6 +28,7 @@ class Wanted:
     encrypt: bool
     traces: bool
     sandbox: bool
+    servers: Programs | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,6 +139,8 @@ class Stack:
             },
             traces=Url(url=ports.url(ports.traces)),
             codec=Url(url=ports.url(ports.codec)) if self.options.encrypt else None,
+            prometheus=Url(url=ports.url(ports.telemetry.prometheus)) if self.options.servers else None,
+            log_store=Url(url=ports.url(ports.telemetry.log_store)) if self.options.servers else None,
             state_database=self._state_at,
             logs=str(self.folder.logs),
             repositories={name: str(path) for name, path in self._repositories.items()},
@@ -165,7 +167,8 @@ class Stack:
         always = [name for name, one in declared_twins().items() if one.always]
         served = [self._children.twin(name, twins[name].configuration) for name in always]
         asked = [one.configuration for name, one in twins.items() if name not in always]
-        await self._launch(*served, self._children.twins_on_demand(asked), self._children.trace_store())
+        telemetry = self._children.telemetry(self.options.servers) if self.options.servers else []
+        await self._launch(*served, self._children.twins_on_demand(asked), self._children.trace_store(), *telemetry)
         workers = [self._children.worker(role, self._login(role)) for role in ("goals", "connectors")]
         workers.append(self._children.destructive_worker(self._login("destructive")))
         workers.append(self._children.gateway(self._login("gateway")))

@@ -91,6 +91,8 @@ class StackState(BaseModel):
     traces: Url
     codec: Url | None = None
     console: Url | None = Field(default=None, description="The web page on which approvals wait.")
+    prometheus: Url | None = Field(default=None, description="Metrics, rules and exemplars, where they were asked for.")
+    log_store: Url | None = Field(default=None, description="Log lines of every process, where they were asked for.")
     state_database: StateDatabaseAddress | None = Field(default=None, description="Where Pulumi keeps its state.")
     logs: str
     repositories: dict[str, str] = Field(default_factory=dict, description="What stands behind the GitHub twin.")
@@ -144,6 +146,7 @@ class StackFolder:
         self.stacks = root / "stacks.yaml"
         self.database = root / "db"
         self.examples = root / "examples"
+        self.telemetry = root / "telemetry"
 
     @property
     def deployment(self) -> str:

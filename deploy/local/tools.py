@@ -58,6 +58,9 @@ class Tool(StrEnum):
     PROMTOOL = "promtool"
     CHROMIUM = "chromium"
     GO = "go"
+    PROMETHEUS = "prometheus"
+    COLLECTOR = "otelcol-contrib"
+    LOG_STORE = "victoria-logs"
 
 
 class ToolReport(BaseModel):
@@ -112,6 +115,9 @@ class _Facts:
 
 _OWN_ENGINE: Final = f"unix://{CACHE}/docker/docker.sock"
 """Where the embedded environment's own container engine listens while one runs."""
+
+_OBSERVABILITY: Final = "`banksman up --observability`"
+_BUILT: Final = "`banksman up --observability` builds it; that needs Go: https://go.dev/dl/"
 
 _FACTS: Final[dict[Tool, _Facts]] = {
     Tool.PYTHON: _Facts(
@@ -173,6 +179,9 @@ _FACTS: Final[dict[Tool, _Facts]] = {
     Tool.GO: _Facts(
         (("go", "version"),), "building tools that cannot be downloaded", "https://go.dev/dl/", pattern=r"go(\d+\.\S+)"
     ),
+    Tool.PROMETHEUS: _Facts((("prometheus", "--version"),), _OBSERVABILITY, _BUILT, least=(3, 0)),
+    Tool.COLLECTOR: _Facts((("otelcol-contrib", "--version"),), _OBSERVABILITY, _BUILT),
+    Tool.LOG_STORE: _Facts((("victoria-logs", "-version"),), _OBSERVABILITY, _BUILT, pattern=r"v(\d+\.\d+\.\d+)"),
 }
 
 _COMPOSE_VERSION: Final = "v2.40.3"
@@ -291,7 +300,12 @@ async def run_program(
     return process.returncode or 0, output.decode("utf-8", "replace")
 
 
-async def _must(words: Sequence[str], *, cwd: Path) -> None:
+async def require_success(words: Sequence[str], *, cwd: Path) -> None:
+    """Run a program that may take minutes.
+
+    Raises:
+        ToolUnavailableError: It failed, or took too long; the message has its last lines.
+    """
     try:
         code, text = await run_program(words, seconds=_BUILD_SECONDS, cwd=cwd)
     except TimeoutError as error:
@@ -339,7 +353,7 @@ async def _build_compose(program: Path) -> None:
 
 
 async def build_go(  # noqa: PLR0913 - each is a fact of one build
-    go: Resolved, package: str, *, version: str, flags: str, into: Path, module: str | None = None
+    go: Resolved, package: str, *, version: str, flags: str, into: Path, module: str | None = None, tags: str = ""
 ) -> Path:
     """Build one program from a pinned module, which Go checks against its checksum database.
 
@@ -350,6 +364,7 @@ async def build_go(  # noqa: PLR0913 - each is a fact of one build
         flags: For the linker.
         into: The program; it appears when it is whole.
         module: A module whose source is asked for.
+        tags: For the compiler.
 
     Returns:
         Where the module's source lies, or the folder of the program.
@@ -360,10 +375,10 @@ async def build_go(  # noqa: PLR0913 - each is a fact of one build
     with tempfile.TemporaryDirectory(prefix="build-", dir=into.parent) as name:
         folder = Path(name)
         folder.joinpath("go.mod").write_text("module banksman.local/tool\n\ngo 1.24\n", encoding="utf-8")
-        await _must([*go.command, "get", f"{package}@{version}"], cwd=folder)
+        await require_success([*go.command, "get", f"{package}@{version}"], cwd=folder)
         # Static: it may run in a container with another C library.
-        build = ["env", "CGO_ENABLED=0", *go.command, "build", "-mod=mod", "-trimpath"]
-        await _must([*build, "-ldflags", flags, "-o", "program", package], cwd=folder)
+        build = ["env", "CGO_ENABLED=0", *go.command, "build", "-mod=mod", "-trimpath", "-tags", tags]
+        await require_success([*build, "-ldflags", flags, "-o", "program", package], cwd=folder)
         folder.joinpath("program").replace(into)
         if module is None:
             return into.parent
@@ -381,11 +396,13 @@ async def _fetch_promtool(folder: Path, progress: Progress) -> Resolved:
         folder.mkdir(parents=True, exist_ok=True)
         progress("fetching promtool from Debian's package prometheus")
         if os.geteuid() == 0:  # a new machine may have no list of packages yet
-            await _must([*APT_GET, "update"], cwd=folder)
+            await require_success([*APT_GET, "update"], cwd=folder)
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as name:
-            await _must(["apt-get", "download", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=Path(name))
+            await require_success(
+                ["apt-get", "download", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=Path(name)
+            )
             package = next(Path(name).glob("*.deb"))
-            await _must(["dpkg-deb", "--extract", str(package), str(folder)], cwd=Path(name))
+            await require_success(["dpkg-deb", "--extract", str(package), str(folder)], cwd=Path(name))
     version = await _version((str(program), "--version"), _FACTS[Tool.PROMTOOL])
     if version is None:
         raise ToolUnavailableError(f"{program} does not run; remove its folder and install prometheus")
@@ -397,8 +414,8 @@ async def _install_chromium(progress: Progress) -> Resolved:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ToolUnavailableError(f"chromium is not here: {_FACTS[Tool.CHROMIUM].how_to_get}")
     progress("installing Debian's package chromium")
-    await _must([*APT_GET, "update"], cwd=Path("/"))
-    await _must([*APT_GET, "install", "-y", "--no-install-recommends", "chromium"], cwd=Path("/"))
+    await require_success([*APT_GET, "update"], cwd=Path("/"))
+    await require_success([*APT_GET, "install", "-y", "--no-install-recommends", "chromium"], cwd=Path("/"))
     if (found := await _on_path(Tool.CHROMIUM)) is None:
         raise ToolUnavailableError("Debian's package chromium was installed and does not run: try `chromium --version`")
     return found

@@ -26,6 +26,7 @@ NOT_HERE: Final = {
     r"make (demo|down)": "tests/stack/test_demo.py",
     r"make (docs|record-histories)": "what they write is held equal: tests/docs/test_reference.py",
     r"banksman (goals|run) CountLines": "the goal that a page adds: tests/docs/test_how_to_add.py",
+    r"banksman up --detach --observability": "it may have to build three servers: make test-observability",
     r"make (test|check|install)": "they are what runs this test, and made the environment that it runs in",
     r"temporal workflow execute --type (?!ReadFile|OpenPullRequest)": "tests/stack/test_goals.py runs every example",
     r"banksman run (DeleteBranch|DeleteNeonBranch|RemoveRedis) .*--wait": (

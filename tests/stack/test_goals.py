@@ -2,13 +2,11 @@
 
 import json
 import re
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from deploy.local.seeded_person import SeededPerson
+from tests.stack.approving import run_approved
 from tests.stack.running import OF_LEASES, OF_STACKS, README, ROOT, Running, eventually
 from workers.commands.exits import Exit
 
@@ -27,19 +25,11 @@ def test_the_temporal_cli_line_of_the_readme_prints_the_content(stack: Running, 
 def test_every_example_runs_as_it_is_told(stack: Running, goal_id: str) -> None:
     """What people are asked about waits until a person of Slack's twin says yes. Those of stacks:
     `test_stacks.py`; and what is held for hours: `test_gpu.py`."""
-    alice = SeededPerson(stack.state["twins"]["slack"]["url"])
     for goal in json.loads(stack.banksman("goals", "--json").stdout):
         if goal["name"] in (*OF_STACKS, *OF_LEASES):
             continue
         one = f"{goal_id}/{goal['name']}"
-        words = ("run", goal["name"], "--input", json.dumps(goal["example"]), "--id", one, "--wait", "--json")
-        with ThreadPoolExecutor() as beside:
-            running = beside.submit(stack.banksman, *words)
-            while not running.done():
-                for message in alice.offered(one, "approve"):
-                    alice.click(message, "approve")
-                time.sleep(0.2)
-            done = running.result()
+        done = run_approved(stack, goal["name"], json.dumps(goal["example"]), goal_id=one)
         ended = json.loads(done.stdout)
         assert (done.returncode, ended["outcome"]) == (Exit.COMPLETED, "completed"), ended
 

@@ -99,6 +99,10 @@ def _print_addresses(state: StackState) -> None:
     """A label and a text per line; never wrapped, so that an address can be clicked and a path copied."""
     _line("Temporal UI", f"{state.temporal.ui}/namespaces/{state.temporal.namespace}/workflows")
     _line("Traces", state.traces.url)
+    if state.prometheus is not None:
+        _line("Metrics", f"{state.prometheus.url} (Prometheus; `/api/v1/query?query=…` asks it)")
+    if state.log_store is not None:
+        _line("Log lines", f"{state.log_store.url}/select/vmui")
     if state.console is not None:
         _line("Approvals", state.console.url)
         _line("", f"{state.twins['slack'].url} (Slack's twin)")

@@ -16,6 +16,7 @@ from deploy.local.defaults import DEFAULT_POLICY
 from deploy.local.options import Wanted
 from deploy.local.processes.control import Ask, Reply, ask
 from deploy.local.state import StackFolder
+from deploy.local.telemetry.servers import Programs
 from workers.commands.board import Board
 from workers.commands.exits import Exit, err, fail, out
 from workers.commands.folder import stack_folder
@@ -50,6 +51,14 @@ def up(  # noqa: PLR0913 - each is an option of the command
         bool, typer.Option("--encrypt", help="Encrypt payloads, as outside development, and start the codec server.")
     ] = False,
     traces: Annotated[bool, typer.Option(help="Send traces to the environment's trace store.")] = True,
+    observability: Annotated[
+        bool,
+        typer.Option(
+            "--observability",
+            help="Start a collector, Prometheus and a log store, too: from PATH, else built with Go, which takes "
+            "minutes the first time.",
+        ),
+    ] = False,
     sandbox: Annotated[
         bool,
         typer.Option(
@@ -66,6 +75,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
         encrypt=encrypt,
         traces=traces,
         sandbox=sandbox,
+        servers=_servers() if observability else None,
     )
     running = asyncio.run(ask(folder.socket, Ask(op="status")))
     if running is not None:
@@ -77,6 +87,11 @@ def up(  # noqa: PLR0913 - each is an option of the command
     else:
         run_here: Callable[[StackFolder, Wanted], None] = resolve_name("workers.commands.supervise:run_here")
         run_here(folder, wanted)
+
+
+def _servers() -> Programs:
+    find: Callable[[], Programs] = resolve_name("workers.commands.servers:find_servers")
+    return find()
 
 
 def parse_repositories(given: list[str]) -> dict[str, Path]:

@@ -21,6 +21,8 @@ from deploy.local.options import StackOptions
 from deploy.local.processes.child import ChildSpec, Probe
 from deploy.local.processes.ports import HOST, Ports
 from deploy.local.state import StackFolder
+from deploy.local.telemetry.configured import SHIPPED, Places, collector_override, prometheus_configuration
+from deploy.local.telemetry.servers import Programs
 from sandbox.provisioning import EngineFound
 
 WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway")
@@ -45,6 +47,7 @@ class Addresses:
     traces: int
     codec: int
     metrics: Mapping[str, int]
+    telemetry: Places
 
     @classmethod
     def choose(cls) -> "Addresses":
@@ -61,6 +64,7 @@ class Addresses:
             traces=ports.take(8318),
             codec=ports.take(8234),
             metrics={name: ports.take(9400 + index) for index, name in enumerate((*WORKER_ROLES, TWINS))},
+            telemetry=Places.choose(ports),
         )
 
     @staticmethod
@@ -107,6 +111,8 @@ class Children:
         argv += ["--log-format", "json", "--log-level", "warn"]
         if self.options.encrypt:
             argv += ["--ui-codec-endpoint", ports.url(ports.codec)]
+        if self.options.servers is not None:
+            argv += ["--metrics-port", str(ports.telemetry.temporal)]
         address = f"{HOST}:{ports.temporal}"
 
         async def serving() -> bool:
@@ -149,6 +155,50 @@ class Children:
         address = Addresses.url(self.ports.traces)
         argv = ["trace-store", str(self.folder.traces), "--listen", f"{HOST}:{self.ports.traces}"]
         return self._ours("traces", argv, probe=f"{address}/healthz")
+
+    def telemetry(self, servers: Programs) -> list[ChildSpec]:
+        """What keeps metrics and logs, and what hands spans and lines on, configured as Compose has them."""
+        places, folder = self.ports.telemetry, self.folder.telemetry
+        folder.mkdir(mode=0o700, exist_ok=True)
+        override, scraping = folder / "collector.json", folder / "prometheus.json"
+        override.write_text(collector_override(places, traces=self.ports.traces))
+        workers = {role: self.ports.metrics[role] for role in WORKER_ROLES}
+        scraping.write_text(prometheus_configuration(places, workers))
+        shipped = SHIPPED / "collector/collector.yml"
+        kept = ["-storageDataPath", str(folder / "logs"), "-retentionPeriod", "7d"]
+        return [
+            self._server(
+                "collector",
+                [str(servers.collector), "--config", str(shipped), "--config", str(override)],
+                port=places.otlp,
+                probe=f"{Addresses.url(places.health)}/",
+            ),
+            self._server(
+                "prometheus",
+                [
+                    *(str(servers.prometheus), "--config.file", str(scraping)),
+                    *("--storage.tsdb.path", str(folder / "metrics"), "--storage.tsdb.retention.time", "7d"),
+                    *("--web.listen-address", f"{HOST}:{places.prometheus}", "--enable-feature=exemplar-storage"),
+                ],
+                port=places.prometheus,
+                probe=f"{Addresses.url(places.prometheus)}/-/healthy",
+            ),
+            self._server(
+                "log-store",
+                [str(servers.log_store), "-httpListenAddr", f"{HOST}:{places.log_store}", *kept],
+                port=places.log_store,
+                probe=f"{Addresses.url(places.log_store)}/health",
+            ),
+            self._log_shipper(places),
+        ]
+
+    def _log_shipper(self, places: Places) -> ChildSpec:
+        argv = ["log-shipper", str(self.folder.logs), "--to", Addresses.url(places.otlp)]
+        argv += ["--metrics", f"{HOST}:{places.lines}"]
+        return self._ours("log-shipper", argv, probe=f"{Addresses.url(places.lines)}/metrics")
+
+    def _server(self, name: str, argv: list[str], *, port: int, probe: str) -> ChildSpec:
+        return self._spec(name, argv, healthy=_answers(probe, {200}), address=Addresses.url(port))
 
     def codec_server(self, login: Login, *, token: Path) -> ChildSpec:
         """Decrypts for the UI and the CLI; runs only where payloads are encrypted."""
@@ -231,7 +281,8 @@ class Children:
             "ENCRYPT_PAYLOADS": str(self.options.encrypt).lower(),
         }
         if self.options.traces:
-            settings["OTLP_ENDPOINT"] = ports.url(ports.traces)
+            receiver = ports.traces if self.options.servers is None else ports.telemetry.otlp
+            settings["OTLP_ENDPOINT"] = ports.url(receiver)
         return settings
 
     def _ours(
