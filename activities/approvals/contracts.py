@@ -43,6 +43,7 @@ class RuleOfStep(BaseModel):
     later: tuple[str, ...] = Field(default=(), description="Who is asked as well, once nobody has answered.")
     quorum: int
     one_more_for_strangers: bool
+    also: tuple[str, ...] = Field(default=(), description="Somebody of each must be among those who approve it.")
 
     def needs(self, *, stranger: bool) -> int:
         """How many people must approve.
@@ -70,6 +71,7 @@ class ResolvedRule(BaseModel):
     remind_after: Wait | None = None
     escalation_group: str | None = None
     escalation_after: Wait | None = None
+    also: tuple[str, ...] = Field(default=(), description="Somebody of each must be among those who approve.")
     steps: tuple[RuleOfStep, ...] = Field(default=(), description="Of a plan of many steps, by their order.")
     drawn: str = Field(default="", description="By chance, for the approval's id: a workflow's own chance is foreseen.")
 
@@ -90,6 +92,7 @@ class ResolvedRule(BaseModel):
             remind_after=rule.remind_after,
             escalation_group=rule.escalation.group if rule.escalation else None,
             escalation_after=rule.escalation.after if rule.escalation else None,
+            also=rule.also,
             steps=tuple(map(_of_step, together.rules, together.actions)) if together else (),
         )
 
@@ -108,6 +111,7 @@ def _of_step(rule: ApprovalRule, action: str) -> RuleOfStep:
         later=(rule.escalation.group,) if rule.escalation else (),
         quorum=rule.quorum,
         one_more_for_strangers=rule.unverified_requester is Requesters.ONE_MORE,
+        also=rule.also,
     )
 
 

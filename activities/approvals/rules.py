@@ -9,7 +9,7 @@ from activities.step import implements
 from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan, steps_of
 from hitl.approval.together import of_step, refuse_costs
 from hitl.policy.rules import Deny, Policy, evaluate
-from hitl.policy.together import rule_for
+from hitl.policy.together import policy_for, rule_for
 from hitl.protocol import Denial, Effect, Phase, Refusal, RefusalReason
 
 
@@ -33,6 +33,8 @@ class ApprovalRuleActivities:
         phase = policy.environments[environment].phase
         try:
             plan = read_any_plan(request.plan)
+            policy = policy_for(policy, plan.tightening)
+            phase = policy.environments[environment].phase
             refusal = _refuse_step(plan, policy, environment)
         except ValueError as error:
             raise policy_denied(_denial("?", RefusalReason.MALFORMED_PLAN, f"{error}.", environment, phase)) from None

@@ -118,7 +118,10 @@ class Budgets:
         asked = f"{execution.action!r} may cost {_dollars(cents)}"
         mine = await self._pages.apply(goal, lambda page: _reserve(page, key, cents, day=today, cap=budget.goal))
         if isinstance(mine, _Full):
-            return _refusal(f"{asked}, and its goal has {_dollars(mine.used)} of {_dollars(mine.cap)} in use", "goal")
+            return _refusal(
+                f"{asked}, and its goal has {_dollars(mine.used)} of {_dollars(mine.cap)} in use",
+                budget.way_out("goal"),
+            )
         day = await self._day_of(goal, key, mine)
         there = await self._pages.apply(
             self._page_of(day), lambda page: _reserve(page, key, mine.entry.cents, day="", cap=budget.day)
@@ -127,7 +130,7 @@ class Budgets:
         if isinstance(there, _Full):
             await self._pages.apply(goal, lambda page: (page.without(key), None))
             used = f"{self._environment!r} has {_dollars(there.used)} of {_dollars(there.cap)} in use on {day} (UTC)"
-            return _refusal(f"{asked}, and {used}", "day")
+            return _refusal(f"{asked}, and {used}", budget.way_out("day"))
         fresh = mine.fresh and there.fresh
         return Reservation(key=key, goal=goal, day=self._page_of(day), cents=mine.entry.cents, fresh=fresh)
 
@@ -302,8 +305,8 @@ def _dollars(cents: int) -> str:
     return f"${cents / _CENTS:,.2f}"
 
 
-def _refusal(why: str, cap: str) -> Refusal:
+def _refusal(why: str, way_out: str) -> Refusal:
     return Refusal(
         reason=RefusalReason.BUDGET,
-        explanation=f"{why}; ask for something cheaper, or have an operator raise `budget.{cap}` in the policy file.",
+        explanation=f"{why}; ask for something cheaper, or {way_out}.",
     )

@@ -6,6 +6,7 @@ from activities.guard.approval_facts import ApprovalFacts, DecidedBy
 from hitl.approval.decision import MAX_DECISIONS, SignedDecision, read_decision
 from hitl.approval.plan import MAX_PLAN_BYTES, Plan, PlanError, plan_digest
 from hitl.approval.sequence import MAX_STEPS, SequencePlan, read_any_plan
+from hitl.approval.stricter import Stricter
 from hitl.protocol import PolicyContext
 
 
@@ -50,6 +51,14 @@ class GrantedRequest(BaseModel):
             ValueError: The plan is not one of this release.
         """
         return self.approved().policy_context()
+
+    def policy_tightening(self) -> Stricter | None:
+        """How the service's own file tightens the policy, as people were shown it.
+
+        Raises:
+            ValueError: The plan is not one of this release.
+        """
+        return read_any_plan(self.plan).tightening
 
     def spend(self) -> int | None:
         """What the plan may cost at most: what goes on costing, for its first month.

@@ -169,8 +169,8 @@ class GuardInterceptor(Interceptor):
 
     async def _reserve(self, execution: Execution, decision: Decision) -> tuple[Decision, Reservation | None]:
         """Before a grant is used up: what has no room is not to cost an approval."""
-        budget = self._policy.settings().budget if decision.reason is None else None
         try:
+            budget = self._budget(execution) if decision.reason is None else None
             cents = spend_of(execution) if budget is not None else 0
         except ValueError as error:
             text = f"{execution.action!r} does not say clearly what it costs: {error}."
@@ -179,6 +179,10 @@ class GuardInterceptor(Interceptor):
             return decision, None
         found = await self._room(execution, cents, budget)
         return (decision.refused(found), None) if isinstance(found, Refusal) else (decision, found)
+
+    def _budget(self, execution: Execution) -> Budget | None:
+        """The one in force for this execution, with what its plan tightens of it."""
+        return execution.policy(self._policy.current()).environments[self.environment].budget
 
     async def _room(self, execution: Execution, cents: int, budget: Budget) -> Reservation | Refusal:
         if self._budgets is None:

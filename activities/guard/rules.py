@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from temporalio import activity
 
 from activities.guard.approval_facts import ApprovalFacts, HasApprovalFacts
 from activities.step import Step, step_of
+from hitl.approval.stricter import Stricter
 from hitl.policy.rules import Deny, Policy, evaluate
+from hitl.policy.together import policy_for
 from hitl.protocol import Denial, Effect, HasPolicyContext, Phase, PolicyContext, Refusal, RefusalReason
 
 
@@ -20,6 +22,19 @@ class GrantVerifier(Protocol):
 
         Raises:
             connectors.errors.Unavailable: When that cannot be told now.
+        """
+        ...
+
+
+@runtime_checkable
+class HasTightening(Protocol):
+    """A request whose service tightens the deployment's policy."""
+
+    def policy_tightening(self) -> Stricter | None:
+        """How; None where it does not.
+
+        Raises:
+            ValueError: It cannot be read.
         """
         ...
 
@@ -55,6 +70,16 @@ class Execution:
     def context(self) -> PolicyContext:
         """What the request says it touches; nothing where it says nothing."""
         return self.request.policy_context() if isinstance(self.request, HasPolicyContext) else PolicyContext()
+
+    def policy(self, policy: Policy) -> Policy:
+        """The deployment's policy, with what the request's plan tightens of it.
+
+        Raises:
+            ValueError: That cannot be read.
+        """
+        if isinstance(self.request, HasTightening):
+            return policy_for(policy, self.request.policy_tightening())
+        return policy
 
     def approval(self) -> ApprovalFacts | None:
         """The approval that the request is about; nothing where it is about none, or cannot say."""
@@ -129,7 +154,7 @@ class Authorizer:
         if refused := self._refuse_form(execution, effect, phase):
             return refused
         try:
-            context = execution.context()
+            context, tightened = execution.context(), execution.policy(policy)
         except ValueError as error:
             return _refuse(
                 execution, phase, RefusalReason.MALFORMED_REQUEST, f"was asked for something unclear: {error}"
@@ -138,7 +163,8 @@ class Authorizer:
             refusal = self._check_grant(execution, policy)
             reason, explanation = (refusal.reason, refusal.explanation) if refusal else (None, "")
             return Decision(reason=reason, explanation=explanation, phase=phase, context=context)
-        verdict = evaluate(policy, self._environment, action=execution.action, effect=effect, context=context)
+        phase = tightened.environments[self._environment].phase
+        verdict = evaluate(tightened, self._environment, action=execution.action, effect=effect, context=context)
         reason = verdict.reason if isinstance(verdict, Deny) else None
         explanation, rule = verdict.explanation, verdict.rule
         if reason is None and effect is Effect.DESTRUCTIVE and (refusal := self._check_grant(execution, policy)):

@@ -105,6 +105,8 @@ class ApprovalRule:
         step_up: What approving takes besides a click; None for nothing.
         also: Of each of these groups somebody must be among those who approve. They decide as members of `groups`:
             nobody may decide by this. Only what a repository asks for says it (`hitl.policy.tighten`).
+        tightened_by: The file that tightened it and its lines, for people; empty for a rule as the deployment has it.
+        loosest: The deployment's own rule that it was tightened from. What that one limits it limits still.
     """
 
     name: str
@@ -122,10 +124,12 @@ class ApprovalRule:
     mention: Mentions = Mentions.ALL
     step_up: StepUps | None = None
     also: tuple[str, ...] = ()
+    tightened_by: str = ""
+    loosest: "ApprovalRule | None" = None
 
     def __str__(self) -> str:
         """How messages name it."""
-        return f"{self.name} (line {self.line})"
+        return f"{self.name} (line {self.line})" + (f", tightened by {self.tightened_by}" if self.tightened_by else "")
 
     @property
     def all_groups(self) -> tuple[str, ...]:
@@ -174,8 +178,13 @@ class ApprovalRule:
         return Refusal(
             reason=RefusalReason.COST_LIMIT,
             explanation=f"The plan costs {asked}, and {self} allows ${limit} {_PER[cost.per]}; "
-            "plan something smaller, or ask an operator to raise the limit in the policy file.",
+            f"plan something smaller, or ask {self._who_limits(cost)}.",
         )
+
+    def _who_limits(self, cost: Cost) -> str:
+        if self.loosest is not None and self.loosest.refuse_cost(cost) is None:
+            return f"the service's owners to raise the limit in {self.tightened_by}"
+        return "an operator to raise the limit in the policy file"
 
 
 _PER: Final[Mapping[str, str]] = {"once": "once", "hour": "an hour", "month": "a month"}

@@ -36,7 +36,7 @@ UNVERIFIED: Final = "unverified"
 MAX_DECISION_BYTES: Final = 16 * 1024
 MAX_DECISIONS: Final = 50
 MAX_COVERED: Final = 20
-_LATER: Final = ("step_up", "steps")
+_LATER: Final = ("step_up", "steps", "also")
 """Fields that decisions of earlier releases do not have."""
 _VAULT_SIGNATURE: Final = re.compile(r"vault:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]+={0,2})")
 _IDENTITY: Final = r"^(slack|github|console|temporal):\S{1,200}$"
@@ -141,6 +141,11 @@ class Decision(BaseModel):
     step_up: StepUp | None = None
     steps: Annotated[tuple[CoveredStep, ...], Field(max_length=MAX_COVERED)] | None = Field(
         default=None, description="What it counts for, in a plan of many steps; None in a plan of one."
+    )
+    also: Annotated[tuple[Id, ...], Field(max_length=MAX_COVERED)] | None = Field(
+        default=None,
+        description="Of the groups of which somebody must be among those who approve, those that this person is of; "
+        "None where the rule names none.",
     )
 
     def text(self) -> str:

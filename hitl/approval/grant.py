@@ -25,9 +25,9 @@ from hitl.approval.scope import AskedUnder, DecisionScope, Heard
 from hitl.approval.sequence import AnyPlan, SequencePlan, read_any_plan, step_id_at
 from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.approval.step_up import Confirms, NotConfirmed, confirmed
-from hitl.approval.together import AskingRule, RulesTogether, covered, of_step, refuse_costs
+from hitl.approval.together import AskingRule, RulesTogether, also_of, covered, of_step, refuse_costs
 from hitl.policy.rules import Policy
-from hitl.policy.together import rule_for
+from hitl.policy.together import policy_for, rule_for
 from hitl.protocol import Refusal, RefusalReason
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -229,6 +229,10 @@ def _refuse_scope(decision: Decision, scope: DecisionScope, plan: AnyPlan) -> Re
 
 def _rule_of(decision: Decision, plan: AnyPlan, policy: Policy) -> AskingRule | Refusal:
     """The rule that was signed, if the policy still has it."""
+    try:
+        policy = policy_for(policy, plan.tightening)  # once for both paths
+    except PlanError as error:
+        return _refuse(RefusalReason.MALFORMED_PLAN, f"{error}.")
     ordinary = rule_for(policy, decision.environment, plan=plan)
     emergency = rule_for(policy, decision.environment, plan=plan, path=Path.BREAK_GLASS)
     for rule in (ordinary, emergency):
@@ -252,7 +256,11 @@ def _refuse_person(decision: Decision, rule: AskingRule, scope: DecisionScope, p
     if requester == UNVERIFIED and rule.unverified_requester is Requesters.DENY:
         text = f"Nobody knows who asked for this, and {rule} wants to know; start the goal from Slack or the console."
         return _refuse(RefusalReason.UNVERIFIED_REQUESTER, text)
-    return _refuse_membership(decision.person, rule, scope, policy) or _refuse_covered(decision, rule, scope, policy)
+    return (
+        _refuse_membership(decision.person, rule, scope, policy)
+        or _refuse_covered(decision, rule, scope, policy)
+        or _refuse_also(decision, rule, policy)
+    )
 
 
 def _refuse_identity(decision: Decision, policy: Policy) -> Refusal | None:
@@ -299,6 +307,15 @@ def _refuse_covered(decision: Decision, rule: AskingRule, scope: DecisionScope, 
     what = f"step {other.position} ({other.action!r})" if other else "any of its steps"
     text = f"{decision.person!r} does not decide on {what} by {rule}; whoever its own rule names can."
     return _refuse(RefusalReason.NOT_A_MEMBER, text)
+
+
+def _refuse_also(decision: Decision, rule: AskingRule, policy: Policy) -> Refusal | None:
+    """A yes counts for no group that its person is not of. Whether somebody of each is there, all of them show."""
+    theirs = also_of(rule, decision.person, policy.people) or ()
+    if other := next((group for group in decision.also or () if group not in theirs), None):
+        text = f"{decision.person!r} is not of {other!r}, for which the decision is to count; decide again."
+        return _refuse(RefusalReason.NOT_A_MEMBER, text)
+    return None
 
 
 def _step_up_of(decision: Decision, rule: AskingRule) -> StepUps | None:
@@ -362,7 +379,9 @@ def _refuse_together(checked: Sequence[Checked], standing: Standing) -> Refusal 
         return refusal
     ends = max(one.decided_at for one in decisions) + first.rule.execute_within
     if standing.now >= ends:
-        return _refuse(RefusalReason.EXPIRED, f"What was approved was to be carried out by {_moment(ends)}; ask again.")
+        by = f", by {first.rule}" if first.rule.tightened_by else ""
+        text = f"What was approved was to be carried out by {_moment(ends)}{by}; ask again."
+        return _refuse(RefusalReason.EXPIRED, text)
     return None
 
 

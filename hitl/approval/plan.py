@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
+from hitl.approval.stricter import Stricter
 from hitl.canonical import NotCanonical, canonical_json, require_canonical, tagged_digest
 from hitl.hidden import nothing_hidden, visible
 from hitl.protocol import PolicyContext
@@ -110,6 +111,11 @@ class Plan(BaseModel):
     )
     risk: Risk
     cost: Cost | None = None
+    tightening: Stricter | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,  # so that a plan without one keeps its bytes
+        description="How the service's own file tightens the deployment's policy for it.",
+    )
 
     def text(self) -> str:
         """The plan's one text. Made once; from here on, only handed on.

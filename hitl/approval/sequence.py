@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from hitl.approval.plan import (
     PLAN_SCHEMA,
@@ -23,6 +24,7 @@ from hitl.approval.plan import (
     problems,
     read_plan,
 )
+from hitl.approval.stricter import Stricter
 from hitl.canonical import NotCanonical, canonical_json, require_canonical
 from hitl.protocol import PolicyContext
 
@@ -47,6 +49,18 @@ class SequencePlan(BaseModel):
     summary: Annotated[tuple[Line, ...], Field(min_length=1, max_length=50)] = Field(
         description="What the goal says of the whole; surfaces show it as a quotation."
     )
+    tightening: Stricter | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,  # so that a plan without one keeps its bytes
+        description="How the service's own file tightens the deployment's policy, for all of its steps.",
+    )
+
+    @model_validator(mode="after")
+    def _tightened_as_a_whole(self) -> "SequencePlan":
+        if any(step.tightening is not None for step in self.steps):
+            text = "a step of many carries a tightening of its own; write it on the whole plan, where it holds for all"
+            raise PydanticCustomError("tightening", text)
+        return self
 
     @property
     def action(self) -> str:

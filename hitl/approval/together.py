@@ -95,6 +95,16 @@ class RulesTogether:
         """Of the rule that wants most; other rules may want other people besides."""
         return max(rule.quorum for rule in self.rules)
 
+    @property
+    def also(self) -> tuple[str, ...]:
+        """Of each of these somebody must be among those who approve the steps whose rules say so."""
+        return tuple(dict.fromkeys(group for rule in self.rules for group in rule.also))
+
+    @property
+    def tightened_by(self) -> str:
+        """Which lines of a service's file tightened any of them."""
+        return " and ".join(dict.fromkeys(rule.tightened_by for rule in self.rules if rule.tightened_by))
+
     def needs(self, requester: str) -> int:
         """How many people must approve at least."""
         return max(rule.needs(requester) for rule in self.rules)
@@ -139,10 +149,13 @@ def refuse_costs(rule: AskingRule, plan: AnyPlan) -> Refusal | None:
 
 
 def _over_together(rule: RulesTogether, plan: SequencePlan) -> Iterator[Refusal]:
-    for one in dict.fromkeys(map(str, rule.rules)):
-        those = [(own, step) for own, step in zip(rule.rules, plan.steps, strict=True) if str(own) == one]
-        for cost in added(step.cost for _, step in those):
-            if refusal := those[0][0].refuse_cost(cost):
+    pairs = list(zip(rule.rules, plan.steps, strict=True))
+    # The deployment's own rules, too: where one of them was tightened for some of its steps, its limit is of all still.
+    limiting = {str(one): one for own in rule.rules for one in (own, own.loosest) if one is not None}
+    for name, one in limiting.items():
+        those = [step for own, step in pairs if name in {str(own), str(own.loosest)}]
+        for cost in added(step.cost for step in those):
+            if refusal := one.refuse_cost(cost):
                 yield Refusal(reason=refusal.reason, explanation=f"{len(those)} steps together: {refusal.explanation}")
 
 
@@ -163,6 +176,13 @@ def covered(rule: RulesTogether, person: str, people: People, *, later: bool = T
     )
 
 
+def also_of(rule: AskingRule, person: str, people: People) -> tuple[str, ...] | None:
+    """Of the groups that somebody must be of, those that this person is of; None where the rule names none."""
+    if not rule.also:
+        return None
+    return tuple(group for group in rule.also if person in people.members((group,)))
+
+
 def wants_key(rule: AskingRule, person: str, people: People) -> bool:
     """Whether a yes of this person takes a key: where a rule that they decide by wants one."""
     if isinstance(rule, ApprovalRule):
@@ -174,5 +194,6 @@ def asked_of(rule: RulesTogether, requester: str) -> Mapping[str, tuple[int, ...
     """In words, what each distinct rule asks for, with the positions of its steps: `2 of release` for 1 and 3."""
     found: dict[str, list[int]] = {}
     for position, one in enumerate(rule.rules, start=1):
-        found.setdefault(f"{one.needs(requester)} of {' or '.join(one.groups)}", []).append(position)
+        also = f", somebody of {' and of '.join(one.also)} among them" if one.also else ""
+        found.setdefault(f"{one.needs(requester)} of {' or '.join(one.groups)}{also}", []).append(position)
     return {words: tuple(positions) for words, positions in found.items()}

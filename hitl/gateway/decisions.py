@@ -30,7 +30,7 @@ from hitl.approval.decision import CoveredStep, Decision, DecisionError, SignedD
 from hitl.approval.grant import execution_expiry
 from hitl.approval.plan import plan_digest
 from hitl.approval.sequence import SequencePlan
-from hitl.approval.together import AskingRule, RulesTogether, covered, wants_key
+from hitl.approval.together import AskingRule, RulesTogether, also_of, covered, wants_key
 from hitl.gateway.goal_starter import GoalStarter, Sign
 from hitl.gateway.server import FoundApproval, NotAnApproval, Server
 from hitl.policy.file import PolicyError
@@ -200,7 +200,8 @@ class DecisionService:
         mine = click.verdict is Verdict.REJECT and policy.people.requester(requester) == person
         if not mine and click.verdict is not Verdict.WITHDRAW:
             _require_member(person, rule, policy, asked=asked if click.verdict is not Verdict.APPROVE else None)
-        bare = click.verdict is Verdict.APPROVE and click.step_up is None
+        no = click.verdict is not Verdict.APPROVE
+        bare = not no and click.step_up is None
         if bare and not isinstance(rule, Refusal) and wants_key(rule, person, policy.people):
             raise self._confirm_first(click, rule)
         limits = asked if isinstance(rule, Refusal) else rule
@@ -227,6 +228,7 @@ class DecisionService:
             nonce=secrets.token_hex(16),
             step_up=click.step_up,
             steps=_steps_of(found, rule, person, policy),
+            also=None if isinstance(rule, Refusal) or no else also_of(rule, person, policy.people),
         )
 
     def _confirm_first(self, click: Click, rule: AskingRule) -> _Refused:

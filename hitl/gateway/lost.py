@@ -6,7 +6,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from hitl.approval.plan import plan_digest
 from hitl.gateway.server import FoundApproval
-from workflows.approval.contracts import ApprovalView, UpdateApproval
+from workflows.approval.contracts import AlsoWanted, ApprovalView, UpdateApproval
 from workflows.contracts import State
 
 _WHY: Final = {
@@ -39,6 +39,7 @@ def last_word(found: FoundApproval) -> UpdateApproval:
         path=rule.path,
         groups=rule.groups,
         needs=rule.quorum,
+        also=tuple(AlsoWanted(group=one) for one in rule.also),
         opened_at=found.opened_at,
         expires_at=found.opened_at + rule.approve_within,
         reason=_WHY[found.status],

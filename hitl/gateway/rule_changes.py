@@ -16,7 +16,7 @@ from hitl.gateway.decisions import PolicyInForce
 from hitl.gateway.server import Server
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Deny, Policy, evaluate
-from hitl.policy.together import rule_for
+from hitl.policy.together import policy_for, rule_for
 from hitl.protocol import Effect, Refusal
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
 from workflows.contracts import STATE_ATTRIBUTE, State
@@ -88,6 +88,7 @@ class RuleChanges:
     def _asks_otherwise(self, request: ApprovalRequest, plan: AnyPlan, policy: Policy) -> bool:
         """Whether people would not be asked like this today."""
         environment, rule = self._policy.environment, request.rule
+        policy = policy_for(policy, plan.tightening)
         for step in steps_of(plan):
             context, destroys = step.policy_context(), Effect.DESTRUCTIVE
             if isinstance(evaluate(policy, environment, action=step.action, effect=destroys, context=context), Deny):

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Literal, assert_never
 
 from hitl.approval.approvers import ApprovalRule, Path, People
+from hitl.approval.stricter import Stricter
 from hitl.policy.raw import COST
 from hitl.protocol import Effect, Phase, PolicyContext, Refusal, RefusalReason
 
@@ -92,10 +93,18 @@ class Budget:
     Attributes:
         day: All of the environment, on one day of UTC's; None for no cap.
         goal: One run of a goal; None for no cap.
+        set_by: Where a service's own file set the cap, by the cap's name; nothing where the deployment did.
     """
 
     day: int | None = None
     goal: int | None = None
+    set_by: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+
+    def way_out(self, cap: str) -> str:
+        """Who can raise a cap, and where."""
+        if where := self.set_by.get(cap):
+            return f"have the service's owners raise it in {where}"
+        return f"have an operator raise `budget.{cap}` in the policy file"
 
     def refuse(self, cents: int) -> Refusal | None:
         """Why something of that cost can never have room, or None where it may."""
@@ -104,7 +113,7 @@ class Budget:
                 return Refusal(
                     reason=RefusalReason.BUDGET,
                     explanation=f"It may cost ${cents / 100:,.2f}, and the budget for one {name} is ${cap / 100:,.2f}; "
-                    f"plan something cheaper, or have an operator raise `budget.{name}` in the policy file.",
+                    f"plan something cheaper, or {self.way_out(name)}.",
                 )
         return None
 
@@ -120,6 +129,8 @@ class Environment:
     """Where approvals are posted, by its id; a click elsewhere does not count."""
     budget: Budget | None = None
     """None: nothing caps what steps cost."""
+    phase_set_by: str = ""
+    """Where a service's own file lowered the phase; empty where it is the deployment's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +140,8 @@ class Policy:
     source: str
     environments: Mapping[str, Environment]
     people: People = field(default_factory=People)
+    tightened_by: Stricter | None = None
+    """What a plan asked that this policy holds already (`hitl.policy.together`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +196,7 @@ def evaluate(policy: Policy, environment: str, *, action: str, effect: Effect, c
     if settings is None:
         return _unknown(policy, environment)
     if not settings.phase.permits(effect):
-        return _above_phase(settings.phase, environment, action=action, effect=effect)
+        return _above_phase(settings, environment, action=action, effect=effect)
     named = [rule for rule in settings.rules if rule.names(action)]
     matching = [rule for rule in named if rule.covers(context.of_action(action))]
     for rule in matching:
@@ -206,13 +219,16 @@ def _unknown(policy: Policy, environment: str) -> Deny:
     )
 
 
-def _above_phase(phase: Phase, environment: str, *, action: str, effect: Effect) -> Deny:
+def _above_phase(settings: Environment, environment: str, *, action: str, effect: Effect) -> Deny:
+    phase, lowered = settings.phase, settings.phase_set_by
+    operator = "an operator can raise the phase in the policy file"
+    way_out = "its owners can raise it there, as far as the deployment goes" if lowered else operator
     return Deny(
         reason=RefusalReason.PHASE,
         phase=phase,
-        rule=f"environments.{environment}.phase",
-        explanation=f"{action!r} is a {effect} step and {environment!r} is in phase {phase}, which does not permit it; "
-        "an operator can raise the phase in the policy file.",
+        rule=lowered or f"environments.{environment}.phase",
+        explanation=f"{action!r} is a {effect} step and {environment!r} is in phase {phase}"
+        f"{f' by {lowered}' if lowered else ''}, which does not permit it; {way_out}.",
     )
 
 

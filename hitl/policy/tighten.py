@@ -42,14 +42,20 @@ def tighten(policy: Policy, asked: Tightening, *, source: str, line: Lines = lam
 
 
 def _environment(name: str, one: Environment, asked: Tightening, *, source: str, line: Lines) -> Environment:
-    phase = one.phase if asked.phase is None else min(one.phase, asked.phase, key=lambda phase: phase.level)
+    lower = asked.phase is not None and asked.phase.level < one.phase.level
     return replace(
         one,
-        phase=phase,
+        phase=asked.phase if asked.phase is not None and lower else one.phase,
+        phase_set_by=f"{source}: policy.phase (line {line(('phase',))})" if lower else one.phase_set_by,
         rules=(*one.rules, *_denials(name, asked, source=source, line=line)),
-        approvals=tuple(_approvals(one, [each for each in asked.approvals if _here(each.environments, name)], source)),
-        budget=_budget(one.budget, asked.budget),
+        approvals=tuple(_approvals(one, _placed(name, asked, line), source)),
+        budget=_budget(one.budget, asked.budget, source=source, line=line),
     )
+
+
+def _placed(name: str, asked: Tightening, line: Lines) -> list[tuple[StricterApproval, int]]:
+    each = enumerate(asked.approvals)
+    return [(one, line(("approvals", index))) for index, one in each if _here(one.environments, name)]
 
 
 def _here(environments: list[str] | None, name: str) -> bool:
@@ -80,15 +86,15 @@ def _denials(name: str, asked: Tightening, *, source: str, line: Lines) -> Itera
             )
 
 
-def _approvals(one: Environment, asked: list[StricterApproval], source: str) -> Iterator[ApprovalRule]:
+def _approvals(one: Environment, asked: list[tuple[StricterApproval, int]], source: str) -> Iterator[ApprovalRule]:
     """The deployment's rules, and one of its own for each narrower action that is asked about: a wider rule's copy."""
-    patterns = dict.fromkeys([*(rule.action for rule in one.approvals), *(each.action for each in asked)])
+    patterns = dict.fromkeys([*(rule.action for rule in one.approvals), *(each.action for each, _ in asked)])
     for pattern in patterns:
         covering = [rule.action for rule in one.approvals if _covers(rule.action, pattern)]
         if not covering:
             continue  # nobody can approve it, and a manifest names nobody who could
         of = max(covering, key=_narrowness)
-        stricter = [each for each in asked if _covers(each.action, pattern)]
+        stricter = [each for each in asked if _covers(each[0].action, pattern)]
         for rule in (rule for rule in one.approvals if rule.action == of):
             tightened = _tightened(rule, stricter, source)
             if tightened is not None:
@@ -105,17 +111,19 @@ def _covers(wide: str, narrow: str) -> bool:
     return wide in {narrow, "*"} or (wide.endswith(".*") and narrow.startswith(wide[:-1]))
 
 
-def _tightened(rule: ApprovalRule, asked: list[StricterApproval], source: str) -> ApprovalRule | None:
+def _tightened(rule: ApprovalRule, asked: list[tuple[StricterApproval, int]], source: str) -> ApprovalRule | None:
     if not asked:
         return rule
-    emergency = rule.path is Path.BREAK_GLASS
-    if emergency and any(one.break_glass is False for one in asked):
+    emergency, loosest = rule.path is Path.BREAK_GLASS, rule.loosest or rule
+    if emergency and any(one.break_glass is False for one, _ in asked):
         return None
-    for one in asked:
+    for one, _ in asked:
         rule = _stricter_for_all(rule, one)
         if not emergency:
             rule = _stricter_by_people(rule, one)
-    return replace(_possible(rule), name=f"{rule.name}, tightened by {source}")
+    lines = sorted({line for _, line in asked})
+    where = f"{source} (line{'s' if len(lines) > 1 else ''} {' and '.join(map(str, lines))})"
+    return replace(_possible(rule), tightened_by=where, loosest=loosest)
 
 
 def _stricter_for_all(rule: ApprovalRule, one: StricterApproval) -> ApprovalRule:
@@ -167,14 +175,13 @@ def _limits(found: Mapping[str, int], asked: RawLimits | None) -> Mapping[str, i
     return {kind: min(found.get(kind, 0), limits.get(kind, 0)) for kind in (*found, *limits)}
 
 
-def _budget(found: Budget | None, asked: RawBudget | None) -> Budget | None:
+def _budget(found: Budget | None, asked: RawBudget | None, *, source: str, line: Lines) -> Budget | None:
     if asked is None:
         return found
-    return Budget(
-        day=_lower(found.day if found else None, asked.day), goal=_lower(found.goal if found else None, asked.goal)
-    )
-
-
-def _lower(cents: int | None, dollars: int | None) -> int | None:
-    caps = [one for one in (cents, None if dollars is None else dollars * _CENTS) if one is not None]
-    return min(caps, default=None)
+    caps, set_by = {"day": found.day, "goal": found.goal} if found else {}, dict(found.set_by) if found else {}
+    for name, dollars in asked.model_dump(exclude_none=True).items():
+        cap = caps.get(name)
+        if cap is None or dollars * _CENTS < cap:
+            caps[name] = dollars * _CENTS
+            set_by[name] = f"{source}: policy.budget.{name} (line {line(('budget', name))})"
+    return Budget(day=caps.get("day"), goal=caps.get("goal"), set_by=set_by)

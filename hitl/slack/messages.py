@@ -222,6 +222,10 @@ def _plan_passages(plan: AnyPlan, *, waits: bool) -> Iterator[Passage]:
         yield from _step_passages(plan, waits=waits)
     else:
         yield from _single_passages(plan, waits=waits)
+    if plan.tightening is not None:
+        cut = f"{visible(plan.tightening.source)} tightens the policy; all of it is in the whole plan:"
+        head = f"{visible(plan.tightening.source)} tightens the deployment's policy for it:"
+        yield Passage(head, plan.tightening.told(), title_when_cut=cut)
     quoted, lines = [f"“{unhidden(one)}”" for one in plan.summary], len(plan.summary)
     of = f" (the first {_MOST_QUOTED} of {lines} lines)" if lines > _MOST_QUOTED else ""
     yield Passage(f"The goal says of it{of}:", quoted[:_MOST_QUOTED])
@@ -265,10 +269,10 @@ def _changes(plan: Plan) -> Passage:
 
 def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
     groups = [*found.request.rule.groups, *([view.escalated_to] if view.escalated_to else [])]
-    least = "at least " if asked.steps else ""
+    least = "at least " if asked.steps or asked.also else ""
     lines = [
         f"Decided by: {' or '.join(map(visible, groups))}; {least}{asked.needs} must approve, never who asked",
-        *(f"• {visible(one)}" for one in asked.steps),
+        *(f"• {visible(one)}" for one in (*asked.steps, *asked.more(view))),
         f"Until: {view.expires_at:%Y-%m-%d %H:%M} UTC",
         *(f"• {decided(one)}" for one in view.decisions[:_MOST_PEOPLE]),
     ]

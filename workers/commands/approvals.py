@@ -220,6 +220,8 @@ def _step_lines(view: ApprovalView, plan: SequencePlan) -> Iterator[str]:
             by = f" ({', '.join(map(visible, stands.approved_by))})" if stands.approved_by else ""
             groups = " or ".join(map(visible, stands.groups))
             yield f"  approved {len(stands.approved_by)} of {stands.needs}{by}, by {groups}"
+            for one in stands.also:
+                yield visible(f"  and somebody of {one.group}: {', '.join(one.approved_by) or 'nobody yet'}")
         yield from (f"  {line}" for line in _told(step))
 
 
@@ -256,6 +258,9 @@ def lines(view: ApprovalView, plan: AnyPlan, *, link: str) -> Iterator[str]:
         "asked for by": _requester(view),
         "approved": f"{_count(view)}, by {' or '.join(view.groups)}",
         "until": _until(view, view.state),
+        "also": "; ".join(
+            f"somebody of {one.group}: {', '.join(one.approved_by) or 'nobody yet'}" for one in view.also
+        ),
         "rule": view.rule,
         "cost": _costs(plan),
         "Temporal": link,
@@ -269,6 +274,9 @@ def lines(view: ApprovalView, plan: AnyPlan, *, link: str) -> Iterator[str]:
         yield from _step_lines(view, plan)
     else:
         yield from _told(plan)
+    if plan.tightening is not None:
+        yield visible(f"{plan.tightening.source} tightens the deployment's policy for it")
+        yield from (f"  {line}" for line in plan.tightening.told())
     if view.decisions:
         yield "Decided"
     for one in view.decisions:

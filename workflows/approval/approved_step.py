@@ -30,7 +30,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approval.approvers import Path
     from hitl.approval.plan import Plan, plan_digest, read_plan
-    from hitl.approval.sequence import AnyPlan
+    from hitl.approval.sequence import AnyPlan, SequencePlan
+    from hitl.approval.stricter import Stricter
     from hitl.hidden import visible
     from hitl.protocol import RefusalReason
     from workflows.approval.approved import Approved, RuleChanged
@@ -96,6 +97,7 @@ class ApprovingGoal(Goal):
         under: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
         confirm: Callable[[Plan, Answer], Awaitable[None]] | None = None,
         replans: int = 0,
+        tightening: Stricter | None = None,
     ) -> Answer:
         """Run one destructive step on a plan that people approved.
 
@@ -107,6 +109,8 @@ class ApprovingGoal(Goal):
             confirm: Looks, by another process with other credentials, whether what the step says is so, and raises
                 where it is not. Whoever takes the queue can say anything: people hear how it ended after this.
             replans: How many times it is planned and asked anew where what is there is not what was approved.
+            tightening: How the service's own file tightens the deployment's policy. It goes into the plan's text, and
+                everybody who judges the plan holds it to that.
 
         Raises:
             NotApproved: People, or the lack of them, decided otherwise.
@@ -115,7 +119,7 @@ class ApprovingGoal(Goal):
         """
         again = False
         while True:
-            plan = await make_plan()
+            plan = tightened(await make_plan(), tightening)
             try:
                 approved = await self.ask(plan)
                 return await self._run_approved(step, approved, summary=summary, under=under, confirm=confirm)
@@ -266,6 +270,14 @@ class ApprovingGoal(Goal):
             if workflow.cancellation_reason() is not None:
                 raise
             raise NotApproved(State.APPROVAL_LOST, _lost(plan, _how_it_ended(error))) from error
+
+
+AnyKindOfPlan = TypeVar("AnyKindOfPlan", Plan, SequencePlan)
+
+
+def tightened(plan: AnyKindOfPlan, tightening: Stricter | None) -> AnyKindOfPlan:
+    """The plan with what the service's file asks of the policy; as it is where there is nothing."""
+    return plan if tightening is None else plan.model_copy(update={"tightening": tightening})
 
 
 def _how_it_ended(error: ChildWorkflowError) -> str:

@@ -22,9 +22,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.step_end import ApprovedAnswer, StepEnd
     from hitl.approval.plan import Plan
     from hitl.approval.sequence import SequencePlan, step_id_at
+    from hitl.approval.stricter import Stricter
     from hitl.hidden import unhidden
     from workflows.approval.approved import Approved, RuleChanged
-    from workflows.approval.approved_step import WORTH_ASKING_AGAIN, ApprovingGoal
+    from workflows.approval.approved_step import WORTH_ASKING_AGAIN, ApprovingGoal, tightened
     from workflows.approval.contracts import ENDED
     from workflows.approval.step_ends import LOOK_FIRST, end_with, end_without_an_answer
     from workflows.goal import StepDenied
@@ -186,6 +187,7 @@ class SequenceGoal(ApprovingGoal):
         work: Callable[[ApprovedSteps], Awaitable[Result]],
         *,
         replans: int = 0,
+        tightening: Stricter | None = None,
     ) -> Result:
         """Do the goal's work with steps that people approved together.
 
@@ -194,6 +196,7 @@ class SequenceGoal(ApprovingGoal):
             work: Runs the steps, by their names and in their order, and whatever comes between them. Called again
                 where people are asked again, which they are only while nothing of what they approved was done.
             replans: How many times it is planned and asked anew where what is there is not what was approved.
+            tightening: As of `ApprovingGoal.approved_step`, for all of its steps.
 
         Raises:
             NotApproved: People, or the lack of them, decided otherwise.
@@ -202,7 +205,7 @@ class SequenceGoal(ApprovingGoal):
         """
         again = False
         while True:
-            plan = await make_plan()
+            plan = tightened(await make_plan(), tightening)
             steps: ApprovedSteps | None = None
             try:
                 steps = ApprovedSteps(self, plan, await self.ask(plan))

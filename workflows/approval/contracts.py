@@ -64,6 +64,13 @@ class CountedDecision(_Contract):
     decided_at: datetime
 
 
+class AlsoWanted(_Contract):
+    """A group of which somebody must be among those who approve, besides how many there are."""
+
+    group: str
+    approved_by: tuple[str, ...] = Field(default=(), description="Those of it who did; nobody yet where empty.")
+
+
 class StepApproval(_Contract):
     """How one step stands, in a plan of many. The plan's own bytes say what it does."""
 
@@ -71,6 +78,12 @@ class StepApproval(_Contract):
     groups: tuple[str, ...]
     needs: int = Field(description="How many people must approve it.")
     approved_by: tuple[str, ...] = ()
+    also: tuple[AlsoWanted, ...] = ()
+
+    @property
+    def lacks(self) -> int:
+        """How many people more must approve it, at least."""
+        return lacking(self.needs - len(self.approved_by), self.also)
 
 
 class ApprovalView(_Contract):
@@ -91,6 +104,7 @@ class ApprovalView(_Contract):
     groups: tuple[str, ...]
     requester: str | None = Field(default=None, description="None until the gateway or a decision says it.")
     needs: int = Field(description="How many people must approve; at least, where there are steps.")
+    also: tuple[AlsoWanted, ...] = Field(default=(), description="Who must be among them, by what the service asks.")
     steps: tuple[StepApproval, ...] = Field(default=(), description="Of a plan of many steps, by their order.")
     decisions: tuple[CountedDecision, ...] = ()
     opened_at: datetime
@@ -109,6 +123,16 @@ class ApprovalView(_Contract):
         return ApprovalFacts(
             id=self.id, digest=self.digest, state=self.state, requester=self.requester, decisions=tuple(counted)
         )
+
+
+def lacking(people: int, also: tuple[AlsoWanted, ...]) -> int:
+    """How many more must approve, at least: one person may be of every group that nobody is of yet.
+
+    Args:
+        people: How many are missing by their number alone.
+        also: Of which groups somebody must be among them.
+    """
+    return max(people, 1 if any(not one.approved_by for one in also) else 0)
 
 
 class DecisionReceipt(_Contract):

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.check_decision import check_here
     from workflows.approval.contracts import (
         APPROVAL_WORKFLOW,
+        AlsoWanted,
         ApprovalOutcome,
         ApprovalRequest,
         ApprovalResult,
@@ -39,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
         PostedApproval,
         StepApproval,
         UpdateApproval,
+        lacking,
     )
     from workflows.approval.messages import in_words, post, tell, try_again_later, update
     from workflows.approval.rule_in_force import changed, why_another_rule
@@ -73,6 +75,7 @@ class ApprovalWorkflow(OneInput):
         self._approvals: list[SignedDecision] = []
         self._counted: list[CountedDecision] = []
         self._named: list[tuple[CoveredStep, ...]] = []
+        self._of: list[tuple[str, ...]] = []
         self._requester: str | None = None
         self._reason = ""
         self._ended_by: str | None = None
@@ -143,6 +146,7 @@ class ApprovalWorkflow(OneInput):
             groups=rule.groups,
             requester=self._requester or (self._posted.requester if self._posted else None),
             needs=self._needs(),
+            also=self._also(rule.also),
             steps=self._steps(),
             decisions=tuple(self._counted),
             opened_at=self._opened,
@@ -179,6 +183,7 @@ class ApprovalWorkflow(OneInput):
         else:
             self._approvals.append(signed)
             self._named.append(decision.steps or ())
+            self._of.append(decision.also or ())
             if len(self._approvals) >= self._needs():
                 self._end(State.APPROVED, "", by=decision.person)
         self._changes += 1
@@ -276,16 +281,27 @@ class ApprovalWorkflow(OneInput):
         return None
 
     def _needs(self) -> int:
-        """How many must approve; of a plan of many at least: those who did, and whom the step lacks that lacks most."""
-        rule = self._request.rule
+        """How many must approve at least: those who did, and how many are lacking; of many steps, where most are."""
+        rule, have = self._request.rule, len(self._approvals)
         if rule.steps:
-            return len(self._approvals) + max(max(one.needs - len(one.approved_by), 0) for one in self._steps())
-        return rule.quorum + (1 if rule.one_more_for_strangers and self._requester == UNVERIFIED else 0)
+            return have + max(one.lacks for one in self._steps())
+        wants = rule.quorum + (1 if rule.one_more_for_strangers and self._requester == UNVERIFIED else 0)
+        return have + lacking(wants - have, self._also(rule.also))
+
+    def _also(self, groups: tuple[str, ...], position: int | None = None) -> tuple[AlsoWanted, ...]:
+        """Who has approved of each of these groups, by what the gateway signed of them: one step, or the whole."""
+        yes = zip(self._yes(), self._of, self._named, strict=True)
+        said = [(one, of) for one, of, named in yes if position is None or _counts_for(named, position)]
+        return tuple(
+            AlsoWanted(group=group, approved_by=tuple(one for one, of in said if group in of)) for group in groups
+        )
+
+    def _yes(self) -> list[str]:
+        return [one.person for one in self._counted if one.verdict is Verdict.APPROVE]
 
     def _steps(self) -> tuple[StepApproval, ...]:
         """Of a plan of many: who has approved which step, each under its own rule."""
         stranger = self._requester == UNVERIFIED
-        yes = [one.person for one in self._counted if one.verdict is Verdict.APPROVE]
         return tuple(
             StepApproval(
                 action=one.action,
@@ -293,9 +309,10 @@ class ApprovalWorkflow(OneInput):
                 needs=one.needs(stranger=stranger),
                 approved_by=tuple(
                     person
-                    for person, named in zip(yes, self._named, strict=False)
-                    if any(step.position == position for step in named)
+                    for person, named in zip(self._yes(), self._named, strict=True)
+                    if _counts_for(named, position)
                 ),
+                also=self._also(one.also, position),
             )
             for position, one in enumerate(self._request.rule.steps, start=1)
         )
@@ -379,8 +396,10 @@ class ApprovalWorkflow(OneInput):
         """What the Temporal UI tells."""
         workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set(self._state.value)])
         glass = "**BREAK GLASS.** " if self._request.rule.path is Path.BREAK_GLASS else ""
-        yes = ", ".join(one.person for one in self._counted if one.verdict is Verdict.APPROVE) or "nobody yet"
-        count = f"{len(self._approvals)} of {self._needs()} approved ({yes})"
+        yes = ", ".join(self._yes()) or "nobody yet"
+        missing = [one.group for one in self._also(self._request.rule.also) if not one.approved_by]
+        among = f", and nobody yet of {' or of '.join(missing)}" if missing else ""
+        count = f"{len(self._approvals)} of {self._needs()} approved ({yes}){among}"
         told = f"{glass}**{self._state}**: {self._plan.action}, {count}\n\n{self._digest}\n\n{self._reason}"
         workflow.set_current_details(unhidden_lines(told))
 
@@ -431,6 +450,10 @@ def _require_rules(request: ApprovalRequest, plan: AnyPlan) -> None:
     wanted = tuple(one.action for one in plan.steps) if isinstance(plan, SequencePlan) else ()
     if tuple(one.action for one in request.rule.steps) != wanted:
         raise ValueError("the approval was asked for with the rules of another plan; ask again")
+
+
+def _counts_for(named: tuple[CoveredStep, ...], position: int) -> bool:
+    return any(step.position == position for step in named)
 
 
 def _goal_of() -> ParentInfo:

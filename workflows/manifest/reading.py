@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from hitl.approval.stricter import Stricter
 from hitl.policy.loosening import find_loosening, unknown
 from hitl.policy.rules import Policy
 from hitl.policy.tighten import tighten
@@ -22,6 +23,10 @@ from workflows.manifest.text import MOST_MISTAKES, Mistake, Text, TextError, fin
 
 _NAMED: Final = {("pulumi", "stacks"), ("verify", "addresses")}
 """Mappings whose keys are names that the author gives."""
+
+
+_DEEPEST: Final = len(("policy", "approvals", 0))
+"""So deep lie the places that ask something of the policy; messages name nothing below."""
 
 
 class ManifestError(Exception):
@@ -42,6 +47,15 @@ class ReadManifest:
     manifest: Manifest
     text: Text
     name: str
+
+    def tightening(self) -> Stricter | None:
+        """What a plan for this service carries, so that it is held to it; None where the manifest asks nothing."""
+        asked = self.manifest.policy.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        if not asked:
+            return None
+        places = [at[1:] for at in self.text.document.lines if at[:1] == ("policy",) and 1 < len(at) <= _DEEPEST]
+        lines = {".".join(map(str, at)): self.text.document.line(("policy", *at)) for at in places}
+        return Stricter(source=self.name, asked=asked, lines=lines)
 
     def tightened(self, policy: Policy) -> Policy:
         """The deployment's policy as it is for this service: never looser than before."""

@@ -17,9 +17,11 @@ from hitl.approval.grant import Standing, execution_expiry
 from hitl.approval.plan import Change, Plan, Resource, Risk, plan_digest
 from hitl.approval.scope import DecisionScope
 from hitl.approval.signing import PublicKeys
+from hitl.approval.stricter import Stricter
 from hitl.canonical import canonical_json
 from hitl.policy.file import load_policy
 from hitl.policy.rules import Policy, approval_rule
+from hitl.policy.together import rule_for
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ACTION = "github.delete_branch"
@@ -152,6 +154,43 @@ class Gateway:
     def grant(self, *people: str, **changes: object) -> list[SignedDecision]:
         """One decision of each."""
         return [self.signed(person, **changes) for person in people or ("alice", "bob")]
+
+
+GROUPS = POLICY.replace("  leads: [dave]", "  leads: [dave]\n  security: [carol, dave]\n  mallorys: [erin]")
+"""With groups that decide nothing, of which a service may want somebody."""
+
+
+def stricter(lines: dict[str, int] | None = None, **asked: JsonValue) -> Stricter:
+    """What a service's manifest asks of the policy."""
+    return Stricter(source="banksman.yaml", asked=asked, lines=lines or {})
+
+
+def stricter_approval(**more: JsonValue) -> Stricter:
+    """What it asks of approving the one action."""
+    return stricter({"approvals.0": 53}, approvals=[{"action": ACTION, **more}])
+
+
+@dataclass
+class Tightened(Gateway):
+    """Signs decisions on a plan that carries what its service's manifest asks; the policy is the deployment's."""
+
+    text: str = GROUPS
+    asked: Stricter | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return make_plan(tightening=self.asked)
+
+    def rule(self, path: ApprovalPath = ApprovalPath.ORDINARY, action: str = ACTION) -> ApprovalRule:
+        """The rule in force for this plan."""
+        found = rule_for(self.policy, self.environment, plan=self.plan.model_copy(update={"action": action}), path=path)
+        assert isinstance(found, ApprovalRule)
+        return found
+
+    def scope(self, **changes: object) -> DecisionScope:
+        """The step that is about to run on this plan."""
+        return super().scope(**({"plan_text": self.plan.text()} | changes))
 
 
 def rewritten(decision: Decision, **fields: JsonValue) -> str:

@@ -104,7 +104,7 @@ def test_what_is_stricter_holds_and_people_are_asked_by_another_rule(
     found = approval(tightened(policy(of), asked(approvals=[{"action": UPDATE, **said}])))
     assert getattr(found, field) == expected
     assert found.digest("live", UPDATE) != of.digest("live", UPDATE)
-    assert "tightened by banksman.yaml" in found.name
+    assert str(found) == "environments.live.approvals[0] (line 9), tightened by banksman.yaml (line 1)"
 
 
 def test_an_emergency_path_can_be_closed_and_keeps_its_own_people_otherwise() -> None:

@@ -43,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.grant import execution_expiry
     from hitl.approval.plan import Change, Plan, PlanParameters, Resource, Risk, plan_digest, read_plan
     from hitl.approval.sequence import AnyPlan
+    from hitl.approval.stricter import Stricter
     from hitl.hidden import visible
     from hitl.policy.file import load_policy
     from hitl.policy.rules import approval_rule
@@ -104,6 +105,8 @@ class RemoveInput(DestructiveGoalInput):
     branch: str = "old"
     taken: int = 0
     """So many of the ids of its approvals are taken by somebody, right before."""
+    tightening: Stricter | None = None
+    """What the service's own file asks of the policy."""
 
     def business_key(self) -> str:
         return f"remove/{self.branch}"
@@ -161,7 +164,7 @@ class RemoveWorkflow(ApprovingGoal):
         )
 
     async def _remove(self) -> RemoveResult:
-        found = await self.approved_step(REMOVE, self._make, summary="Remove it")
+        found = await self.approved_step(REMOVE, self._make, summary="Remove it", tightening=self._wanted.tightening)
         return RemoveResult(branch=found.branch)
 
     async def _make(self) -> Plan:

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.step_end import ApprovedAnswer, StepEnd, Way
     from hitl.approval.plan import Change, Plan, Resource
     from hitl.approval.sequence import MAX_STEPS, AnyPlan, SequencePlan
+    from hitl.approval.stricter import Stricter
     from hitl.protocol import Effect
     from tests.hitl.approval.granting_steps import BASE, BRANCH, POLICY, step
     from tests.workflows.approval.approving import House
@@ -54,6 +55,8 @@ class TakeDownInput(DestructiveGoalInput):
     """For saying yes, where it is shorter than any policy can name."""
     pauses_after: int | None = None
     """It waits for the signal `go` after so many."""
+    tightening: Stricter | None = None
+    """What the service's own file asks of the policy."""
 
     def business_key(self) -> str:
         return f"take-down/{self.name}"
@@ -105,7 +108,7 @@ class TakeDownWorkflow(SequenceGoal):
     @workflow.run
     async def run(self, request: TakeDownInput) -> TakeDownResult:
         del request
-        work = self.approved_steps(self._make, self._take_down)
+        work = self.approved_steps(self._make, self._take_down, tightening=self._wanted.tightening)
         return await self.run_goal(work, denied=lambda why: TakeDownResult(outcome=State.DENIED, reason=why))
 
     async def _make(self) -> SequencePlan:

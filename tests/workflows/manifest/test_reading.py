@@ -4,6 +4,7 @@ import pytest
 
 from hitl.approval.approvers import ApprovalRule, People
 from hitl.policy.rules import Environment, Policy
+from hitl.policy.together import policy_for
 from hitl.protocol import Phase
 from tests.workflows.manifest.told import SMALL, WHOLE, with_
 from workflows.manifest.manifest import CodeRollback, InfrastructureRollback, SchemaRollback
@@ -296,3 +297,40 @@ def test_a_manifest_tightens_the_policy_and_says_by_which_line() -> None:
     read = read_manifest(with_("policy:\n  actions:\n    - deny: '*'\n").encode())
     [rule] = read.tightened(DEPLOYMENT).environments["live"].rules
     assert str(rule) == "banksman.yaml: policy.actions[0] (line 7)"
+
+
+def test_a_plan_carries_what_the_policy_is_tightened_by_with_its_lines() -> None:
+    policy = (
+        "policy:\n  phase: non_critical_writes\n  budget: {goal: 5}\n  actions:\n    - deny: pulumi.destroy_stack\n"
+        "  approvals:\n    - action: pulumi.update_stack\n      also: [security]\n"
+    )
+    text = SMALL.rstrip("\n") + "\n" + policy
+    first = SMALL.rstrip("\n").count("\n") + 2
+    found = read_manifest(text.encode()).tightening()
+    assert found is not None
+    assert found.source == "banksman.yaml"
+    assert found.asked == {
+        "phase": "non_critical_writes",
+        "budget": {"goal": 5},
+        "actions": [{"deny": "pulumi.destroy_stack"}],
+        "approvals": [{"action": "pulumi.update_stack", "also": ["security"]}],
+    }
+    places = (("phase",), ("budget", "goal"), ("actions", 0), ("approvals", 0))
+    assert [found.line(at) - first for at in places] == [1, 2, 4, 6]
+
+
+def test_what_a_plan_carries_tightens_as_the_manifest_does() -> None:
+    rule = ApprovalRule(name="environments.production.approvals[0]", line=9, action="*", groups=("platform",))
+    policy = Policy(
+        source="policy.yaml", environments={"production": Environment(phase=Phase.PRODUCTION, approvals=(rule,))}
+    )
+    read = read_manifest(WHOLE.encode())
+    carried = read.tightening()
+    assert carried is not None
+    there = policy_for(policy, carried)
+    assert there.environments == read.tightened(policy).environments
+    assert there.environments != policy.environments
+
+
+def test_a_manifest_that_asks_nothing_leaves_plans_as_they_are() -> None:
+    assert read_manifest(SMALL.encode()).tightening() is None
