@@ -70,6 +70,7 @@ ATTR_SANDBOX_WARM: Final = "banksman.sandbox.warm"
 
 # Loggers with a meaning of their own.
 LOGGER_AUDIT: Final = "banksman.audit"
+LOGGER_AUDIT_CHECKPOINTS: Final = "banksman.audit.checkpoints"
 
 # What this process knows of itself.
 METRIC_PROCESS_INFO: Final = "banksman_process_info"

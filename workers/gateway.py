@@ -1,4 +1,7 @@
-"""The gateway: Slack's listeners, the console, and the steps that show approvals. Wiring only; it holds no state."""
+"""The gateway: Slack's listeners, the console, the steps that show approvals, and the collecting of audit files.
+
+Wiring only; it holds no state but what was collected.
+"""
 
 import asyncio
 from typing import Final, Never
@@ -10,6 +13,8 @@ from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
 from temporalio.client import Client
 
+from activities.guard.audit_checkpoint import AUDIT_KEY
+from activities.guard.audit_collect import COLLECTED, AuditCollector, SigningKey
 from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from connectors.errors import ConnectorError
@@ -74,6 +79,14 @@ class Gateway:
         async def sign(text: str) -> str:
             return await vault.sign(_KEY, text)
 
+        self.audit = AuditCollector(
+            [settings.audit_dir, *([settings.audit_of_others] if settings.audit_of_others else [])],
+            settings.audit_dir / COLLECTED,
+            key=SigningKey(
+                sign=lambda text: vault.sign(AUDIT_KEY, text), published=lambda: vault.public_keys(AUDIT_KEY)
+            ),
+            environment=settings.environment,
+        )
         self.sweeper = Sweeper(server)
         self.counts = Counts(server)
         self.rule_changes = RuleChanges(server, self._policy)
@@ -109,6 +122,7 @@ class Gateway:
             group.create_task(self.sweeper.run(), name="look for approvals that nobody waits for")
             group.create_task(self.counts.run(), name="count goals, approvals, leases and queues")
             group.create_task(self.rule_changes.run(), name="tell approvals of a policy that changed")
+            group.create_task(self.audit.run(), name="collect and sign audit files")
             if self._console is not None:
                 group.create_task(serve(self._console, self._console_listening), name="serve the console")
         raise AssertionError("nothing of the gateway ends by itself")

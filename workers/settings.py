@@ -104,6 +104,11 @@ class Settings(_Addresses):
         default=".banksman/artifacts", description="A folder or s3://bucket/prefix for large results."
     )
     audit_dir: Path = Field(default=Path(".banksman/audit"), description="Where the hash-chained audit files lie.")
+    audit_of_others: Path | None = Field(
+        default=None,
+        description="Where the gateway finds the audit files of other processes, if not beside its own: it collects "
+        "and signs them.",
+    )
 
     cached_workflows: int = Field(
         default=150, ge=1, le=100_000,

@@ -33,6 +33,11 @@ class ApprovalFacts(BaseModel):
     digest: Short = Field(description="Of the plan.")
     state: Short | None = Field(default=None, description="How it stands; None where its grant is used.")
     requester: Short | None = Field(default=None, description="Who asked.")
+    rule: Short | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,  # so that lines from before it are spelled as they were
+        description="The digest of the rule that was decided under, where decisions say it.",
+    )
     decisions: Annotated[tuple[DecidedBy, ...], Field(max_length=_MOST)] = ()
 
 

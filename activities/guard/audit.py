@@ -8,7 +8,8 @@ goes to the logger `banksman.audit` too; the newest `seq` and `hash` there are t
 A crash in the middle of a write leaves a torn last line. It is kept; the next event ends it, follows the last whole
 line and carries what it found as `recovered`, which `verify` reports.
 
-Events carry names and ids. Requests, results, messages and secrets have no field to go into.
+Events carry names and ids. Requests, results, messages and secrets have no field to go into; of steps with an effect
+there are digests of what was asked and answered (`activities.guard.receipts`), so that nobody can tell another story.
 """
 
 import fcntl
@@ -31,6 +32,7 @@ from pydantic import (
 )
 
 from activities.guard.approval_facts import ApprovalFacts
+from activities.step_end import Way
 from hitl.protocol import Effect, Phase, RefusalReason
 from observability.names import LOGGER_AUDIT
 
@@ -38,6 +40,7 @@ GENESIS: Final = "0" * 64
 """What the first line names as the hash before it."""
 
 _TAIL_BLOCK: Final = 4096
+_LATER: Final = frozenset({"approval", "answer", "way", "request", "policy"})
 
 
 class Outcome(BaseModel):
@@ -48,6 +51,8 @@ class Outcome(BaseModel):
     event: Literal["allowed", "denied", "finished", "failed", "cancelled"]
     error: str | None = Field(default=None, description="The type of the error it failed with.")
     duration_ms: float | None = Field(default=None, description="How long the step ran.")
+    answer: str | None = Field(default=None, description="The digest of what it answered.")
+    way: Way | None = Field(default=None, description="How a destructive step says that it ended.")
 
 
 class AuditEvent(Outcome):
@@ -67,11 +72,13 @@ class AuditEvent(Outcome):
     attempt: int
     context: Mapping[str, str] = Field(default_factory=dict[str, str], description="What the step touches.")
     approval: ApprovalFacts | None = Field(default=None, description="The approval that the step is about.")
+    request: str | None = Field(default=None, description="The digest of what it was asked.")
+    policy: str | None = Field(default=None, description="The digest of the policy file that decided.")
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Without `approval` where there is none: lines that were written before the field came are spelled so."""
-        return {name: value for name, value in handler(self).items() if name != "approval" or value is not None}
+        """Without what came later where there is none: lines that were written before it came are spelled so."""
+        return {name: value for name, value in handler(self).items() if name not in _LATER or value is not None}
 
 
 class Recovered(BaseModel):
@@ -193,7 +200,7 @@ class AuditLog:
         size = os.fstat(self._fd).st_size
         if size == self._size:
             return None
-        last, rest = _last_record(self._fd, size)
+        last, rest = last_record(self._fd, size)
         if last is not None:
             self._adopt(last)
         if rest and not rest.endswith(b"\n"):
@@ -217,7 +224,7 @@ class AuditLog:
         self._size = os.fstat(self._fd).st_size
 
 
-def _last_record(fd: int, size: int) -> tuple[AuditRecord | None, bytes]:
+def last_record(fd: int, size: int) -> tuple[AuditRecord | None, bytes]:
     """The last line that is a record, and every byte after it."""
     window = _TAIL_BLOCK
     while True:

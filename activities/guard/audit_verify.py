@@ -44,7 +44,7 @@ def verify(
     Raises:
         OSError: When the file cannot be read.
     """
-    walk = _Walk(follows or Head(seq=0, hash=GENESIS), anchor)
+    walk = Walk(follows or Head(seq=0, hash=GENESIS), anchor)
     with path.open("rb") as lines:
         left = part.stop - part.start if part is not None else None
         lines.seek(part.start if part is not None else 0)
@@ -55,8 +55,13 @@ def verify(
     return walk.finish()
 
 
-class _Walk:
-    """One pass over the lines of a file."""
+class Walk:
+    """One pass over the lines of a file.
+
+    Args:
+        head: What the first line must follow.
+        anchor: A head that must be met on the way.
+    """
 
     def __init__(self, head: Head, anchor: Head | None) -> None:
         self._report = VerifyReport()

@@ -103,5 +103,6 @@ def _facts(plan: str, decisions: tuple[SignedDecision, ...]) -> ApprovalFacts | 
         id=read[0].approval_id,
         digest=plan_digest(plan),
         requester=read[0].requester,
+        rule=read[0].rule_digest,
         decisions=tuple(DecidedBy(person=one.person, verdict=one.verdict, surface=one.surface) for one in read),
     )

@@ -20,6 +20,7 @@ A destructive one costs a question to Temporal and a record in Vault, and looks 
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Final
 
 from opentelemetry import trace
@@ -34,6 +35,7 @@ from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.guard.errors import mapped_errors
 from activities.guard.policy_source import PolicySource
+from activities.guard.receipts import answer_digest, request_digest, way_of
 from activities.guard.rules import Authorizer, Decision, Execution
 from activities.guard.safeguards import Safeguards
 from activities.guard.step_metrics import count_answer, count_attempt
@@ -117,7 +119,8 @@ class GuardInterceptor(Interceptor):
         """
         with mapped_errors():
             try:
-                decision = self._authorizer.decide(execution, self._policy.current())
+                policy = self._policy.current()
+                decision = replace(self._authorizer.decide(execution, policy), policy=policy.digest or None)
                 decision, reservation = await self._reserve(execution, decision)
                 if self._safeguards is not None and attempt is not None and decision.reason is None:
                     refusal = await self._safeguards.admit(execution, attempt)
@@ -206,7 +209,8 @@ class GuardInterceptor(Interceptor):
     def _record_decision(self, execution: Execution, decision: Decision) -> AuditRecord:
         event = self._event(execution, decision, Outcome(event="denied" if decision.reason else "allowed"))
         if decision.reason is None:
-            event = event.model_copy(update={"approval": execution.approval()})
+            told = {"approval": execution.approval(), "request": request_digest(execution)}
+            event = event.model_copy(update=told)
         return self._record(event)
 
     def _event(self, execution: Execution, decision: Decision, outcome: Outcome) -> AuditEvent:
@@ -226,6 +230,7 @@ class GuardInterceptor(Interceptor):
             activity_id=info.activity_id,
             attempt=info.attempt,
             context=decision.context.fields(),
+            policy=decision.policy,
         )
 
     def _record(self, event: AuditEvent) -> AuditRecord:
@@ -272,6 +277,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
             with mapped_errors():
                 answer = await self._run(input, attempt)
                 await self._guard.ended(execution, attempt, answer)
+            outcome.answered(answer)
         except BaseException as error:
             outcome.failed(error)
             await self._guard.give_back(reservation, error)
@@ -282,7 +288,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
             return answer
         finally:
             ended = time.perf_counter()
-            self._guard.after(execution, decision, outcome.outcome(), attempt)
+            self._guard.after(execution, decision, outcome.outcome(execution), attempt)
             _SECONDS.observe(cost + time.perf_counter() - ended, exemplar())
 
     async def _run(self, input: ExecuteActivityInput, attempt: CurrentAttempt | None) -> object:  # noqa: A002 - the SDK's
@@ -300,17 +306,23 @@ class _Running:
     def __init__(self) -> None:
         self._began = time.perf_counter()
         self._error: BaseException | None = None
+        self._answer: object = None
+
+    def answered(self, answer: object) -> None:
+        """It ended with this."""
+        self._answer = answer
 
     def failed(self, error: BaseException) -> None:
         """It ended with this."""
         self._error = error
 
-    def outcome(self) -> Outcome:
-        """How it ended, and how long it took."""
+    def outcome(self, execution: Execution) -> Outcome:
+        """How it ended, what it answered, and how long it took."""
         took = round((time.perf_counter() - self._began) * 1000, 3)
         match self._error:
             case None:
-                return Outcome(event="finished", duration_ms=took)
+                digest, way = answer_digest(execution, self._answer), way_of(self._answer)
+                return Outcome(event="finished", duration_ms=took, answer=digest, way=way)
             case asyncio.CancelledError() | CancelledError():
                 return Outcome(event="cancelled", duration_ms=took)
             case ApplicationError(type=str() as kind):

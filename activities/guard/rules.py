@@ -98,6 +98,8 @@ class Decision:
     explanation: str = ""
     phase: Phase | None = None
     context: PolicyContext = field(default_factory=PolicyContext)
+    policy: str | None = None
+    """The digest of the policy file that decided."""
 
     def refused(self, refusal: Refusal) -> "Decision":
         """The same, but for what came to light later."""

@@ -8,8 +8,9 @@ from connectors.provider import providers
 from connectors.vault.databases import engine_of
 from deploy.vault import rights
 
-TRANSIT_KEYS: Final = {"approvals": "ed25519", "handover": "aes256-gcm96"}
-"""Their types by their names: the first signs decisions, the second seals a run's secrets for the sandbox worker."""
+TRANSIT_KEYS: Final = {"approvals": "ed25519", "audit": "ed25519", "handover": "aes256-gcm96"}
+"""Their types by their names: the first signs decisions, the second how far audit files were collected, the third seals
+a run's secrets for the sandbox worker."""
 POLICY_FOLDER: Final = Path(__file__).parent / "policies"
 
 

@@ -93,6 +93,12 @@ _GATEWAY: Final = VaultPolicy(
         Right(path=f"{MOUNT}/data/{SLACK_APP.path}", may=("read",)),
         _PUBLISHED,
         Right(path="transit/sign/approvals", may=("update",)),
+        Right(path="transit/keys/audit", may=("read",)),
+        Right(
+            path="transit/sign/audit",
+            may=("update",),
+            why="How far the audit files of all processes were collected. No process that acts may sign that.",
+        ),
         Right(
             path=f"{MOUNT}/data/webauthn/+",
             may=("create", "read", "update"),

@@ -24,6 +24,7 @@ How these rules decide: `hitl.policy.rules`. Every problem of a file is reported
 """
 
 import difflib
+import hashlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -79,7 +80,8 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyError: With every problem found, when it cannot be read or is not valid.
     """
-    document = _document(path)
+    data = _data(path)
+    document = _document(path, data)
     problems = [_from_yaml(problem) for problem in document.problems]
     raw = None
     try:
@@ -98,10 +100,11 @@ def load_policy(path: Path) -> Policy:
         source=path.name,
         environments={name: _environment(name, one, document) for name, one in raw.environments.items()},
         people=people(raw),
+        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
     )
 
 
-def _document(path: Path) -> Document:
+def _data(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -110,6 +113,10 @@ def _document(path: Path) -> Document:
         raise PolicyError(path, [Problem(1, "file", text)]) from error
     if len(data) > _MAX_BYTES:
         raise PolicyError(path, [Problem(1, "file", "is larger than 1 MiB; a policy is a page or two")])
+    return data
+
+
+def _document(path: Path, data: bytes) -> Document:
     try:
         return read_document(data)
     except YamlError as error:

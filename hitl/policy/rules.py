@@ -140,6 +140,8 @@ class Policy:
     source: str
     environments: Mapping[str, Environment]
     people: People = field(default_factory=People)
+    digest: str = field(default="", compare=False)
+    """Of the file's bytes; another file that says the same is the same policy all the same."""
     tightened_by: Stricter | None = None
     """What a plan asked that this policy holds already (`hitl.policy.together`)."""
 

@@ -16,6 +16,15 @@ path "transit/sign/approvals" {
   capabilities = ["update"]
 }
 
+path "transit/keys/audit" {
+  capabilities = ["read"]
+}
+
+# How far the audit files of all processes were collected. No process that acts may sign that.
+path "transit/sign/audit" {
+  capabilities = ["update"]
+}
+
 # How often each key that people confirm with was used, so that a copy of one is noticed. No key lies there.
 path "banksman/data/webauthn/+" {
   capabilities = ["create", "read", "update"]

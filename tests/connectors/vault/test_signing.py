@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.guard.audit_checkpoint import AUDIT_KEY, SignedCheckpoint
 from connectors.errors import AuthDenied, Unavailable
 from connectors.vault import VaultSession
 from hitl.approval.decision import SignedDecision
@@ -38,10 +39,20 @@ async def test_a_rotated_key_signs_on_and_a_revoked_one_is_void(own_house: House
 
 
 @pytest.mark.parametrize("role", ["goals", "connectors", "destructive", "sandbox", "codec"])
-async def test_no_other_process_signs(house: House, role: str) -> None:
+@pytest.mark.parametrize("key", [KEY, AUDIT_KEY])
+async def test_no_other_process_signs(house: House, role: str, key: str) -> None:
     session = await house.login(role)
     with pytest.raises(AuthDenied):
-        await session.sign(KEY, TEXT)
+        await session.sign(key, TEXT)
+
+
+async def test_what_is_signed_of_audit_files_is_signed_with_a_key_of_its_own(house: House) -> None:
+    gateway = await house.login("gateway")
+    signed = SignedCheckpoint.from_vault(TEXT, await gateway.sign(AUDIT_KEY, TEXT))
+    keys = {name: await gateway.public_keys(name) for name in (KEY, AUDIT_KEY)}
+    found = {name: {version: public_key(raw) for version, raw in each.items()} for name, each in keys.items()}
+    assert signed.refuse(found[AUDIT_KEY]) is None
+    assert signed.refuse(found[KEY]) == "it is not signed with this key: forged or changed"
 
 
 FORBIDDEN = [
@@ -49,6 +60,9 @@ FORBIDDEN = [
     ("POST", "transit/keys/approvals/rotate"),
     ("POST", "transit/keys/approvals/config"),
     ("GET", "transit/export/signing-key/approvals"),
+    ("POST", "transit/keys/audit/rotate"),
+    ("POST", "transit/keys/audit/config"),
+    ("GET", "transit/export/signing-key/audit"),
     ("POST", "transit/sign/handover"),
     ("POST", "transit/decrypt/handover"),
     ("GET", "transit/keys/handover"),

@@ -142,6 +142,14 @@ def test_ports_are_published_on_loopback_only(stack: dict[str, object]) -> None:
     }
 
 
+def test_the_gateway_only_reads_what_others_wrote_of_themselves(stack: dict[str, object]) -> None:
+    volumes = cast("list[dict[str, object]]", _services(stack)["worker-gateway"]["volumes"])
+    others = [one for one in volumes if str(one["source"]).startswith("audit-") and one["source"] != "audit-gateway"]
+    assert [one.get("read_only") for one in others] == [True] * 4
+    environment = cast("dict[str, str]", _services(stack)["worker-gateway"]["environment"])
+    assert {str(one["target"]).rpartition("/")[0] for one in others} == {environment["BANKSMAN_AUDIT_OF_OTHERS"]}
+
+
 def test_each_role_sees_its_own_secrets_only(stack: dict[str, object]) -> None:
     seen: dict[str, set[str]] = {}
     for name, service in _services(stack).items():
@@ -151,7 +159,7 @@ def test_each_role_sees_its_own_secrets_only(stack: dict[str, object]) -> None:
     for role in ("goals", "connectors", "sandbox", "destructive", "gateway"):
         assert seen[f"secret-ids-{role}"] == {"deliverer", f"worker-{role}"}
         assert seen[f"tls-{role}"] == {"certificates", f"worker-{role}"}
-        assert seen[f"audit-{role}"] == {f"worker-{role}"}
+        assert seen[f"audit-{role}"] == {f"worker-{role}", "worker-gateway"}
     assert seen["secret-ids-codec"] == {"deliverer", "codec-server"}
     assert seen["tls-authority"] == {"certificates"}
     assert seen["deliverer"] == {"vault-setup", "deliverer"}
