@@ -49,6 +49,7 @@ _PLACES: Final = {
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),
     "approvals": _Place("approvals:approvals", _GOALS, "List what waits for a person's approval, and show its plan."),
     "leases": _Place("leases:leases", _GOALS, "List what is leased, until when, and for whom; extend or end it."),
+    "gpu": _Place("gpus:gpu", _GOALS, "Restart or rename a GPU machine that a goal holds."),
     "catalog": _Place(
         "catalog:catalog",
         _OPERATE,

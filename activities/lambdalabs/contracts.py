@@ -24,6 +24,7 @@ _CENTS: Final = 100
 
 Mark = Annotated[str, StringConstraints(pattern=r"^banksman-[0-9a-f]{16}$")]
 Name = Annotated[str, StringConstraints(max_length=64)]
+InstanceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Cents = Annotated[int, Field(ge=0, le=10_000_000)]
 Hours = Annotated[int, Field(ge=1, le=168)]
 
@@ -226,6 +227,31 @@ class GpuExtended(_Answer):
         return self.cents
 
 
+class RestartRequest(LeasedGpu):
+    """A machine that is to start anew: what runs on it ends, and its disk stays."""
+
+    instance: InstanceId
+
+
+class GpuRestarted(_Answer):
+    """That it restarts now."""
+
+    adopted: bool = Field(default=False, description="Whether an attempt before had begun it.")
+
+
+class RenameRequest(LeasedGpu):
+    """A machine that is to have another name at Lambda. The policy goes by the name that it was asked for under."""
+
+    instance: InstanceId
+    called: Name = Field(description="Its new name.")
+
+
+class GpuRenamed(_Answer):
+    """What it is called now."""
+
+    called: str
+
+
 class GpuEnded(_Answer):
     """What was ended; nothing where there was nothing."""
 
@@ -297,6 +323,20 @@ FIND_INSTANCES: Final = Step(
     response=LeasedPage,
     effect=Effect.READ,
     credential=manifest.READ,
+)
+RESTART_INSTANCE: Final = Step(
+    name="lambdalabs.restart_instance",
+    request=RestartRequest,
+    response=GpuRestarted,
+    effect=Effect.WRITE,
+    credential=manifest.CHANGE,
+)
+RENAME_INSTANCE: Final = Step(
+    name="lambdalabs.rename_instance",
+    request=RenameRequest,
+    response=GpuRenamed,
+    effect=Effect.WRITE,
+    credential=manifest.CHANGE,
 )
 END_INSTANCE: Final = Step(
     name="lambdalabs.end_instance",

@@ -31,6 +31,8 @@ from connectors.lambdalabs.models import (
     Instance,
     Launch,
     NewSshKey,
+    Rename,
+    Restart,
     Ruleset,
     SshKey,
     Status,
@@ -48,6 +50,8 @@ from connectors.lambdalabs.operations import (
     LIST_RULESETS,
     LIST_SSH_KEYS,
     LIST_TYPES,
+    RENAME_INSTANCE,
+    RESTART_INSTANCES,
     TERMINATE_INSTANCES,
 )
 from connectors.lambdalabs.readiness import FIRST_BOOT
@@ -214,6 +218,34 @@ class Account:
             await self._session.ask(call)
         except NotFound:
             return
+
+    async def restart(self, instance_id: str) -> None:
+        """Begin to restart one: what runs on it ends, and its disk stays.
+
+        Raises:
+            NotFound: It is gone.
+            OutcomeUnknown: It may be restarting.
+            ConnectorError: By the tree; it is not.
+        """
+        what = f"the restart of the instance {instance_id!r}"
+        try:
+            await self._session.ask(Call(RESTART_INSTANCES, what, body=Restart(instance_ids=(instance_id,))))
+        except Unavailable as error:
+            if not error.code.startswith(_PROVIDER):
+                raise
+            raise OutcomeUnknown(f"Lambda Labs had trouble with {what}: look whether it restarts") from error
+
+    async def rename(self, instance_id: str, name: str) -> None:
+        """Give one another name, 64 characters at most; the mark in its tag stays.
+
+        Raises:
+            NotFound: It is gone.
+            ConnectorError: By the tree; safe to repeat.
+        """
+        what = f"another name for the instance {instance_id!r}"
+        await self._session.ask(
+            Call(RENAME_INSTANCE, what, path={"instance": instance_id}, body=Rename(name=name[:_LONGEST_NAME]))
+        )
 
     async def ssh_keys(self) -> Sequence[SshKey]:
         """All public keys of the account."""

@@ -14,6 +14,7 @@ BUYING_KEY: Final = Secret(
 SSH_KEY: Final = Secret(path="lambdalabs/ssh/+", holds="the SSH key that opens a machine, by its mark")
 READ: Final = Credential(name="lambdalabs-read", secret=KEY, purpose="reads at Lambda Labs")
 LAUNCH: Final = Credential(name="lambdalabs-launch", secret=KEY, purpose="launches at Lambda Labs")
+CHANGE: Final = Credential(name="lambdalabs-change", secret=KEY, purpose="restarts and renames at Lambda Labs")
 KEEP: Final = Credential(
     name="lambdalabs-keep",
     secret=KEY,
@@ -29,6 +30,6 @@ LAMBDA_LABS: Final = Provider(
     name="lambdalabs",
     title="Lambda Labs",
     url="https://cloud.lambda.ai/api/v1",
-    credentials=(READ, LAUNCH, KEEP, BUY),
+    credentials=(READ, LAUNCH, CHANGE, KEEP, BUY),
     twin=Twin(port=8309),
 )

@@ -128,6 +128,24 @@ class Terminated(CloudModel):
     terminated_instances: tuple[Instance, ...] = ()
 
 
+class Restart(CloudModel):
+    """The body that restarts instances."""
+
+    instance_ids: tuple[str, ...]
+
+
+class Restarted(CloudModel):
+    """Those that restart now."""
+
+    restarted_instances: tuple[Instance, ...] = ()
+
+
+class Rename(CloudModel):
+    """The body that gives an instance another name."""
+
+    name: str
+
+
 class SshKey(CloudModel):
     """A public key that instances may be launched with."""
 

@@ -14,6 +14,9 @@ from connectors.lambdalabs.models import (
     Launched,
     NewSshKey,
     Nothing,
+    Rename,
+    Restart,
+    Restarted,
     Ruleset,
     SshKey,
     Terminate,
@@ -26,6 +29,11 @@ LIST_INSTANCES: Final = Operation("GET", "/instances", TypeAdapter(Data[tuple[In
 LAUNCH_INSTANCE: Final = Operation("POST", "/instance-operations/launch", TypeAdapter(Data[Launched]), body=Launch)
 TERMINATE_INSTANCES: Final = Operation(
     "POST", "/instance-operations/terminate", TypeAdapter(Data[Terminated]), body=Terminate, harmless=True
+)
+# It ends what runs there, so that it is no harmless one: after a lost answer somebody looks first.
+RESTART_INSTANCES: Final = Operation("POST", "/instance-operations/restart", TypeAdapter(Data[Restarted]), body=Restart)
+RENAME_INSTANCE: Final = Operation(
+    "POST", "/instances/{instance}", TypeAdapter(Data[Instance]), body=Rename, harmless=True
 )
 LIST_SSH_KEYS: Final = Operation("GET", "/ssh-keys", TypeAdapter(Data[tuple[SshKey, ...]]))
 # Two of one name are no harm: whoever made them ends all of that name.

@@ -1,10 +1,10 @@
 """Which operation of a provider is used by which steps, and by which test: declared, and recorded from a test run.
 
-    python -m tests.docs.endpoints
+    python -m tests.docs.endpoints [PROVIDER…]
 
-runs the tests of clients and steps, and writes down who asked for what. `docs/endpoints.md` is made of it, and a test
-says where an operation has come or gone since. GitHub, Slack and Pulumi are reached by libraries of their own, which
-choose their requests themselves.
+runs the tests of clients and steps, of all providers or of those that are named, and writes down who asked for what.
+`docs/endpoints.md` is made of it, and a test says where an operation has come or gone since. GitHub, Slack and Pulumi
+are reached by libraries of their own, which choose their requests themselves.
 """
 
 import asyncio
@@ -163,12 +163,12 @@ def _beginning(recorder: Recorder) -> Callable[..., asyncio.Task[Any]]:
     return beginning
 
 
-def record() -> int:
-    """Run the tests, in this process, and write down what they asked."""
+def record(*providers: str) -> int:
+    """Run the tests of these providers, in this process, and write down what they asked."""
     recorder = Recorder()
     Session.exchange = _watched(recorder)  # type: ignore[method-assign]
     asyncio.BaseEventLoop.create_task = _beginning(recorder)  # type: ignore[method-assign]
-    folders = [f"tests/{part}/{name}" for name in (*declared(), *_CONTRACTS) for part in ("connectors", "activities")]
+    folders = [f"tests/{part}/{name}" for name in providers for part in ("connectors", "activities")]
     there = [one for one in folders if (ROOT / one).is_dir()]
     # This module has loaded what pytest would have liked to rewrite; nobody reads its assertions here.
     quiet = ("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
@@ -176,10 +176,14 @@ def record() -> int:
 
 
 def main() -> None:
-    """Record anew, in a process of its own."""
+    """Record anew, in a process of its own; what is known of providers that are not named stays."""
+    every = (*declared(), *_CONTRACTS)
+    named = tuple(sys.argv[1:]) or every
+    if unknown := [one for one in named if one not in every]:
+        raise SystemExit(f"no provider {', '.join(unknown)}; there are {', '.join(every)}")
     written = RECORD.with_suffix(".new")
     done = subprocess.run(
-        [sys.executable, "-c", "from tests.docs import endpoints; raise SystemExit(endpoints.record())"],
+        [sys.executable, "-c", f"from tests.docs import endpoints; raise SystemExit(endpoints.record(*{named!r}))"],
         cwd=ROOT,
         env={**os.environ, _WRITES: str(written)},
         check=False,
@@ -187,7 +191,9 @@ def main() -> None:
     if done.returncode != 0:
         written.unlink(missing_ok=True)
         raise SystemExit("the tests failed: nothing was recorded")
-    RECORD.write_text(json.dumps(json.loads(written.read_bytes()), indent=1) + "\n", encoding="utf-8")
+    kept = {} if named == every else json.loads(RECORD.read_bytes())
+    uses = json.loads(written.read_bytes())
+    RECORD.write_text(json.dumps(dict(sorted({**kept, **uses}.items())), indent=1) + "\n", encoding="utf-8")
     written.unlink()
 
 

@@ -14,6 +14,7 @@ from hvac.exceptions import InvalidPath
 
 from connectors.lambdalabs.readiness import gpus_of, greeting
 from tests.stack.running import Running, eventually
+from workers.commands.exits import Exit
 from workflows.lambdalabs.goals import LEASE_GPU
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -73,10 +74,15 @@ def test_a_machine_is_leased_extended_and_ended(stack: Running, goal_id: str) ->
 
     extended = stack.banksman("leases", "extend", held["lease"], "--hours", "2", "--note", "one more epoch")
     assert extended.returncode == 0, extended.stdout + extended.stderr
+    renamed = stack.banksman("gpu", "rename", goal_id, "evaluate")
+    assert (renamed.returncode, renamed.stdout.startswith("evaluate (")) == (0, True), renamed.stdout + renamed.stderr
+    assert stack.banksman("gpu", "rename", goal_id, "No Name").returncode == Exit.USAGE
     ended = stack.banksman("leases", "end", held["lease"], "--wait")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     told = stack.result(goal_id)
-    assert (told["outcome"], told["instance"]) == ("completed", held["instance"])
+    assert (told["outcome"], told["instance"], told["called"]) == ("completed", held["instance"], "evaluate")
+    over = stack.banksman("gpu", "restart", goal_id)
+    assert (over.returncode, "no goal LeaseGpu runs" in over.stderr) == (Exit.FAILED, True), over.stderr
     assert asyncio.run(greeting(held["address"])) is None
     with pytest.raises(InvalidPath):
         secret(stack, held["secret"])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.lambdalabs.contracts import MachineSeen, TypeSeen
 from hitl.protocol import Effect
@@ -72,10 +72,27 @@ class LeaseGpuInput(DestructiveGoalInput):
         return f"{emergency}Lease the GPU machine {self.name} for {self.hours} h ({', '.join(self.types)})"
 
 
+class _Wish(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    note: str = Field(default="", max_length=500, description="Why, for the record.")
+
+
+class RestartGpu(_Wish):
+    """The update `restart`: what runs on the machine ends, its disk stays, and it is waited until it is ready again."""
+
+
+class RenameGpu(_Wish):
+    """The update `rename`: what Lambda calls the machine. Goal, lease and policy know it by its first name."""
+
+    name: MachineName
+
+
 class LeaseGpuResult(GoalResult):
     """The machine, and where its key is; never the key. The query `gpu` answers the same, as far as it is known."""
 
     name: str = Field(description="As it was asked for.")
+    called: str | None = Field(default=None, description="What Lambda calls it, where it was renamed.")
     instance: str | None = Field(default=None, description="Lambda's id of it.")
     type: str | None = Field(default=None, description="Its size.")
     region: str | None = Field(default=None, description="Where it is.")

@@ -6,7 +6,7 @@ server cancels the lease, which ends what carries the goal's mark, and asks Lamb
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +22,8 @@ with workflow.unsafe.imports_passed_through():
         GPU,
         LAUNCH_INSTANCE,
         LOOK_AT_TYPES,
+        RENAME_INSTANCE,
+        RESTART_INSTANCE,
         BuyGpuParameters,
         GpuLaunched,
         GpuReadiness,
@@ -29,15 +31,17 @@ with workflow.unsafe.imports_passed_through():
         LaunchRequest,
         LeasedGpu,
         LookAtTypesRequest,
+        RenameRequest,
+        RestartRequest,
     )
     from connectors.creation import mark
     from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
     from hitl.hidden import visible
     from workflows.approval.approved_step import PEOPLE_MAY_ALLOW, ApprovingGoal
     from workflows.contracts import Outcome, State
-    from workflows.goal import StepDenied
+    from workflows.goal import StepDenied, StepWaits
     from workflows.goal_type import goal
-    from workflows.lambdalabs.goals import LEASE_GPU, LeaseGpuInput, LeaseGpuResult
+    from workflows.lambdalabs.goals import LEASE_GPU, LeaseGpuInput, LeaseGpuResult, RenameGpu, RestartGpu
     from workflows.lambdalabs.market import Market, TooExpensive, market
     from workflows.leases.contracts import LeaseResult
     from workflows.leases.leasing import LeasingGoal
@@ -48,6 +52,10 @@ _FIRST_LOOK: Final = timedelta(seconds=5)
 _LONGEST_LOOK: Final = timedelta(minutes=1)
 _BOOTS_WITHIN: Final = timedelta(minutes=40)
 """Large machines take twenty minutes until Lambda calls them active, and their GPUs answer after that."""
+_CHANGES_WITHIN: Final = timedelta(minutes=10)
+"""All attempts at one change together; then whoever asked for it is told."""
+_GOES_DOWN_WITHIN: Final = timedelta(minutes=1)
+"""For so long a machine that is to restart may still answer as before."""
 _LOOK_EVERY: Final = timedelta(minutes=30)
 _MINUTE: Final = timedelta(minutes=1)
 _SHOWS_WITHIN: Final = 9
@@ -99,11 +107,46 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
         self._asks_people = False
         self._began: datetime | None = None
         self._result = LeaseGpuResult(name=request.name)
+        self._over: _Over | None = None
+        self._changing = ""
 
     @workflow.query
     def gpu(self) -> LeaseGpuResult:
         """The machine, as far as it is known."""
         return self._result
+
+    @workflow.update(unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
+    async def restart(self, request: RestartGpu) -> LeaseGpuResult:
+        """Restart the machine, and wait until it is ready again. Its lease goes on meanwhile."""
+        workflow.logger.info("a person restarts a machine", extra={"note": request.note})
+        with self._change("Restart"):
+            asked = RestartRequest(**self._place.model_dump(), instance=self._result.instance or "")
+            preset = RESTART_INSTANCE.preset.within(_CHANGES_WITHIN)
+            await self.attempt(RESTART_INSTANCE, asked, summary=f"Restart {self._wanted.name}", preset=preset)
+            await self._until_ready_again()
+        return self._result
+
+    @restart.validator
+    def _may_restart(self, request: RestartGpu) -> None:
+        del request
+        self._require_held()
+
+    @workflow.update(unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
+    async def rename(self, request: RenameGpu) -> LeaseGpuResult:
+        """Have Lambda call the machine something else."""
+        workflow.logger.info("a person renames a machine", extra={"note": request.note})
+        with self._change("Rename"):
+            instance = self._result.instance or ""
+            asked = RenameRequest(**self._place.model_dump(), instance=instance, called=request.name)
+            preset = RENAME_INSTANCE.preset.within(_CHANGES_WITHIN)
+            await self.attempt(RENAME_INSTANCE, asked, summary=f"Rename {self._wanted.name}", preset=preset)
+            self._told(called=request.name)
+        return self._result
+
+    @rename.validator
+    def _may_rename(self, request: RenameGpu) -> None:
+        del request
+        self._require_held()
 
     @workflow.run
     async def run(self, request: LeaseGpuInput) -> LeaseGpuResult:
@@ -124,7 +167,7 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
                 cents_per_hour=launched.cents_per_hour,
                 tried=launched.tried,
             )
-            over = asyncio.create_task(self.lease_over(self._result.lease or ""))
+            self._over = over = asyncio.create_task(self.lease_over(self._result.lease or ""))
             if await self._is_ready_before(over):
                 await self._hold(over)
             self._is_over(over.result())
@@ -331,12 +374,66 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
             if over.done():
                 return
             seen = await self._standing()
-            if seen.status in _BROKEN:
+            if seen.status in _BROKEN and not self._changing:
                 raise _Broken(f"the machine {self._result.instance} is {seen.status}")
             if not seen.there or seen.status in _ENDING:
                 await _pause(over, _LONGEST_LOOK)  # its lease may be about to say why
                 if not over.done():
                     raise _Broken(_GONE)
+
+    # What people change meanwhile.
+
+    @property
+    def _is_held(self) -> bool:
+        return self._result.address is not None and self._over is not None and not self._over.done()
+
+    def _require_held(self) -> None:
+        if not self._is_held:
+            raise application_error(
+                ErrorType.INVALID_REQUEST, "this goal holds no machine that is ready: its status says what it waits for"
+            )
+        if self._changing:
+            raise application_error(ErrorType.INVALID_REQUEST, f"{self._changing} is under way: ask once it is done")
+
+    @contextlib.contextmanager
+    def _change(self, what: str) -> Generator[None]:
+        """One at a time. Whoever asked hears of a refusal; the goal goes on."""
+        self._changing = visible(f"{what} {self._wanted.name}")
+        self.begin(self._changing)
+        try:
+            yield
+        except StepDenied as refusal:
+            raise application_error(ErrorType.POLICY_DENIED, str(refusal)) from refusal
+        except StepWaits as waits:
+            raise application_error(ErrorType.UNAVAILABLE, f"it was given up: {waits}") from waits
+        finally:
+            self._changing = ""
+            if self._is_held:
+                self._show_held()
+
+    async def _until_ready_again(self) -> None:
+        """After a restart. A machine that does not come back is left to people: what is on its disk may be of worth."""
+        asked_at, pause, was_down = workflow.now(), _FIRST_LOOK, False
+        while self._is_held:
+            asked = f"Ask {self._wanted.name} whether it is ready again"
+            seen = await self.attempt(
+                CHECK_READY, self._place, summary=asked, preset=CHECK_READY.preset.within(_CHANGES_WITHIN)
+            )
+            ready, waited = self._is_ready(seen), workflow.now() - asked_at
+            was_down = was_down or not ready
+            if ready and (was_down or waited >= _GOES_DOWN_WITHIN):
+                self._told(address=seen.address, gpus=seen.gpus)
+                return
+            if waited >= _BOOTS_WITHIN:
+                raise application_error(
+                    ErrorType.UNAVAILABLE,
+                    f"the machine was restarted, and is not ready after 40 minutes: {_unready(seen)}. It is held on; "
+                    "restart it again, or end its lease",
+                )
+            with contextlib.suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(lambda: not self._is_held, timeout=pause)
+            pause = min(2 * pause, _LONGEST_LOOK)
+        raise application_error(ErrorType.NOT_FOUND, "its lease ended while it was restarted")
 
     def _show_held(self) -> None:
         held = self._result

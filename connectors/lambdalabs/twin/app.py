@@ -5,7 +5,7 @@ Terminated instances are gone from its lists after some seconds, as the descript
 
 import secrets
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -20,6 +20,8 @@ from connectors.lambdalabs.models import (
     Launched,
     NewSshKey,
     Nothing,
+    Rename,
+    Restart,
     SshKey,
     Status,
     Terminate,
@@ -34,6 +36,8 @@ from connectors.lambdalabs.operations import (
     LIST_RULESETS,
     LIST_SSH_KEYS,
     LIST_TYPES,
+    RENAME_INSTANCE,
+    RESTART_INSTANCES,
     TERMINATE_INSTANCES,
 )
 from connectors.lambdalabs.twin.machines import Machines
@@ -49,6 +53,7 @@ from connectors.lambdalabs.twin.shapes import (
     TwinLaunch,
     TwinOffer,
     TwinRegion,
+    TwinRestarted,
     TwinRuleset,
     TwinTerminated,
 )
@@ -81,6 +86,7 @@ class _Lambda(Twin):
     Attributes:
         keys: API keys that it takes now; a test revokes one.
         instances: By id.
+        restarts: How often each was restarted, by its id.
         ssh_keys: By id.
         capacity: How many instances of a type can be launched in a region.
     """
@@ -92,6 +98,8 @@ class _Lambda(Twin):
         self.keys = set(config.keys)
         self.types = {one.name: one for one in config.types}
         self.instances: dict[str, TwinInstance] = {}
+        self.restarts: Counter[str] = Counter()
+        self._user_data: dict[str, str] = {}
         self.ssh_keys: dict[str, SshKey] = {}
         self.capacity: defaultdict[tuple[str, str], int] = defaultdict(int)
         for one in config.types:
@@ -155,6 +163,7 @@ class _Lambda(Twin):
             actions=_actions(running=False),
         )
         self.instances[made.id] = made
+        self._user_data[made.id] = body.user_data
         self.clock.after(self._config.boots_in, lambda: self._boots(made.id, wanted, body.user_data))
         return Data(data=Launched(instance_ids=(made.id,)))
 
@@ -194,6 +203,27 @@ class _Lambda(Twin):
             jupyter_token=token,
             jupyter_url=f"https://jupyter.example.com/?token={token}",
         )
+
+    @handles(RESTART_INSTANCES)
+    def restart(self, body: Restart) -> Data[TwinRestarted]:
+        for instance in [self._instance(one) for one in dict.fromkeys(body.instance_ids)]:
+            if not instance.actions.restart.available:
+                raise Problem(400, "The instance cannot be restarted now.", code=_INVALID)
+            self.restarts[instance.id] += 1
+            self._machines.stop(instance.id)
+            self._change(instance.id, status=Status.BOOTING, actions=_actions(running=False))
+            wanted, user_data = self.types[instance.instance_type.name], self._user_data[instance.id]
+            self.clock.after(
+                self._config.boots_in, lambda one=instance.id, size=wanted, data=user_data: self._boots(one, size, data)
+            )
+        return Data(data=TwinRestarted(restarted_instances=tuple(self.instances[one] for one in body.instance_ids)))
+
+    @handles(RENAME_INSTANCE)
+    def rename(self, instance: str, body: Rename) -> Data[TwinInstance]:
+        if len(body.name) > _MOST_NAME:
+            raise Problem(400, "Invalid request data.", code=_INVALID)
+        self._change(self._instance(instance).id, name=body.name)
+        return Data(data=self.instances[instance])
 
     @handles(TERMINATE_INSTANCES)
     def terminate(self, body: Terminate) -> Data[TwinTerminated]:

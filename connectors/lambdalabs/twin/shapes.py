@@ -92,6 +92,12 @@ class TwinTerminated(CloudModel):
     terminated_instances: tuple[TwinInstance, ...]
 
 
+class TwinRestarted(CloudModel):
+    """Those that restart now."""
+
+    restarted_instances: tuple[TwinInstance, ...]
+
+
 class TwinUser(CloudModel):
     """Who made something."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
+from activities.lambdalabs.changing import GpuChanging
 from activities.lambdalabs.contracts import Choice, LaunchRequest, LeasedGpu
 from activities.lambdalabs.looking import GpuLooking
 from activities.lambdalabs.making import GpuMaking
@@ -54,6 +55,10 @@ class Vault:
     @property
     def looking(self) -> GpuLooking:
         return GpuLooking(self, self.cloud)
+
+    @property
+    def changing(self) -> GpuChanging:
+        return GpuChanging(self, self.cloud)
 
     @property
     def making(self) -> GpuMaking:

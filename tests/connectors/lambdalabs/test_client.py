@@ -59,6 +59,31 @@ async def test_an_instance_is_launched_found_by_its_mark_and_ended(opened: Opene
         assert len(await account.instances()) == 1
 
 
+async def test_an_instance_restarts_and_has_another_name(opened: Opened, twin: ServedTwin, known: Any) -> None:
+    async with opened() as account:
+        instance = await launched(account)
+        with pytest.raises(InvalidRequest):
+            await account.restart(instance)  # it has not booted yet
+        advance(twin, 30)
+        [machine] = await account.instances()
+        await account.restart(instance)
+        assert await greeting(machine.ip or "") is None
+        advance(twin, 30)
+        [again] = await account.instances()
+        assert gpus_of(await greeting(again.ip or "") or "") == 1
+        await account.rename(instance, "evaluate")
+        assert [one.name for one in await account.marked(MARK)] == ["evaluate"]
+        for lost in ("drop_after_effect", "garbage"):
+            twin.plant(kind=lost, path="restart$")
+            with pytest.raises(OutcomeUnknown):
+                await account.restart(instance)
+            advance(twin, 30)
+        assert known.restarts[instance] == 2
+        for asked in (account.restart("none"), account.rename("none", "x")):
+            with pytest.raises(NotFound):
+                await asked
+
+
 async def test_what_opens_a_notebook_is_in_nothing_that_we_hold(
     opened: Opened, twin: ServedTwin, known: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

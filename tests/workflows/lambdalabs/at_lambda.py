@@ -53,7 +53,7 @@ class AtLambda:
     @contextlib.asynccontextmanager
     async def at_work(self, client: Client) -> AsyncGenerator[None]:
         """Goals, steps on Lambda Labs, and who tells people."""
-        steps = [*implemented(self.vault.looking), *implemented(self.vault.making)]
+        steps = [*implemented(self.vault.looking), *implemented(self.vault.making), *implemented(self.vault.changing)]
         async with contextlib.AsyncExitStack() as running:
             for worker in (
                 Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS),

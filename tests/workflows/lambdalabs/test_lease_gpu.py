@@ -4,24 +4,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 
 from activities.guard.error_types import ErrorType
 from activities.leases.views import LeaseState, LeaseView
-from tests.connectors.lambdalabs.conftest import KEY_CANARY
+from tests.connectors.lambdalabs.conftest import KEY_CANARY, advance
 from tests.workflows.approval.approving import eventually
 from tests.workflows.lambdalabs.at_lambda import (
     NOTHING_LEFT,
     ONE_OF_EACH,
     WANTED,
     AtLambda,
+    at_lambda,
     end_lease,
     lease_of,
     told,
     until_step,
 )
-from workflows.lambdalabs.goals import LeaseGpuInput
+from workflows.lambdalabs.goals import LeaseGpuInput, LeaseGpuResult, RenameGpu, RestartGpu
 from workflows.leases.contracts import ExtendLease
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -198,6 +199,68 @@ async def test_an_extension_is_asked_for_at_what_it_costs(client: Client, lambda
             "until": until.isoformat(),
             "cents_per_hour": 75,
         }
+
+
+async def test_it_is_restarted_and_renamed_while_it_is_held(client: Client, goal_id: str) -> None:
+    with at_lambda(boots_in=30.0) as lambda_labs:
+        known = lambda_labs.known
+        async with lambda_labs.at_work(client):
+            goal = await lambda_labs.start(client, goal_id)
+            await until_step(goal, "Ask train whether it is ready")
+            await refused_update(goal, "restart", "holds no machine that is ready")
+            advance(lambda_labs.vault.twin, 30)
+            await until_step(goal, "Hold the machine")
+            renamed = await goal.execute_update("rename", RenameGpu(name="evaluate"), result_type=LeaseGpuResult)
+            assert (renamed.name, renamed.called, renamed.instance) == (
+                "train",
+                "evaluate",
+                next(iter(known.instances)),
+            )
+            restarting = await goal.start_update(
+                "restart",
+                RestartGpu(note="it hangs"),
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                result_type=LeaseGpuResult,
+            )
+            await until_step(goal, "Restart train")
+            await refused_update(goal, "restart", "is under way")
+            await refused_update(goal, "rename", "is under way", {"name": "again"})
+
+            async def seen_down() -> bool:
+                paths = [one["path"] for one in lambda_labs.vault.twin.requests()]
+                return "/instances" in paths[paths.index("/instance-operations/restart") :]
+
+            await eventually(seen_down)
+            advance(lambda_labs.vault.twin, 30)
+            again = await restarting.result()
+            assert (again.gpus, again.lease) == (1, renamed.lease)
+            await until_step(goal, "Hold the machine")
+            assert lambda_labs.left() == ONE_OF_EACH
+            await end_lease(client, goal_id)
+            ended = await goal.result()
+    assert (ended.outcome, ended.called, known.restarts.total()) == ("completed", "evaluate", 1)
+    assert lambda_labs.left() == NOTHING_LEFT
+
+
+async def test_a_restart_that_fails_is_told_to_whoever_asked_and_the_machine_is_held_on(
+    client: Client, lambda_labs: AtLambda, goal_id: str
+) -> None:
+    async with lambda_labs.at_work(client):
+        goal = await lambda_labs.held(client, goal_id)
+        lambda_labs.known.keys.discard(KEY_CANARY)
+        await refused_update(goal, "restart", "banksman/lambdalabs/key")
+        lambda_labs.known.keys.add(KEY_CANARY)
+        await until_step(goal, "Hold the machine")
+        await end_lease(client, goal_id)
+        assert (await goal.result()).outcome == "completed"
+    assert (lambda_labs.known.restarts.total(), lambda_labs.left()) == (0, NOTHING_LEFT)
+
+
+async def refused_update(goal: Any, name: str, why: str, request: Any = None) -> None:
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await goal.execute_update(name, request or {})
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert why in refused.value.cause.message
 
 
 async def _asked(lease: Any, step: str) -> dict[str, Any]:
