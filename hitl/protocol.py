@@ -203,6 +203,54 @@ class HasSpent(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hired:
+    """A thing that is paid by the hour, and beforehand.
+
+    Attributes:
+        mark: What it carries, of the goal that wants it.
+        thing: Its provider's id.
+        cents_per_hour: US cents.
+        longer: Whether this pays for more time of what was paid for before.
+    """
+
+    mark: str
+    thing: str
+    cents_per_hour: int
+    longer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What its provider said of everything that carries a mark: nothing of it runs on.
+
+    Attributes:
+        mark: Which one.
+        things: Ids of what is still shown and ends now. Whatever else carried the mark is not shown.
+    """
+
+    mark: str
+    things: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HasHired(Protocol):
+    """A step's answer that tells what was paid by the hour."""
+
+    def hired(self) -> Hired | None:
+        """None where nothing was."""
+        ...
+
+
+@runtime_checkable
+class HasEnded(Protocol):
+    """The answer of a step that looked at its provider whether something has ended: unused hours are given back."""
+
+    def ended(self) -> Ended | None:
+        """None where something runs on, or nobody looked."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Refusal:
     """Why something is refused, in a word for programs and in a sentence for people."""
 

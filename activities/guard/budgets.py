@@ -19,11 +19,12 @@ from prometheus_client import Gauge
 from temporalio import activity
 
 from activities.guard.error_types import ErrorType
+from activities.guard.hours import Hires, Payment
 from activities.guard.ledger import Entry, Ledger, LedgerError
 from activities.guard.rules import Execution
 from connectors.errors import Unavailable
 from hitl.policy.rules import Budget
-from hitl.protocol import Effect, HasSpend, HasSpent, Refusal, RefusalReason
+from hitl.protocol import Effect, Ended, HasHired, HasSpend, HasSpent, Refusal, RefusalReason
 from observability import names
 
 _DIGITS: Final = 24
@@ -68,6 +69,7 @@ class Reservation:
         day: The page of the day on which it was first reserved.
         cents: At most.
         fresh: Whether it was reserved just now: no attempt before this one can have spent it.
+        since: Before its first attempt could spend anything.
     """
 
     key: str
@@ -75,6 +77,7 @@ class Reservation:
     day: str
     cents: int
     fresh: bool
+    since: datetime
 
 
 def spend_of(execution: Execution) -> int:
@@ -101,7 +104,7 @@ class Budgets:
     def __init__(self, records: BudgetRecords, *, environment: str, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self._environment = environment
         self._now = clock
-        self._pages = _Pages(records)
+        self._records, self._pages = records, _Pages(records)
         self._shown = _Shown(day="", used=0, spent=0, cap=0)
         _USED.set_function(lambda: float(self._today_shown().used))
         _SPENT.set_function(lambda: float(self._today_shown().spent))
@@ -132,7 +135,14 @@ class Budgets:
             used = f"{self._environment!r} has {_dollars(there.used)} of {_dollars(there.cap)} in use on {day} (UTC)"
             return _refusal(f"{asked}, and {used}", budget.way_out("day"))
         fresh = mine.fresh and there.fresh
-        return Reservation(key=key, goal=goal, day=self._page_of(day), cents=mine.entry.cents, fresh=fresh)
+        return Reservation(
+            key=key,
+            goal=goal,
+            day=self._page_of(day),
+            cents=mine.entry.cents,
+            fresh=fresh,
+            since=min(info.scheduled_time, self._now()),
+        )
 
     async def settle(self, reservation: Reservation, answer: object) -> None:
         """Write down what was really spent, where the answer says it; else what was reserved.
@@ -143,9 +153,24 @@ class Budgets:
         said = answer.spent() if isinstance(answer, HasSpent) else None
         cents = reservation.cents if said is None else said
         for page in (reservation.day, reservation.goal):
-            after = await self._pages.apply(page, lambda before: _twice(before.settled(reservation.key, cents)))
-            if page == self._page_of(self._shown.day):
-                self._shown = replace(self._shown, used=after.total, spent=after.spent)
+            await self._write(page, lambda before: before.settled(reservation.key, cents))
+        hired = answer.hired() if isinstance(answer, HasHired) else None
+        if hired is not None and cents:
+            paid = Payment(goal=reservation.goal, day=reservation.day, cents=cents)
+            await self._hires(hired.mark, lambda page: page.paid(hired, reservation.key, paid, reservation.since))
+
+    async def give_back_hours(self, ended: Ended) -> None:
+        """Give back what was paid for hours that nothing with this mark runs on. Safe to repeat, whoever died within.
+
+        Raises:
+            Unavailable: It cannot be written now; the next look gives it back.
+        """
+        over = (await self._hires(ended.mark, lambda page: page.ended(ended, self._now()))).over(ended)
+        for key, payment, cents in (each for one in over.values() for each in one.settlements()):
+            for path in (payment.day, payment.goal):
+                await self._write(path, lambda before, key=key, cents=cents: before.given_back(key, cents))
+        if over:
+            await self._hires(ended.mark, lambda page: page.without(over))
 
     async def release(self, reservation: Reservation) -> None:
         """Give back what surely came to nothing, unless a later attempt has found it and may spend it now.
@@ -155,9 +180,31 @@ class Budgets:
         """
         # In the order in which an attempt reserves: of one that begins meanwhile neither page is taken away.
         for page in (reservation.goal, reservation.day):
-            after = await self._pages.apply(page, lambda before: _twice(before.released(reservation.key)))
-            if page == self._page_of(self._shown.day):
-                self._shown = replace(self._shown, used=after.total, spent=after.spent)
+            await self._write(page, lambda before: before.released(reservation.key))
+
+    async def _write(self, page: str, change: Callable[[Ledger], Ledger]) -> None:
+        after = await self._pages.apply(page, lambda before: _twice(change(before)))
+        if page == self._page_of(self._shown.day):
+            self._shown = replace(self._shown, used=after.total, spent=after.spent)
+
+    async def _hires(self, mark: str, change: Callable[[Hires], Hires]) -> Hires:
+        """The page of a mark, changed."""
+        after = Hires()
+
+        def changed(text: str | None) -> str:
+            nonlocal after
+            before = Hires.read(text)
+            after = change(before)
+            if after == before:
+                raise _Unchanged
+            return after.text()
+
+        try:
+            with contextlib.suppress(_Unchanged):
+                await self._records.change(f"budgets/{self._environment}/hours-{_digest(mark)}", changed)
+        except LedgerError as error:
+            raise Unavailable(f"the budget's book cannot be used: {error}") from error
+        return after
 
     async def _day_of(self, goal: str, key: str, mine: "_Taken") -> str:
         """The day that it counts on: the one of an earlier attempt, where that got as far as that day's page."""

@@ -43,7 +43,7 @@ from activities.step import ORDINARY_EFFECTS
 from connectors.errors import ConnectorError
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Budget
-from hitl.protocol import Effect, Refusal, RefusalReason
+from hitl.protocol import Effect, HasEnded, Refusal, RefusalReason
 from observability import names
 from observability.exemplars import exemplar
 
@@ -156,6 +156,17 @@ class GuardInterceptor(Interceptor):
         except ConnectorError:
             _UNSETTLED.inc(exemplar=exemplar())
             _LOG.exception("what a step has cost is not written down; what it reserved counts")
+
+    async def give_back_hours(self, answer: object) -> None:
+        """Give back what was paid for hours that something did not run. Never raises: the end is had."""
+        ended = answer.ended() if isinstance(answer, HasEnded) else None
+        if ended is None or self._budgets is None or self._policy.settings().budget is None:
+            return
+        try:
+            await self._budgets.give_back_hours(ended)
+        except ConnectorError:
+            _UNSETTLED.inc()
+            _LOG.exception("what was paid for unused hours is not given back yet")
 
     async def give_back(self, reservation: Reservation | None, error: BaseException) -> None:
         """Give back what a refused execution had reserved. Whatever may have had an effect keeps it."""
@@ -284,6 +295,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
             raise
         else:
             await self._guard.settle(reservation, answer)
+            await self._guard.give_back_hours(answer)
             count_answer(execution, answer)
             return answer
         finally:

@@ -92,6 +92,13 @@ class Ledger(BaseModel):
         found = self.steps.get(key)
         return self._with(key, Entry(cents=cents, day=found.day if found else "", settled=True))
 
+    def given_back(self, key: str, cents: int) -> Self:
+        """The page where this step has used no more than that of what it paid; never more than stands there."""
+        found = self.steps.get(key)
+        if found is None or found.cents <= cents:
+            return self
+        return self._with(key, Entry(cents=cents, day=found.day, settled=True))
+
     def released(self, key: str) -> Self:
         """The page without a reservation that came to nothing; one that another attempt goes on with stays."""
         found = self.steps.get(key)

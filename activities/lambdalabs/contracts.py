@@ -16,7 +16,7 @@ from activities.step import Step
 from activities.step_end import ApprovedAnswer, StepEnd
 from connectors.lambdalabs import manifest
 from hitl.approval.plan import PlanParameters
-from hitl.protocol import Effect, PolicyContext
+from hitl.protocol import Effect, Ended, Hired, PolicyContext
 
 LONGEST: Final = timedelta(hours=168)
 MOST_CHOICES: Final = 40
@@ -147,6 +147,7 @@ class GpuLaunched(ApprovedAnswer):
     """A machine that is on its way; or that there was no capacity, and nothing was launched."""
 
     id: str = Field(default="", description="Empty where nothing was launched.")
+    mark: str = Field(default="", description="What it carries.")
     type: str = ""
     region: str = ""
     cents_per_hour: int = 0
@@ -157,6 +158,12 @@ class GpuLaunched(ApprovedAnswer):
     def spent(self) -> int | None:
         """For all its hours, at its own price."""
         return self.hours * self.cents_per_hour if self.id else 0
+
+    def hired(self) -> Hired | None:
+        """The machine; what it was paid for and does not run is given back."""
+        if not (self.id and self.mark):
+            return None
+        return Hired(mark=self.mark, thing=self.id, cents_per_hour=self.cents_per_hour)
 
     def end(self) -> StepEnd:
         """How it ended, for those who approved it."""
@@ -181,11 +188,16 @@ class BuyGpuParameters(PlanParameters):
 class GpuStanding(LeaseStanding):
     """Whether what carries a mark is still there, and what it is."""
 
+    mark: str = ""
     id: str = ""
     type: str = ""
     region: str = ""
     status: str = ""
     cents_per_hour: int = 0
+
+    def ended(self) -> Ended | None:
+        """Nothing of it runs on, where nothing is there."""
+        return None if self.there or not self.mark else Ended(mark=self.mark)
 
 
 class GpuReadiness(_Answer):
@@ -221,6 +233,15 @@ class GpuExtended(_Answer):
     """That it may run on."""
 
     cents: int = Field(description="What that costs, at its own price.")
+    mark: str = ""
+    id: str = ""
+    cents_per_hour: int = 0
+
+    def hired(self) -> Hired | None:
+        """The machine, for longer."""
+        if not (self.id and self.mark):
+            return None
+        return Hired(mark=self.mark, thing=self.id, cents_per_hour=self.cents_per_hour, longer=True)
 
     def spent(self) -> int | None:
         """What that costs."""
@@ -256,6 +277,12 @@ class GpuEnded(_Answer):
     """What was ended; nothing where there was nothing."""
 
     ids: tuple[str, ...] = ()
+    mark: str = ""
+    ending: tuple[str, ...] = Field(default=(), description="Those, and what was ended before and is still shown.")
+
+    def ended(self) -> Ended | None:
+        """All that carried the mark."""
+        return Ended(mark=self.mark, things=self.ending) if self.mark else None
 
 
 def _by_hand(mark: str) -> str:

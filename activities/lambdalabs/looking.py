@@ -98,10 +98,11 @@ class GpuLooking:
         async with self._account() as account:
             found = await account.marked(request.mark)
         if not found:
-            return GpuStanding(there=False)
+            return GpuStanding(there=False, mark=request.mark)
         one = next((each for each in found if not each.ends), found[0])
         return GpuStanding(
             there=True,
+            mark=request.mark,
             told=f"the instance {one.id} is {one.status}",
             id=one.id,
             type=one.instance_type.name,
@@ -169,14 +170,15 @@ class GpuLooking:
             found = [one for one in await account.marked(request.mark) if not one.ends]
         if not found:
             raise NotFound(f"no machine marked {request.mark!r} runs any more: there is nothing to extend")
-        price = max(one.instance_type.price_cents_per_hour for one in found)
+        dearest = max(found, key=lambda one: one.instance_type.price_cents_per_hour)
+        price = dearest.instance_type.price_cents_per_hour
         if price > request.cents_per_hour:
             raise InvalidRequest(
                 f"the machine costs {price} cents an hour, and its lease says {request.cents_per_hour}: it is not "
                 "extended; ask for another"
             )
         at_its_price = request.model_copy(update={"cents_per_hour": price})
-        return GpuExtended(cents=at_its_price.spend() or 0)
+        return GpuExtended(cents=at_its_price.spend() or 0, mark=request.mark, id=dearest.id, cents_per_hour=price)
 
     @contextlib.asynccontextmanager
     async def _account(self) -> AsyncGenerator[Account]:

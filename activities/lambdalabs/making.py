@@ -112,12 +112,13 @@ class GpuMaking:
         """
         async with keeper_for_step(self._vault, KEEP) as keeper:
             async with self._cloud.open(keeper.fields) as account:
-                ended = [one.id for one in await account.marked(request.mark) if not one.ends]
+                there = await account.marked(request.mark)
+                ended = [one.id for one in there if not one.ends]
                 for instance in ended:
                     await account.terminate(instance)
                 await account.delete_ssh_keys(request.mark)
             await keeper.forget(SSH_KEY, request.mark)
-        return GpuEnded(ids=tuple(ended))
+        return GpuEnded(ids=tuple(ended), mark=request.mark, ending=tuple(one.id for one in there))
 
 
 async def no_look() -> None:
@@ -169,6 +170,7 @@ async def launch_machine(account: Account, order: Order, *, last_look: Look) -> 
     _require_wanted(launched, order)
     return GpuLaunched(
         id=launched.id,
+        mark=_own_mark(),
         type=launched.priced.choice.type,
         region=launched.priced.choice.region,
         cents_per_hour=launched.priced.cents,

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -19,7 +20,7 @@ from activities.guard.ledger import Ledger
 from activities.guard.policy_source import PolicySource
 from activities.step import Step, implements
 from connectors.errors import InvalidRequest, OutcomeUnknown, Unavailable
-from hitl.protocol import Effect, RefusalReason
+from hitl.protocol import Effect, Ended, Hired, RefusalReason
 from tests.activities.guard.attempts import times
 
 POLICY = "environments: {local: {phase: non_critical_writes, budget: {day: 1, goal: 1}}}"
@@ -44,7 +45,7 @@ class Bought(BaseModel):
 
 @dataclass
 class Shop:
-    answer: Bought = field(default_factory=Bought)
+    answer: BaseModel = field(default_factory=Bought)
     fails: Exception | None = None
     sold: list[int] = field(default_factory=list[int])
 
@@ -53,7 +54,23 @@ class Shop:
         self.sold.append(request.cents)
         if self.fails is not None:
             raise self.fails
-        return self.answer
+        return cast("Any", self.answer)
+
+
+class Launched(Bought):
+    """What pays by the hour."""
+
+    def hired(self) -> Hired | None:
+        return Hired(mark="m", thing="i", cents_per_hour=60)
+
+
+class Looked(BaseModel):
+    """What a provider's list says."""
+
+    gone: bool = True
+
+    def ended(self) -> Ended | None:
+        return Ended(mark="m", things=() if self.gone else ("i",))
 
 
 @dataclass
@@ -69,7 +86,7 @@ class Book:
     @property
     def used(self) -> set[int]:
         """What each page has in use: the day's and the goal's are to say the same."""
-        return {Ledger.read(one).total for one in self.pages.values()}
+        return {Ledger.read(text).total for path, text in self.pages.items() if "/hours-" not in path}
 
 
 class _Call(ActivityInboundInterceptor):
@@ -157,6 +174,29 @@ async def test_what_may_have_been_bought_stays_reserved(house: House, fails: Exc
     assert house.book.used == {100}
     house.shop.fails = None
     assert await house.refused(1, step="2") is RefusalReason.BUDGET
+
+
+@pytest.mark.parametrize("capped", [True, False])
+async def test_hours_that_were_not_used_come_back_by_the_answer_of_a_step_that_looked(
+    house: House, capped: bool
+) -> None:
+    house.shop.answer = Launched(cents=100)
+    await house.buy(100)
+    for said in (Looked(gone=False), Looked()):
+        house.shop.answer = said
+        if not capped:
+            house.policy.write_text("environments: {local: {phase: non_critical_writes}}")
+        await house.buy(0, step="2")
+    assert house.book.used <= ({0, 1} if capped else {100})
+
+
+async def test_a_book_that_is_gone_when_something_ends_fails_no_step(house: House) -> None:
+    house.shop.answer = Launched(cents=100)
+    await house.buy(100)
+    house.book.sealed, house.shop.answer = True, Looked()
+    assert await house.buy(0, step="2") == Looked()
+    house.book.sealed = False
+    assert house.book.used == {100}
 
 
 async def test_without_the_book_nothing_is_bought(house: House) -> None:

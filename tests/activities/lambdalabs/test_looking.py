@@ -95,14 +95,14 @@ async def test_a_machine_that_does_not_work_is_not_ready(
 
 
 async def test_what_carries_the_mark_is_there_until_it_is_gone(vault: Vault) -> None:
-    assert await standing(vault) == GpuStanding(there=False)
+    assert await standing(vault) == GpuStanding(there=False, mark=MARK)
     await booted(vault)
     told = await standing(vault)
     assert (told.there, told.type, told.region, told.status) == (True, "gpu_1x_a10", "us-west-1", "active")
     await end(vault)
     assert ((await standing(vault)).there, (await standing(vault)).status) == (True, "terminating")
     advance(vault.twin, 5)
-    assert await standing(vault) == GpuStanding(there=False)
+    assert await standing(vault) == GpuStanding(there=False, mark=MARK)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "status", "status": 500}, {"kind": "drop"}, {"kind": "garbage"}])

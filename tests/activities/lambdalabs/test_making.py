@@ -8,17 +8,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from activities.lambdalabs.contracts import (
     ADD_SSH_KEY,
+    CHECK_INSTANCE,
     END_INSTANCE,
+    EXTEND_INSTANCE,
     LAUNCH_INSTANCE,
     ExtendRequest,
     GpuEnded,
     GpuExtended,
     GpuLaunched,
+    GpuStanding,
     LaunchRequest,
     SshKeyMade,
 )
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, QuotaExhausted, Unavailable
-from hitl.protocol import HasSpend, HasSpent, PolicyContext
+from hitl.protocol import Ended, HasEnded, HasHired, HasSpend, HasSpent, Hired, PolicyContext
 from tests.activities.lambdalabs.at_work import EAST, GPU_OF_GOAL, MARK, SCARCE, WANTED, WEST, Vault, at_work
 from tests.connectors.lambdalabs.conftest import KEY_CANARY, advance
 
@@ -99,7 +102,29 @@ def test_the_budget_reads_what_each_paid_step_may_cost_and_has_cost() -> None:
         assert asked.spend() == cents
     for answered, cents in ((GpuLaunched(id="i", cents_per_hour=70, hours=3), 210), (GpuExtended(cents=140), 140)):
         assert isinstance(answered, HasSpent)
+        assert isinstance(answered, HasHired)
         assert answered.spent() == cents
+    assert all(isinstance(one, HasEnded) for one in (GpuEnded(), GpuStanding(there=False)))
+
+
+async def test_what_was_launched_extended_and_ended_is_told_for_the_budget(vault: Vault, known: Any) -> None:
+    await add_key(vault)
+    made = await launch(vault)
+    assert made.hired() == Hired(mark=MARK, thing=made.id, cents_per_hour=75)
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    longer = ExtendRequest(mark=MARK, cents_per_hour=75, ends_at=now, until=now + timedelta(hours=2))
+    extended = await at_work(EXTEND_INSTANCE.name).run(vault.looking.extend_instance, longer)
+    assert extended.hired() == Hired(mark=MARK, thing=made.id, cents_per_hour=75, longer=True)
+    look = at_work(CHECK_INSTANCE.name)
+    assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).ended() is None
+    for attempt in (1, 2):
+        assert (await end(vault, attempt=attempt)).ended() == Ended(mark=MARK, things=(made.id,))
+        assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).ended() is None, "its end may fail"
+    advance(vault.twin, 5)
+    assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).ended() == Ended(mark=MARK)
+    for nothing in (GpuLaunched(tried=("x",)), GpuExtended(cents=1)):
+        assert nothing.hired() is None
+    assert (GpuEnded().ended(), GpuStanding(there=False).ended()) == (None, None), "of an earlier release"
 
 
 async def test_a_launch_whose_answer_was_lost_is_adopted(vault: Vault, known: Any) -> None:
