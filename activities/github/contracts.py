@@ -109,6 +109,100 @@ class BranchDeleted(ApprovedAnswer):
     head: str = Field(description="Where it stood.")
 
 
+class LookAtPullRequestRequest(BaseModel):
+    """Which pull request to look at: by its number, or the open one of a branch. One of both, and no more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    repository: str
+    number: int | None = None
+    branch: str | None = Field(default=None, description="The branch that it comes from, of the same repository.")
+    base: str | None = Field(
+        default=None, description="With a branch: the one that it goes into, where there are many."
+    )
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext.of_repository(self.repository)
+
+
+class ReviewSeen(BaseModel):
+    """The last word of one person. GitHub counts those of people who may write."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    person: str
+    verdict: Literal["approved", "changes_requested", "dismissed"]
+    commit: str | None = Field(default=None, description="What they looked at.")
+
+
+class CheckSeen(BaseModel):
+    """A check run on the head."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    conclusion: str | None = Field(description="As GitHub says it, as in `success`; None while it runs.")
+
+
+class PullRequestSeen(BaseModel):
+    """A pull request. Title and names are a stranger's words."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int
+    url: str
+    state: Literal["open", "closed", "merged"]
+    title: str
+    author: str
+    draft: bool
+    head: str = Field(description="The commit that it stands at.")
+    head_branch: str
+    base: str = Field(description="The branch that it goes into.")
+    base_commit: str = Field(description="Where that branch stands.")
+    fork: bool = Field(default=False, description="Whether it comes from another repository, or from one that is gone.")
+    mergeable: bool | None = Field(
+        default=None, description="Whether git can merge it; None until GitHub has worked it out: look again."
+    )
+    mergeable_state: str = Field(
+        default="unknown",
+        description="As GitHub says it: `clean`, `unstable` (a check fails, none that is required), `blocked` (a "
+        "review or a required check is missing), `behind`, `dirty` (conflicts), `draft`, `unknown`.",
+    )
+    reviews: tuple[ReviewSeen, ...] = Field(default=(), description="Of each person the last; 100 at most.")
+    checks: tuple[CheckSeen, ...] = Field(default=(), description="Of each name the last; 100 at most.")
+    merge_commit: str | None = Field(default=None, description="What it was merged as; None where it was not.")
+    merged_by: str | None = None
+
+
+class PullRequestLook(BaseModel):
+    """What a look found."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    found: PullRequestSeen | None = Field(description="None where no such pull request is there, or none is open.")
+
+
+class MergePullRequestParameters(PlanParameters):
+    """What people approve."""
+
+    repository: str
+    number: int
+    expected_head: str = Field(description="The commit that it stands at: no other is merged.")
+    branch: str = Field(description="The branch that it is merged into: this is what changes.")
+    method: Literal["merge", "squash", "rebase"]
+
+
+class PullRequestMerged(ApprovedAnswer):
+    """What was done."""
+
+    commit: str = Field(description="Where the branch came to stand by it.")
+    merged_by: str | None = Field(default=None, description="As GitHub says.")
+    before: bool = Field(
+        default=False, description="Somebody else had merged it, at the approved head, before this step began."
+    )
+
+
 class WriteRequest(BaseModel):
     """What every one of these steps is told."""
 
@@ -236,6 +330,20 @@ DELETE_BRANCH: Final = Step(
     response=BranchDeleted,
     effect=Effect.DESTRUCTIVE,
     credential=manifest.DELETE_BRANCH,
+)
+LOOK_AT_PULL_REQUEST: Final = Step(
+    name="github.look_at_pull_request",
+    request=LookAtPullRequestRequest,
+    response=PullRequestLook,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
+MERGE_PULL_REQUEST: Final = Step(
+    name="github.merge_pull_request",
+    request=GrantedRequest,
+    response=PullRequestMerged,
+    effect=Effect.DESTRUCTIVE,
+    credential=manifest.MERGE_PULL_REQUEST,
 )
 COMMIT_FILES: Final = Step(
     name="github.commit_files",

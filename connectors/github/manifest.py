@@ -6,18 +6,21 @@ from connectors.provider import Credential, Provider, Secret, Twin
 
 APP: Final = Secret(path="github/app", holds="the App's client id and private key")
 DESTRUCTIVE_APP: Final = Secret(
-    path="github/destructive-app", holds="client id and private key of the App that may delete", destroys=True
+    path="github/destructive-app", holds="client id and private key of the App that may delete and merge", destroys=True
 )
 READ: Final = Credential(name="github-read", secret=APP, purpose="reads on GitHub")
 WRITE: Final = Credential(name="github-write", secret=APP, purpose="writes on GitHub")
 DELETE_BRANCH: Final = Credential(
     name="github-delete-branch", secret=DESTRUCTIVE_APP, purpose="deletes a branch on GitHub"
 )
+MERGE_PULL_REQUEST: Final = Credential(
+    name="github-merge-pull-request", secret=DESTRUCTIVE_APP, purpose="merges a pull request on GitHub"
+)
 
 GITHUB: Final = Provider(
     name="github",
     title="GitHub",
     url="https://api.github.com",
-    credentials=(READ, WRITE, DELETE_BRANCH),
+    credentials=(READ, WRITE, DELETE_BRANCH, MERGE_PULL_REQUEST),
     twin=Twin(port=8300, always=True, real="git repositories"),
 )

@@ -1,7 +1,9 @@
 """How a service shows that it is healthy: pages that answer, and numbers that stay within bounds for a time."""
 
+import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -14,6 +16,14 @@ _HOST: Final = rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?"
 _BASE: Final = rf"https?://{_HOST}(?::[1-9][0-9]{{0,4}})?"
 _PATH: Final = r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"
 _QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*")
+_COMPARES: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 _CLOSES: Final = {")": "(", "]": "[", "}": "{"}
 
 Url = Annotated[
@@ -122,6 +132,14 @@ class Verify(Part):
     metrics: Annotated[tuple[MetricCheck, ...], Field(max_length=_MOST)] = Field(
         default=(), description="Numbers that must stay within bounds."
     )
+
+
+def holds(comparison: str, value: float | None) -> bool:
+    """Whether a comparison of the manifest, as in `< 0.01`, holds of a value. It holds of no missing or infinite one."""
+    if value is None or not math.isfinite(value):
+        return False
+    sign = comparison.rstrip("-0123456789. ")
+    return _COMPARES[sign](value, float(comparison.removeprefix(sign)))
 
 
 def unbalanced(expression: str) -> str | None:

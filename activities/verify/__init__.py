@@ -1,0 +1,1 @@
+"""Steps that look whether a service is healthy."""
