@@ -135,7 +135,7 @@ class Verify(Part):
 
 
 def holds(comparison: str, value: float | None) -> bool:
-    """Whether a comparison of the manifest, as in `< 0.01`, holds of a value. It holds of no missing or infinite one."""
+    """Whether a comparison of the manifest, as in `< 0.01`, holds of a value; of a missing or infinite one, never."""
     if value is None or not math.isfinite(value):
         return False
     sign = comparison.rstrip("-0123456789. ")

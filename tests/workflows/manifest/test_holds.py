@@ -23,5 +23,5 @@ from workflows.manifest.verify import holds
         ("> 5", math.inf, False),
     ],
 )
-def test_a_comparison_holds_of_finite_numbers_alone(comparison: str, value: float | None, held: bool) -> None:  # noqa: FBT001 - of a parameter
+def test_a_comparison_holds_of_finite_numbers_alone(comparison: str, value: float | None, held: bool) -> None:
     assert holds(comparison, value) is held
