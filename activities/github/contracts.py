@@ -199,7 +199,7 @@ class PullRequestMerged(ApprovedAnswer):
     commit: str = Field(description="Where the branch came to stand by it.")
     merged_by: str | None = Field(default=None, description="As GitHub says.")
     before: bool = Field(
-        default=False, description="Somebody else had merged it, at the approved head, before this step began."
+        default=False, description="Somebody else had merged it at the approved head before this step could."
     )
 
 

@@ -19,6 +19,7 @@ from connectors.github.api import Api, Question
 from connectors.github.branch import BranchLoss, LastLook, Remote
 from connectors.github.models import FileContent
 from connectors.github.pack import Pack, fetch_pack
+from connectors.github.pulls import Pulls
 from connectors.github.writes import Writes
 
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
@@ -140,6 +141,11 @@ class GitHubSession:
             timeout=self._api.timeout,
             default_branch=found.default_branch,
         )
+
+    @property
+    def pulls(self) -> Pulls:
+        """Its pull requests."""
+        return Pulls(self._api, self._name)
 
     @property
     def writes(self) -> Writes:

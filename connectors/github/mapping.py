@@ -93,7 +93,7 @@ def _by_status(error: GithubException, what: str, words: Words) -> ConnectorErro
             return AuthDenied(words.unauthorized or words.denied)
         case 404:
             return NotFound(words.missing)
-        case 409 | 412:
+        case 405 | 409 | 412:  # 405: what is asked for cannot be merged
             return Conflict(f"GitHub refuses {what}: {_message(error)}")
         case status if status >= _SERVER_ERROR:
             return Unavailable(f"GitHub answers {status} to {what}; it is tried again")

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from connectors.artifacts import ArtifactStore
 from connectors.github.twin.app import TwinConfig, create_twin
+from connectors.github.twin.limits import Limits
 from tests.activities.github.at_work import House
 from tests.connectors.github.recorded import Served, served
 from tests.connectors.github.shop import Shop, build, git
@@ -26,7 +27,12 @@ def steps_twin(steps_shop: Shop) -> Iterator[Served]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    config = TwinConfig(repositories=steps_shop.repositories, client_id=CLIENT_ID, public_key=public.decode())
+    config = TwinConfig(
+        repositories=steps_shop.repositories,
+        client_id=CLIENT_ID,
+        public_key=public.decode(),
+        limits=Limits(hourly=10**6, points=10**6),
+    )
     with served(create_twin(config), client_id=CLIENT_ID, private_key=SecretStr(pem.decode())) as twin:
         yield twin
 

@@ -24,6 +24,7 @@ from connectors.github.twin.bodies import Json, RepositoryPage, Site, number
 from connectors.github.twin.contents import Contents, Place
 from connectors.github.twin.git import git_routes
 from connectors.github.twin.limits import ApiGate, Limits, Meter
+from connectors.github.twin.merging import Merging
 from connectors.github.twin.pages import Pages
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
 from connectors.github.twin.writes import Writes
@@ -52,6 +53,8 @@ class TwinConfig(BaseModel):
         installed: OWNER/NAME that the App is installed on; all there are when None.
         permissions: What the installation was granted.
         token_seconds: How long an installation token lives.
+        beside: A folder for pull requests and what else git does not keep; None: it lives as long as the process.
+        required: Check runs that must have succeeded before a pull request is merged, by OWNER/NAME.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +67,8 @@ class TwinConfig(BaseModel):
     permissions: dict[str, str] = Field(default_factory=lambda: dict(_ALL_PERMISSIONS))
     limits: Limits = Limits()
     token_seconds: float = 3600
+    beside: Path | None = None
+    required: dict[str, frozenset[str]] = Field(default_factory=dict[str, frozenset[str]])
 
 
 class _NarrowTo(BaseModel):
@@ -215,7 +220,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     """The twin as an application, with its faults in front; `app.state.authority` knows its tokens."""
     twin = _Twin(config, clock)
     repository = "/repos/{owner}/{name}"
-    writes = Writes(twin.readable, twin.told_app, clock)
+    writes = Writes(twin.readable, twin.told_app, clock, beside=config.beside)
     routes = [
         Route("/app", twin.app),
         Route("/app/installations", twin.installations),
@@ -226,6 +231,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         Route(f"{repository}/installation", twin.installation),
         # First: a commit's own path takes a ref with slashes, and would take what lies under it.
         *writes.routes(),
+        *Merging(twin.readable, writes, config.required, clock).routes(),
         *Contents(twin.readable, config.limits).routes(),
         *git_routes(twin.authority, config.repositories),
         *Pages(twin.places, writes.kept).routes(),

@@ -31,6 +31,33 @@ class Pull:
     at: str
     state: str = "open"
     labels: list[str] = field(default_factory=list[str])
+    reviews: list["Review"] = field(default_factory=list["Review"])
+    ended_at: str | None = None
+    head_then: str | None = None
+    """Where it stood when it was merged or closed; a push after that changes nothing of it."""
+    merge_commit: str | None = None
+    looked_at: tuple[str, str] | None = None
+    """Head and base of which GitHub has worked out whether they can be merged: it begins when it is asked."""
+
+
+@dataclass(kw_only=True)
+class Review:
+    """What somebody said of a pull request as a whole."""
+
+    id: int
+    person: str
+    state: str
+    commit: str
+    body: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Mergeability:
+    """Whether it can be merged, as far as that is worked out by now."""
+
+    can: bool | None = None
+    state: str = "unknown"
 
 
 @dataclass(kw_only=True)
@@ -58,13 +85,13 @@ class Check:
     at: str
 
 
-async def pull_request(place: Place, pull: Pull, *, whole: bool) -> Json:
-    """A pull request: as a list tells it, or whole as its making does."""
+async def pull_request(place: Place, pull: Pull, *, whole: Mergeability | None = None) -> Json:
+    """A pull request: as a list tells it, or whole, which says whether it can be merged."""
     url, page = place.page.url, f"{place.page.html_url}/pull/{pull.number}"
     changed = datetime.fromtimestamp(place.git.path.stat().st_mtime, UTC)
     repository = place.page.repository(place.git.default_branch(), changed=changed)
     links = {name: url + form.format(n=pull.number) for name, form in _LINKS.items()}
-    head = await place.git.resolve(f"refs/heads/{pull.head}") or "0" * 40
+    head = pull.head_then or await place.git.resolve(f"refs/heads/{pull.head}") or "0" * 40
     base = await place.git.resolve(f"refs/heads/{pull.base}") or "0" * 40
     user = _bot(place)
     body: Json = {
@@ -95,15 +122,39 @@ async def pull_request(place: Place, pull: Pull, *, whole: bool) -> Json:
         "base": _side(place, pull.base, base, user=user, repository=repository),
         "_links": {name: {"href": one} for name, one in links.items()}
         | {"html": {"href": page}, "statuses": {"href": f"{url}/statuses/{head}"}},
-        **dict.fromkeys(("closed_at", "merged_at", "merge_commit_sha", "milestone", "assignee", "auto_merge")),
+        "closed_at": pull.ended_at,
+        "merged_at": pull.ended_at if pull.merge_commit else None,
+        "merge_commit_sha": pull.merge_commit,
+        **dict.fromkeys(("milestone", "assignee", "auto_merge")),
     }
-    return body | _counted() if whole else body
+    return body | _counted(pull, whole, user) if whole else body
 
 
-def _counted() -> Json:
+def _counted(pull: Pull, mergeability: Mergeability, user: Json) -> Json:
     zeros = ("additions", "deletions", "changed_files", "comments", "commits", "review_comments")
-    flags = {"merged": False, "maintainer_can_modify": False, "mergeable": None, "mergeable_state": "unknown"}
-    return {**dict.fromkeys(zeros, 0), **flags, "merged_by": None}
+    merged = pull.merge_commit is not None
+    flags = {"merged": merged, "maintainer_can_modify": False, "merged_by": user if merged else None}
+    told = {"mergeable": mergeability.can, "mergeable_state": mergeability.state}
+    return {**dict.fromkeys(zeros, 0), **flags, **told}
+
+
+def review(place: Place, pull: Pull, one: Review) -> Json:
+    """A review."""
+    url, page = f"{place.page.url}/pulls/{pull.number}", f"{place.page.html_url}/pull/{pull.number}"
+    shown = f"{page}#pullrequestreview-{one.id}"
+    return {
+        "id": one.id,
+        "node_id": f"PRR_{one.id}",
+        "user": place.page.site.account(one.person),
+        "body": one.body,
+        "state": one.state,
+        "html_url": shown,
+        "pull_request_url": url,
+        "_links": {"html": {"href": shown}, "pull_request": {"href": url}},
+        "submitted_at": one.at,
+        "commit_id": one.commit,
+        "author_association": "NONE",
+    }
 
 
 def _side(place: Place, branch: str, sha: str, *, user: Json, repository: Json) -> Json:

@@ -1,6 +1,6 @@
 """What the twin lets an App write: git's objects and branches by git itself, pull requests and what hangs on them.
 
-Pull requests, comments, labels and check runs live as long as the twin's process; branches and commits are on disk.
+Branches and commits are on disk. So is the rest where the twin is told where; else it lives as long as the process.
 """
 
 import base64
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,45 +21,56 @@ from connectors.github.git import GitError, git
 from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import NOT_FOUND, Problem
-from connectors.github.twin.pulls import Check, Comment, Pull, check_run, issue_comment, label, pull_request
+from connectors.github.twin.pulls import (
+    Check,
+    Comment,
+    Mergeability,
+    Pull,
+    check_run,
+    issue_comment,
+    label,
+    pull_request,
+)
 
 _NOTHING: Final = "0" * 40
 _BOT: Final = "banksman[bot] <banksman[bot]@users.noreply.github.com>"
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What is sent; unknown fields are let be."""
+
     model_config = ConfigDict(extra="ignore")
 
 
-class _Blob(_Body):
+class _Blob(Body):
     content: str
     encoding: Literal["utf-8", "base64"] = "utf-8"
 
 
-class _Entry(_Body):
+class _Entry(Body):
     path: str
     mode: Literal["100644", "100755", "120000"]
     type: Literal["blob"]
     sha: str | None
 
 
-class _Tree(_Body):
+class _Tree(Body):
     tree: list[_Entry]
     base_tree: str
 
 
-class _Commit(_Body):
+class _Commit(Body):
     message: str
     tree: str
     parents: list[str] = []
 
 
-class _Ref(_Body):
+class _Ref(Body):
     ref: str = Field(pattern=r"^refs/(heads|tags)/.+")
     sha: str
 
 
-class _NewPull(_Body):
+class _NewPull(Body):
     title: str
     head: str
     base: str
@@ -67,20 +78,20 @@ class _NewPull(_Body):
     draft: bool = False
 
 
-class _NewComment(_Body):
+class _NewComment(Body):
     body: str
 
 
-class _NewLabels(_Body):
+class _NewLabels(Body):
     labels: list[str] = Field(min_length=1)
 
 
-class _Output(_Body):
+class _Output(Body):
     title: str
     summary: str
 
 
-class _NewCheck(_Body):
+class _NewCheck(Body):
     name: str
     head_sha: str
     external_id: str | None = None
@@ -89,7 +100,7 @@ class _NewCheck(_Body):
     output: _Output | None = None
 
 
-Given = TypeVar("Given", bound=_Body)
+Given = TypeVar("Given", bound=Body)
 
 
 class Permit(Protocol):
@@ -109,6 +120,21 @@ class Kept:
     checks: list[Check] = field(default_factory=list[Check])
 
 
+_KEPT: Final = TypeAdapter(Kept)
+
+
+def kept_besides_git(file: Path | None) -> Kept:
+    """What was written down of a repository; nothing where nothing was."""
+    return _KEPT.validate_json(file.read_bytes()) if file is not None and file.exists() else Kept()
+
+
+def keep_besides_git(file: Path, kept: Kept) -> None:
+    """Write it down, in one step."""
+    draft = file.with_suffix(".new")
+    draft.write_bytes(_KEPT.dump_json(kept))
+    draft.replace(file)
+
+
 class Writes:
     """The paths that write, and those that look for what was written.
 
@@ -116,12 +142,21 @@ class Writes:
         permit: Who may do what.
         app: What is said of the App.
         clock: Seconds since the epoch.
+        beside: A folder for what git does not keep; None where the process keeps it.
     """
 
-    def __init__(self, permit: Permit, app: Callable[[Request], Json], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        permit: Permit,
+        app: Callable[[Request], Json],
+        clock: Callable[[], float],
+        *,
+        beside: Path | None = None,
+    ) -> None:
         self._permit = permit
         self._app = app
         self._clock = clock
+        self._beside = beside
         self._repositories: dict[Path, Kept] = {}
 
     def routes(self) -> list[Route]:
@@ -149,7 +184,7 @@ class Writes:
     async def blob(self, request: Request) -> Response:
         """Keep a file's bytes."""
         place = self._permit(request, "contents", "write")
-        given = await _given(request, _Blob)
+        given = await given_body(request, _Blob)
         try:
             content = given.content.encode() if given.encoding == "utf-8" else base64.b64decode(given.content)
         except binascii.Error:
@@ -160,7 +195,7 @@ class Writes:
     async def tree(self, request: Request) -> Response:
         """Keep a tree: another one, with these entries changed."""
         place = self._permit(request, "contents", "write")
-        given = await _given(request, _Tree)
+        given = await given_body(request, _Tree)
         lines = [f"{one.mode if one.sha else 0} {one.sha or _NOTHING}\t{one.path}\0" for one in given.tree]
         with tempfile.TemporaryDirectory() as folder:
             index, at = Path(folder) / "index", place.git.path
@@ -179,7 +214,7 @@ class Writes:
     async def commit(self, request: Request) -> Response:
         """Keep a commit."""
         place = self._permit(request, "contents", "write")
-        given = await _given(request, _Commit)
+        given = await given_body(request, _Commit)
         who = f"{_BOT} {int(self._clock())} +0000"
         parents = "".join(f"parent {one}\n" for one in given.parents)
         text = f"tree {given.tree}\n{parents}author {who}\ncommitter {who}\n\n{given.message}"
@@ -202,7 +237,7 @@ class Writes:
     async def ref(self, request: Request) -> Response:
         """Make a branch or a tag that is not there yet."""
         place = self._permit(request, "contents", "write")
-        given = await _given(request, _Ref)
+        given = await given_body(request, _Ref)
         if await place.git.resolve(given.sha) is None:
             raise Problem(422, "Object does not exist")
         try:
@@ -227,7 +262,7 @@ class Writes:
     async def open(self, request: Request) -> Response:
         """Open a pull request; one at most for each pair of branches."""
         place = self._permit(request, "pull_requests", "write")
-        given, kept = await _given(request, _NewPull), self.kept(place)
+        given, kept = await given_body(request, _NewPull), self.kept(place)
         head = given.head.rpartition(":")[2]
         shas = [await place.git.resolve(f"refs/heads/{one}") for one in (head, given.base)]
         if None in shas or shas[0] == shas[1]:
@@ -244,7 +279,9 @@ class Writes:
             at=iso(self._clock()),
         )
         kept.pulls.append(pull)
-        return JSONResponse(await pull_request(place, pull, whole=True), status_code=201)
+        self.keep(place)
+        pull.looked_at = shas[0] or "", shas[1] or ""  # GitHub begins to work it out when a pull request is opened
+        return JSONResponse(await pull_request(place, pull, whole=Mergeability()), status_code=201)
 
     async def pulls(self, request: Request) -> Response:
         """The pull requests that match."""
@@ -258,37 +295,39 @@ class Writes:
             and base in {None, one.base}
             and state in {"all", one.state}
         ]
-        return JSONResponse([await pull_request(place, one, whole=False) for one in _page(request, found[::-1])])
+        return JSONResponse([await pull_request(place, one) for one in _page(request, found[::-1])])
 
     async def comment(self, request: Request) -> Response:
         """Say something on a pull request."""
         place = self._permit(request, "pull_requests", "write")
-        kept, pull = self.kept(place), self._pull(request, place)
-        given = await _given(request, _NewComment)
+        kept, pull = self.kept(place), self.pull(request, place)
+        given = await given_body(request, _NewComment)
         made = Comment(id=number(place.page.url, str(len(kept.comments))), on=pull.number, body=given.body)
         made.at = iso(self._clock())
         kept.comments.append(made)
+        self.keep(place)
         return JSONResponse(issue_comment(place, made), status_code=201)
 
     async def comments(self, request: Request) -> Response:
         """What was said on a pull request, oldest first."""
         place = self._permit(request, "pull_requests")
-        pull = self._pull(request, place)
+        pull = self.pull(request, place)
         there = [one for one in self.kept(place).comments if one.on == pull.number]
         return JSONResponse([issue_comment(place, one) for one in _page(request, there)])
 
     async def labels(self, request: Request) -> Response:
         """Put labels on a pull request; those it has stay, once."""
         place = self._permit(request, "pull_requests", "write")
-        pull = self._pull(request, place)
-        given = await _given(request, _NewLabels)
+        pull = self.pull(request, place)
+        given = await given_body(request, _NewLabels)
         pull.labels = list(dict.fromkeys([*pull.labels, *given.labels]))
+        self.keep(place)
         return JSONResponse([label(place, one) for one in pull.labels])
 
     async def check(self, request: Request) -> Response:
         """Say how a commit does. Like GitHub's it makes one more whenever asked."""
         place = self._permit(request, "checks", "write")
-        given, kept = await _given(request, _NewCheck), self.kept(place)
+        given, kept = await given_body(request, _NewCheck), self.kept(place)
         if await place.git.resolve(given.head_sha) is None:
             raise Problem(422, f"No commit found for SHA: {given.head_sha}")
         made = Check(
@@ -303,6 +342,7 @@ class Writes:
             at=iso(self._clock()),
         )
         kept.checks.append(made)
+        self.keep(place)
         return JSONResponse(check_run(place, made, self._app(request)), status_code=201)
 
     async def checks(self, request: Request) -> Response:
@@ -316,9 +356,24 @@ class Writes:
 
     def kept(self, place: Place) -> Kept:
         """What a repository has besides git."""
-        return self._repositories.setdefault(place.git.path, Kept())
+        if place.git.path not in self._repositories:
+            self._repositories[place.git.path] = kept_besides_git(self._file(place))
+        return self._repositories[place.git.path]
 
-    def _pull(self, request: Request, place: Place) -> Pull:
+    def keep(self, place: Place) -> None:
+        """Write it down, so that it outlives the process."""
+        if file := self._file(place):
+            keep_besides_git(file, self.kept(place))
+
+    def _file(self, place: Place) -> Path | None:
+        return self._beside / f"{place.page.owner}.{place.page.name}.json" if self._beside else None
+
+    def pull(self, request: Request, place: Place) -> Pull:
+        """The pull request of the path.
+
+        Raises:
+            Problem: There is none.
+        """
         wanted = int(request.path_params["number"])
         found = next((one for one in self.kept(place).pulls if one.number == wanted), None)
         if found is None:
@@ -334,7 +389,12 @@ def _page(request: Request, all_of_them: list[Listed]) -> list[Listed]:
     return all_of_them[(page - 1) * size : page * size]
 
 
-async def _given(request: Request, model: type[Given]) -> Given:
+async def given_body(request: Request, model: type[Given]) -> Given:
+    """The body of a request.
+
+    Raises:
+        Problem: It is no such thing.
+    """
     try:
         return model.model_validate_json(await request.body())
     except ValidationError:

@@ -1,4 +1,5 @@
-# One step that deletes a branch on GitHub: client id and private key of the App that may delete, for some minutes.
+# One step that deletes a branch on GitHub: client id and private key of the App that may delete and merge, for some
+# minutes.
 path "banksman/data/github/destructive-app" {
   capabilities = ["read"]
 }

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.github.branches import BranchActivities, BranchDestruction
+from activities.github.pulls import PullRequestActivities, PullRequestMerging
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
@@ -27,6 +28,7 @@ _READS = {
     "github-read": "github/app",
     "github-write": "github/app",
     "github-delete-branch": "github/destructive-app",
+    "github-merge-pull-request": "github/destructive-app",
 }
 """The one secret that each token role reads."""
 
@@ -99,9 +101,17 @@ class House:
     def destruction(self) -> BranchDestruction:
         return BranchDestruction(GitHubApp(base_url=self.twin.address), DestructiveSecrets(self))
 
-    def posts(self, name: str) -> int:
-        """How often the twin did what a POST to this path does."""
-        asked = [one for one in self.twin.requests() if one["method"] == "POST" and one["handled"]]
+    @property
+    def pulls(self) -> PullRequestActivities:
+        return PullRequestActivities(self._app, self)
+
+    @property
+    def merging(self) -> PullRequestMerging:
+        return PullRequestMerging(self._app, DestructiveSecrets(self))
+
+    def posts(self, name: str, method: str = "POST") -> int:
+        """How often the twin did what a POST, or another method, to this path does."""
+        asked = [one for one in self.twin.requests() if one["method"] == method and one["handled"]]
         return sum(str(one["path"]).endswith(f"/{name}") for one in asked)
 
     def head(self, branch: str) -> str:

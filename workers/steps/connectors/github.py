@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from activities.github.branches import BranchActivities
+from activities.github.pulls import PullRequestActivities
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
 from connectors.artifacts import ArtifactStore
@@ -17,5 +18,6 @@ def steps(means: Means) -> Sequence[object]:
     return (
         GitHubActivities(app, vault, artifacts=ArtifactStore(means.settings.artifacts)),
         BranchActivities(app, vault),
+        PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),
     )
