@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.probes.pattern import HostPattern
 from connectors.provider import Provider, providers
 from sandbox.egress.registries import MirrorSettings
 
@@ -146,6 +147,15 @@ class Settings(_Addresses):
     )
     sandbox_authorities: Path | None = Field(
         default=None, description="PEM file of authorities that the mirror trusts beside the usual ones."
+    )
+
+    verify_hosts: tuple[HostPattern, ...] = Field(
+        default=(),
+        description='Hosts whose pages goals may look at, as JSON: ["shop.example.com", "*.example.com", '
+        '"shop.internal:8080"]. With `*.` only where they are at public addresses; none when empty.',
+    )
+    verify_prometheus: str | None = Field(
+        default=None, description="Where the Prometheus is that goals may ask for numbers; without it, they ask none."
     )
 
     stacks: Path | None = Field(

@@ -25,7 +25,11 @@ class CheckPageRequest(BaseModel):
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match: the host, with its port where one is written."""
-        return PolicyContext(resource=urlsplit(self.url).netloc.rpartition("@")[2] or None)
+        try:
+            host = urlsplit(self.url).netloc.rpartition("@")[2]
+        except ValueError:
+            host = ""  # no address; the step says so
+        return PolicyContext(resource=host or None)
 
 
 class PageChecked(BaseModel):
