@@ -109,8 +109,8 @@ class Pages:
         found = [written] if written is not None else list(await self._resolve(host, port))
         if refused := next((one for one in found if allowed.refuses(one)), None):
             raise InvalidRequest(
-                f"{host!r} is at {str(refused)!r}, where this deployment lets no goal look: write a host that is "
-                "inside the network out in BANKSMAN_VERIFY_HOSTS; addresses that give machines credentials are never asked"
+                f"{host!r} is at {str(refused)!r}, where this deployment lets no goal look: a host inside the network "
+                "is written out in BANKSMAN_VERIFY_HOSTS; addresses that give machines credentials are never asked"
             )
         transport = httpx.AsyncHTTPTransport(verify=authorities(), retries=0)
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=wanted.seconds) as client:
