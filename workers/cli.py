@@ -88,6 +88,7 @@ _PLACES: Final = {
     "container-engine": _Place("container_engine:container_engine"),
     "trace-store": _Place("trace_store:trace_store"),
     "log-shipper": _Place("log_shipper:log_shipper"),
+    "platform": _Place("platform:platform"),
 }
 
 

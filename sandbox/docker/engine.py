@@ -67,7 +67,7 @@ class EngineApi(Protocol):
     def disconnect_container_from_network(self, container: str, net_id: str, *, force: bool) -> None: ...  # noqa: D102 - see above
     def volumes(self, *, filters: Json) -> Json: ...  # noqa: D102 - see above
     def remove_volume(self, name: str, *, force: bool) -> None: ...  # noqa: D102 - see above
-    def exec_create(self, container: str, cmd: Sequence[str]) -> Json: ...  # noqa: D102 - see above
+    def exec_create(self, container: str, cmd: Sequence[str], *, stdin: bool = False) -> Json: ...  # noqa: D102 - see above
     def exec_start(self, exec_id: str, *, detach: bool) -> object: ...  # noqa: D102 - see above
     def create_volume(self, name: str, *, driver: str, driver_opts: Json, labels: Json) -> Json: ...  # noqa: D102 - see above
     def create_network(  # noqa: D102, PLR0913 - see above

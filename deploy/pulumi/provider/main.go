@@ -1,10 +1,11 @@
 // Command pulumi-resource-banksman is a Pulumi provider for things that any machine can make for real: PostgreSQL
-// databases and roles, and files. It implements check, diff, read, create, update and delete, so that a refresh sees
+// databases and roles, files, and web services on the embedded environment's platform. It implements check, diff, read, create, update and delete, so that a refresh sees
 // what somebody changed by hand.
 //
 // It is told nothing by the program or by the stack's configuration. Where PostgreSQL is, and who it is there, come
 // from libpq's own variables (PGHOST, PGPORT, PGUSER, PGPASSFILE, PGSSLMODE) in the engine; files are made in the
-// folder that LOCAL_FILES names, and nowhere else.
+// folder that LOCAL_FILES names, and nowhere else. Where the platform is, and by which token it is asked, come from
+// PLATFORM_HOST, PLATFORM_PORT, PLATFORM_TOKEN and, for people's browsers, PLATFORM_URL.
 package main
 
 import (
@@ -45,5 +46,6 @@ func allKinds() map[string]kind {
 		"banksman:postgres:Database": database{},
 		"banksman:postgres:Role":     role{},
 		"banksman:files:File":        file{},
+		"banksman:platform:Service":  service{},
 	}
 }

@@ -62,6 +62,24 @@ type kind interface {
 	remove(ctx context.Context, id string) error
 }
 
+// computes is a kind that tells more of what it makes than the program said: known before it is made, too.
+type computes interface {
+	outputs(in values) values
+}
+
+// with adds what a kind computes.
+func with(of kind, properties *structpb.Struct) (*structpb.Struct, error) {
+	more, is := of.(computes)
+	if !is {
+		return properties, nil
+	}
+	all := values(properties.AsMap())
+	for name, value := range more.outputs(all) {
+		all[name] = value
+	}
+	return structpb.NewStruct(all)
+}
+
 type provider struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	kinds map[string]kind
@@ -207,14 +225,15 @@ func (p *provider) Create(ctx context.Context, in *pulumirpc.CreateRequest) (*pu
 	if err != nil {
 		return nil, err
 	}
-	if in.GetPreview() {
-		return &pulumirpc.CreateResponse{Properties: in.GetProperties()}, nil
+	told, err := with(kind, in.GetProperties())
+	if err != nil || in.GetPreview() {
+		return &pulumirpc.CreateResponse{Properties: told}, err
 	}
 	wanted := values(in.GetProperties().AsMap())
 	if err := kind.create(ctx, wanted); err != nil {
 		return nil, err
 	}
-	return &pulumirpc.CreateResponse{Id: kind.identity(wanted), Properties: in.GetProperties()}, nil
+	return &pulumirpc.CreateResponse{Id: kind.identity(wanted), Properties: told}, nil
 }
 
 func (p *provider) Read(ctx context.Context, in *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
@@ -230,7 +249,11 @@ func (p *provider) Read(ctx context.Context, in *pulumirpc.ReadRequest) (*pulumi
 		return nil, err
 	}
 	there, err := structpb.NewStruct(found)
-	return &pulumirpc.ReadResponse{Id: in.GetId(), Properties: there, Inputs: there}, err
+	if err != nil {
+		return nil, err
+	}
+	told, err := with(kind, there)
+	return &pulumirpc.ReadResponse{Id: in.GetId(), Properties: told, Inputs: there}, err
 }
 
 func (p *provider) Update(ctx context.Context, in *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
@@ -244,7 +267,8 @@ func (p *provider) Update(ctx context.Context, in *pulumirpc.UpdateRequest) (*pu
 			return nil, err
 		}
 	}
-	return &pulumirpc.UpdateResponse{Properties: in.GetNews()}, nil
+	told, err := with(kind, in.GetNews())
+	return &pulumirpc.UpdateResponse{Properties: told}, err
 }
 
 func (p *provider) Delete(ctx context.Context, in *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
@@ -260,7 +284,8 @@ func (p *provider) Delete(ctx context.Context, in *pulumirpc.DeleteRequest) (*em
 func certain(err error) error {
 	var server *pq.Error
 	var system *fs.PathError
-	if errors.As(err, &server) || errors.As(err, &system) {
+	var refused refusal
+	if errors.As(err, &server) || errors.As(err, &system) || errors.As(err, &refused) {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return err

@@ -1,0 +1,198 @@
+"""What the platform does: keeps releases running, shares traffic between two of them, and ends the older one in time.
+
+What was declared outlives the process, in a file for each service; releases do not, and are started again with it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from deploy.local.platform.container import DidNotStart, Running
+from deploy.local.platform.line import Answer, NoAnswer, Request
+from deploy.local.platform.model import Release, Rollout, Service, Turns, Wanted
+from sandbox.docker.container import Containers
+from sandbox.errors import SandboxError
+
+_TURN: Final = 0.5
+_log = structlog.get_logger("banksman.platform")
+
+
+class Exists(Exception):
+    """There is a service of that name already, and another one."""
+
+
+class Unknown(Exception):
+    """There is no such service."""
+
+
+class Platform:
+    """The services of one environment.
+
+    Args:
+        containers: Makes their containers.
+        image: What these are made from, by digest.
+        folder: Where what was declared is kept.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self, containers: Containers, image: str, folder: Path, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._containers, self._image, self._folder, self._clock = containers, image, folder, clock
+        self._services: dict[str, Service] = {}
+        self._running: dict[tuple[str, str], Running] = {}
+        self._turns: dict[str, Turns] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        for file in sorted(folder.glob("*.json")):
+            service = Service.model_validate_json(file.read_bytes())
+            self._services[service.wanted.name] = service
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """Those there are, by name."""
+        return self._services
+
+    def find(self, name: str) -> Service:
+        """One of them.
+
+        Raises:
+            Unknown: There is none.
+        """
+        if name not in self._services:
+            raise Unknown(name)
+        return self._services[name]
+
+    async def create(self, wanted: Wanted) -> None:
+        """Bring up a service; asked again for the same, it is there already.
+
+        Raises:
+            Exists: There is another of that name.
+            DidNotStart: It does not serve, and is not there.
+            SandboxError: The container engine does not do its part.
+        """
+        async with self._lock(wanted.name):
+            if (there := self._services.get(wanted.name)) is not None and there.wanted != wanted:
+                raise Exists(wanted.name)
+            await self._to(wanted, Rollout(current=wanted.release) if there is None else there.rollout)
+
+    async def change(self, wanted: Wanted) -> None:
+        """Bring up a release beside the one that serves; where it does not serve, nothing has changed.
+
+        Raises:
+            Unknown: There is no such service.
+            DidNotStart: It does not serve.
+            SandboxError: The container engine does not do its part.
+        """
+        async with self._lock(wanted.name):
+            rollout = self.find(wanted.name).rollout.after(now=self._clock())
+            await self._to(wanted, rollout.towards(wanted, now=self._clock()))
+
+    async def delete(self, name: str) -> None:
+        """End a service and all of it.
+
+        Raises:
+            Unknown: There is none.
+        """
+        async with self._lock(name):
+            self.find(name)
+            self._file(name).unlink(missing_ok=True)
+            del self._services[name]
+            await self._settle(name)
+
+    async def answer(self, name: str, request: Request, *, newest: bool = False) -> tuple[Answer, str]:
+        """Have a service answer a visitor; the answer, and of which release it is.
+
+        Args:
+            name: Of the service.
+            request: Of the visitor.
+            newest: Of the newest release, whatever its share is.
+
+        Raises:
+            Unknown: There is no such service.
+            NoAnswer: It does not answer.
+        """
+        rollout = self.find(name).rollout
+        release = rollout.newest if newest else self._turns.setdefault(name, Turns()).take(rollout)
+        running = self._running.get((name, release.digest))
+        if running is None or not running.alive:
+            raise NoAnswer("the release is being started")
+        return await running.ask(request), release.digest
+
+    async def keep(self) -> None:
+        """Do what time brings, until cancelled: watches end, and what died is started again."""
+        while True:
+            for name in tuple(self._services):
+                try:
+                    await self.turn(name)
+                except (DidNotStart, SandboxError) as error:
+                    _log.warning("a release is not there, and is tried again", service=name, why=str(error))
+            await asyncio.sleep(_TURN)
+
+    async def turn(self, name: str) -> None:
+        """What there is to do for one service now.
+
+        Raises:
+            DidNotStart: A release does not serve.
+            SandboxError: The container engine does not do its part.
+        """
+        async with self._lock(name):
+            service = self._services.get(name)
+            if service is None:
+                return
+            rollout = service.rollout
+            newer = rollout.newer and self._running.get((name, rollout.newer.digest))
+            if newer and not newer.alive:
+                _log.warning("a release died while it was watched", service=name, release=newer.release.digest)
+                rollout = rollout.without_newer()
+            await self._to(service.wanted, rollout.after(now=self._clock()))
+
+    async def close(self) -> None:
+        """End all releases; what was declared stays."""
+        running, self._running = list(self._running.values()), {}
+        await asyncio.gather(*(one.close() for one in running), return_exceptions=True)
+
+    async def _to(self, wanted: Wanted, rollout: Rollout) -> None:
+        for release in rollout.releases:
+            await self._started(wanted.name, release)
+        service = Service(wanted=wanted, rollout=rollout)
+        if self._services.get(wanted.name) != service:
+            self._write(service)
+            self._services[wanted.name] = service
+        await self._settle(wanted.name)
+
+    async def _started(self, name: str, release: Release) -> None:
+        key = name, release.digest
+        there = self._running.get(key)
+        if there is not None and there.alive:
+            return
+        if there is not None:
+            del self._running[key]
+            await there.close()
+        self._running[key] = await Running.start(self._containers, self._image, release, service=name)
+
+    async def _settle(self, name: str) -> None:
+        """End what is needed no more."""
+        service = self._services.get(name)
+        needed = {one.digest for one in service.rollout.releases} if service else set[str]()
+        for key in [key for key in self._running if key[0] == name and key[1] not in needed]:
+            with contextlib.suppress(SandboxError):
+                await self._running.pop(key).close()
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _write(self, service: Service) -> None:
+        """In one step: the next process reads the old or the new."""
+        file = self._file(service.wanted.name)
+        draft = file.with_suffix(".new")
+        draft.write_text(service.model_dump_json(by_alias=True), encoding="utf-8")
+        draft.chmod(0o600)
+        draft.replace(file)
