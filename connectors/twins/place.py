@@ -1,7 +1,7 @@
 """How a twin is prepared for an environment, and what is kept of it from one start to the next."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +17,14 @@ class TwinPlace:
         listen: host:port.
         repositories: Local git repositories, by the name that they get behind a twin.
         keep: Writes a file that only its owner reads, by its name among those of twins, and gives its path.
+        proposed: Branches of theirs that a pull request is open for, by the repository's name.
     """
 
     root: Path
     listen: str
     repositories: Mapping[str, Path]
     keep: Callable[[str, bytes], Path]
+    proposed: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def kept(self, name: str) -> Path:
         """A file of that name, as an earlier start wrote it; it may not be there."""

@@ -25,14 +25,21 @@ from connectors.provider import twins as declared_twins
 from connectors.twins import PreparedTwin, Seed, TwinPlace
 from deploy.local.container_engine.found import DockerSettings, address_for_containers
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
-from deploy.local.example import EXAMPLE_REPOSITORY, prepare_example
+from deploy.local.example import (
+    EXAMPLE_REPOSITORY,
+    FEATURE_BRANCH,
+    SERVICE_REPOSITORY,
+    prepare_example,
+    prepare_service,
+)
 from deploy.local.options import StackOptions
+from deploy.local.platform.config import PlatformConfig
 from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
 from deploy.local.processes.children import WORKER_ROLES, Addresses, Children, Login
 from deploy.local.processes.control import Ask, Reply, serve
 from deploy.local.processes.parts import SANDBOX, STACKS, Parts
 from deploy.local.processes.ports import HOST
-from deploy.local.stacks import write_stacks
+from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import (
     StackFolder,
     StackState,
@@ -76,6 +83,7 @@ class Stack:
     _repositories: Mapping[str, Path] = field(default_factory=dict[str, Path])
     _state_host: str | None = None
     _state_at: StateDatabaseAddress | None = None
+    _platform_at: Url | None = None
 
     def __post_init__(self) -> None:
         self._ports = Addresses.choose()
@@ -142,6 +150,7 @@ class Stack:
             prometheus=Url(url=ports.url(ports.telemetry.prometheus)) if self.options.servers else None,
             log_store=Url(url=ports.url(ports.telemetry.log_store)) if self.options.servers else None,
             state_database=self._state_at,
+            platform=self._platform_at,
             logs=str(self.folder.logs),
             repositories={name: str(path) for name, path in self._repositories.items()},
             policy=str(self.options.policy.absolute()),
@@ -152,7 +161,11 @@ class Stack:
 
     async def _start(self) -> None:
         # First, because a wrong path is the likeliest mistake and nothing has to be ended for it.
-        self._repositories = {EXAMPLE_REPOSITORY: await prepare_example(self.folder), **self.options.repositories}
+        examples = {
+            EXAMPLE_REPOSITORY: await prepare_example(self.folder),
+            SERVICE_REPOSITORY: await prepare_service(self.folder),
+        }
+        self._repositories = {**examples, **self.options.repositories}
         twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
         await self._place_state()
         configuration = self._vault.configure()
@@ -187,6 +200,7 @@ class Stack:
             listen=f"{HOST}:{port}",
             repositories=self._repositories,
             keep=lambda file, content: self.folder.private(f"twins/{file}", content),
+            proposed={} if SERVICE_REPOSITORY in self.options.repositories else {SERVICE_REPOSITORY: FEATURE_BRANCH},
         )
         return await seed.prepare(place)
 
@@ -196,6 +210,7 @@ class Stack:
             await self._launch(self._children.container_engine())
             engine = await self._engine()
             await self._bring_state()
+            await self._bring_platform()
             await self._launch(self._children.sandbox_worker(self._login("sandbox"), engine))
         except (ChildFailed, VaultError, ConnectorError, OSError, ValueError) as error:
             for name in self._running.keys() & {"container-engine", "worker-sandbox"}:
@@ -223,7 +238,9 @@ class Stack:
         except (ChildFailed, SandboxError, ToolUnavailableError) as error:
             self._no_state(error)
         else:
-            write_stacks(self.folder, host=self._state_host, port=self._ports.state_database)
+            ports = self._ports
+            platform = PlatformPlace(port=ports.platform_control, url=ports.url(ports.platform))
+            write_stacks(self.folder, host=self._state_host, port=ports.state_database, platform=platform)
 
     async def _bring_state(self) -> None:
         """The database of Pulumi's state, on the one address of this machine that is for the engine's containers."""
@@ -247,6 +264,31 @@ class Stack:
             self._no_state(error)
             return
         self._state_at = StateDatabaseAddress(address=address, database=DATABASE, socket=str(self.folder.database))
+        self._write()
+
+    async def _bring_platform(self) -> None:
+        """What services are deployed to; containers reach it where they reach the state."""
+        if self._state_at is None or self._state_host is None:
+            return
+        self.folder.platform.mkdir(mode=0o700, exist_ok=True)
+        ports, (look, change) = self._ports, self._state_database.platform_tokens()
+        config = PlatformConfig(
+            listen=f"{HOST}:{ports.platform}",
+            control=f"{self._state_host}:{ports.platform_control}",
+            look=look,
+            change=change,
+            engine=self.folder.engine,
+            deployment=self.folder.deployment,
+            folder=self.folder.platform,
+        )
+        configuration = self.folder.private("platform.json", config.model_dump_json().encode())
+        try:
+            await self._launch(self._children.platform(configuration))
+        except ChildFailed as error:
+            await self._running["platform"].stop()
+            self._note(f"there is no platform, and services cannot be deployed: {error}")
+            return
+        self._platform_at = Url(url=ports.url(ports.platform))
         self._write()
 
     def _no_state(self, error: Exception) -> None:

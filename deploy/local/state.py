@@ -94,6 +94,7 @@ class StackState(BaseModel):
     prometheus: Url | None = Field(default=None, description="Metrics, rules and exemplars, where they were asked for.")
     log_store: Url | None = Field(default=None, description="Log lines of every process, where they were asked for.")
     state_database: StateDatabaseAddress | None = Field(default=None, description="Where Pulumi keeps its state.")
+    platform: Url | None = Field(default=None, description="Where services that were deployed here are seen.")
     logs: str
     repositories: dict[str, str] = Field(default_factory=dict, description="What stands behind the GitHub twin.")
     policy: str
@@ -147,6 +148,7 @@ class StackFolder:
         self.database = root / "db"
         self.examples = root / "examples"
         self.telemetry = root / "telemetry"
+        self.platform = root / "platform"
 
     @property
     def deployment(self) -> str:

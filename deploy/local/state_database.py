@@ -65,6 +65,8 @@ class _Kept(BaseModel):
     passphrase: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
     look: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
     change: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
+    platform_look: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
+    platform_change: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
 
 
 @dataclass
@@ -84,15 +86,24 @@ class StateDatabase:
     def secrets(self) -> Mapping[str, Mapping[str, SecretStr]]:
         """What goes to Vault, by path: one passphrase, and a role with its password for each kind of step."""
         kept = self._kept()
-        roles = {"pulumi/look": (LOOK_ROLE, kept.look), "pulumi/change": (CHANGE_ROLE, kept.change)}
+        roles = {
+            "pulumi/look": (LOOK_ROLE, kept.look, kept.platform_look),
+            "pulumi/change": (CHANGE_ROLE, kept.change, kept.platform_change),
+        }
         return {
             path: {
                 "passphrase": SecretStr(kept.passphrase),
                 "state-role": SecretStr(role),
                 "state-password": SecretStr(password),
+                "environment/PLATFORM_TOKEN": SecretStr(token),
             }
-            for path, (role, password) in roles.items()
+            for path, (role, password, token) in roles.items()
         }
+
+    def platform_tokens(self) -> tuple[str, str]:
+        """What opens the platform to those who look, and to those who change."""
+        kept = self._kept()
+        return kept.platform_look, kept.platform_change
 
     async def find(self) -> None:
         """Look for its programs.
@@ -167,11 +178,11 @@ class StateDatabase:
 
     def _kept(self) -> _Kept:
         file = self.folder.root / "pulumi.json"
-        if file.exists():
-            return _Kept.model_validate_json(file.read_bytes())
-        made = _Kept()
-        self.folder.private(file.name, json.dumps(made.model_dump()).encode())
-        return made
+        kept = _Kept.model_validate_json(file.read_bytes()) if file.exists() else _Kept()
+        text = json.dumps(kept.model_dump()).encode()
+        if not file.exists() or file.read_bytes() != text:  # an earlier release kept less
+            self.folder.private(file.name, text)
+        return kept
 
     def _write_rules(self) -> None:
         """Who may come in by which way."""

@@ -8,9 +8,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
+from connectors.github.bare import BareRepository, iso
 from connectors.github.git import GitError, git, import_repository
 from connectors.github.manifest import APP, DESTRUCTIVE_APP
 from connectors.github.twin.app import TwinConfig
+from connectors.github.twin.pulls import Pull
+from connectors.github.twin.writes import Kept, keep_besides_git
 from connectors.twins import PreparedTwin, TwinPlace
 
 OLD_BRANCH: Final = "banksman/old-idea"
@@ -33,9 +36,15 @@ async def prepare(place: TwinPlace) -> PreparedTwin:
     for name, source in place.repositories.items():
         await _import(name, source, bare)
         await make_branch(bare / f"{name}.git", OLD_BRANCH)
+    beside = place.root / "twins" / "github"
+    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, branch in place.proposed.items():
+        await _propose(bare / f"{name}.git", branch, beside / f"{name.replace('/', '.')}.json")
     key = await asyncio.to_thread(_app_key, place)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    config = TwinConfig(repositories=bare, client_id=CLIENT_ID, public_key=public.decode(), listen=place.listen)
+    config = TwinConfig(
+        repositories=bare, client_id=CLIENT_ID, public_key=public.decode(), listen=place.listen, beside=beside
+    )
     app = {"client_id": SecretStr(CLIENT_ID), "private_key": SecretStr(_pem(key).decode())}
     return PreparedTwin(
         configuration=place.keep("github.json", config.model_dump_json(indent=2).encode()),
@@ -67,6 +76,17 @@ async def make_branch(repository: Path, branch: str) -> None:
     message = f"Try something that nobody needs\n\nOn {branch}."
     made = await git(*who, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message, at=repository)
     await git("update-ref", ref, made.decode().strip(), at=repository)
+
+
+async def _propose(repository: Path, branch: str, file: Path) -> None:
+    """An open pull request of a branch, as if somebody had opened it. What is kept of an earlier start stays."""
+    if file.exists():
+        return
+    said = await git("log", "-1", "--format=%s%n%ct%n%b", f"refs/heads/{branch}", at=repository)
+    title, seconds, body = said.decode(errors="replace").split("\n", 2)
+    base = BareRepository(repository).default_branch()
+    pull = Pull(number=1, title=title, body=body.strip(), head=branch, base=base, draft=False, at=iso(int(seconds)))
+    keep_besides_git(file, Kept(pulls=[pull]))
 
 
 def _app_key(place: TwinPlace) -> rsa.RSAPrivateKey:

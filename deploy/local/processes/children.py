@@ -44,6 +44,8 @@ class Addresses:
     twins: Mapping[str, int]
     console: int
     state_database: int
+    platform: int
+    platform_control: int
     traces: int
     codec: int
     metrics: Mapping[str, int]
@@ -61,6 +63,8 @@ class Addresses:
             twins={name: ports.take(twin.port) for name, twin in twins().items()},
             console=ports.take(8320),
             state_database=ports.take(8432),
+            platform=ports.take(8340),
+            platform_control=ports.take(8341),
             traces=ports.take(8318),
             codec=ports.take(8234),
             metrics={name: ports.take(9400 + index) for index, name in enumerate((*WORKER_ROLES, TWINS))},
@@ -238,6 +242,11 @@ class Children:
         environment = {**spec.environment, "HOME": f"{self.folder.database}/data"}
         return replace(spec, environment=environment, on_ready=on_ready, ends_by=signal.SIGINT)
 
+    def platform(self, configuration: Path) -> ChildSpec:
+        """Runs the services that are deployed here."""
+        probe = f"{Addresses.url(self.ports.platform)}/"
+        return self._ours("platform", ["platform", str(configuration)], probe=probe)
+
     def sandbox_worker(self, login: Login, engine: EngineFound) -> ChildSpec:
         """The worker that runs other people's code, on the engine that was found."""
         authorities = next((found for name in _AUTHORITIES if (found := self.options.environment.get(name))), None)
@@ -277,6 +286,7 @@ class Children:
             "ENVIRONMENT": ENVIRONMENT,
             "ARTIFACTS": str(self.folder.artifacts),
             "AUDIT_DIR": str(self.folder.audit),
+            "VERIFY_HOSTS": json.dumps([f"{HOST}:{ports.platform}"]),
             "DEVELOPMENT": "true",
             "ENCRYPT_PAYLOADS": str(self.options.encrypt).lower(),
         }

@@ -13,13 +13,14 @@ from connectors.pulumi.files import read_file
 from deploy.local.example import prepare_example
 from deploy.local.options import StackOptions
 from deploy.local.processes.children import Addresses, Children, Login
-from deploy.local.stacks import write_stacks
+from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import StackFolder
 from sandbox.egress.purposes import EgressSettings
 from sandbox.provisioning import EngineFound
 from sandbox.pulumi.request import PostgresState
 from workers.stacks import StackEnvironment
 
+PLATFORM = PlatformPlace(port=8341, url="http://127.0.0.1:8340")
 ENGINE = EngineFound(host="unix:///engine", images="/images.json")
 
 
@@ -53,19 +54,19 @@ LOGIN = Login(role_id="role", secret=_secret)
 
 
 def test_the_file_is_what_workers_read_and_only_its_owner_may(folder: StackFolder) -> None:
-    path = write_stacks(folder, host="10.0.0.1", port=8432)
+    path = write_stacks(folder, host="10.0.0.1", port=8432, platform=PLATFORM)
     said = read_file(path, StackEnvironment)
     assert said.state_of("a_role") == PostgresState(database="pulumi_local", role="a_role", tls="disable")
     opened = said.opened(EgressSettings(proxy_image=f"sha256:{'0' * 64}"))
     targets = [(name, one.host, one.port) for relays in opened.relays.values() for name, one in relays.items()]
-    assert targets == [("state", "10.0.0.1", 8432)]
+    assert targets == [("state", "10.0.0.1", 8432), ("platform", "10.0.0.1", 8341)]
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_both_workers_are_told_and_know_their_containers_apart_from_other_stacks(
     children: Children, folder: StackFolder
 ) -> None:
-    write_stacks(folder, host="10.0.0.1", port=8432)
+    write_stacks(folder, host="10.0.0.1", port=8432, platform=PLATFORM)
     for spec in (children.sandbox_worker(LOGIN, ENGINE), children.destructive_worker(LOGIN)):
         assert spec.environment["BANKSMAN_STACKS"] == str(folder.stacks)
         assert spec.environment["BANKSMAN_ENGINE_FILE"] == str(folder.engine)

@@ -14,7 +14,7 @@ from tests.sandbox.conftest import engine, engine_host, image, images, leftovers
 
 __all__ = ["engine", "engine_host", "image", "images", "options"]  # fixtures, shared
 
-SHOP = Path(__file__).parents[4] / "deploy" / "local" / "examples" / "shop"
+SHOP = Path(__file__).parents[4] / "deploy" / "local" / "examples" / "storefront"
 MakePlatform = Callable[[], Platform]
 
 

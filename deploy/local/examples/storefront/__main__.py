@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 
 config, stack = pulumi.Config(), pulumi.get_stack()
 service = Service(
-    "shop",
-    name="shop" if stack == "live" else f"shop-{stack}",
+    "storefront",
+    name="storefront" if stack == "live" else f"storefront-{stack}",
     files={f"app/{path.name}": path.read_text(encoding="utf-8") for path in sorted((HERE / "app").glob("*.py"))},
     command=("python3", "-m", "app.main"),
     health="/healthz",
