@@ -13,6 +13,7 @@ from hitl.approval.sequence import AnyPlan, SequencePlan
 from hitl.hidden import unhidden, visible
 
 STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
+_MERGE: Final = "github.merge_pull_request"
 _ON_STACKS: Final = "pulumi."
 _WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
 
@@ -31,6 +32,9 @@ def subject(plan: AnyPlan) -> str:
     branch, project, stack = (plan.parameters.get(name) for name in ("branch", "project", "stack"))
     if plan.action.startswith(_ON_STACKS) and isinstance(project, str) and isinstance(stack, str):
         return visible(f"{project}/{stack}")
+    number = plan.parameters.get("number")
+    if plan.action == _MERGE and isinstance(number, int) and isinstance(branch, str):
+        return visible(f"#{number} into {branch}")
     return visible(branch) if isinstance(branch, str) else unhidden(plan.resources[0].name)
 
 

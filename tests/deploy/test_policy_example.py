@@ -12,6 +12,7 @@ from tests.docs.markdown import ROOT
 FILE: Final = ROOT / "deploy/policy.yaml"
 DESTRUCTIVE: Final = {
     "github.delete_branch": "acme/shop",
+    "github.merge_pull_request": "acme/shop",
     "pulumi.update_stack": "acme/infra",
     "pulumi.destroy_stack": "acme/infra",
     "pulumi.restore_state": "acme/infra",

@@ -36,6 +36,13 @@ def test_a_stack_is_known_by_its_project() -> None:
     )
 
 
+def test_a_merge_names_what_goes_where() -> None:
+    told: dict[str, object] = {"repository": "acme/shop", "number": 7, "branch": "main", "method": "merge"}
+    assert question(plan("acme/shop #8", action="github.merge_pull_request", parameters=told), 150) == (
+        "Merge pull request #7 into main of acme/shop?"
+    )
+
+
 @pytest.mark.parametrize("name", [step.name for step in steps().values() if step.effect is Effect.DESTRUCTIVE])
 def test_no_title_of_a_step_that_destroys_follows_what_no_step_reads(name: str) -> None:
     stack: dict[str, object] = {"project": "shop", "stack": "production", "branch": "shop/staging"}
