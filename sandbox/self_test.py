@@ -15,7 +15,7 @@ from sandbox.docker.seccomp import SOCKETS
 from sandbox.errors import IsolationMissing
 from sandbox.protocol import Sandbox
 from sandbox.result import RunResult
-from sandbox.spec import MIB, InputFile, Limits, RunSpec, Work
+from sandbox.spec import MIB, InputFile, Limits, RunSpec, Target, Work
 
 _LIMITS: Final = Limits(
     memory_bytes=96 * MIB, pids=32, workspace_bytes=4 * MIB, tmp_bytes=4 * MIB, wall_seconds=20, cpus=1
@@ -91,14 +91,32 @@ async def self_test(sandbox: Sandbox, image: str, *, own_kernel: bool = False) -
     return found
 
 
-async def network_test(sandbox: Sandbox, image: str, purpose: str, work: Work = "command") -> None:
+def reaching_spec(image: str, *, purpose: str, work: Work = "command", target: Target | None = None) -> RunSpec:
+    """A run that tries to reach what it must not; `network_test` adds where that is.
+
+    Args:
+        image: The base image.
+        purpose: Any that exists.
+        work: What it is for.
+        target: Where its step leads it, for a purpose that leaves this to the step.
+    """
+    return RunSpec(
+        run_id=f"self-test-{uuid.uuid4().hex[:8]}",
+        image=image,
+        argv=("python3", "-I", "-c", _REACH),
+        limits=_LIMITS,
+        purpose=purpose,
+        work=work,
+        target=target,
+    )
+
+
+async def network_test(sandbox: Sandbox, spec: RunSpec) -> None:
     """Try to reach a listener on all of this host's addresses from a run's own network, past the proxy.
 
     Args:
         sandbox: The provider under test.
-        image: The base image.
-        purpose: Any that exists.
-        work: What it is for.
+        spec: As `reaching_spec` makes it.
 
     Raises:
         IsolationMissing: The listener was reached, or a name was resolved.
@@ -113,15 +131,8 @@ async def network_test(sandbox: Sandbox, image: str, purpose: str, work: Work = 
     server = await asyncio.start_server(visited, "0.0.0.0", 0)  # noqa: S104 - what a run would find on this host
     async with server:
         port = int(server.sockets[0].getsockname()[1])
-        spec = RunSpec(
-            run_id=f"self-test-{uuid.uuid4().hex[:8]}",
-            image=image,
-            argv=("python3", "-I", "-c", _REACH, str(port), *_host_addresses()),
-            limits=_LIMITS,
-            purpose=purpose,
-            work=work,
-        )
-        result = await sandbox.run(spec)
+        aimed = spec.model_copy(update={"argv": (*spec.argv, str(port), *_host_addresses())})
+        result = await sandbox.run(aimed)
     if result.exit_code != 0:
         raise IsolationMissing(f"the self-test of the network did not run: {result.stderr.text[-200:]!r}")
     if visitors or result.stdout.text.strip():

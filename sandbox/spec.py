@@ -127,8 +127,25 @@ class Limits(_Frozen):
         return self
 
 
-Work = Literal["command", "packages", "stack"]
-"""Whose work a run is: what a goal names, what a program's packages are fetched by, or Pulumi's engine."""
+Work = Literal["command", "packages", "stack", "migration"]
+"""Whose work a run is: what a goal names, what fetches a program's packages, Pulumi's engine, or a migration."""
+
+
+class Target(_Frozen):
+    """The one address that a run reaches, through a relay of its own.
+
+    Attributes:
+        host: Its name, or an address.
+        port: On that host.
+    """
+
+    host: Annotated[str, Field(pattern=rf"^({HOST_PATTERN}|[0-9]{{1,3}}(\.[0-9]{{1,3}}){{3}})$", max_length=253)]
+    port: int = Field(ge=1024, le=65535)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a name, and no address."""
+        return not self.host[-1].isdigit()
 
 
 class RunSpec(_Frozen):
@@ -147,6 +164,8 @@ class RunSpec(_Frozen):
         purpose: Why it needs a network; the deployment decides what that opens, and for whose work. None means no
             network at all.
         work: Whose it is. The step says so, never a goal's input.
+        target: Where it is led to, for a purpose that leaves this to the step. The step reads it where a goal cannot
+            write.
     """
 
     run_id: RunId
@@ -160,6 +179,7 @@ class RunSpec(_Frozen):
     limits: Limits = Limits()
     purpose: Purpose | None = None
     work: Work = "command"
+    target: Target | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

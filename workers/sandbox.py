@@ -18,6 +18,7 @@ from sandbox.docker.provider import DockerSandbox
 from sandbox.docker.reaper import Reaper
 from sandbox.docker.runtime import has_user_namespace
 from sandbox.egress.purposes import EgressSettings
+from sandbox.egress.targets import DATABASE
 from sandbox.errors import SandboxError
 from sandbox.provisioning import Images
 from sandbox.spec import MIB, Limits
@@ -132,7 +133,14 @@ def _egress(settings: Settings, images: Images) -> EgressSettings:
             name: one.model_copy(update={"authorities": "\n".join((one.authorities, *found))})
             for name, one in mirrors.items()
         }
-    return EgressSettings(purposes=settings.sandbox_purposes, mirrors=mirrors, proxy_image=images.proxy.digest)
+    databases = settings.sandbox_databases
+    return EgressSettings(
+        purposes=settings.sandbox_purposes,
+        mirrors=mirrors,
+        targets={DATABASE: databases} if databases else {},
+        kept_for={DATABASE: "migration"} if databases else {},
+        proxy_image=images.proxy.digest,
+    )
 
 
 def _limits(memory_mib: int) -> Limits:

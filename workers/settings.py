@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from connectors.probes.pattern import HostPattern
 from connectors.provider import Provider, providers
 from sandbox.egress.registries import MirrorSettings
+from sandbox.egress.targets import TargetPattern
 
 
 class Role(StrEnum):
@@ -144,6 +145,11 @@ class Settings(_Addresses):
         default_factory=dict[str, MirrorSettings],
         description='Package registries by purpose, reached through a caching mirror, as JSON: {"package-registries": '
         "{}} for PyPI and npm.",
+    )
+    sandbox_databases: tuple[TargetPattern, ...] = Field(
+        default=(),
+        description="Databases that migrations may be led to, one for each run, as JSON: "
+        '[{"host": "*.neon.tech", "port": 5432}]. None without.',
     )
     sandbox_authorities: Path | None = Field(
         default=None, description="PEM file of authorities that the mirror trusts beside the usual ones."

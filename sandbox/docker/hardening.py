@@ -4,14 +4,16 @@
 before it is sent, and knows only what is allowed: a later edit that weakens one fails there, and in the tests.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.docker.seccomp import SECURITY_OPTION
 from sandbox.errors import IsolationMissing
-from sandbox.spec import SECRETS_BYTES, Limits
+from sandbox.spec import HOST_PATTERN, SECRETS_BYTES, Limits
 
 LABEL_DEPLOYMENT: Final = "banksman.deployment"
 LABEL_OWNER: Final = "banksman.owner"
@@ -28,12 +30,13 @@ FIRST_PROCESS: Final = ("/usr/bin/python3", "-I", "-S", "/usr/lib/banksman/first
 UNROUTABLE_RESOLVER: Final = "192.0.2.53"  # TEST-NET-1, RFC 5737: nobody answers there
 CPU_PERIOD: Final = 100_000
 _SECURITY: Final = ("no-new-privileges:true", SECURITY_OPTION)
+_ADDRESS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _OWNED: Final = "uid=10001,gid=10001,mode=0700"
 _ALLOWED_HOST_CONFIG: Final = frozenset(
     {
         "NetworkMode", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Memory", "MemorySwap", "CpuPeriod", "CpuQuota",
         "PidsLimit", "Tmpfs", "ShmSize", "IpcMode", "LogConfig", "Ulimits", "Init", "Runtime", "Dns", "DnsOptions",
-        "RestartPolicy", "OomScoreAdj", "Mounts",
+        "RestartPolicy", "OomScoreAdj", "Mounts", "ExtraHosts",
     }
 )  # fmt: skip
 _ALLOWED_TOP: Final = frozenset(
@@ -81,6 +84,7 @@ def container_config(  # noqa: PLR0913 - each is one decision about one containe
     resolvers: Sequence[str] = (UNROUTABLE_RESOLVER,),
     address: str | None = None,
     hostname: str = "sandbox",
+    hosts: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, object]:
     """What the engine is asked for; checked.
 
@@ -91,6 +95,7 @@ def container_config(  # noqa: PLR0913 - each is one decision about one containe
         resolvers: Whom the container asks for names; a run asks nobody, only a proxy is given others.
         address: On its own network; needed where two containers share one.
         hostname: What it calls itself.
+        hosts: Names that it finds on its own network, and their addresses there.
 
     Raises:
         IsolationMissing: The configuration is weaker than it may be; a mistake in this file.
@@ -110,7 +115,10 @@ def container_config(  # noqa: PLR0913 - each is one decision about one containe
         "AttachStdout": True,
         "AttachStderr": True,
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(place, limits, resolvers),
+        "HostConfig": {
+            **_host_config(place, limits, resolvers),
+            **({"ExtraHosts": [f"{name}:{there}" for name, there in hosts.items()]} if hosts else {}),
+        },
     }
     if address is not None:
         endpoint = {"IPAMConfig": {"IPv4Address": address}}
@@ -194,6 +202,7 @@ def refuse_weak(config: Mapping[str, object]) -> None:
         "CpuQuota": _positive(host, "CpuQuota"),
         "NetworkMode": _closed_network(str(host.get("NetworkMode", ""))),
         "Tmpfs": _bounded(cast("Mapping[str, str]", host.get("Tmpfs", {}))),
+        "ExtraHosts": all(map(_own_host, cast("Sequence[str]", host.get("ExtraHosts", ())))),
         "Mounts": all(_joint(mount) for mount in cast("Sequence[Mapping[str, object]]", host.get("Mounts", ()))),
     }
     missing = sorted(name for name, kept in needed.items() if not kept)
@@ -216,6 +225,12 @@ def _joint(mount: Mapping[str, object]) -> bool:
     if mount != _mount(source := str(mount.get("Source", ""))):
         return False
     return source.startswith("banksman-joint-")
+
+
+def _own_host(entry: str) -> bool:
+    """A name of the world outside, which leads to somebody in a run's own network."""
+    name, _, address = entry.partition(":")
+    return re.fullmatch(HOST_PATTERN, name) is not None and _ADDRESS.fullmatch(address) is not None
 
 
 def _mount(volume: str) -> Mapping[str, object]:

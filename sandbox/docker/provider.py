@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -24,7 +25,7 @@ from sandbox.errors import ImageMissing, SandboxUnavailable, SpecRefused
 from sandbox.metrics import RUNS, START_SECONDS
 from sandbox.protocol import ArtifactStore, LastLook, OnOutput
 from sandbox.result import RunResult, Usage
-from sandbox.self_test import network_test, self_test
+from sandbox.self_test import network_test, reaching_spec, self_test
 from sandbox.spec import MIB, SECRETS_BYTES, RelativePath, RunSpec
 from sandbox.wire import Fetched, Order, Surroundings, first_process_digest, order_of
 
@@ -150,9 +151,20 @@ class DockerSandbox:
     async def self_test(self, image: str) -> None:
         """See `sandbox.protocol.Sandbox.self_test`."""
         await self_test(self, image, own_kernel=await self._chosen_runtime() is not None)
-        if self.egress is not None and self.egress.purposes:
-            purpose, work = next(iter(self.egress.purposes.items()))
-            await network_test(self, image, purpose, work)
+        if self.egress is not None:
+            for spec in self._network_tests(image):
+                await network_test(self, spec)
+
+    def _network_tests(self, image: str) -> Iterator[RunSpec]:
+        """One run of each kind of network: what is told apart by the deployment alone is made by the same code."""
+        egress = self.egress
+        if egress is None:
+            return
+        plain = [name for name in egress.purposes if name not in egress.targets]
+        for name in plain[:1]:
+            yield reaching_spec(image, purpose=name, work=egress.purposes[name])
+        for name, patterns in itertools.islice(egress.targets.items(), 1):
+            yield reaching_spec(image, purpose=name, work=egress.purposes[name], target=patterns[0].example())
 
     async def close(self) -> None:
         """Remove what waits, and wait until everything is removed."""
@@ -212,7 +224,8 @@ class DockerSandbox:
         labels = self.containers.labels("run", run=spec.run_id, seconds=_lifetime(spec) + _SLACK_SECONDS)
         name = f"{PREFIX}run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
         address = lease.address if lease else None
-        config = container_config(place, spec.limits, labels, address=address, hostname=part.hostname)
+        hosts: Mapping[str, str] = lease.hosts if lease else {}
+        config = container_config(place, spec.limits, labels, address=address, hostname=part.hostname, hosts=hosts)
         return await self.containers.start(name, config), False
 
     async def _converse(self, container: Container, order: Order, collector: Collector, spec: RunSpec) -> bool:

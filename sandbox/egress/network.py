@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Final, cast
 
@@ -16,7 +16,8 @@ from sandbox.egress.mirror import start_mirror
 from sandbox.egress.proxy import start_proxy
 from sandbox.egress.purposes import PROXY_PORT, EgressSettings
 from sandbox.egress.registries import MIRROR_PORT
-from sandbox.egress.relay import Relay
+from sandbox.egress.relay import Relay, pattern_for, start_chosen
+from sandbox.egress.targets import TargetPattern
 from sandbox.errors import CapacityExhausted, SandboxError, SandboxUnavailable, SpecRefused
 from sandbox.order import Farewell
 from sandbox.result import Connection, Download
@@ -29,6 +30,7 @@ _KEPT: Final[Mapping[Work, str]] = {
     "command": "commands",
     "packages": "a program's packages",
     "stack": "Pulumi's engine",
+    "migration": "migrations",
 }
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Lease:
         address: Where the run is in it.
         places: The addresses of the services in it, by their containers' names.
         around: What the run is told.
+        hosts: Names that it finds in this network, and their addresses there.
         connections: What the proxy saw; complete after `finish`.
         downloads: What the mirror gave; the same.
         connecting: The services' ways into it, while the run's container is being made.
@@ -91,9 +94,11 @@ class Lease:
             self._heard.append(mirror.record.expect(subnet, self._word))
             asked = f"GET /{self._word} HTTP/1.0\r\n\r\n"
             farewells.append({"host": _mirror_address(subnet), "port": MIRROR_PORT, "request": asked})
+        self.hosts: Mapping[str, str] = {}
         if services.relay is not None:
             self.places[services.relay.service.name] = _relay_address(subnet)
             told = {**told, **services.relay.environment(_relay_address(subnet))}
+            self.hosts = services.relay.hosts(_relay_address(subnet))
         environment = {**dict.fromkeys(names, url), **told}
         self.around = Surroundings(environment=environment, farewells=tuple(farewells))
 
@@ -156,17 +161,23 @@ class Egress:
             seconds: After which the reaper may take it from a dead worker.
 
         Raises:
-            SpecRefused: The purpose does not exist here, or is not for this work.
+            SpecRefused: The purpose does not exist here, is not for this work, or leads to no such target.
             CapacityExhausted: The pool of addresses is used up.
             SandboxUnavailable: The engine or the proxy does not do its part.
         """
         self._require(purpose, spec.work)
         run_id = spec.run_id
+        pattern_for(self._settings, purpose, spec.target)
         services = await self._between(purpose)
         name = f"{PREFIX}net-{run_id}-{secrets.token_hex(4)}"
         self._containers.live.add(name)
         lease: Lease | None = None
+        own: Relay | None = None
         try:
+            outbound = await self._leading_out()
+            own = await start_chosen(self._containers, self._settings, spec, outbound=outbound, seconds=seconds)
+            if own is not None:
+                services = replace(services, relay=own)
             subnet = await self._create(name, run_id, seconds)
             mirrored = self._settings.mirrors.get(purpose)
             told = mirrored.environment(_mirror_address(subnet)) if mirrored is not None else {}
@@ -179,7 +190,12 @@ class Egress:
             ]
             yield lease
         finally:
-            self._containers.later(self._remove(name, lease))
+            self._containers.later(self._remove(name, lease, own))
+
+    @property
+    def targets(self) -> Mapping[str, Sequence[TargetPattern]]:
+        """Purposes whose steps choose where their runs are led, and among what."""
+        return self._settings.targets
 
     @property
     def purposes(self) -> Mapping[str, Work]:
@@ -201,7 +217,7 @@ class Egress:
             await services.close()
         self._services.clear()
         if self._outbound is not None and self._settings.outbound is None:
-            await self._remove(self._outbound, None)
+            await self._remove(self._outbound, None, None)
             self._outbound = None
 
     async def _between(self, purpose: str) -> Services:
@@ -224,6 +240,10 @@ class Egress:
         except BaseException:
             await asyncio.gather(*(other.service.close() for other in (mirror, relay) if other is not None))
             raise
+
+    async def _leading_out(self) -> str:
+        async with self._lock:
+            return await self._way_out()
 
     async def _way_out(self) -> str:
         """The network that leads out; on it the proxies do not reach each other."""
@@ -285,11 +305,13 @@ class Egress:
         while True:
             yield from self._settings.pool.subnets(new_prefix=29)
 
-    async def _remove(self, name: str, lease: Lease | None) -> None:
+    async def _remove(self, name: str, lease: Lease | None, own: Relay | None) -> None:
         try:
             if lease is not None:
                 leaving = (self._disconnect(name, service, lease) for service in lease.places)
                 await asyncio.gather(*leaving, self._stopped(lease))
+            if own is not None:
+                await own.service.close()
             await self._remove_network(name, lease.removal if lease is not None else None)
         except SandboxError as error:
             _log.warning(

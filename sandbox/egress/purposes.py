@@ -6,19 +6,14 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sandbox.egress.addresses import INSIDE
 from sandbox.egress.registries import MirrorSettings
+from sandbox.egress.targets import TargetPattern
 from sandbox.spec import Host, ImageDigest, Purpose, Work
 
 PROXY_PORT: Final = 3128
 PROXY_HOST: Final = "proxy.banksman.internal"
 _MOST_AT_ONCE: Final = 64  # connections of one run, so that it cannot use up the proxy of others
-# What no run may reach, whatever a name resolves to: RFC 6890's special-purpose registries, and multicast.
-_INSIDE: Final = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-    "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-    "224.0.0.0/4", "240.0.0.0/4", "::/127", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64",
-    "2001::/23", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
-)  # fmt: skip
 
 
 class RelayTarget(BaseModel):
@@ -44,6 +39,8 @@ class EgressSettings(BaseModel):
             and digest of every download. Such a purpose may have hosts as well, other ones.
         relays: Fixed addresses by purpose and name, such as a database's: a run reaches each on a port of the relay's,
             and nothing that it sends leads elsewhere. Such a purpose may have hosts as well.
+        targets: Purposes whose runs each reach one address, which the step chooses among these. Such a purpose has
+            nothing else, and is for one kind of work alone.
         kept_for: Purposes that are for one kind of work alone; the others are for all.
         proxy_image: The allow-list proxy, the mirror and the relay, by digest.
         pool: Where the runs' networks are cut from, eight addresses each; no other network may overlap.
@@ -58,6 +55,7 @@ class EgressSettings(BaseModel):
     relays: Mapping[Purpose, Mapping[Purpose, RelayTarget]] = Field(
         default_factory=dict[str, Mapping[str, RelayTarget]]
     )
+    targets: Mapping[Purpose, tuple[TargetPattern, ...]] = Field(default_factory=dict[str, tuple[TargetPattern, ...]])
     kept_for: Mapping[Purpose, Work] = Field(default_factory=dict[str, Work])
     proxy_image: ImageDigest
     pool: IPv4Network = IPv4Network("10.214.0.0/20")
@@ -72,12 +70,17 @@ class EgressSettings(BaseModel):
                     f"{', '.join(around)} of {purpose!r} is mirrored and open at once, so that downloads could go "
                     "past the record: take it out of the purpose's hosts"
                 )
+        for purpose in self.targets:
+            if any(purpose in ways for ways in (self.purposes, self.mirrors, self.relays)):
+                raise ValueError(f"runs for {purpose!r} reach one address each: give what else is there another name")
+            if self.kept_for.get(purpose, "command") == "command":
+                raise ValueError(f"{purpose!r} leads where its step says, so no goal may name it: keep it for its work")
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every purpose that exists here."""
-        return tuple(dict.fromkeys((*self.purposes, *self.mirrors, *self.relays)))
+        return tuple(dict.fromkeys((*self.purposes, *self.mirrors, *self.relays, *self.targets)))
 
     def names_for(self, work: Work) -> tuple[str, ...]:
         """Those that this work may have."""
@@ -116,7 +119,7 @@ acl named dstdomain -n {names}
 acl tunnel method CONNECT
 acl tls port 443
 acl many maxconn {_MOST_AT_ONCE}
-acl inside dst {" ".join(_INSIDE)}
+acl inside dst {" ".join(INSIDE)}
 http_access deny !named
 http_access deny !tunnel
 http_access deny !tls

@@ -301,7 +301,7 @@ async def test_a_listed_name_with_a_private_address_is_refused(
     monkeypatch: pytest.MonkeyPatch, closed: bool,
 ) -> None:  # fmt: skip
     if not closed:
-        monkeypatch.setattr(purposes, "_INSIDE", ("192.0.2.0/24",))
+        monkeypatch.setattr(purposes, "INSIDE", ("192.0.2.0/24",))
     async with outside_on(engine, image, f"10.217.{random.randrange(256)}.0/24", NAMES) as outside:  # noqa: S311 - no secret
         settings = EgressSettings(
             purposes={"git": LISTED}, proxy_image=images.proxy.digest, outbound=outside.network,
