@@ -35,6 +35,7 @@ class Sandbox(Protocol):
         *,
         secrets: Mapping[str, SecretBytes] | None = None,
         on_output: OnOutput | None = None,
+        last_look: LastLook | None = None,
     ) -> RunResult:
         """Run the command to its end.
 
@@ -45,6 +46,7 @@ class Sandbox(Protocol):
             secrets: File names and contents; the command finds them in `/run/secrets`, mode 0400, and they are gone
                 when it has ended.
             on_output: Called with each piece of the head of the outputs as it comes.
+            last_look: Awaited right before the command starts; what it raises ends the run.
 
         Raises:
             SandboxUnavailable: The provider failed; the command may have run in part.

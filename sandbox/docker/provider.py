@@ -81,11 +81,12 @@ class DockerSandbox:
         *,
         secrets: Mapping[str, SecretBytes] | None = None,
         on_output: OnOutput | None = None,
+        last_look: LastLook | None = None,
     ) -> RunResult:
         """See `sandbox.protocol.Sandbox.run`."""
-        called = time.monotonic()
+        called, part = time.monotonic(), Part(last_look=last_look)
         async with self.slot():
-            return await self.run_part(spec, Part(), secrets=secrets, on_output=on_output, called=called)
+            return await self.run_part(spec, part, secrets=secrets, on_output=on_output, called=called)
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncGenerator[None]:
