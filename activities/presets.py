@@ -119,6 +119,26 @@ DESTROY: Final = Preset(
 """A destructive step reads before it acts again, and the guard ends it when its grant has. A cancelled goal waits until
 it has ended; one that began before it did so does not."""
 
+REHEARSE: Final = Preset(
+    start_to_close=timedelta(minutes=75),
+    schedule_to_close=timedelta(hours=12),
+    heartbeat=timedelta(seconds=10),
+    retry=RetryPolicy(maximum_attempts=1),
+    cancellation=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+"""A migration of a copy: another try begins with another copy, and with sealing its login."""
+
+MIGRATE: Final = Preset(
+    start_to_close=timedelta(minutes=75),
+    schedule_to_close=timedelta(hours=12),
+    heartbeat=timedelta(seconds=10),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=2), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+    ),
+    cancellation=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+"""A migration: another attempt looks first at what the one before did."""
+
 _ONE_STACK: Final = timedelta(hours=2)
 
 LOOK_AT_STACK: Final = Preset(

@@ -76,6 +76,8 @@ class Logins(StrEnum):
     """Roles, by which logins are made; and the end of what they made."""
     LEND = "lend"
     """One login, and nothing else: not even its credential's secret."""
+    OWN = "own"
+    """A role of the step's own, and logins of it that end with the step."""
     LOOK = "look"
     """Which roles there are."""
 

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from activities.neon.migrations.running import Workplace as MigrationPlace
 from activities.pulumi.ports import Workplace
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
@@ -52,6 +53,11 @@ class OwnEngine:
             limits=self._provision.limits,
         )
 
+    def workplace(self) -> MigrationPlace:
+        """Where migrations run."""
+        found = self._provision
+        return MigrationPlace(found.sandbox, found.image, found.limits)
+
 
 class FoundEngine:
     """An engine that is looked for when the first step on a stack needs it; a worker starts and works without.
@@ -74,19 +80,28 @@ class FoundEngine:
     async def place(self) -> Workplace:
         """See `StackEngine.place`."""
         async with self._finding:
-            settings = await asyncio.to_thread(self._found)
-            where = (settings.docker_host, settings.sandbox_images)
-            if self._engine is None or where != self._of:
-                try:
-                    provision = await self._open.enter_async_context(provisioned(settings, self._stacks))
-                except NoSandbox as error:
-                    raise Unavailable(f"no container engine can be used yet: {error}") from error
-                self._engine, self._of = OwnEngine(provision, settings), where
-                _log.info("found the container engine", host=settings.docker_host)
+            engine = await self._engine_now()
             try:
-                return await self._engine.place()
+                return await engine.place()
             except Unavailable as error:
                 raise Unavailable(f"{error} ({self._problem})" if self._problem else str(error)) from error
+
+    async def workplace(self) -> MigrationPlace:
+        """See `MigrationEngine.workplace`."""
+        async with self._finding:
+            return (await self._engine_now()).workplace()
+
+    async def _engine_now(self) -> OwnEngine:
+        settings = await asyncio.to_thread(self._found)
+        where = (settings.docker_host, settings.sandbox_images)
+        if self._engine is None or where != self._of:
+            try:
+                provision = await self._open.enter_async_context(provisioned(settings, self._stacks))
+            except NoSandbox as error:
+                raise Unavailable(f"no container engine can be used yet: {error}") from error
+            self._engine, self._of = OwnEngine(provision, settings), where
+            _log.info("found the container engine", host=settings.docker_host)
+        return self._engine
 
     async def aclose(self) -> None:
         """End what runs on it."""

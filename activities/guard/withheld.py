@@ -4,22 +4,24 @@ The destructive worker's steps get them here and nowhere else. Whatever sends an
 argument that has no default, and calls it as late as it can.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from pydantic import SecretStr
 from temporalio import activity
 
 from activities.guard.current_attempt import current_attempt
-from activities.secrets import StepTokens
+from activities.secrets import StepToken, StepTokens, TokensOf, step_metadata
 from connectors.provider import Credential
 
 LastLook = Callable[[], Awaitable[None]]
 """Raises where the attempt is no longer the current one."""
 
 _READING: Final = timedelta(minutes=2)
+Token_co = TypeVar("Token_co", bound=StepToken, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,49 @@ class Withheld:
 
     fields: Mapping[str, SecretStr]
     last_look: LastLook
+
+
+@dataclass(frozen=True)
+class Held(Generic[Token_co]):
+    """A token that lives as long as the step needs it, for what begins and ends with it.
+
+    Attributes:
+        token: Of the step's own token role.
+        fields: The credential's secret.
+        last_look: As in `Withheld`.
+    """
+
+    token: Token_co
+    fields: Mapping[str, SecretStr]
+    last_look: LastLook
+
+
+class DestructiveTokens(Generic[Token_co]):
+    """Hands out such tokens.
+
+    Args:
+        vault: Makes them.
+    """
+
+    def __init__(self, vault: TokensOf[Token_co]) -> None:
+        self._vault = vault
+
+    @asynccontextmanager
+    async def hold(self, credential: Credential, *, ttl: timedelta) -> AsyncGenerator[Held[Token_co]]:
+        """One, for as long as the block runs.
+
+        Args:
+            credential: Whose token role it is of.
+            ttl: After which it ends whatever happens.
+
+        Raises:
+            NotCurrent: Nobody waits for this attempt; no token was made.
+            ConnectorError: By the tree.
+        """
+        attempt = current_attempt()
+        await attempt.require()
+        async with self._vault.step(credential.name, metadata=step_metadata(), ttl=ttl) as token:
+            yield Held(token, await token.read(credential.secret.path), attempt.require)
 
 
 class DestructiveSecrets:

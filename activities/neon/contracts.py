@@ -59,6 +59,9 @@ class CreateNeonBranchRequest(NeonRequest):
     parent: str | None = Field(default=None, description="Name or id of its parent; None for the default branch.")
     expires_at: datetime = Field(description="When Neon deletes it by itself.")
     max_cu: float | None = Field(default=None, description="The most of its compute; None as the project says.")
+    part: str = Field(
+        default="", pattern=r"^[a-z0-9-]{0,20}$", description="Which one, where a goal makes several branches."
+    )
 
 
 class NeonBranchCreated(BaseModel):

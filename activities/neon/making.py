@@ -61,7 +61,7 @@ class NeonMaking:
                 expires_at=request.expires_at,
                 max_cu=request.max_cu,
             )
-            created = await created_for_step(project.creation(wanted))
+            created = await created_for_step(project.creation(wanted), request.part)
             branch = await project.ready(created.resource)
             branch = await project.expire(branch, request.expires_at)
             compute = await project.compute(branch, max_cu=request.max_cu)

@@ -13,6 +13,7 @@ from temporalio import activity
 
 from activities.sandbox.contracts import RUN_COMMAND, CommandRun, RunCommandRequest
 from activities.sandbox.output import LiveOutput, masked
+from activities.sandbox.source import CHECK_OUT, MARK, PACK, checked_out
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from observability.redaction import redact
@@ -21,22 +22,8 @@ from sandbox.result import RunResult
 from sandbox.spec import InputArtifact, Limits, RunSpec
 
 _MOST_TOLD: Final = 200  # of the network: a history is no place for thousands of lines
-_PACK: Final = "repository.pack"
-_MARK: Final = "checked-out"
-_TREE: Final = "tree"
-# Runs inside. The mark tells a tree that could not be made from a command that failed; who removes it, a command of
-# the same user, deceives only itself.
-_CHECK_OUT: Final = f"""\
-commit=$1; shift
-export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-git init --quiet {_TREE}
-git -C {_TREE} index-pack --stdin < {_PACK} > /dev/null
-rm {_PACK}
-printf '%s\\n' "$commit" > {_TREE}/.git/shallow
-git -C {_TREE} -c advice.detachedHead=false checkout --quiet --detach "$commit"
-: > {_MARK}
-unset GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM
-cd {_TREE}
+_RUN: Final = f"""\
+{CHECK_OUT}
 exec "$@"
 """
 
@@ -80,7 +67,7 @@ class SandboxActivities:
         live = LiveOutput(hidden, beat=activity.heartbeat)
         result = await self._sandbox.run(spec, secrets=secrets, on_output=live.take)
         live.end()
-        if request.source is not None and result.ended == "exit" and not _checked_out(result):
+        if request.source is not None and result.ended == "exit" and not checked_out(result):
             raise InvalidRequest(
                 f"{request.source.repository!r} at {request.source.commit} could not be checked out in the sandbox: "
                 f"{redact.tail(masked(result.stderr.text, hidden), 300)!r}"
@@ -91,15 +78,15 @@ class SandboxActivities:
         source, argv = request.source, request.command
         inputs: tuple[InputArtifact, ...] = ()
         if source is not None:
-            argv = ("sh", "-euc", _CHECK_OUT, "sh", source.commit, *argv)
-            inputs = (InputArtifact(reference=source.pack, path=_PACK),)
+            argv = ("sh", "-euc", _RUN, "sh", source.commit, *argv)
+            inputs = (InputArtifact(reference=source.pack, path=PACK),)
         try:
             return RunSpec(
                 run_id=run_id,
                 image=self._image,
                 argv=argv,
                 inputs=inputs,
-                artifacts=(_MARK,) if source else (),
+                artifacts=(MARK,) if source else (),
                 purpose=request.purpose,
                 limits=Limits.model_validate(self._limits.model_dump() | {"wall_seconds": request.timeout_seconds}),
             )
@@ -111,10 +98,6 @@ class SandboxActivities:
             return {}
         found = await self._secrets.unseal(request.secrets, run=run)
         return {name: SecretBytes(value.get_secret_value().encode()) for name, value in found.items()}
-
-
-def _checked_out(result: RunResult) -> bool:
-    return any(artifact.path == _MARK for artifact in result.artifacts)
 
 
 def _told(result: RunResult, hidden: tuple[bytes, ...]) -> CommandRun:

@@ -37,6 +37,7 @@ from connectors.neon.models import (
     Project,
 )
 from connectors.neon.operations import (
+    COMPARE_SCHEMA,
     CREATE_BRANCH,
     CREATE_ENDPOINT,
     DELETE_BRANCH,
@@ -297,6 +298,16 @@ class NeonProject:
         query = {"branch_id": branch.id, "database_name": name, "role_name": role or known[name], "pooled": "false"}
         asked = Call(GET_URI, f"a connection to {branch.name!r}", path={"project_id": self.id}, query=query)
         return (await self.session.ask(asked)).uri
+
+    async def compare_schema(self, branch: Branch, *, base: Branch, database: str) -> str:
+        """What makes the schema of `base` that of the branch, as a unified difference of two dumps.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        query = {"base_branch_id": base.id, "db_name": database}
+        what = f"the schemas of {base.name!r} and {branch.name!r}"
+        return (await self.session.ask(Call(COMPARE_SCHEMA, what, path=self._of(branch), query=query))).diff
 
     async def finished(self, begun: Operations) -> None:
         """Wait for what a change began.

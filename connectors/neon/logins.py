@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from connectors.errors import InvalidRequest
 from connectors.neon.purposes import Purpose
+from connectors.postgres.names import literal, quoted
 from connectors.postgres.session import Database
 
 LONGEST_DATABASE: Final = 40
@@ -47,16 +48,6 @@ class Statements:
 
     creation: tuple[str, ...]
     revocation: tuple[str, ...]
-
-
-def quoted(name: str) -> str:
-    """An identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def administrator(database: str) -> str:

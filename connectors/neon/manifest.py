@@ -54,11 +54,24 @@ LOOK: Final = Credential(
     name="neon-look", secret=KEY, purpose="looks which logins there are at Neon", logins=Logins.LOOK
 )
 DELETE_BRANCH: Final = Credential(name="neon-delete-branch", secret=DESTRUCTIVE_KEY, purpose="deletes a branch at Neon")
+HAND_OVER: Final = Credential(
+    name="neon-hand-over",
+    secret=LOGIN,
+    purpose="seals a login to a database of Neon for one run in the sandbox",
+    seals=True,
+)
+MIGRATE: Final = Credential(
+    name="neon-migrate",
+    secret=DESTRUCTIVE_KEY,
+    purpose="migrates a database of Neon that people approved",
+    logins=Logins.OWN,
+    longest=2 * 3600,
+)
 
 NEON: Final = Provider(
     name="neon",
     title="Neon",
     url="https://console.neon.tech/api/v2",
-    credentials=(READ, WRITE, KEEP, END, OPEN, ISSUE, LEND, LOOK, DELETE_BRANCH),
+    credentials=(READ, WRITE, KEEP, END, OPEN, ISSUE, LEND, LOOK, HAND_OVER, DELETE_BRANCH, MIGRATE),
     twin=Twin(port=8307, real="PostgreSQL"),
 )

@@ -179,6 +179,12 @@ class Uri(_Read):
     uri: SecretStr
 
 
+class SchemaDifference(_Read):
+    """What makes one schema the other, as a difference of two dumps."""
+
+    diff: str = ""
+
+
 class NewCompute(_Sent):
     """The compute of a new branch."""
 

@@ -23,6 +23,7 @@ from connectors.neon.models import (
     OneProject,
     Operations,
     Projects,
+    SchemaDifference,
     Uri,
 )
 
@@ -47,4 +48,5 @@ CREATE_ENDPOINT: Final = Operation(
     "POST", f"{_PROJECT}/endpoints", TypeAdapter(EndpointChanged), body=NewEndpoint, status=201
 )
 
+COMPARE_SCHEMA: Final = Operation("GET", f"{_BRANCH}/compare_schema", TypeAdapter(SchemaDifference))
 LIST_DATABASES: Final = Operation("GET", f"{_BRANCH}/databases", TypeAdapter(Databases))

@@ -27,7 +27,7 @@ from connectors.github.bare import BareRepository
 from connectors.github.git import GitError
 from connectors.github.twin.seed import OLD_BRANCH, make_branch
 from deploy.ending import run_to_the_end
-from deploy.local.example import EXAMPLE_REPOSITORY, SERVICE_REPOSITORY
+from deploy.local.example import EXAMPLE_REPOSITORY, EXAMPLES
 from deploy.local.processes.child import ChildReport, ChildState
 from deploy.local.processes.parts import STACKS
 from deploy.local.seeded_person import SeededPerson
@@ -143,8 +143,7 @@ class Demo:
     @property
     def repository(self) -> str:
         """The first one behind GitHub's twin that is none of the examples: a stack may have been given its own."""
-        examples = {EXAMPLE_REPOSITORY, SERVICE_REPOSITORY}
-        return next((name for name in self.stack.repositories if name not in examples), EXAMPLE_REPOSITORY)
+        return next((name for name in self.stack.repositories if name not in EXAMPLES), EXAMPLE_REPOSITORY)
 
     @property
     def folder(self) -> Path:

@@ -25,13 +25,7 @@ from connectors.provider import twins as declared_twins
 from connectors.twins import PreparedTwin, Seed, TwinPlace
 from deploy.local.container_engine.found import DockerSettings, address_for_containers
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
-from deploy.local.example import (
-    EXAMPLE_REPOSITORY,
-    FEATURE_BRANCH,
-    SERVICE_REPOSITORY,
-    prepare_example,
-    prepare_service,
-)
+from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_examples
 from deploy.local.options import StackOptions
 from deploy.local.platform.config import PlatformConfig
 from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
@@ -161,11 +155,7 @@ class Stack:
 
     async def _start(self) -> None:
         # First, because a wrong path is the likeliest mistake and nothing has to be ended for it.
-        examples = {
-            EXAMPLE_REPOSITORY: await prepare_example(self.folder),
-            SERVICE_REPOSITORY: await prepare_service(self.folder),
-        }
-        self._repositories = {**examples, **self.options.repositories}
+        self._repositories = {**await prepare_examples(self.folder), **self.options.repositories}
         twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
         await self._place_state()
         configuration = self._vault.configure()

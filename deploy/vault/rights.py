@@ -194,6 +194,12 @@ def _logins(credential: Credential) -> Iterator[Right]:
                 yield Right(path=f"sys/leases/{how}/{engine}/creds/+", may=("update", "sudo"))
         case Logins.LEND:
             yield Right(path=f"{engine}/creds/+", may=("read",))
+        case Logins.OWN:
+            why = "It makes a role of its own, takes a login of it, and ends it: at the latest with this token."
+            yield Right(path=f"{engine}/roles/+", may=("create", "update", "delete"), why=why)
+            yield Right(path=f"{engine}/creds/+", may=("read",))
+            for how in ("revoke-prefix", "revoke-force"):
+                yield Right(path=f"sys/leases/{how}/{engine}/creds/+", may=("update", "sudo"))
         case Logins.LOOK:
             yield Right(path=f"{engine}/roles", may=("list",))
             yield Right(path=f"{engine}/roles/+", may=("read",))

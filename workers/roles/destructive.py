@@ -11,7 +11,7 @@ from activities.guard.grants import SignedGrants
 from activities.guard.key_ring import KeyRing
 from activities.guard.rules import GrantVerifier
 from activities.guard.safeguards import Safeguards
-from activities.guard.withheld import DestructiveSecrets
+from activities.guard.withheld import DestructiveSecrets, DestructiveTokens
 from activities.pulumi.sessions import StackSessions
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
@@ -61,7 +61,17 @@ def destructive_worker(client: Client, settings: Settings, vault: VaultSession, 
         means: What it has beside.
     """
     stacks = StackSessions(means.stacks, means.engine, ArtifactStore(settings.artifacts))
-    role, of_steps = Role.DESTRUCTIVE, Means(settings, DestructiveSecrets(vault), vault, stacks)
+    role, of_steps = (
+        Role.DESTRUCTIVE,
+        Means(
+            settings=settings,
+            secrets=DestructiveSecrets(vault),
+            tokens=DestructiveTokens(vault),
+            records=vault,
+            stacks=stacks,
+            engine=means.engine,
+        ),
+    )
     safeguards = Safeguards(grants=means.grants, records=vault, attempts=AttemptsOnServer(client))
     steps = steps_of(role, of_steps, queues=QUEUES[role])
     return guarded_worker(client, settings, role, steps, safeguards=safeguards, book=vault)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +67,8 @@ class TwinConfig(BaseModel):
         clusters: The folder of PostgreSQL's data. What is there is removed.
         projects: What the organisation has.
         operation_seconds: How long each operation takes.
+        containers: Where containers of this machine's engine reach the computes, beside the machine itself. It need
+            not be there yet.
         most_branches: How many a project may have.
     """
 
@@ -76,6 +79,7 @@ class TwinConfig(BaseModel):
     clusters: Path
     projects: tuple[SeededProject, ...] = ()
     operation_seconds: float = 1.0
+    containers: IPv4Address | None = None
     most_branches: int = 100
 
 
@@ -148,7 +152,7 @@ class Account(Twin):
         super().__init__(clock=clock)
         self._config = config
         self._clusters = Clusters(config.clusters)
-        self._computes = Computes(self._wake, self._rested)
+        self._computes = Computes(self._wake, self._rested, also=config.containers)
         self._behind: set[asyncio.Task[None]] = set()
         self.kept: dict[str, HeldProject] = {}
         for one in config.projects:

@@ -7,7 +7,14 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from connectors.neon.operations import CREATE_BRANCH, DELETE_BRANCH, GET_BRANCH, LIST_BRANCHES, UPDATE_BRANCH
+from connectors.neon.operations import (
+    COMPARE_SCHEMA,
+    CREATE_BRANCH,
+    DELETE_BRANCH,
+    GET_BRANCH,
+    LIST_BRANCHES,
+    UPDATE_BRANCH,
+)
 from connectors.neon.twin.account import Account, Doing, Held, HeldProject, child_of, named
 from connectors.neon.twin.clusters import literal, quoted
 from connectors.neon.twin.models import (
@@ -27,7 +34,7 @@ from connectors.neon.twin.models import (
     TwinAnnotation,
     TwinOperation,
 )
-from connectors.neon.twin.operations import COMPARE_SCHEMA, RECOVER_BRANCH, RESTORE_BRANCH
+from connectors.neon.twin.operations import RECOVER_BRANCH, RESTORE_BRANCH
 from connectors.neon.twin.passwords import new_password
 from connectors.neon.twin.postgres import PostgresFailed
 from connectors.twins.handlers import Reply, handles

@@ -33,10 +33,6 @@ path "auth/token/create/lambdalabs-launch" {
   capabilities = ["create", "update"]
 }
 
-path "auth/token/create/lambdalabs-change" {
-  capabilities = ["create", "update"]
-}
-
 path "auth/token/create/lambdalabs-keep" {
   capabilities = ["create", "update"]
 }
@@ -70,6 +66,10 @@ path "auth/token/create/neon-lend" {
 }
 
 path "auth/token/create/neon-look" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-hand-over" {
   capabilities = ["create", "update"]
 }
 

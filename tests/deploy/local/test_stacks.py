@@ -10,7 +10,7 @@ from connectors.artifacts import ArtifactStore
 from connectors.github.git import import_repository
 from connectors.pulumi.empty_state import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.files import read_file
-from deploy.local.example import prepare_example
+from deploy.local.example import EXAMPLE_REPOSITORY, prepare_examples
 from deploy.local.options import StackOptions
 from deploy.local.processes.children import Addresses, Children, Login
 from deploy.local.stacks import PlatformPlace, write_stacks
@@ -79,12 +79,12 @@ def test_without_a_state_database_they_are_told_of_no_stacks(children: Children)
 
 
 async def test_the_state_of_the_example_that_puts_one_back_is_kept(folder: StackFolder) -> None:
-    await prepare_example(folder)
+    await prepare_examples(folder)
     assert await ArtifactStore(str(folder.artifacts)).get(EMPTY_STATE_REFERENCE) == EMPTY_STATE
 
 
 async def test_the_example_is_a_repository_that_belongs_to_whoever_works_on_it(folder: StackFolder) -> None:
-    tree = await prepare_example(folder)
+    tree = (await prepare_examples(folder))[EXAMPLE_REPOSITORY]
     assert {path.name for path in tree.iterdir()} == {
         *(".git", "Pulumi.yaml", "__main__.py", "banksman_local.py", "requirements.txt")
     }
@@ -92,7 +92,7 @@ async def test_the_example_is_a_repository_that_belongs_to_whoever_works_on_it(f
     git = ["git", "-C", str(tree), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "add", "--all"], check=True)  # noqa: ASYNC221 - one moment of a test
     subprocess.run([*git, "commit", "--quiet", "-m", "A setting"], check=True)  # noqa: ASYNC221 - the same
-    assert await prepare_example(folder) == tree
+    assert (await prepare_examples(folder))[EXAMPLE_REPOSITORY] == tree
     await import_repository(tree, folder.repositories / "infra.git")
     listed = ["git", "-C", str(folder.repositories / "infra.git"), "log", "--format=%s", "main"]
     said = subprocess.run(listed, capture_output=True, text=True, check=True).stdout  # noqa: ASYNC221 - the same

@@ -7,6 +7,8 @@ from activities.neon.logins.issuing import NeonIssuing
 from activities.neon.logins.opening import NeonOpening
 from activities.neon.looking import NeonLooking
 from activities.neon.making import NeonMaking
+from activities.neon.migrations.looking import NeonSchemas
+from activities.neon.migrations.sealing import NeonSealing
 from connectors.neon.manifest import NEON
 from workers.steps.connectors import Means
 
@@ -20,4 +22,6 @@ def steps(means: Means) -> Sequence[object]:
         NeonEnding(means.vault, base_url=url),
         NeonOpening(means.vault, base_url=url),
         NeonIssuing(means.vault, base_url=url),
+        NeonSchemas(means.vault, base_url=url),
+        NeonSealing(means.vault),
     )

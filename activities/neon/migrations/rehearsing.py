@@ -1,0 +1,63 @@
+"""The step that tries a migration on a copy, and looks meanwhile what it locks; for the sandbox worker."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import SecretStr
+from temporalio import activity
+
+from activities.neon.migrations.contracts import REHEARSE_MIGRATION, Rehearsed, RehearseMigration, TableLocked
+from activities.neon.migrations.running import Migration, Workplace, run_migration
+from activities.step import implements
+from connectors.errors import InvalidRequest
+from connectors.postgres.locks import Locks, watched_locks
+from connectors.postgres.session import Server, connected
+
+_MOST = 100
+
+
+class Unsealer(Protocol):
+    """Opens what was sealed for one run."""
+
+    async def unseal(self, sealed: str, *, run: str) -> Mapping[str, SecretStr]:
+        """The secrets, by their names. It works once."""
+        ...
+
+
+class NeonRehearsals:
+    """The step.
+
+    Args:
+        place: Where migrations run.
+        secrets: Opens the login that another step sealed.
+    """
+
+    def __init__(self, place: Workplace, secrets: Unsealer) -> None:
+        self._place, self._secrets = place, secrets
+
+    @implements(REHEARSE_MIGRATION)
+    async def rehearse_migration(self, request: RehearseMigration) -> Rehearsed:
+        """Run it with the login that was sealed, which says where it leads; one that fails is a result.
+
+        Raises:
+            SandboxError: As the tree in `sandbox/errors.py` says; the guard maps it.
+            ConnectorError: The login opens nothing, or the commit could not be checked out.
+        """
+        found = await self._secrets.unseal(request.secrets, run=activity.info().workflow_run_id or "")
+        server = Server.of(found["uri"], what=f"the login to {request.database!r}")
+        if server.database != request.database:
+            raise InvalidRequest(f"the login that was sealed leads to {server.database!r}: seal another")
+        migration = Migration(
+            source=request.source,
+            command=request.command,
+            directory=request.directory,
+            timeout_seconds=request.timeout_seconds,
+        )
+        async with connected(server) as database, watched_locks(database, server.role) as locks:
+            ran = await run_migration(self._place, migration, server)
+        return Rehearsed(ran=ran, locks=_told(locks), looks=locks.looks, locks_complete=locks.complete)
+
+
+def _told(locks: Locks) -> tuple[TableLocked, ...]:
+    seen = list(locks.seen().items())[:_MOST]
+    return tuple(TableLocked(table=table, mode=one.mode, seconds=one.seconds) for table, one in seen)

@@ -1,0 +1,47 @@
+"""Brings the database up to date: each file of `migrations/` once, in the order of their names, each as a whole.
+
+The driver lies in `vendor/`, for a migration reaches its database and nothing to install from. Where the database is
+stands in libpq's variables; the password in the file that PGPASSFILE names.
+"""
+
+import os
+import ssl
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "vendor"))
+
+import pg8000.native  # noqa: E402 - it lies there
+
+
+def connect():
+    with open(os.environ["PGPASSFILE"]) as file:
+        password = file.read().strip().rsplit(":", 1)[1]
+    return pg8000.native.Connection(
+        os.environ["PGUSER"],
+        host=os.environ["PGHOST"],
+        port=int(os.environ["PGPORT"]),
+        database=os.environ["PGDATABASE"],
+        password=password,
+        ssl_context=None if os.environ["PGSSLMODE"] == "disable" else ssl.create_default_context(),
+    )
+
+
+def main():
+    database = connect()
+    database.run("CREATE TABLE IF NOT EXISTS schema_migrations (version text PRIMARY KEY)")
+    done = {row[0] for row in database.run("SELECT version FROM schema_migrations")}
+    for file in sorted((HERE / "migrations").glob("*.sql")):
+        if file.stem in done:
+            continue
+        print(f"migrating to {file.stem}", flush=True)
+        database.run("BEGIN")
+        database.run(file.read_text())
+        database.run("INSERT INTO schema_migrations VALUES (:version)", version=file.stem)
+        database.run("COMMIT")
+    database.close()
+
+
+if __name__ == "__main__":
+    main()
