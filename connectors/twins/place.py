@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ class TwinPlace:
         root: The environment's folder.
         listen: host:port.
         repositories: Local git repositories, by the name that they get behind a twin.
+        containers: This machine's address for containers; None where there is no engine.
         keep: Writes a file that only its owner reads, by its name among those of twins, and gives its path.
         proposed: Branches of theirs that a pull request is open for, by the repository's name.
     """
@@ -25,6 +27,7 @@ class TwinPlace:
     repositories: Mapping[str, Path]
     keep: Callable[[str, bytes], Path]
     proposed: Mapping[str, str] = field(default_factory=dict[str, str])
+    containers: IPv4Address | None = None
 
     def kept(self, name: str) -> Path:
         """A file of that name, as an earlier start wrote it; it may not be there."""

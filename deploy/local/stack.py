@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, cast
 
@@ -156,6 +157,7 @@ class Stack:
     async def _start(self) -> None:
         # First, because a wrong path is the likeliest mistake and nothing has to be ended for it.
         self._repositories = {**await prepare_examples(self.folder), **self.options.repositories}
+        await self._find_containers()
         twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
         await self._place_state()
         configuration = self._vault.configure()
@@ -191,6 +193,7 @@ class Stack:
             repositories=self._repositories,
             keep=lambda file, content: self.folder.private(f"twins/{file}", content),
             proposed={} if SERVICE_REPOSITORY in self.options.repositories else {SERVICE_REPOSITORY: FEATURE_BRANCH},
+            containers=self._children.containers,
         )
         return await seed.prepare(place)
 
@@ -215,6 +218,14 @@ class Stack:
 
     async def _engine(self) -> EngineFound:
         return EngineFound.model_validate_json(await asyncio.to_thread(self.folder.engine.read_bytes))
+
+    async def _find_containers(self) -> None:
+        """Where containers reach what this machine has for them; the engine itself may come later."""
+        if not self.options.sandbox:
+            return
+        with contextlib.suppress(ChildFailed, SandboxError, ToolUnavailableError):
+            found = IPv4Address(await _address_for_containers(self.options.docker_host))
+            self._children = replace(self._children, containers=found)
 
     async def _place_state(self) -> None:
         """Where Pulumi's state will be. Workers read it as they start, when there is no container engine yet."""

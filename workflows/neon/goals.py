@@ -1,16 +1,27 @@
 """What people ask for at Neon, and how it ended."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
+from temporalio.common import SearchAttributeKey
 
 from activities.neon.logins.contracts import DATABASE
 from connectors.neon.purposes import Purpose
 from hitl.hidden import nothing_hidden
 from hitl.protocol import Effect
-from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult
+from workflows.contracts import (
+    REPOSITORY_ATTRIBUTE,
+    DestructiveGoalInput,
+    GitRef,
+    GoalInput,
+    GoalResult,
+    RepositoryName,
+    RepositoryPath,
+)
 from workflows.goal_type import GoalType
+from workflows.repository.goals import LONGEST_COMMAND, CommandPart
 
 LONGEST_HOURS: Final = 720
 
@@ -129,6 +140,69 @@ class IssueNeonLoginResult(GoalResult):
     lease: str | None = Field(default=None, description="What ends it sooner: `banksman leases end LEASE`.")
 
 
+class MigrateDatabaseInput(DestructiveGoalInput):
+    """Migrate a database's schema: tried on a copy first, then, once people approved what it changes, on itself."""
+
+    project: ProjectId = Field(description="The project's id, as its settings in Neon's console show it.")
+    branch: BranchName = Field(description="Name or id of the branch.")
+    database: str = Field(pattern=DATABASE, description="Its name, of forty letters, digits, `_` and `-` at most.")
+    repository: RepositoryName = Field(description="OWNER/NAME of the repository that has the migrations.")
+    ref: GitRef | None = Field(default=None, description="Branch, tag or commit; the default branch when left out.")
+    command: tuple[CommandPart, ...] = Field(
+        min_length=1,
+        max_length=100,
+        description="What migrates, program and arguments, each by itself: no shell stands between. It finds the "
+        "database by libpq's variables.",
+    )
+    directory: RepositoryPath | None = Field(
+        default=None, description="Where it starts; the root of the repository when left out."
+    )
+    timeout_seconds: int = Field(
+        default=600, ge=1, le=LONGEST_COMMAND, description="Then it is stopped, on the copy as on the database."
+    )
+    way_back_hours: int = Field(
+        default=72,
+        ge=1,
+        le=LONGEST_HOURS,
+        description="How long the branch is kept that is made right before, and has the database as it was.",
+    )
+
+    def business_key(self) -> str:
+        """`migrate-database/PROJECT/BRANCH/DATABASE`; in an emergency one of its own."""
+        kind = "migrate-database-break-glass" if self.break_glass else "migrate-database"
+        return f"{kind}/{self.project}/{self.branch}/{self.database}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        emergency = "BREAK GLASS: " if self.break_glass else ""
+        return f"{emergency}Migrate {self.database} on {self.branch} of the Neon project {self.project}"
+
+    def search_attributes(self) -> Mapping[SearchAttributeKey[str], str]:
+        """Found by its repository."""
+        return {REPOSITORY_ATTRIBUTE: self.repository}
+
+
+class MigrateDatabaseResult(GoalResult):
+    """What the migration changed, and the way back."""
+
+    project: str = Field(description="As it was asked for.")
+    branch: str = Field(description="As it was asked for.")
+    database: str = Field(description="As it was asked for.")
+    repository: str = Field(description="As it was asked for.")
+    commit: str | None = Field(default=None, description="Whose migrations they are.")
+    difference: tuple[str, ...] = Field(
+        default=(), description="What goes of the schema, with `-`, and what comes, with `+`, as it was on the copy."
+    )
+    locks: tuple[str, ...] = Field(default=(), description="Tables that were locked on the copy, and for how long.")
+    rehearsed_seconds: float | None = Field(default=None, description="How long it took on the copy.")
+    seconds: float | None = Field(default=None, description="How long it took on the database itself.")
+    said: str = Field(default="", description="The end of what it printed last, with the password masked.")
+    way_back: str | None = Field(default=None, description="The branch that has the database as it was before.")
+    way_back_until: datetime | None = Field(default=None, description="When that branch is ended.")
+    lease: str | None = Field(default=None, description="What ends it sooner: `banksman leases end LEASE`.")
+    next_step: str = Field(default="", description="What a person does now.")
+
+
 CREATE_NEON_BRANCH: Final = GoalType(
     name="CreateNeonBranch",
     input=CreateNeonBranchInput,
@@ -149,4 +223,17 @@ ISSUE_NEON_LOGIN: Final = GoalType(
     result=IssueNeonLoginResult,
     effect=Effect.WRITE,
     example=IssueNeonLoginInput(project="shop-quiet-moon-17281", branch="main", database="shop"),
+)
+MIGRATE_DATABASE_GOAL: Final = GoalType(
+    name="MigrateDatabase",
+    input=MigrateDatabaseInput,
+    result=MigrateDatabaseResult,
+    effect=Effect.DESTRUCTIVE,
+    example=MigrateDatabaseInput(
+        project="shop-quiet-moon-17281",
+        branch="main",
+        database="shop",
+        repository="acme/shop-database",
+        command=("python3", "migrate.py"),
+    ),
 )

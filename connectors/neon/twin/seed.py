@@ -36,7 +36,7 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
             ),
         ),
     )
-    config = config.model_copy(update={"listen": place.listen})
+    config = config.model_copy(update={"listen": place.listen, "containers": place.containers})
     kept = place.keep("neon.json", config.model_dump_json(indent=2).encode())
     key, destructive = (SecretStr(one) for one in config.keys)
     return PreparedTwin(

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +107,8 @@ class Children:
     folder: StackFolder
     options: StackOptions
     ports: Addresses
+    containers: IPv4Address | None = None
+    """This machine's address for containers of the engine; None where there is none."""
 
     def temporal(self) -> ChildSpec:
         """The Temporal server with its UI; its database file survives a restart."""
@@ -268,9 +271,14 @@ class Children:
         """How Pulumi stacks are run; without the file the workers say that they know of none."""
         return {
             **({"STACKS": str(self.folder.stacks)} if self.folder.stacks.exists() else {}),
+            **({"SANDBOX_DATABASES": json.dumps([self._twins_databases()])} if self.containers else {}),
             "ENGINE_FILE": str(self.folder.engine),
             "SANDBOX_DEPLOYMENT": self.folder.deployment,
         }
+
+    def _twins_databases(self) -> dict[str, object]:
+        """The computes of Neon's twin: on loopback for this machine; for containers at the same ports of another address."""
+        return {"host": HOST, "port": None, "by_way_of": str(self.containers)}
 
     def settings(self) -> dict[str, str]:
         """The settings of every process of this environment."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from activities.neon.migrations.contracts import DatabaseMigrated
 from activities.sandbox.contracts import Source
 from connectors.errors import Conflict, Unavailable
 from sandbox.errors import SandboxUnavailable
-from sandbox.protocol import OnOutput, Sandbox
+from sandbox.protocol import Sandbox
 from sandbox.result import RunResult
 from sandbox.spec import RunSpec
 from tests.activities.guard.attempts import Waited
@@ -26,7 +27,7 @@ LOGINS = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'v-%'"
 DONE = "SELECT string_agg(version, ',' ORDER BY version) FROM schema_migrations"
 
 
-async def planned(workshop: Workshop, folder: Path, *, command: tuple[str, ...] = (), **files: str) -> Execution:
+async def planned(workshop: Workshop, folder: Path, **files: str) -> Execution:
     """What a rehearsal on a copy found, approved."""
     source = await workshop.commit(**files)
     workshop.bank.asked("CREATE TABLE orders (id int)")
@@ -35,8 +36,7 @@ async def planned(workshop: Workshop, folder: Path, *, command: tuple[str, ...] 
     await workshop.rehearse(source, branch=branch)
     after = await workshop.schema(branch)
     await workshop.opened()
-    changed: dict[str, Any] = {"command": list(command)} if command else {}
-    parameters = workshop.parameters(source, before=before, after=after, **changed)
+    parameters = workshop.parameters(source, before=before, after=after)
     return Execution(workshop, folder, parameters.model_dump())
 
 
@@ -138,14 +138,8 @@ class Lost(Sandbox):
 
 
 def losing(workshop: Workshop, *, after: bool) -> tuple[Workshop, Lost]:
-    from dataclasses import replace
-
     lost = Lost(workshop.sandbox, after=after)
     return replaced(workshop, place=replace(workshop.place, sandbox=lost)), lost
-
-
-class Killed(Exception):
-    """This process is gone."""
 
 
 async def killed_while_it_runs(execution: Execution, workshop: Workshop, until: str) -> None:
@@ -153,7 +147,7 @@ async def killed_while_it_runs(execution: Execution, workshop: Workshop, until: 
     _, running = execution.begin()
     task = asyncio.ensure_future(running)
     async with asyncio.timeout(60):
-        while workshop.bank.asked(until) != "t":
+        while workshop.bank.asked(until) != "t":  # noqa: ASYNC110 - what is asked lies in a server
             await asyncio.sleep(0.1)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -205,7 +199,7 @@ async def test_a_cancelled_one_stops_and_says_what_was_done(workshop: Workshop, 
     environment, running = execution.begin()
     task: asyncio.Future[DatabaseMigrated] = asyncio.ensure_future(running)
     async with asyncio.timeout(60):
-        while workshop.bank.asked("SELECT to_regclass('carts') IS NOT NULL") != "t":
+        while workshop.bank.asked("SELECT to_regclass('carts') IS NOT NULL") != "t":  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.1)
     environment.cancel()
     told = await task
@@ -228,14 +222,10 @@ async def test_an_attempt_is_looked_at_once_more_before_the_command_begins(works
     assert workshop.bank.asked("SELECT to_regclass('carts') IS NULL") == "t"
 
 
-async def test_vault_is_away_and_nothing_is_begun(workshop: Workshop, tmp_path: Path) -> None:
+async def test_an_attempt_after_one_that_neon_did_not_answer_migrates(workshop: Workshop, tmp_path: Path) -> None:
     execution = await planned(workshop, tmp_path, **{"0001-carts": ADDS})
     workshop.bank.neon.served.plant(kind="status", status=503, method="GET", path=f"/branches/{MAIN}")
     with contextlib.suppress(Unavailable):
         await execution.attempt()
     told = await execution.attempt()
     assert told.way == "completed"
-
-
-def played(_: OnOutput) -> None:
-    """So that the port's type is held."""

@@ -25,9 +25,17 @@ from activities.neon.logins.contracts import (
     LoginIssued,
     LoginsSwept,
 )
+from activities.neon.migrations.contracts import (
+    LOOK_AT_SCHEMA,
+    MIGRATE_DATABASE,
+    REHEARSE_MIGRATION,
+    DatabaseMigrated,
+    Rehearsed,
+)
 from tests.workflows.neon.deleting import GONE, MARKED, SEEN, Approved
+from tests.workflows.neon.migrating import AFTER, BEFORE, FAILED, Migrating
 from tests.workflows.played import Played
-from workflows.neon.goals import CREATE_NEON_BRANCH, DELETE_NEON_BRANCH, ISSUE_NEON_LOGIN
+from workflows.neon.goals import CREATE_NEON_BRANCH, DELETE_NEON_BRANCH, ISSUE_NEON_LOGIN, MIGRATE_DATABASE_GOAL
 
 END = datetime(2026, 12, 1, tzinfo=UTC)
 CREATED = NeonBranchCreated(id="br-1", name="try-it", parent_id="br-0", endpoint="ep-1", expires_at=END)
@@ -84,4 +92,25 @@ SCENARIOS = (
     Approved(goal=DELETE_NEON_BRANCH, name="approved", answers={}),
     Approved(goal=DELETE_NEON_BRANCH, name="made-by-a-goal", answers={}, seen=(MARKED, GONE)),
     Approved(goal=DELETE_NEON_BRANCH, name="said-and-not-done", answers={}, seen=(SEEN, SEEN)),
+    Migrating(goal=MIGRATE_DATABASE_GOAL, name="migrated", answers={}),
+    Migrating(
+        goal=MIGRATE_DATABASE_GOAL,
+        name="half-way",
+        answers={MIGRATE_DATABASE: [DatabaseMigrated(way="partially_applied", why="it ended with 1", ran=FAILED)]},
+    ),
+    Migrating(
+        goal=MIGRATE_DATABASE_GOAL,
+        name="nothing-done",
+        answers={
+            LOOK_AT_SCHEMA: [BEFORE, AFTER, BEFORE, BEFORE],
+            MIGRATE_DATABASE: [DatabaseMigrated(way="refused", why="it ended with 1", ran=FAILED)],
+        },
+    ),
+    Migrating(goal=MIGRATE_DATABASE_GOAL, name="nothing-to-do", answers={LOOK_AT_SCHEMA: [BEFORE]}, asks=False),
+    Migrating(
+        goal=MIGRATE_DATABASE_GOAL,
+        name="failed-on-the-copy",
+        answers={REHEARSE_MIGRATION: [Rehearsed(ran=FAILED)]},
+        asks=False,
+    ),
 )

@@ -8,6 +8,7 @@ import os
 import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "vendor"))
@@ -15,9 +16,9 @@ sys.path.insert(0, str(HERE / "vendor"))
 import pg8000.native  # noqa: E402 - it lies there
 
 
-def connect():
-    with open(os.environ["PGPASSFILE"]) as file:
-        password = file.read().strip().rsplit(":", 1)[1]
+def connect() -> Any:
+    """As the role that may change this database, and nothing else."""
+    password = Path(os.environ["PGPASSFILE"]).read_text().strip().rsplit(":", 1)[1]
     return pg8000.native.Connection(
         os.environ["PGUSER"],
         host=os.environ["PGHOST"],
@@ -28,7 +29,8 @@ def connect():
     )
 
 
-def main():
+def main() -> None:
+    """Run what was not run yet."""
     database = connect()
     database.run("CREATE TABLE IF NOT EXISTS schema_migrations (version text PRIMARY KEY)")
     done = {row[0] for row in database.run("SELECT version FROM schema_migrations")}
