@@ -277,7 +277,7 @@ class Children:
         }
 
     def _twins_databases(self) -> dict[str, object]:
-        """The computes of Neon's twin: on loopback for this machine; for containers at the same ports of another address."""
+        """The computes of Neon's twin: on loopback, and for containers at the same ports of another address."""
         return {"host": HOST, "port": None, "by_way_of": str(self.containers)}
 
     def settings(self) -> dict[str, str]:

@@ -4,14 +4,18 @@ starts when somebody connects and not before."""
 import asyncio
 import subprocess
 import time
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import psutil
 import pytest
 
+from connectors.errors import NotFound
 from connectors.neon.client import NeonProject, Wanted
 from connectors.neon.models import Branch
-from tests.connectors.neon.at_neon import OLD_IDEA, AtNeon, psql
+from connectors.neon.twin.app import create_twin
+from tests.connectors.neon.at_neon import MAIN, OLD_IDEA, AtNeon, config, psql
+from tests.connectors.serving import served_twin
 
 pytestmark = pytest.mark.timeout(300)
 REFUSED = subprocess.CalledProcessError
@@ -140,10 +144,22 @@ async def test_schemas_are_compared_as_postgresql_dumps_them(neon: AtNeon) -> No
         parent, above = await made(project, "parent")
         psql(above, "CREATE TABLE orders (id int)")
         child, below = await made(project, "child", parent.id)
-    compared = f"/branches/{child.id}/compare_schema?base_branch_id={parent.id}&db_name=shop"
-    assert neon.ask("GET", compared).get("diff", "") == ""
-    psql(below, "ALTER TABLE orders ADD COLUMN paid boolean")
-    assert "+    paid boolean" in neon.ask("GET", compared)["diff"]
+        assert await project.compare_schema(child, base=parent, database="shop") == ""
+        psql(below, "ALTER TABLE orders ADD COLUMN paid boolean")
+        assert "+    paid boolean" in await project.compare_schema(child, base=parent, database="shop")
+        with pytest.raises(NotFound):
+            await project.compare_schema(child, base=parent, database="orders")
+
+
+async def test_a_compute_listens_for_containers_at_an_address_that_need_not_be_there(tmp_path: Path) -> None:
+    """`127.0.0.2` is there without being anybody's; of what is not there only the listening can be seen."""
+    for address in ("127.0.0.2", "192.0.2.77"):
+        with served_twin(create_twin(config(tmp_path / address, containers=IPv4Address(address)))) as served:
+            query = {"branch_id": MAIN, "database_name": "shop", "role_name": "shop_owner"}
+            uri = str(AtNeon(served).ask("GET", "/connection_uri", params=query)["uri"])
+            assert psql(uri, "SELECT 1") == "1"
+            if address == "127.0.0.2":
+                assert psql(uri.replace("127.0.0.1", address), "SELECT 1") == "1"
 
 
 async def test_a_snapshot_is_what_a_branch_was_and_becomes_a_branch_again(neon: AtNeon) -> None:
