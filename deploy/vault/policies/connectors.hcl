@@ -33,6 +33,10 @@ path "auth/token/create/lambdalabs-launch" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/lambdalabs-change" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/lambdalabs-keep" {
   capabilities = ["create", "update"]
 }

@@ -26,6 +26,10 @@ path "auth/token/create/github-delete-branch" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/github-merge-pull-request" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/lambdalabs-buy" {
   capabilities = ["create", "update"]
 }

@@ -34,7 +34,8 @@ async def test_two_branches_differ_by_what_goes_and_comes_and_not_by_owners_and_
     changed = "CREATE ROLE other; GRANT other TO shop_owner; GRANT ALL ON SCHEMA public TO other"
     psql(
         owner(house, OLD_IDEA),
-        f"{changed}; CREATE TABLE orders (id bigint); ALTER TABLE orders OWNER TO other; GRANT SELECT ON orders TO PUBLIC",
+        f"{changed}; CREATE TABLE orders (id bigint); ALTER TABLE orders OWNER TO other; "
+        "GRANT SELECT ON orders TO PUBLIC",
     )
     request = CompareSchema(**{**MAIN_SHOP.model_dump(), "branch": OLD_IDEA}, base=MAIN)
     told = await at_work(COMPARE_SCHEMA.name).run(schemas(house).compare_schema, request)

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.sandbox.commands import SandboxActivities
 from activities.sandbox.contracts import CommandRun, RunCommandRequest, Source
 from connectors.errors import InvalidRequest
-from sandbox.protocol import OnOutput
+from sandbox.protocol import LastLook, OnOutput
 from sandbox.result import Artifact, Output, RunResult, Usage
 from sandbox.spec import Limits, RunSpec
 
@@ -42,7 +42,9 @@ class Played:
         *,
         secrets: Mapping[str, SecretBytes] | None = None,
         on_output: OnOutput | None = None,
+        last_look: LastLook | None = None,
     ) -> RunResult:
+        assert last_look is None
         self.specs.append(spec)
         self.secrets.append(secrets or {})
         if on_output is not None:
