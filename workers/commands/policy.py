@@ -1,5 +1,6 @@
 """`banksman policy`: is a file right, and what would it decide."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from hitl.policy.explain import explain
 from hitl.policy.file import PolicyError, load_policy
 from hitl.policy.rules import Policy
 from hitl.protocol import PolicyContext
-from workers.commands.exits import Exit, fail, out
+from workers.commands.exits import Exit, fail, out, shown
 
 policy = typer.Typer(help="Check a policy file, and ask it what it would decide.", no_args_is_help=True)
 
@@ -76,6 +77,43 @@ def explain_action(  # noqa: PLR0913, PLR0917 - each is an option
         markup=False,
         soft_wrap=True,
     )
+
+
+@policy.command("replay")
+def replay_decisions(
+    path: Annotated[Path, typer.Option("--policy", metavar="FILE", help="The policy file to judge by.")],
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="From then on: 7d, 12h or 30m ago, or a day or time in UTC.")
+    ] = None,
+    where: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER|EXPORT",
+            help="Audit files, or an export of them; the environment's when left out.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Go over past decisions, and tell which goals another policy would have sent another way, and at which step."""
+    from hitl.policy.replay import replay  # noqa: PLC0415 - `check` asks for nothing of it
+    from workers.commands import policy_replay  # noqa: PLC0415 - likewise
+    from workers.commands.folder import stack_folder  # noqa: PLC0415 - likewise
+
+    found = _load(path)
+    try:
+        begin = policy_replay.since(since, now=datetime.now(UTC)) if since else None
+    except ValueError:
+        fail(f"{since!r} is no time; write 7d, 12h or 30m, or a day as in 2026-11-01", Exit.USAGE)
+    events, whole = policy_replay.records(where or stack_folder().audit)
+    done = replay(found, policy_replay.decisions(events, begin=begin))
+    if not whole:
+        typer.echo("the audit log is not whole, so this may not be all; look with `banksman audit verify`", err=True)
+    if as_json:
+        out.print_json(policy_replay.as_json(done))
+        return
+    for line in policy_replay.lines(done, source=found.source):
+        out.print(shown(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _counted(count: int, what: str) -> str:
