@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from connectors.github.git import GitError
 from connectors.github.twin.contents import Place
-from connectors.github.twin.history import branches, commits, diff_between, diff_of
+from connectors.github.twin.history import Diff, branches, commits, diff_between, diff_of
 from connectors.github.twin.problems import NOT_FOUND, Problem
-from connectors.github.twin.pulls import Check
+from connectors.github.twin.pulls import Check, Pull
 from connectors.github.twin.writes import Kept
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
@@ -133,6 +133,8 @@ class Pages:
         if pull is None:
             return self._missing(request, f"There is no pull request {wanted} here. {_GONE}")
         base, head = [await place.git.resolve(f"refs/heads/{one}") for one in (pull.base, pull.head)]
+        if pull.merge_commit is not None:  # what it changed is told by what it became
+            base, head = await place.git.resolve(pull.merge_commit), pull.head_then
         there = base is not None and head is not None
         return self._page(
             "pull.html",
@@ -142,7 +144,7 @@ class Pages:
             comments=[one for one in kept.comments if one.on == wanted],
             checks=self._checks(place, head) if head else [],
             commits=await commits(place.git.path, head, without=base) if base and head else [],
-            diff=await diff_between(place.git.path, base, head) if base and head else None,
+            diff=await _changes(place, pull, base, head) if base and head else None,
             gone=None if there else (pull.head if head is None else pull.base),
         )
 
@@ -164,6 +166,12 @@ class Pages:
         }
         page = self._environment.get_template(name).render(nonce=nonce, **values)
         return HTMLResponse(page, status_code=status, headers=headers)
+
+
+async def _changes(place: Place, pull: Pull, base: str, head: str) -> Diff:
+    if pull.merge_commit is not None:
+        return await diff_of(place.git.path, pull.merge_commit)
+    return await diff_between(place.git.path, base, head)
 
 
 def _require_loopback(request: Request) -> None:

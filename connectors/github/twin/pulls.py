@@ -39,6 +39,13 @@ class Pull:
     looked_at: tuple[str, str] | None = None
     """Head and base of which GitHub has worked out whether they can be merged: it begins when it is asked."""
 
+    @property
+    def stands(self) -> str:
+        """How it stands, as a page shows it."""
+        if self.merge_commit is not None:
+            return "merged"
+        return "draft" if self.draft and self.state == "open" else self.state
+
 
 @dataclass(kw_only=True)
 class Review:

@@ -97,3 +97,14 @@ async def test_one_whose_commits_came_in_by_a_push_is_called_merged(twin: Served
         git("update-ref", f"refs/heads/{base}", again, at=shop.bare)
         found = await session.pulls.get(number)
     assert (found.merged, found.merge_commit_sha) == (True, again)
+
+
+async def test_a_page_shows_that_it_is_merged_and_what_it_changed(make_twin: MakeTwin, shop: Shop) -> None:
+    twin = make_twin()
+    head, base = place(shop, "shown")
+    async with twin.github().session(twin.credentials, repository="acme/shop", permissions=PERMISSIONS) as session:
+        number = (await session.writes.open_pull_request(head, base=base, title="T", body="")).number
+        await session.pulls.merge(number, head=shop.feature, method="squash", last_look=no_look)
+    page = twin.hands.get(f"/acme/shop/pull/{number}", headers={"Accept": "text/html"}).text
+    assert 'class="check merged">merged' in page
+    assert "with a cart" in page
