@@ -156,7 +156,7 @@ class Settings(_Addresses):
     )
 
     verify_hosts: tuple[HostPattern, ...] = Field(
-        default=(),
+        default_factory=tuple,
         description='Hosts whose pages goals may look at, as JSON: ["shop.example.com", "*.example.com", '
         '"shop.internal:8080"]. With `*.` only where they are at public addresses; none when empty.',
     )

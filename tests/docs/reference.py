@@ -130,7 +130,7 @@ def _type_name(field: FieldInfo) -> str:
         kind = next(one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Literal:
         return " ".join(f"`{one}`" for one in get_args(kind))
-    if get_origin(kind) is dict:
+    if get_origin(kind) in {dict, tuple}:
         return "JSON"
     return _TYPES.get(kind, str(kind))
 

@@ -9,7 +9,6 @@ from typing import Final, Self
 from deploy.local.platform.line import Answer, Line, NoAnswer, Request
 from deploy.local.platform.model import PORT, Release
 from sandbox.docker.container import PREFIX, Container, Containers
-from sandbox.docker.engine import NotDone
 from sandbox.docker.hardening import Place, container_config
 from sandbox.errors import SandboxError
 from sandbox.order import Entry
@@ -98,8 +97,10 @@ class Running:
     async def _connect(self) -> None:
         try:
             self._line = await Line.open(self._containers.engine, self._container.id, port=PORT)
-        except NotDone as error:  # it has ended already
+        except SandboxError as error:
             await asyncio.wait({self._listening}, timeout=_LAST_WORDS)
+            if self.alive:
+                raise
             raise DidNotStart(f"the release ended before it served{self._last()}") from error
 
     async def _ready(self) -> None:
