@@ -2,60 +2,31 @@
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, Generator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Generator
+from typing import Any
 
-from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.estuary.destruction import FlowDestruction
 from activities.estuary.flows import FlowActivities
 from activities.guard.withheld import DestructiveSecrets
-from activities.secrets import StepToken
+from connectors.estuary.manifest import ACCOUNT, DESTRUCTIVE_ACCOUNT
 from connectors.estuary.twin.app import create_twin
 from connectors.estuary.twin.state import Catalog, PublicationRow
 from tests.activities.guard.attempts import times
+from tests.activities.played_vault import PlayedVault
 from tests.connectors.estuary.conftest import CONFIG, DELETER, clocked, fields
 from tests.connectors.serving import ServedTwin, served_twin
 
-_READS = {
-    "estuary-read": ("estuary/account", fields()),
-    "estuary-publish": ("estuary/account", fields()),
-    "estuary-destroy": ("estuary/destructive-account", DELETER),
-}
-"""The one secret that each token role reads."""
 
-
-@dataclass
-class Token:
-    """A step's token, which reads one secret."""
-
-    path: str
-    secret: Mapping[str, SecretStr]
-
-    async def read(self, path: str) -> Mapping[str, SecretStr]:
-        assert path == self.path
-        return self.secret
-
-    def release_soon(self) -> None:
-        """Nothing to release."""
-
-
-@dataclass
-class House:
+class House(PlayedVault):
     """The twin, and the ports of the steps in front of it."""
 
-    twin: ServedTwin
-    catalog: Catalog
-    actions: list[str] = field(default_factory=list[str])
-
-    @contextlib.asynccontextmanager
-    async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator[StepToken]:
-        assert metadata["workflow_id"]
-        assert ttl > timedelta()
-        self.actions.append(action)
-        yield Token(*_READS[action])
+    def __init__(self, twin: ServedTwin, known: Any) -> None:
+        super().__init__({ACCOUNT.path: fields(), DESTRUCTIVE_ACCOUNT.path: DELETER})
+        self.twin, self.known = twin, known
+        assert isinstance(known.catalog, Catalog)
+        self.catalog = known.catalog
 
     @property
     def flows(self) -> FlowActivities:
@@ -79,10 +50,8 @@ class House:
 def houses() -> Generator[House]:
     """A house with a twin of its own."""
     app = create_twin(CONFIG)
-    catalog = app.state.twin.catalog
-    assert isinstance(catalog, Catalog)
     with served_twin(app) as twin:
-        yield House(twin, catalog)
+        yield House(twin, app.state.twin)
 
 
 def at_work(step: str, workflow_id: str = "publish-flow/acme/shop/", **info: object) -> ActivityEnvironment:

@@ -75,7 +75,7 @@ async def test_all_that_was_approved_is_published_at_once(deletion: Execution) -
     assert told.publication == house.pub_id(NEW)
     assert told.end().way == "completed"
     assert ARCHIVE not in house.catalog.live
-    assert house.actions == ["estuary-destroy"]
+    assert house.asked == ["estuary-destroy"]
     assert [one.user for one in house.published()] == ["deleter"]
 
 
@@ -117,7 +117,7 @@ async def test_what_estuary_refuses_is_told_as_refused(house: House, tmp_path: P
 async def test_an_attempt_that_nobody_waits_for_is_given_no_credential(deletion: Execution) -> None:
     with pytest.raises(NotCurrent):
         await deletion.attempt(Waited(until=0))
-    assert (deletion.house.actions, deletion.house.twin.requests()) == ([], [])
+    assert (deletion.house.asked, deletion.house.twin.requests()) == ([], [])
 
 
 async def test_an_attempt_is_looked_at_once_more_before_it_publishes(deletion: Execution) -> None:
@@ -137,10 +137,10 @@ async def test_a_plan_with_other_parameters_than_the_steps_is_given_no_credentia
     parameters = wanted(house).model_dump(mode="json") | change
     with pytest.raises(PlanError):
         await Execution(house, tmp_path, parameters).attempt()
-    assert house.actions == []
+    assert house.asked == []
 
 
 async def test_it_runs_behind_its_guard_alone(house: House, deletion: Execution) -> None:
     with pytest.raises(RuntimeError, match="without its guard"):
         await at_work(DELETE).run(house.destruction.delete_flow, deletion.request)
-    assert (house.actions, house.twin.requests()) == ([], [])
+    assert (house.asked, house.twin.requests()) == ([], [])

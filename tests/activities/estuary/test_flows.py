@@ -86,7 +86,7 @@ async def test_a_dry_run_tells_what_would_become_of_each_and_leaves_nothing_behi
     assert told.changes[0].expect == NOT_THERE
     assert same_id(told.changes[1].expect, house.pub_id(ORDERS))
     assert (house.catalog.live, house.catalog.drafts, house.published()) == (before, {}, [])
-    assert house.actions == ["estuary-publish"]
+    assert house.asked == ["estuary-publish"]
 
 
 async def test_what_is_live_already_is_not_even_tried(house: House) -> None:
@@ -274,7 +274,7 @@ async def test_how_flows_do(house: House) -> None:
     await clocked(house.twin)(CONFIG.activating)
     [mine] = (await look(house, names=(NEW, "acme/shop/none"))).specs
     assert (mine.status, mine.shards) == ("OK", "OK")
-    assert set(house.actions) == {"estuary-publish", "estuary-read"}
+    assert set(house.asked) == {"estuary-publish", "estuary-read"}
 
 
 async def test_no_more_are_told_than_a_person_reads(house: House) -> None:

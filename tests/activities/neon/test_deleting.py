@@ -76,7 +76,7 @@ async def test_the_branch_that_was_approved_goes(deletion: Execution) -> None:
     assert await deletion.attempt() == DONE
     assert not there(deletion.house)
     assert there(deletion.house, MAIN)
-    assert deletion.house.actions == ["neon-delete-branch"]
+    assert deletion.house.asked == ["neon-delete-branch"]
 
 
 @pytest.mark.parametrize("info", [{}, {"attempt": 1}], ids=["counted on", "counted from one again"])
@@ -125,7 +125,7 @@ async def test_a_branch_that_got_a_child_meanwhile_is_kept(deletion: Execution) 
 async def test_an_attempt_that_nobody_waits_for_is_given_no_credential(deletion: Execution) -> None:
     with pytest.raises(NotCurrent):
         await deletion.attempt(Waited(until=0))
-    assert deletion.house.actions == []
+    assert deletion.house.asked == []
     assert there(deletion.house)
 
 
@@ -177,7 +177,7 @@ async def test_a_plan_with_other_parameters_than_the_steps_is_given_no_credentia
 ) -> None:
     with pytest.raises(PlanError):
         await Execution(house, tmp_path, {**WANTED.model_dump(), **change}).attempt()
-    assert house.actions == []
+    assert house.asked == []
     assert there(house)
 
 

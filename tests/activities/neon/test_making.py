@@ -46,7 +46,7 @@ async def test_a_branch_is_made_with_its_end_and_a_compute(house: House) -> None
     assert (made.name, made.parent_id, made.expires_at, made.adopted) == ("try-it", MAIN, END, False)
     [compute] = house.neon.ask("GET", f"/branches/{made.id}/endpoints")["endpoints"]
     assert compute["id"] == made.endpoint
-    assert house.actions == ["neon-write"]
+    assert house.asked == ["neon-write"]
     assert PASSWORD_CANARY not in made.model_dump_json()
 
 
@@ -149,7 +149,7 @@ async def test_what_opens_a_branch_goes_with_it_and_not_before(house: House) -> 
     assert await forget(house, OLD_IDEA) == secret
     assert house.kept == {}
     assert await forget(house, OLD_IDEA) == secret
-    assert set(house.actions) == {"neon-keep"}
+    assert set(house.asked) == {"neon-keep"}
 
 
 async def test_what_opens_a_goals_branch_is_forgotten_by_its_mark(house: House) -> None:
@@ -177,10 +177,9 @@ async def test_what_cannot_be_opened_is_told(
 
 
 async def test_a_sealed_vault_is_waited_for(house: House) -> None:
-    house.sealed = True
+    house.failing.append(Unavailable("Vault is sealed"))
     with pytest.raises(Unavailable, match="sealed"):
         await keep(house, OLD_IDEA)
-    house.sealed = False
     await keep(house, OLD_IDEA)
 
 
@@ -196,7 +195,7 @@ async def test_a_look_tells_what_depends_on_a_branch(house: House) -> None:
     assert (seen.children, seen.default, seen.protected) == (("try-it",), False, False)
     assert (await look(house, "main")).default
     assert (await look(house, "nothing")).id is None
-    assert set(house.actions) == {"neon-write", "neon-read"}
+    assert set(house.asked) == {"neon-write", "neon-read"}
 
 
 def test_they_say_what_they_do(house: House) -> None:

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -13,79 +13,18 @@ from temporalio.testing import ActivityEnvironment
 from activities.guard.withheld import DestructiveSecrets
 from activities.redis.databases import Seller
 from activities.rediscloud import databases as rediscloud
-from activities.secrets import KeepingToken, KeepingTokens
+from activities.secrets import KeepingTokens
 from activities.step import Step, implemented, step_of
 from activities.upstash import databases as upstash
-from connectors.errors import AuthDenied
-from connectors.provider import Credential, providers
 from connectors.rediscloud.twin.app import create_twin as create_rediscloud
 from connectors.upstash.twin.app import create_twin as create_upstash
 from tests.activities.guard.attempts import times
+from tests.activities.played_vault import PlayedVault
 from tests.connectors.rediscloud import conftest as of_rediscloud
 from tests.connectors.serving import ServedTwin, served_twin
 from tests.connectors.upstash import conftest as of_upstash
 
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-@dataclass
-class Vault:
-    """Gives to each token role what its policy would."""
-
-    secrets: dict[str, Mapping[str, SecretStr]]
-    asked: list[str] = field(default_factory=list[str])
-    fails: int = 0
-
-    @contextlib.asynccontextmanager
-    async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator[KeepingToken]:
-        assert metadata["workflow_id"]
-        self.asked.append(action)
-        yield Token(self, action)
-
-
-@dataclass(frozen=True)
-class Token:
-    """A step's."""
-
-    vault: Vault
-    action: str
-
-    async def read(self, path: str) -> Mapping[str, SecretStr]:
-        credential = _credential(self.action)
-        if not _covers(credential.secret.path, path):
-            raise AuthDenied(f"{self.action} may not read {path}")
-        return self.vault.secrets[path]
-
-    async def write(self, path: str, values: Mapping[str, SecretStr]) -> int:
-        if not any(_covers(one.path, path) for one in _credential(self.action).keeps):
-            raise AuthDenied(f"{self.action} may not write {path}")
-        if self.vault.fails:
-            self.vault.fails -= 1
-            raise AuthDenied("sealed for the test")
-        self.vault.secrets[path] = values
-        return 1
-
-    async def delete(self, path: str) -> None:
-        if not any(_covers(one.path, path) for one in _credential(self.action).forgets):
-            raise AuthDenied(f"{self.action} may not delete {path}")
-        self.vault.secrets.pop(path, None)
-
-    async def list(self, path: str) -> list[str]:
-        if not any(_covers(one.path, f"{path}/any") for one in _credential(self.action).forgets):
-            raise AuthDenied(f"{self.action} may not list {path}")
-        return [last for above, _, last in (one.rpartition("/") for one in self.vault.secrets) if above == path]
-
-    def release_soon(self) -> None:
-        """Nothing to release."""
-
-
-def _credential(action: str) -> Credential:
-    return next(one for provider in providers().values() for one in provider.credentials if one.name == action)
-
-
-def _covers(pattern: str, path: str) -> bool:
-    ours, theirs = pattern.split("/"), path.split("/")
-    return len(ours) == len(theirs) and all(one in {"+", other} for one, other in zip(ours, theirs, strict=True))
 
 
 @dataclass
@@ -96,7 +35,8 @@ class House:
     ordinary: Callable[[Seller, KeepingTokens], object]
     granted: Callable[[Seller, DestructiveSecrets], object]
     twin: ServedTwin
-    vault: Vault
+    known: Any
+    vault: PlayedVault
     request: dict[str, Any]
     creates: str
     pending: bool
@@ -148,7 +88,7 @@ def houses(name: str) -> Generator[House]:
     try:
         with served_twin(app) as twin:
             made = dataclasses.replace(make(twin.url), shows_within=timedelta(seconds=1))
-            yield House(made, *classes, twin, Vault(secrets), request, creates, pending)
+            yield House(made, *classes, twin, app.state.twin, PlayedVault(secrets), request, creates, pending)
     finally:
         app.state.twin.stop()
 

@@ -113,17 +113,17 @@ async def test_logins_go_with_their_database_and_not_before(house: House, tmp_pa
     created = await made(house)
     kept = {(await granted(house, created.id, consumer=one)).secret for one in ("web", "jobs")}
     other = f"{(await granted(house, created.id)).secret.rpartition('/')[0]}-other/web"
-    house.vault.secrets[other] = {}
+    house.vault.held[other] = {}
     request = ForgetLoginsRequest(database=created.id)
     with pytest.raises(Conflict, match="is there: what opens it stays in Vault until it is deleted"):
         await house.run(house.seller.steps.forget, request)
-    assert kept <= house.vault.secrets.keys()
+    assert kept <= house.vault.held.keys()
     await deletion(house, tmp_path, created.id).attempt()
     house.advance()
     for consumers in ({"web", "jobs"}, set[str]()):
         assert set((await house.run(house.seller.steps.forget, request)).consumers) == consumers
-        assert not kept & house.vault.secrets.keys()
-    assert other in house.vault.secrets
+        assert not kept & house.vault.held.keys()
+    assert other in house.vault.held
 
 
 async def granted(house: House, database: str, **changes: object) -> AccessGranted:
@@ -139,7 +139,7 @@ async def test_a_consumer_gets_a_login_in_vault_and_nothing_of_it_is_answered(ho
     told = await granted(house, created.id)
     system = house.seller.steps.grant.name.split(".")[0]
     assert told.secret == f"{system}/databases/{created.id}/web"
-    kept = house.vault.secrets[told.secret]
+    kept = house.vault.held[told.secret]
     assert kept["username"].get_secret_value() == told.user
     assert len(kept["password"].get_secret_value()) == 48
     assert kept["password"].get_secret_value() not in told.model_dump_json()
@@ -150,7 +150,7 @@ async def test_a_consumer_gets_a_login_in_vault_and_nothing_of_it_is_answered(ho
 
 async def test_what_was_not_written_is_made_anew(house: House) -> None:
     created = await made(house)
-    house.vault.fails = 1
+    house.vault.failing.append(AuthDenied("sealed for the test"))
     with pytest.raises(AuthDenied):
         await granted(house, created.id)
     await granted(house, created.id)
@@ -177,7 +177,7 @@ async def test_a_login_holds_the_certificate_that_no_public_authority_signed(hou
     signed = {"publicCertificatePEMString": "PEM"}
     house.twin.plant(method="GET", path="/certificate$", kind="status", status=200, body=signed)
     told = await granted(house, created.id)
-    kept = {name: value.get_secret_value() for name, value in house.vault.secrets[told.secret].items()}
+    kept = {name: value.get_secret_value() for name, value in house.vault.held[told.secret].items()}
     assert (told.endpoint, told.port, told.tls) == ("db.example.com", 1, True)
     assert (kept["host"], kept["tls"], kept["ca"]) == ("db.example.com", "true", "PEM")
 
