@@ -17,13 +17,14 @@ from activities.step import Step, step_of
 
 TESTS: Final = Path(__file__).parents[1]
 ELSEWHERE: Final = {
+    "activities.neon": ("activities/neon", "sandbox/migrations"),
     "activities.pulumi": ("sandbox/pulumi",),
     "activities.rediscloud": ("activities/redis",),
     "activities.upstash": ("activities/redis", "activities/upstash"),
     "hitl.slack": ("hitl", "security"),
 }
-"""Steps on stacks need the container engine, as do all tests there; those on Redis databases are tried for all who sell
-them at once; the gateway's are tried on its own worker."""
+"""Steps on stacks and migrations need the container engine, as do all tests there; those on Redis databases are tried
+for all who sell them at once; the gateway's are tried on its own worker."""
 
 
 def implementing() -> Iterator[tuple[str, str, Step[Any, Any]]]:

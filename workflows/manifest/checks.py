@@ -101,6 +101,8 @@ def _migration(manifest: Manifest) -> Iterator[Found]:
         yield ("migrate",), f"does not say which database it is about; {there}"
     elif wanted is not None and wanted not in names:
         yield ("migrate", "database"), _unknown(wanted, names, "needs.neon has no database")
+    if manifest.migrate.purpose is not None:
+        yield ("migrate", "purpose"), "a migration reaches its database and nothing else: take it out"
 
 
 def _unknown(name: str, known: tuple[str, ...], what: str) -> str:

@@ -61,7 +61,9 @@ def _steps(manifest: Manifest) -> Iterator[str]:
         database = manifest.migrate.database or names[0]
         hours = next(one.hours for one in manifest.needs.neon if one.name == database)
         copy = f"First on a copy of it, which lasts {_counted(hours, 'hour')}"
-        yield f"Migrate {database}: {_command(manifest.migrate)}. {copy}; then, once people approved it, on it itself."
+        reaches = "with a login to that database alone, and with a way to it and to nothing else"
+        command = _command(manifest.migrate, around=reaches)
+        yield f"Migrate {database}: {command}. {copy}; then, once people approved it, on it itself."
     if manifest.pulumi is not None:
         folder = manifest.pulumi.directory or "the root"
         for environment, stack in manifest.pulumi.stacks.items():
@@ -70,16 +72,17 @@ def _steps(manifest: Manifest) -> Iterator[str]:
     yield from _verified(manifest.verify, stacks=len(manifest.pulumi.stacks) if manifest.pulumi else 0)
 
 
-def _command(command: Command) -> str:
+def _command(command: Command, *, around: str = "") -> str:
     line = shlex.join(command.command).replace("\n", "\\n")
     short = line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
     limits = command.limits
     network = f"with the network of {command.purpose}" if command.purpose else "without a network"
+    around = around or f"without a credential and {network}"
     where = f" in {command.directory}" if command.directory else ""
     processors = _counted(limits.cpus, "processor")
     kept = f"; {', '.join(command.artifacts)} is kept" if command.artifacts else ""
     return (
-        f"`{short}`{where}, in a container without a credential and {network}; at most {limits.time}, "
+        f"`{short}`{where}, in a container {around}; at most {limits.time}, "
         f"{limits.memory_mib} MiB and {processors}{kept}"
     )
 

@@ -1,19 +1,22 @@
 """The step that tries a migration on a copy, and looks meanwhile what it locks; for the sandbox worker."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+import structlog
 from pydantic import SecretStr
 from temporalio import activity
 
 from activities.neon.migrations.contracts import REHEARSE_MIGRATION, Rehearsed, RehearseMigration, TableLocked
 from activities.neon.migrations.running import Migration, Workplace, run_migration
 from activities.step import implements
-from connectors.errors import InvalidRequest
+from connectors.errors import InvalidRequest, Unavailable
 from connectors.postgres.locks import Locks, watched_locks
 from connectors.postgres.session import Server, connected
 
 _MOST = 100
+_log = structlog.get_logger("banksman.neon")
 
 
 class Unsealer(Protocol):
@@ -53,9 +56,22 @@ class NeonRehearsals:
             directory=request.directory,
             timeout_seconds=request.timeout_seconds,
         )
-        async with connected(server) as database, watched_locks(database, server.role) as locks:
+        async with _watching(server) as locks:
             ran = await run_migration(self._place, migration, server)
         return Rehearsed(ran=ran, locks=_told(locks), looks=locks.looks, locks_complete=locks.complete)
+
+
+@asynccontextmanager
+async def _watching(server: Server) -> AsyncGenerator[Locks]:
+    """Where this worker does not reach the database, nothing is seen of locks, and that is told."""
+    async with AsyncExitStack() as open_:
+        try:
+            database = await open_.enter_async_context(connected(server))
+        except Unavailable as error:
+            _log.warning("locks are not looked for: this worker does not reach the database", why=str(error))
+            yield Locks(complete=False)
+        else:
+            yield await open_.enter_async_context(watched_locks(database, server.role))
 
 
 def _told(locks: Locks) -> tuple[TableLocked, ...]:

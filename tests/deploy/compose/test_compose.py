@@ -106,11 +106,12 @@ def test_only_connectors_reach_out(stack: dict[str, object]) -> None:
         for network in networks
     }
 
-    assert networks.keys() - closed == {"egress", "sandbox-egress", "alerts-egress", "front"}
+    assert networks.keys() - closed == {"egress", "sandbox-egress", "databases-egress", "alerts-egress", "front"}
     assert members["alerts-egress"] == {"alertmanager"}
     assert members["alerting"] == {"alertmanager", "prometheus"}
     assert members["egress"] == {"worker-connectors", "worker-destructive", "worker-gateway", "sandbox-setup"}
     assert members["sandbox-egress"] == {"sandbox-engine"}
+    assert members["databases-egress"] == {"worker-sandbox"}
     assert members["pulumi-state"] == {"sandbox-engine", "pulumi-state"}
     options = cast("dict[str, str]", networks["front"]["driver_opts"])
     assert options["com.docker.network.bridge.enable_ip_masquerade"] == "false"

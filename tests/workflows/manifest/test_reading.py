@@ -171,6 +171,13 @@ needs:
         ("verify: {metrics: [{expression: up, holds: 0.5}]}", 5, 44, "verify.metrics[0].holds", "in quotes"),
         ("migrate: {command: [x]}", 5, 10, "migrate", "write the database in needs.neon"),
         (
+            "migrate: {command: [x], purpose: git}\nneeds: {neon: [{name: orders, project: p}]}",
+            5,
+            34,
+            "migrate.purpose",
+            "reaches its database and nothing else",
+        ),
+        (
             "migrate: {command: [x], database: order}\nneeds: {neon: [{name: orders, project: p}]}",
             5,
             35,
