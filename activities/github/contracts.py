@@ -281,7 +281,9 @@ class CheckRunRequest(WriteRequest):
 
     commit: str
     name: str
-    conclusion: Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"]
+    conclusion: (
+        Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"] | None
+    ) = Field(description="None while it is in progress; the next one of the same name takes its place.")
     title: str
     summary: str
 

@@ -97,7 +97,7 @@ class GitHubWriteActivities:
 
     @implements(CHECK_RUN)
     async def check_run(self, request: CheckRunRequest) -> ThingMade:
-        """Report a completed check on a commit."""
+        """Report a check on a commit, completed or in progress."""
         key = _key(request)
         async with self._writing(request, _CHECKS) as repository:
             made = await repository.writes.check_run(

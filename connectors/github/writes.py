@@ -179,9 +179,11 @@ class Writes:
         await self._ask(f"labels on #{number}", f"issues/{number}/labels", str, body={"labels": list(labels)})
 
     async def check_run(  # noqa: PLR0913 - each is a field that GitHub wants
-        self, head_sha: str, name: str, *, conclusion: str, title: str, summary: str, key: str
+        self, head_sha: str, name: str, *, conclusion: str | None, title: str, summary: str, key: str
     ) -> Made:
-        """A completed check run on a commit, once for each key.
+        """A check run on a commit, once for each key: completed, or in progress where there is no conclusion.
+
+        GitHub shows the newest of a name; those before it are out of date.
 
         Raises:
             ConnectorError: By the tree.
@@ -195,7 +197,7 @@ class Writes:
             "name": name,
             "head_sha": head_sha,
             "external_id": key,
-            "conclusion": conclusion,
+            **({"conclusion": conclusion} if conclusion else {"status": "in_progress"}),
             "output": {"title": title, "summary": summary},
         }
         return await self._ask(f"check {name!r}", "check-runs", Made.model_validate_json, body=body)

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, NotFound, Unavailable
-from connectors.github.writes import FileChange, Writes
+from connectors.github.writes import FileChange, Made, Writes
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import BINARY, Shop, git
 
@@ -120,6 +120,19 @@ async def test_a_narrower_token_writes_nothing(twin: Served, shop: Shop, lacking
         with pytest.raises(AuthDenied):
             await work[lacking]()
     assert git("for-each-ref", "refs/heads/banksman", at=shop.bare) == ""
+
+
+async def test_a_check_in_progress_is_followed_by_its_conclusion(writes: Writes) -> None:
+    sha = await commit(writes, "banksman/checked")
+
+    def begin() -> Awaitable[Made]:
+        return writes.check_run(sha, "banksman", conclusion=None, title="T", summary="S", key="goal-1/begun")
+
+    first = await begin()
+    assert (await begin()).id == first.id
+    last = await _check(writes, sha)
+    assert isinstance(last, Made)
+    assert last.id != first.id
 
 
 async def _check(writes: Writes, sha: str) -> object:
