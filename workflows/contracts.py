@@ -85,6 +85,8 @@ class State(StrEnum):
     """By the provider's own tool, before anything was changed."""
     PARTIALLY_APPLIED = "partially_applied"
     """Some of what was approved is done, and some is not: a person goes on from there."""
+    UNDONE = "undone"
+    """It was carried out, did not hold, and was taken back as people approved it."""
     UNKNOWN = "unknown"
     """Nobody can say whether it was done."""
     FAILED = "failed"
@@ -102,6 +104,7 @@ Outcome = Literal[
     State.APPROVAL_LOST,
     State.REFUSED,
     State.PARTIALLY_APPLIED,
+    State.UNDONE,
     State.UNKNOWN,
 ]
 """How a goal ends that did not fail."""
@@ -136,7 +139,7 @@ class GoalResult(BaseModel):
         default=State.COMPLETED,
         description="`completed`; `denied` by the guard; or how its approval ended: `rejected`, `changes_requested`, "
         "`expired`, `withdrawn`, `superseded`, `approval_lost` (it was ended by hand). Of stacks also "
-        "`refused` (nothing was changed), `partially_applied` and `unknown`.",
+        "`refused` (nothing was changed), `partially_applied`, `undone` (it was taken back) and `unknown`.",
     )
     reason: str | None = Field(default=None, description="Why it did not complete, and what to do about it.")
 
@@ -157,6 +160,7 @@ class Resume(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     note: str = Field(default="", max_length=500, description="What was mended, for the record.")
+    person: str = Field(default="", max_length=200, description="Who lets it go on, for the record.")
 
 
 class DestructiveGoalInput(GoalInput):

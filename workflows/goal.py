@@ -60,7 +60,7 @@ class NotApproved(Exception):
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)
-        self.outcome = outcome
+        self.outcome: Outcome = outcome
 
 
 class StepWaits(Exception):
@@ -84,6 +84,7 @@ class Goal(OneInput):
         self._step: str | None = None
         self._waiting_for: str | None = None
         self._resumed = False
+        self._resume = Resume()
         self.ended_with = ""
         """How its approved step ended, where a goal has one; said of a goal that was cancelled."""
 
@@ -101,7 +102,7 @@ class Goal(OneInput):
     def resume(self, request: Resume) -> GoalStatus:
         """Try the step again that the goal is parked at."""
         workflow.logger.info("resumed by a person", extra={"note": request.note})
-        self._resumed = True
+        self._resumed, self._resume = True, request
         return self.status()
 
     @resume.validator

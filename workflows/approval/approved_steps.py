@@ -222,6 +222,7 @@ class SequenceGoal(ApprovingGoal):
                 if error.type != ErrorType.CONFLICT or replans <= 0 or not untouched:
                     raise
                 replans -= 1
+                self.why_again = error.message
                 workflow.logger.info("plans again", extra={"reason": error.message})
 
     async def _work(self, steps: ApprovedSteps, work: Callable[[ApprovedSteps], Awaitable[Result]]) -> Result:

@@ -11,12 +11,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.guard.error_types import ErrorType, application_error
     from activities.pulumi.contracts import (
         DETECT_DRIFT,
+        PREVIEW_STACK,
         READ_OUTPUTS,
+        REFRESH_STACK,
         DriftLook,
         DriftSeen,
         OutputsLook,
+        PreviewRequest,
         SaidDone,
         StackChanged,
+        StackLook,
         StackOutputs,
         StackPreviewed,
     )
@@ -55,6 +59,27 @@ class StackChange:
         self._confirmed = confirmed
         self._drift = DriftSeen()
         self.previewed = StackPreviewed()
+
+    async def plan(self, *, refresh: bool = True, why: str = "") -> Plan:
+        """Prepare the program, and plan what it changes.
+
+        Args:
+            refresh: Whether the plan is made on what is really there.
+            why: One line for people, first in the plan.
+
+        Raises:
+            NothingToDo: It changes nothing.
+        """
+        stack = self._stack
+        prepared = await stack.prepare()
+        async with stack.holding():
+            drift = await stack.inspect(REFRESH_STACK, StackLook, summary="Refresh state") if refresh else None
+            previewed = await stack.inspect(
+                PREVIEW_STACK,
+                partial(PreviewRequest, drift=drift.report if drift else None, why=why),
+                summary=f"Preview {stack.name} at {prepared.commit[:12]}",
+            )
+        return self.planned(previewed)
 
     def planned(self, previewed: StackPreviewed) -> Plan:
         """The plan that people are asked about.

@@ -16,18 +16,17 @@ with workflow.unsafe.imports_passed_through():
 _SHOWN: Final = 15
 
 
-class StackGoal(Goal):
-    """The part that goals on stacks share. Not a workflow by itself."""
+class StacksGoal(Goal):
+    """The part that goals on any number of stacks share. Not a workflow by itself."""
 
-    def __init__(self, request: GoalInput, asked: StackAsked) -> None:
+    def __init__(self, request: GoalInput) -> None:
         super().__init__(request)
-        self._queueing = StackQueueing(self._wait_for)
-        self.stack = StackAccess(self, asked, queueing=self._queueing)
+        self.queueing = StackQueueing(self._wait_for)
 
     @workflow.signal(name=STACK_TURN)
     def stack_turn(self, turn: StackTurn) -> None:
         """From a stack's lock: where this goal stands in its line. That it arrives says that the goal is there."""
-        self._queueing.take_turn(turn)
+        self.queueing.take_turn(turn)
 
     @workflow.signal
     def stack_progress(self, progress: StackProgress) -> None:
@@ -45,3 +44,11 @@ class StackGoal(Goal):
     def _wait_for(self, what: str | None) -> None:
         self._waiting_for = what
         self._show(State.RUNNING, f"**Waiting** for {what}" if what else f"**Now:** {self._step}")
+
+
+class StackGoal(StacksGoal):
+    """The part that goals on one stack share. Not a workflow by itself."""
+
+    def __init__(self, request: GoalInput, asked: StackAsked) -> None:
+        super().__init__(request)
+        self.stack = StackAccess(self, asked, queueing=self.queueing)

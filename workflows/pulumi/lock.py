@@ -186,12 +186,12 @@ class StackQueueing:
         self._waits = waits
         self._look_after = look_after
         self._count = 0
-        self._place: _Place | None = None
+        self._places: dict[int, _Place] = {}
 
     def take_turn(self, turn: StackTurn) -> None:
         """What a lock says. One about a ticket that was given back is of no interest."""
-        if self._place is not None and turn.number == self._place.ticket.number:
-            self._place.turn = turn
+        if (place := self._places.get(turn.number)) is not None:
+            place.turn = turn
 
     def holding(
         self, project: str, stack: str, *, first: Callable[[], Awaitable[None]] | None = None
@@ -203,20 +203,37 @@ class StackQueueing:
             stack: Its stack.
             first: What is done before the block, once the stack is ours. Where it raises, the stack is given back.
         """
+        return self.holding_line(lock_id(project, stack), f"the stack {project}/{stack}", first=first)
+
+    def holding_line(
+        self,
+        lock: str,
+        said: str,
+        *,
+        first: Callable[[], Awaitable[None]] | None = None,
+        look_after: timedelta | None = None,
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Have for the block what this lock is of; one goal may hold several, each in a block of its own.
+
+        Args:
+            lock: The lock's workflow id.
+            said: What it is of, for people.
+            first: As of `holding`.
+            look_after: How often this lock looks after those in its line, where it is started here.
+        """
         self._count += 1
         info = workflow.info()
         place = _Place(Ticket(workflow_id=info.workflow_id, run_id=info.run_id, number=self._count))
-        lock = lock_id(project, stack)
 
         async def take() -> None:
-            self._place = place
-            await _enter(lock, StackLine(tickets=(place.ticket,), look_after=self._look_after))
-            await self._until_ours(place, f"{project}/{stack}")
+            self._places[place.ticket.number] = place
+            await _enter(lock, StackLine(tickets=(place.ticket,), look_after=look_after or self._look_after))
+            await self._until_ours(place, said)
             if first is not None:
                 await first()
 
         async def give_back() -> None:
-            self._place = None
+            self._places.pop(place.ticket.number, None)
             await _leave(lock, place.ticket)
 
         return _Held(take, give_back)
@@ -229,7 +246,7 @@ class StackQueueing:
                 return
             if seen is not None:
                 others = f", and {seen.ahead - 1} more before this one" if seen.ahead > 1 else ""
-                self._waits(f"the stack {name}, which {seen.holder} has{others}")
+                self._waits(f"{name}, which {seen.holder} has{others}")
             await workflow.wait_condition(lambda seen=seen: place.turn != seen)
 
 

@@ -7,15 +7,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.guard.error_types import ErrorType, application_error
     from activities.pulumi.contracts import (
-        PREVIEW_STACK,
         READ_HISTORY,
-        REFRESH_STACK,
         UPDATE_STACK,
         Deployment,
-        PreviewRequest,
         StackLook,
     )
-    from hitl.approval.plan import Plan
     from workflows.goal_type import goal
     from workflows.pulumi.change import REPLANS, NothingToDo, StackChangeGoal
     from workflows.pulumi.goals import (
@@ -40,21 +36,10 @@ async def _deploy(goal: StackChangeGoal, *, summary: str, refresh: bool = True, 
     """
     stack, change = goal.stack, goal.change
 
-    async def plan() -> Plan:
-        prepared = await stack.prepare()
-        async with stack.holding():
-            drift = await stack.inspect(REFRESH_STACK, StackLook, summary="Refresh state") if refresh else None
-            previewed = await stack.inspect(
-                PREVIEW_STACK,
-                partial(PreviewRequest, drift=drift.report if drift else None, why=why),
-                summary=f"Preview {stack.name} at {prepared.commit[:12]}",
-            )
-        return change.planned(previewed)
-
     try:
         applied = await goal.approved_step(
             UPDATE_STACK,
-            plan,
+            partial(change.plan, refresh=refresh, why=why),
             summary=summary,
             under=stack.holding_unchanged,
             confirm=change.verify,
