@@ -1,0 +1,464 @@
+"""A feature from its branch to production: by one approval, or not at all, or taken back."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Replayer
+
+from activities.guard.error_types import ErrorType, application_error
+from activities.verify.contracts import MetricSeen, PageChecked
+from connectors.pulumi.outcome import Ended, UpOutcome
+from hitl.approval.decision import Verdict
+from tests.workflows.deploy_feature.deploying import (
+    BEFORE,
+    HEAD,
+    MANIFEST,
+    NEWER,
+    PULL,
+    Deploying,
+    World,
+    marks,
+)
+from tests.workflows.scripted import RAN
+from workflows.implementations import WORKFLOWS
+from workflows.plugin import banksman_plugin
+from workflows.pulumi.lock import StackLine
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Make = Callable[[World], Deploying]
+DOWN = PageChecked(healthy=False, why="it answered 503", status=503, milliseconds=1)
+BACK = '{"repository":"acme/shop","stack":"staging","folder":"infra","version":4}'
+UP = PageChecked(healthy=True, milliseconds=1)
+
+
+@pytest.fixture
+def make(client: Client, tmp_path: Path) -> Make:
+    return lambda world: Deploying(client, tmp_path, world)
+
+
+async def test_a_feature_is_tested_planned_approved_once_applied_verified_and_merged(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work(forgets=True):
+        goal = await house.ask_for()
+        plan = await house.approve(goal)
+        result = await goal.result()
+        history = await goal.fetch_history()
+    assert (result.outcome, result.reason) == (
+        "completed",
+        "cccccccccccc is deployed to staging, production, and merged as 999999999999",
+    )
+    assert world.done == ["staging c", "live c", "merge c"]
+    assert [one.action for one in plan.steps] == ["pulumi.update_stack"] * 2 + ["github.merge_pull_request"]
+    assert (result.risk, result.merged, result.service) == ("R1", "9" * 40, "shop-web")
+    told = [(one.name, one.stack, one.applied, one.verified, one.undone) for one in result.environments]
+    assert told == [("staging", "staging", "yes", True, False), ("production", "live", "yes", True, False)]
+    assert set(marks(result.steps).values()) == {"done"}
+    await Replayer(workflows=WORKFLOWS, plugins=[banksman_plugin()]).replay_workflow(history)
+
+
+async def test_the_plan_says_in_words_what_is_done_what_it_costs_and_how_it_is_taken_back(make: Make) -> None:
+    house = make(World())
+    async with house.at_work():
+        goal = await house.ask_for()
+        plan = await house.plan(await house.approval_of(goal))
+        await goal.terminate()
+    assert plan.summary == (
+        "Deploy shop-web of acme/shop at cccccccccccc to staging, then production",
+        "Risk R1: all of it can be taken back",
+        "Code: #7 «A cart» by alice, into main by merge when all is healthy",
+        "Tests: passed",
+        "Infrastructure of staging: 1 to update",
+        "Infrastructure of production: 1 to update",
+        "Cost: 10.00 US dollars a month",
+        "Reaches: 1 resources of infra/staging, 1 resources of infra/live, the branch main",
+        "Healthy when: 1 pages and 0 numbers hold, within 5s of each update",
+        "Way back of staging: deployment 4 at bbbbbbbbbbbb, planned and approved by itself then",
+        "Way back of production: deployment 4 at bbbbbbbbbbbb, planned and approved by itself then",
+    )
+
+
+async def test_github_shows_how_it_goes_and_ends(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        await house.deployed()
+    assert [(one.title.split(":")[0], one.conclusion) for one in world.checks] == [
+        ("Deploying to staging, production", None),
+        ("Waits for approval", None),
+        ("Deployed", "success"),
+    ]
+    assert {one.commit for one in world.checks} == {HEAD}
+    assert "✓ verify production" in world.checks[-1].summary
+    [comment] = world.comments
+    assert comment.number == PULL.number
+    assert comment.text.startswith("**Deployed: cccccccccccc is deployed")
+
+
+async def test_the_probes_are_asked_below_what_the_stack_says_and_tests_run_in_their_folder(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        await house.deployed()
+    assert set(world.urls) == {"https://staging.example.com/healthz", "https://live.example.com/healthz"}
+    [ran] = world.commands
+    assert ran.command[-3:] == ("web", "make", "test")
+
+
+@pytest.mark.parametrize("report", ["check", "comment"])
+async def test_where_github_lets_nobody_write_it_is_deployed_all_the_same_and_says_so(make: Make, report: str) -> None:
+    world = World()
+    world.silent = {report}
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed()
+    assert result.outcome == "completed"
+    assert any(report in one and "could not be written" in one for one in result.record)
+
+
+async def test_a_branch_without_a_pull_request_is_deployed_and_nothing_is_merged(make: Make) -> None:
+    world = World()
+    world.pull = None
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed(environments=["staging"])
+    assert (result.outcome, result.merged, world.done) == ("completed", None, ["staging c"])
+    assert world.comments == []
+
+
+async def test_a_stack_that_is_as_it_should_be_is_no_step_and_is_verified(make: Make) -> None:
+    world = World()
+    world.unchanged = {"staging"}
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed()
+    assert world.done == ["live c", "merge c"]
+    assert [(one.applied, one.verified) for one in result.environments] == [("no", True), ("yes", True)]
+
+
+async def test_nobody_is_asked_where_nothing_is_to_be_done(make: Make) -> None:
+    world = World()
+    world.pull, world.unchanged = None, {"staging", "live"}
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert (result.outcome, world.done) == ("completed", [])
+    assert "nothing is to be merged" in str(result.reason)
+
+
+async def test_tests_that_fail_end_it_with_what_they_said(make: Make) -> None:
+    world = World()
+    world.ran = [RAN.model_copy(update={"exit_code": 2, "stderr": "1 failed: test_cart"})]
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert result.outcome == "refused"
+    assert "`make test` ended with 2: 1 failed: test_cart" in str(result.reason)
+    assert (world.done, marks(result.steps)["tests"]) == ([], "failed")
+    assert (world.checks[-1].conclusion, "preview staging" in marks(result.steps)) == ("failure", True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("", "no banksman.yaml at cccccccccccc"),
+        (MANIFEST + "x: 1\ny: 2\n", "banksman.yaml:13:1: x: unknown key 'x'"),
+        (MANIFEST + "build: {command: [make], artifacts: [dist]}\n", "build.artifacts: nothing is kept"),
+        (MANIFEST.replace("web}", "web, limits: {memory_mib: 1024}}", 1), "banksman.yaml"),
+        (
+            MANIFEST.replace("directory: web", "directory: web, limits: {cpus: 2}"),
+            "test.limits.cpus: commands have the deployment's own limits",
+        ),
+        (
+            MANIFEST + "needs: {neon: [{name: orders, project: shop-quiet-moon-17281}]}\nmigrate: {command: [m]}\n",
+            "migrate: no migration is carried out",
+        ),
+        (MANIFEST.split("pulumi:")[0], "pulumi: is missing"),
+    ],
+    ids=["none", "wrong", "artifacts", "misplaced", "limits", "needs", "no-stack"],
+)
+async def test_a_manifest_that_cannot_be_carried_out_whole_ends_it_before_anything(
+    make: Make, changed: str, told: str
+) -> None:
+    world = World()
+    world.manifest = changed
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert (result.outcome, world.done, world.commands) == ("refused", [], [])
+    assert told in "\n".join([str(result.reason), *result.mistakes])
+    [check] = world.checks
+    assert check.conclusion == "failure"
+    assert all(line in check.summary for line in (one.replace("`", "'") for one in result.mistakes))
+
+
+async def test_a_manifest_that_tightens_the_policy_ends_it_as_denied(make: Make) -> None:
+    world = World()
+    world.manifest = MANIFEST + "policy: {phase: read_only}\n"
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert (result.outcome, world.done, world.commands) == ("denied", [], [])
+    assert "not enforced for this goal yet" in str(result.reason)
+
+
+async def test_an_environment_without_a_stack_is_named(make: Make) -> None:
+    house = make(World())
+    async with house.at_work():
+        result = await (await house.ask_for(environments=["prod"])).result()
+    assert (result.outcome, result.mistakes) == (
+        "refused",
+        ("pulumi.stacks: has no environment 'prod'; there is staging, production",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [
+        ({"draft": True}, "is a draft"),
+        ({"fork": True}, "comes from a fork"),
+        ({"state": "closed"}, "is closed"),
+        ({"mergeable": False}, "conflicts with main"),
+    ],
+)
+async def test_a_pull_request_that_cannot_be_merged_is_not_deployed(
+    make: Make, update: dict[str, object], told: str
+) -> None:
+    world = World()
+    world.pull = PULL.model_copy(update=update)
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for(branch=None, pull_request=7)).result()
+    assert (result.outcome, world.done) == ("refused", [])
+    assert told in str(result.reason)
+
+
+async def test_what_people_reject_changes_nothing(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.decide(await house.approval_of(goal), "alice", verdict=Verdict.REJECT, reason="not on a Friday")
+        result = await goal.result()
+    assert (result.outcome, world.done) == ("rejected", [])
+    assert "not on a Friday" in str(result.reason)
+    assert marks(result.steps)["approval"] == "failed"
+
+
+async def test_what_is_approved_too_late_to_be_carried_out_is_asked_again_and_not_done(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approval_of(goal)
+        house.ahead = timedelta(days=400)
+        await house.approve(goal)
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert (result.outcome, world.done) == ("denied", [])
+
+
+async def test_a_branch_that_moves_while_people_decide_is_planned_and_asked_anew(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approval_of(goal)
+        world.head = NEWER
+        await house.approve(goal)
+        plan = await house.approve(goal, after=1)
+        result = await goal.result()
+    assert plan.summary[0].startswith("Asked again: feature/cart of 'acme/shop' moved from cccccccccccc to dddddd")
+    assert (result.outcome, result.commit) == ("completed", NEWER)
+    assert world.done == ["staging d", "live d", "merge d"]
+    assert len(world.commands) == 2
+    assert ("Superseded by dddddddddddd", "neutral", HEAD) in [
+        (one.title, one.conclusion, one.commit) for one in world.checks
+    ]
+
+
+async def test_a_state_that_changes_while_people_decide_is_planned_and_asked_anew(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approval_of(goal)
+        world.states["live"] = "5" * 64
+        await house.approve(goal)
+        plan = await house.approve(goal, after=1)
+        result = await goal.result()
+    assert "the state of infra/live is another one" in plan.summary[0]
+    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
+    assert len(world.commands) == 1
+
+
+async def test_what_is_not_healthy_is_taken_back_in_reverse_by_an_approval_of_its_own(make: Make) -> None:
+    world = World()
+    world.pages = [UP, UP, UP, DOWN]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approve(goal)
+        undo = await house.approve(goal, after=1)
+        result = await goal.result()
+    assert world.done[0] == "staging c"
+    assert world.done[-2:] == ["live b", "staging b"]
+    assert (result.outcome, result.merged, result.commands_left) == ("undone", None, ())
+    assert "https://live.example.com/healthz was not well for 0:00:01 in time: it answered 503" in str(result.reason)
+    assert undo.summary[0] == "Take shop-web back, of which cccccccccccc was deployed"
+    assert [one.undone for one in result.environments] == [True, True]
+    assert marks(result.steps)["undo staging"] == "done"
+    assert world.checks[-1].conclusion == "failure"
+
+
+async def test_what_people_do_not_let_be_taken_back_is_said_with_the_commands_that_are_left(make: Make) -> None:
+    world = World()
+    world.pages = [DOWN]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approve(goal)
+        await house.decide(await house.approval_of(goal, after=1), "bob", verdict=Verdict.REJECT, reason="I mend it")
+        result = await goal.result()
+    assert (result.outcome, world.done) == ("partially_applied", ["staging c"])
+    assert "I mend it" in str(result.reason)
+    assert result.commands_left == (f"banksman run RollBackStack --input '{BACK}'",)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "history", "why"),
+    [
+        (MANIFEST.replace("previous", "never"), True, "the manifest's rollback.infrastructure is `never`"),
+        (MANIFEST, False, "no deployment before this one is known by its commit"),
+    ],
+    ids=["never", "first"],
+)
+async def test_what_has_no_way_back_stays_and_is_said(make: Make, manifest: str, why: str, *, history: bool) -> None:
+    world = World()
+    world.manifest, world.pages = manifest, [DOWN]
+    world.history = world.history if history else ()
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed(environments=["staging"])
+    assert (result.outcome, world.done, result.risk) == ("partially_applied", ["staging c"], "R2")
+    assert why in str(result.reason)
+    assert result.commands_left[0].startswith("banksman run InspectStack")
+
+
+async def test_taking_back_that_fails_parks_with_what_is_left_and_goes_on_when_somebody_mended_it(make: Make) -> None:
+    world = World()
+    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        status = await house.until(goal, "parked")
+        world.previews = {}
+        told = {"person": "carol", "reason": "the package is back", "step": "preview undo staging"}
+        await goal.execute_update("retry", told)
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert "a package is gone" in str(status.waiting_for)
+    assert "banksman run RollBackStack" in str(status.waiting_for)
+    assert (result.outcome, world.done) == ("undone", ["staging c", "staging b"])
+    assert any("resumed by carol: the package is back" in one for one in result.record)
+    assert house.teller.asked
+
+
+async def test_taking_back_that_somebody_leaves_ends_as_what_it_is(make: Make) -> None:
+    world = World()
+    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.until(goal, "parked")
+        await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
+        result = await goal.result()
+    assert (result.outcome, world.done) == ("partially_applied", ["staging c"])
+    assert "a package is gone" in str(result.reason)
+    assert result.commands_left[0].startswith("banksman run RollBackStack")
+
+
+@pytest.mark.parametrize(
+    ("ended", "outcome", "done"),
+    [
+        (Ended.REFUSED, "refused", []),
+        (Ended.PARTIALLY_APPLIED, "undone", ["staging c", "staging b"]),
+        (Ended.UNKNOWN, "partially_applied", ["staging c"]),
+    ],
+)
+async def test_an_update_that_is_not_carried_out_whole_ends_as_what_it_is(
+    make: Make, ended: Ended, outcome: str, done: list[str]
+) -> None:
+    world = World()
+    world.updates = [UpOutcome(ended=ended, errors=("it is in use",), why="it is in use")]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approve(goal)
+        if outcome == "undone":
+            await house.approve(goal, after=1)
+        result = await goal.result()
+    assert (result.outcome, world.done) == (outcome, done)
+    assert "it is in use" in str(result.reason)
+    assert result.merged is None
+
+
+async def test_a_merge_that_fails_leaves_what_is_healthy_and_says_so(make: Make) -> None:
+    world = World()
+    world.merging = [application_error(ErrorType.CONFLICT, "the head is another one")]
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed()
+    assert (result.outcome, result.merged) == ("partially_applied", None)
+    assert "healthy, and not merged: " in str(result.reason)
+    assert "the head is another one" in str(result.reason)
+    assert world.done == ["staging c", "live c"]
+
+
+async def test_numbers_must_hold_too(make: Make) -> None:
+    metrics = "  metrics:\n    - {name: errors, expression: rate, holds: '< 0.01', every: 1s, for: 1s}\nrollback"
+    world = World()
+    world.manifest = MANIFEST.replace("rollback", metrics)
+    world.numbers = [MetricSeen(value=0.5)]
+    world.history = ()
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed(environments=["staging"])
+    assert result.outcome == "partially_applied"
+    assert "errors was not well for 0:00:01 in time: it is 0.5, and must be < 0.01" in str(result.reason)
+
+
+async def test_what_loses_data_is_of_the_highest_class(make: Make) -> None:
+    world = World()
+    world.losses = True
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        plan = await house.plan(await house.approval_of(goal))
+        await goal.terminate()
+    assert plan.summary[1].startswith("Risk R3: something is lost that cannot be brought back")
+
+
+async def test_two_features_of_one_service_queue_and_people_see_who_waits_for_whom(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        first = await house.ask_for()
+        await house.approval_of(first)
+        second = await house.ask_for(branch=None, pull_request=7)
+
+        status = await house.until_waits(second)
+        line = house.client.get_workflow_handle("service/acme/shop")
+        seen = await line.query("line", result_type=StackLine)
+        await house.approve(first)
+        assert (await first.result()).outcome == "completed"
+        result = await second.result()
+    assert status.waiting_for == f"the service acme/shop, which {first.id} has"
+    assert [one.workflow_id for one in seen.tickets] == [first.id, second.id]
+    assert result.outcome == "refused"
+    assert world.done == ["staging c", "live c", "merge c"]
