@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.pulumi.change import REPLANS
 
 _FRESH: Final = timedelta(minutes=1)
-"""What was read longer ago is read again before it is planned; a goal may have waited for another one for days."""
+"""What was read longer ago is read again before it is planned."""
 _LOOK_AFTER: Final = timedelta(hours=1)
 """How often a service's line is looked after: its goals may wait for people for days, and each look is an event."""
 
@@ -62,6 +62,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         self._undoing = Undoing(self, self._preparing, timeline, parks=self._park_undoing)
         self._feature: Feature | None = None
         self._read_at = workflow.now()
+        self._waited = False
         self._works: tuple[StackWork, ...] = ()
         self._applied = Applied()
         self._told = DeployNewFeatureResult(repository=request.repository, what=request.what)
@@ -124,7 +125,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         if before is not None and before.commit != feature.commit:
             text = f"Superseded by {feature.commit[:12]}"
             await self._reporting.check(before.commit, text, conclusion="neutral")
-        self._feature, self._read_at = feature, workflow.now()
+        self._feature, self._read_at, self._waited = feature, workflow.now(), False
         self._told = self._told.model_copy(
             update={
                 "service": feature.manifest.service.name,
@@ -136,7 +137,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
     async def _plan(self) -> SequencePlan:
         """Read again what may have changed, test, plan every stack, and put it into one plan."""
         feature = self._feature
-        if feature is None or self.why_again or workflow.now() - self._read_at > _FRESH:
+        if feature is None or self.why_again or self._waited or workflow.now() - self._read_at > _FRESH:
             feature = await self._read()
         await self._goes_on()
         self._works = works = await self._preparing.prepare(feature)
@@ -207,6 +208,11 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         pull = self._reader.pull
         if pull is not None and self._feature is not None and not self._control.skips("comment"):
             await self._reporting.comment(pull.number, title, lines)
+
+    def _wait_for(self, what: str | None) -> None:
+        """Whoever waited for another feature finds another world."""
+        super()._wait_for(what)
+        self._waited = self._waited or what is not None
 
     @property
     def _known(self) -> Feature:

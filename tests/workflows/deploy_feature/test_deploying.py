@@ -248,6 +248,15 @@ async def test_what_people_reject_changes_nothing(make: Make) -> None:
     assert marks(result.steps)["approval"] == "failed"
 
 
+async def test_silence_changes_nothing(make: Make) -> None:
+    world = World()
+    house = make(world)
+    house.patience = timedelta(seconds=1)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert (result.outcome, world.done, world.checks[-1].conclusion) == ("expired", [], "failure")
+
+
 async def test_what_is_approved_too_late_to_be_carried_out_is_asked_again_and_not_done(make: Make) -> None:
     world = World()
     house = make(world)
@@ -451,7 +460,6 @@ async def test_two_features_of_one_service_queue_and_people_see_who_waits_for_wh
         first = await house.ask_for()
         await house.approval_of(first)
         second = await house.ask_for(branch=None, pull_request=7)
-
         status = await house.until_waits(second)
         line = house.client.get_workflow_handle("service/acme/shop")
         seen = await line.query("line", result_type=StackLine)
@@ -460,5 +468,5 @@ async def test_two_features_of_one_service_queue_and_people_see_who_waits_for_wh
         result = await second.result()
     assert status.waiting_for == f"the service acme/shop, which {first.id} has"
     assert [one.workflow_id for one in seen.tickets] == [first.id, second.id]
-    assert result.outcome == "refused"
+    assert (result.outcome, result.reason) == ("refused", "#7 of acme/shop is merged: nothing was done")
     assert world.done == ["staging c", "live c", "merge c"]
