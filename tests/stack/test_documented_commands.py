@@ -41,6 +41,9 @@ NOT_HERE: Final = {
     r"banksman up --detach --encrypt|.*--codec-endpoint": "where payloads are encrypted: tests/stack/test_encrypted.py",
     r"banksman up --detach --repository": "it starts another environment: tests/stack/test_supervisor.py",
     r"banksman run ReadFile .*acme/crm": "it needs the repository that the command before brings in",
+    r"temporal workflow update execute --workflow-id shop-cart": (
+        "it needs a deployment under way: tests/workflows/deploy_feature/test_attending.py"
+    ),
     r"banksman down": "tests/stack/test_supervisor.py",
     r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",
 }

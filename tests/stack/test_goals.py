@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.stack.approving import run_approved
-from tests.stack.running import OF_LEASES, OF_STACKS, README, ROOT, Running, eventually
+from tests.stack.running import OF_LEASES, OF_SERVICES, OF_STACKS, README, ROOT, Running, eventually
 from workers.commands.exits import Exit
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -24,9 +24,9 @@ def test_the_temporal_cli_line_of_the_readme_prints_the_content(stack: Running, 
 @pytest.mark.timeout(900)
 def test_every_example_runs_as_it_is_told(stack: Running, goal_id: str) -> None:
     """What people are asked about waits until a person of Slack's twin says yes. Those of stacks:
-    `test_stacks.py`; and what is held for hours: `test_gpu.py`."""
+    `test_stacks.py`; of a service: `test_deploying.py`; and what is held for hours: `test_gpu.py`."""
     for goal in json.loads(stack.banksman("goals", "--json").stdout):
-        if goal["name"] in (*OF_STACKS, *OF_LEASES):
+        if goal["name"] in (*OF_STACKS, *OF_SERVICES, *OF_LEASES):
             continue
         one = f"{goal_id}/{goal['name']}"
         done = run_approved(stack, goal["name"], json.dumps(goal["example"]), goal_id=one)

@@ -19,7 +19,7 @@ from deploy.local.telemetry.programs import find_programs
 from deploy.local.tools import ToolUnavailableError, tell
 from tests.stack.approving import run_approved
 from tests.stack.conftest import started
-from tests.stack.running import OF_LEASES, OF_STACKS, Running, eventually
+from tests.stack.running import OF_LEASES, OF_SERVICES, OF_STACKS, Running, eventually
 
 _STACKS: Final = ("PreviewAndUp", "DetectDrift")
 """Of the goals on stacks those whose examples need no other to have run."""
@@ -84,7 +84,7 @@ def _run_all(running: Running) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each goal's example to its end; whatever people are asked, they approve."""
     stacks = _has_stacks(running)
     for goal in json.loads(running.banksman("goals", "--json").stdout):
-        if goal["name"] in OF_LEASES or (goal["name"] in OF_STACKS and not (stacks and goal["name"] in _STACKS)):
+        if goal["name"] in (*OF_LEASES, *OF_SERVICES) or (goal["name"] in OF_STACKS and not (stacks and goal["name"] in _STACKS)):
             continue
         one = f"observed/{goal['name']}"
         done = run_approved(running, goal["name"], json.dumps(goal["example"]), goal_id=one)
