@@ -141,7 +141,9 @@ class World:
         self.ran: list[CommandRun] = [RAN]
         self.unchanged: set[str] = set()
         self.states = {"staging": "1" * 64, "live": "2" * 64}
-        self.history = (Deployment(version=4, kind="update", result="succeeded", commit=BEFORE),)
+        self.history: tuple[Deployment, ...] = (
+            Deployment(version=4, kind="update", result="succeeded", commit=BEFORE),
+        )
         self.updates: list[Found] = []
         self.previews: dict[str, Exception] = {}
         self.pages: list[PageChecked] = [PageChecked(healthy=True, milliseconds=1)]

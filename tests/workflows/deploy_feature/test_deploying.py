@@ -93,8 +93,8 @@ async def test_github_shows_how_it_goes_and_ends(make: Make) -> None:
     ]
     assert {one.commit for one in world.checks} == {HEAD}
     assert "✓ verify production" in world.checks[-1].summary
-    [comment] = world.comments
-    assert comment.number == PULL.number
+    assert [one.number for one in world.comments] == [PULL.number]
+    comment = world.comments[0]
     assert comment.text.startswith("**Deployed: cccccccccccc is deployed")
 
 
@@ -115,8 +115,8 @@ async def test_where_github_lets_nobody_write_it_is_deployed_all_the_same_and_sa
     house = make(world)
     async with house.at_work():
         result = await house.deployed()
-    assert result.outcome == "completed"
-    assert any(report in one and "could not be written" in one for one in result.record)
+    silent = [one for one in result.record if report in one and "could not be written" in one]
+    assert (result.outcome, bool(silent)) == ("completed", True)
 
 
 async def test_a_branch_without_a_pull_request_is_deployed_and_nothing_is_merged(make: Make) -> None:
@@ -404,7 +404,7 @@ async def test_an_update_that_is_not_carried_out_whole_ends_as_what_it_is(
     make: Make, ended: Ended, outcome: str, done: list[str]
 ) -> None:
     world = World()
-    world.updates = [UpOutcome(ended=ended, errors=("it is in use",), why="it is in use")]
+    world.updates = [UpOutcome(ended=ended, errors=("it is in use",))]
     house = make(world)
     async with house.at_work():
         goal = await house.ask_for()
