@@ -12,9 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.approved_steps import SequenceGoal
     from workflows.approval.contracts import ApprovalRequest, ApprovalResult
     from workflows.contracts import DestructiveGoalInput, GoalState, Resume, State
-    from workflows.deploy_feature.control import Control
+    from workflows.deploy_feature.control import Aborted, Control
     from workflows.deploy_feature.goals import Abort, DeployStatus, Mark, Pause, Retry, Skip
     from workflows.deploy_feature.timeline import Timeline
+    from workflows.goal import StepWaits
     from workflows.parking import Parking
     from workflows.pulumi.goal import StacksGoal
 
@@ -28,6 +29,7 @@ class AttendedGoal(StacksGoal, SequenceGoal):
         self._timeline = Timeline(self._show_details)
         self._control = Control(self._timeline)
         self._asks_to = "approval"
+        self._parked: list[str] = []
 
     @workflow.query
     def status(self) -> DeployStatus:
@@ -94,9 +96,25 @@ class AttendedGoal(StacksGoal, SequenceGoal):
             self._show(State.PARKED, f"**Paused:** waits for {what}")
 
         was_paused = self._control.pausing is not None
-        await self._control.between(parked, lambda: self._resumed)
+        try:
+            await self._control.between(parked, lambda: self._resumed)
+        except Aborted:
+            self._waiting_for = None
+            self._show(State.RUNNING, "**Now:** it stops")
+            raise
         if was_paused:
             self._go_on()
+
+    async def park(self, waits: StepWaits, parking: Parking) -> None:
+        """Steps run side by side: as long as one of them is parked, the goal is."""
+        self._parked.append(str(waits))
+        try:
+            await super().park(waits, parking)
+        finally:
+            self._parked.remove(str(waits))
+        if self._parked:
+            self._waiting_for = self._parked[-1]
+            self._show(State.PARKED, f"**Parked:** {self._waiting_for}")
 
     async def _park_undoing(self, why: str) -> bool:
         """Wait until a person has what is left tried again, or leaves it; whether it is tried again."""

@@ -20,20 +20,16 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.guard.error_types import ErrorType, application_error
     from activities.sandbox.contracts import Source
+    from hitl.approval.stricter import Stricter
     from hitl.hidden import unhidden, visible
-    from hitl.policy.tightening import Tightening
     from workflows.contracts import Outcome, State
     from workflows.deploy_feature.goals import DeployNewFeatureInput
-    from workflows.deploy_feature.refusals import not_done, unknown_environments
+    from workflows.deploy_feature.refusals import held_nowhere, not_done, unknown_environments
     from workflows.goal import Goal, NotApproved
     from workflows.manifest.manifest import FILE_NAME, Manifest
-    from workflows.manifest.reading import ManifestError, read_manifest
+    from workflows.manifest.reading import ManifestError, ReadManifest, read_manifest
 
 _TRIES: Final = 3
-_POLICY: Final = (
-    "banksman.yaml tightens the policy in its part `policy`, which is not enforced for this goal yet: nothing is done "
-    "rather than more than it lets"
-)
 
 
 class Stopped(NotApproved):
@@ -52,6 +48,7 @@ class Feature:
         pull: The pull request that is merged at the end; None where there is none.
         environments: Where it goes, in order.
         digest: Of the manifest, by git.
+        tightening: What its manifest asks of the policy, for every plan.
     """
 
     source: Source
@@ -59,6 +56,7 @@ class Feature:
     manifest: Manifest
     environments: tuple[str, ...]
     digest: str
+    tightening: Stricter | None = None
 
     @property
     def commit(self) -> str:
@@ -90,7 +88,8 @@ class FeatureReader:
         """
         pull, fetched = await self._resolve()
         self.pull, self.commit = pull, fetched.commit
-        manifest, digest = await self._manifest(fetched.commit)
+        read, digest = await self._manifest(fetched.commit)
+        manifest = read.manifest
         source = Source(repository=self._wanted.repository, commit=fetched.commit, pack=fetched.pack)
         return Feature(
             source=source,
@@ -98,6 +97,7 @@ class FeatureReader:
             manifest=manifest,
             environments=self._wanted.environments or tuple(manifest.pulumi.stacks if manifest.pulumi else ()),
             digest=digest,
+            tightening=read.tightening(),
         )
 
     async def require_same(self, feature: Feature) -> None:
@@ -156,7 +156,7 @@ class FeatureReader:
             summary=f"Fetch {visible(branch)}",
         )
 
-    async def _manifest(self, commit: str) -> tuple[Manifest, str]:
+    async def _manifest(self, commit: str) -> tuple[ReadManifest, str]:
         wanted = self._wanted
         try:
             found = await self._goal.step(
@@ -172,16 +172,17 @@ class FeatureReader:
         if found.content is None or found.encoding != "utf-8":
             raise Stopped(State.REFUSED, f"{FILE_NAME} is no text of 256 kB at most: nothing was done")
         try:
-            manifest = read_manifest(found.content.encode()).manifest
+            read = read_manifest(found.content.encode())
         except ManifestError as error:
             raise _stopped("cannot be used", tuple(map(unhidden, str(error).splitlines()))) from error
-        if manifest.policy != Tightening():
-            raise Stopped(State.DENIED, _POLICY)
+        manifest = read.manifest
+        if asks := held_nowhere(manifest.policy):
+            raise _stopped("asks of the policy what nothing would hold", asks, outcome=State.DENIED)
         environments = wanted.environments or tuple(manifest.pulumi.stacks if manifest.pulumi else ())
         asks = (*unknown_environments(manifest, environments), *not_done(manifest, environments))
         if asks:
             raise _stopped("asks for what this goal does not do", asks)
-        return manifest, found.blob
+        return read, found.blob
 
 
 def _identity(pull: PullRequestSeen) -> tuple[int, str, str]:
@@ -198,9 +199,9 @@ def _not_mergeable(pull: PullRequestSeen) -> str | None:
     return f"conflicts with {visible(pull.base)}" if pull.mergeable is False else None
 
 
-def _stopped(what: str, lines: Sequence[str]) -> Stopped:
+def _stopped(what: str, lines: Sequence[str], *, outcome: Outcome = State.REFUSED) -> Stopped:
     counted = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return Stopped(
-        State.REFUSED, f"{FILE_NAME} {what} ({counted}): {lines[0]}{more}. Nothing was done", mistakes=tuple(lines)
+        outcome, f"{FILE_NAME} {what} ({counted}): {lines[0]}{more}. Nothing was done", mistakes=tuple(lines)
     )

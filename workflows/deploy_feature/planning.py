@@ -41,7 +41,7 @@ def plan_of(
     if not steps:
         return None
     lines = (*((f"Asked again: {why_again}",) if why_again else ()), *_summary(feature, works, pull, method))
-    return SequencePlan(steps=steps, summary=cut(lines))
+    return SequencePlan(steps=steps, summary=cut(lines), tightening=feature.tightening)
 
 
 def risk_of(feature: Feature, works: Sequence[StackWork]) -> RiskClass:

@@ -4,10 +4,33 @@ A key that is left out of this list is carried out. Each that it names has a rea
 """
 
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
 
+from hitl.policy.tightening import Tightening
+from hitl.protocol import Phase
 from workflows.manifest.commands import Command
 from workflows.manifest.manifest import Manifest, SchemaRollback
 from workflows.manifest.needs import Need
+
+_UNAPPROVED: Final = (
+    "github.look_at_pull_request",
+    "github.fetch_repository",
+    "github.read_file",
+    "github.check_run",
+    "github.comment",
+    "sandbox.run_command",
+    "pulumi.seal_credentials",
+    "pulumi.prepare_stack",
+    "pulumi.refresh_stack",
+    "pulumi.preview_stack",
+    "pulumi.read_history",
+    "pulumi.read_outputs",
+    "pulumi.detect_drift",
+    "verify.check_page",
+    "verify.query_metric",
+)
+"""The steps of this goal that nobody approves."""
 
 
 def not_done(manifest: Manifest, environments: Sequence[str]) -> tuple[str, ...]:
@@ -25,6 +48,22 @@ def unknown_environments(manifest: Manifest, wanted: Sequence[str]) -> tuple[str
     known = tuple(manifest.pulumi.stacks) if manifest.pulumi else ()
     told = ", ".join(known) or "none"
     return tuple(f"pulumi.stacks: has no environment {one!r}; there is {told}" for one in wanted if one not in known)
+
+
+def held_nowhere(policy: Tightening) -> tuple[str, ...]:
+    """What is asked of the policy for steps that nobody approves: no plan of theirs carries it, so nothing holds it.
+
+    What is asked for the steps that people approve goes into the plan, and whoever judges that holds it.
+    """
+    told = [
+        f"policy.actions[{index}]: `deny: {one.deny}` means {meant}, which nobody approves; take it out, or deny it by "
+        "the deployment's policy"
+        for index, one in enumerate(policy.actions)
+        if (meant := next((name for name in _UNAPPROVED if fnmatchcase(name, one.deny)), None)) is not None
+    ]
+    if policy.phase not in {None, Phase.PRODUCTION}:
+        told.append(f"policy.phase: `{policy.phase}` lets nothing be deployed; write `production`, or take it out")
+    return tuple(told)
 
 
 def _found(manifest: Manifest, environments: Sequence[str]) -> Iterator[str]:

@@ -126,7 +126,7 @@ class Undoing:
         name, commit = feature.manifest.service.name, feature.commit[:12]
         lines = [f"Take {name} back, of which {commit} was deployed", f"Why: {why}"]
         lines += [f"Infrastructure of {one.environment}: {one.previewed.headline or 'nothing to do'}" for one in backs]
-        return SequencePlan(steps=steps, summary=cut(lines))
+        return SequencePlan(steps=steps, summary=cut(lines), tightening=feature.tightening)
 
     async def _apply(self, steps: ApprovedSteps, work: StackWork, back: StackWork) -> None:
         with self._timeline.step(f"undo {work.environment}"):

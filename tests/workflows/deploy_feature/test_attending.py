@@ -89,6 +89,21 @@ async def test_a_paused_goal_begins_nothing_until_it_is_resumed(make: Make) -> N
     ]
 
 
+async def test_what_is_aborted_while_it_is_paused_stops(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approval_of(goal)
+        await goal.execute_update("pause", WHO)
+        await house.approve(goal)
+        await house.until(goal, "parked")
+        await goal.execute_update("abort", WHO)
+        result = await goal.result()
+    assert (result.outcome, result.reason) == ("withdrawn", "aborted by carol: an incident. Nothing was changed")
+    assert world.done == []
+
+
 async def test_what_is_aborted_while_people_decide_changes_nothing_and_asks_nobody_any_more(make: Make) -> None:
     world = World()
     house = make(world)

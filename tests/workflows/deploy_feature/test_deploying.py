@@ -195,14 +195,47 @@ async def test_a_manifest_that_cannot_be_carried_out_whole_ends_it_before_anythi
     assert all(line in check.summary for line in (one.replace("`", "'") for one in result.mistakes))
 
 
-async def test_a_manifest_that_tightens_the_policy_ends_it_as_denied(make: Make) -> None:
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ("{phase: read_only}", "policy.phase: `read_only` lets nothing be deployed"),
+        ("{actions: [{deny: 'sandbox.*'}]}", "policy.actions[0]: `deny: sandbox.*` means sandbox.run_command"),
+    ],
+)
+async def test_what_a_manifest_asks_of_the_policy_where_nothing_holds_it_ends_it_as_denied(
+    make: Make, policy: str, told: str
+) -> None:
     world = World()
-    world.manifest = MANIFEST + "policy: {phase: read_only}\n"
+    world.manifest = f"{MANIFEST}policy: {policy}\n"
     house = make(world)
     async with house.at_work():
         result = await (await house.ask_for()).result()
     assert (result.outcome, world.done, world.commands) == ("denied", [], [])
-    assert "not enforced for this goal yet" in str(result.reason)
+    assert told in str(result.mistakes)
+
+
+async def test_a_manifest_that_wants_more_people_has_them_asked(make: Make) -> None:
+    world = World()
+    world.manifest = MANIFEST + "policy: {approvals: [{action: github.merge_pull_request, quorum: 3}]}\n"
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approve(goal)
+        view = await house.view(await house.approval_of(goal))
+        assert (view.state, world.done) == ("waiting", [])
+        await house.decide(await house.approval_of(goal), "carol")
+        result = await goal.result()
+    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
+
+
+async def test_a_manifest_that_denies_what_people_approve_ends_it_as_denied(make: Make) -> None:
+    world = World()
+    world.manifest = MANIFEST + "policy: {actions: [{deny: github.merge_pull_request, because: frozen}]}\n"
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert (result.outcome, world.done) == ("denied", [])
+    assert "banksman.yaml: policy.actions[0]" in str(result.reason)
 
 
 async def test_an_environment_without_a_stack_is_named(make: Make) -> None:

@@ -1,18 +1,25 @@
 """The parts of a deployment that need no server: its risk, what it does not do, when something was well for long."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from activities.pulumi.contracts import Deployment
+from activities.approvals.contracts import RESOLVE_RULE
+from activities.approvals.giving_up_contracts import GIVE_UP_STEPS
+from activities.github.contracts import MERGE_PULL_REQUEST
+from activities.pulumi.contracts import UPDATE_STACK, Deployment
 from hitl.approval.plan import Change, Plan, Resource, Risk
+from hitl.policy.tightening import Tightening
+from tests.replay.record import HISTORIES
 from tests.workflows.deploy_feature.deploying import MANIFEST
 from tests.workflows.manifest.told import WHOLE
 from workflows.deploy_feature.goals import DeployNewFeatureInput, RiskClass
 from workflows.deploy_feature.planning import MOST_LINES, cut
 from workflows.deploy_feature.preparing import previous
-from workflows.deploy_feature.refusals import not_done, unknown_environments
+from workflows.deploy_feature.refusals import held_nowhere, not_done, unknown_environments
 from workflows.deploy_feature.risk import risk_class
 from workflows.deploy_feature.streak import Streak
 from workflows.manifest.reading import read_manifest
@@ -23,6 +30,19 @@ NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 def plan(change: Change, risk: Risk = Risk.LOW) -> Plan:
     part = Resource(kind="container", name="web", change=change)
     return Plan(action="pulumi.update_stack", parameters={}, resources=(part,), summary=("x",), risk=risk)
+
+
+def test_every_step_that_nobody_approves_is_known_as_one() -> None:
+    recorded = Path(HISTORIES / "DeployNewFeature" / "undone.json").read_text(encoding="utf-8")
+    begun = set(re.findall(r'"activityType":\s*{\s*"name":\s*"([a-z_.]+)"', recorded))
+    people = {UPDATE_STACK.name, MERGE_PULL_REQUEST.name, GIVE_UP_STEPS.name, RESOLVE_RULE.name}
+    asked = {f"policy.actions[0]: `deny: {name}`" for name in begun - people}
+    said = {
+        held_nowhere(Tightening.model_validate({"actions": [{"deny": name}]}))[0].split(" means")[0]
+        for name in begun - people
+    }
+    assert said == asked
+    assert not any(held_nowhere(Tightening.model_validate({"actions": [{"deny": name}]})) for name in people)
 
 
 @pytest.mark.parametrize(
