@@ -84,7 +84,9 @@ def _run_all(running: Running) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each goal's example to its end; whatever people are asked, they approve."""
     stacks = _has_stacks(running)
     for goal in json.loads(running.banksman("goals", "--json").stdout):
-        if goal["name"] in (*OF_LEASES, *OF_SERVICES) or (goal["name"] in OF_STACKS and not (stacks and goal["name"] in _STACKS)):
+        if goal["name"] in (*OF_LEASES, *OF_SERVICES) or (
+            goal["name"] in OF_STACKS and not (stacks and goal["name"] in _STACKS)
+        ):
             continue
         one = f"observed/{goal['name']}"
         done = run_approved(running, goal["name"], json.dumps(goal["example"]), goal_id=one)
