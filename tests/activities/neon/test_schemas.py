@@ -26,7 +26,7 @@ async def test_a_schema_is_looked_at_as_the_databases_owner_by_a_key_that_reads(
     after = await step.run(schemas(house).look_at_schema, MAIN_SHOP)
     assert before.digest != after.digest
     assert after.tables == ("public.schema_migrations",)
-    assert house.vault.asked == ["neon-read", "neon-read"]
+    assert house.asked == ["neon-read", "neon-read"]
 
 
 async def test_two_branches_differ_by_what_goes_and_comes_and_not_by_owners_and_rights(house: House) -> None:
