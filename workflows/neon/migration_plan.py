@@ -19,7 +19,8 @@ from workflows.neon.goals import MigrateDatabaseInput
 
 MOST_LISTED: Final = 200
 _MOST_LOCKS: Final = 8
-_MOST_LINES: Final = 30
+_MOST_LINES: Final = 50
+"""Of a plan's summary: what is left of them is for the difference."""
 _LONG_LOCK: Final = 1.0
 """Seconds for which nobody reads a table: then it is a risk of its own."""
 _ALONE: Final = "AccessExclusiveLock"
@@ -65,11 +66,12 @@ def plan_of(
         way_back=way_back,
         way_back_hours=wanted.way_back_hours,
     )
+    told = tuple(_summary(wanted, source, tried, way_back))
     return Plan(
         action=MIGRATE_DATABASE.name,
         parameters=parameters.model_dump(),
         resources=(Resource(kind="Neon database", name=visible(resource), change=Change.UPDATE),),
-        summary=tuple(line[:500] for line in _summary(wanted, source, tried, way_back)),
+        summary=tuple(line[:500] for line in (*told, *_difference(tried.compared, _MOST_LINES - len(told)))),
         risk=_risk(tried),
     )
 
@@ -98,12 +100,17 @@ def _summary(wanted: MigrateDatabaseInput, source: Source, tried: Rehearsal, way
     if not tried.told.locks_complete:
         yield "Locks: it could not be looked for them until the end"
     yield f"Way back: the branch {visible(way_back)}, made right before and kept for {wanted.way_back_hours} h"
-    lines = tried.compared.lines
-    yield from lines[:_MOST_LINES]
-    if (more := len(lines) - _MOST_LINES + tried.compared.left_out) > 0:
-        yield f"and {more} lines more of the schema"
-    if not lines:
+    if not tried.compared.lines:
         yield "The schema stays as it is; its tables say that other migrations were done"
+
+
+def _difference(compared: SchemaCompared, room: int) -> Iterator[str]:
+    """As much of it as has room, and how much more there is."""
+    lines = compared.lines
+    shown = lines if len(lines) <= room and not compared.left_out else lines[: room - 1]
+    yield from shown
+    if more := len(lines) - len(shown) + compared.left_out:
+        yield f"and {more} lines more of the schema"
 
 
 def _risk(tried: Rehearsal) -> Risk:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 from pydantic import SecretStr
@@ -15,7 +15,7 @@ from connectors.errors import InvalidRequest, Unavailable
 from connectors.postgres.locks import Locks, watched_locks
 from connectors.postgres.session import Server, connected
 
-_MOST = 100
+_MOST: Final = 100
 _log = structlog.get_logger("banksman.neon")
 
 

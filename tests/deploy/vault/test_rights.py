@@ -86,6 +86,15 @@ def test_a_step_lists_only_what_lies_below_a_name() -> None:
             ],
         ),
         (Logins.LEND, [(f"{ENGINE}/creds/+", "read")]),
+        (
+            Logins.OWN,
+            [
+                (f"{ENGINE}/roles/+", "create update delete"),
+                (f"{ENGINE}/creds/+", "read"),
+                (f"sys/leases/revoke-prefix/{ENGINE}/creds/+", "update sudo"),
+                (f"sys/leases/revoke-force/{ENGINE}/creds/+", "update sudo"),
+            ],
+        ),
         (Logins.LOOK, [(f"{ENGINE}/roles", "list"), (f"{ENGINE}/roles/+", "read")]),
     ],
 )

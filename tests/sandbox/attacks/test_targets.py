@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,7 +19,8 @@ from sandbox.egress.purposes import EgressSettings
 from sandbox.egress.targets import DATABASE, TargetPattern
 from sandbox.provisioning import Images
 from sandbox.result import RunResult
-from sandbox.spec import Limits, RunSpec, Target
+from sandbox.spec import InputFile, Limits, RunSpec, Target
+from tests.sandbox.attacks.registry import certificate
 from tests.sandbox.attacks.world import Outside, outside_on
 from tests.sandbox.running import Left
 
@@ -32,6 +35,7 @@ NAMES = {
     "private.db.example.com": ["10.255.0.1"],
     "rebinding.db.example.com": ["127.0.0.1", "{web}"],
     "elsewhere.example.com": ["{web}"],
+    "tls.db.example.com": ["{gateway}"],
 }
 ASK = f"curl -sS -m 8 --noproxy '*' -w '[%{{http_code}}]' -o /dev/null http://one.db.example.com:{PORT}/asked"
 AROUND = f"""
@@ -58,7 +62,9 @@ with socket.create_connection((proxy[0], int(proxy[1])), timeout=8) as line:
 
 @pytest_asyncio.fixture
 async def outside(engine: Engine, image: str) -> AsyncIterator[Outside]:
-    async with outside_on(engine, image, f"11.223.{random.randrange(256)}.0/24", NAMES) as outside:  # noqa: S311 - no secret
+    subnet = f"11.223.{random.randrange(256)}"  # noqa: S311 - no secret
+    names = {name: [one.replace("{gateway}", f"{subnet}.1") for one in found] for name, found in NAMES.items()}
+    async with outside_on(engine, image, f"{subnet}.0/24", names) as outside:
         yield outside
 
 
@@ -144,3 +150,63 @@ async def test_a_cancelled_run_takes_its_relay_with_it(led: DockerSandbox, image
 
 async def test_the_self_test_tries_such_a_network_too(led: DockerSandbox, image: str) -> None:
     await led.self_test(image)
+
+
+SPEAKS_TLS = """
+import os, socket, ssl, sys
+host, port = os.environ['BANKSMAN_TARGET'].rsplit(':', 1)
+for name in (host, 'two.db.example.com'):
+    context = ssl.create_default_context(cafile='trusted.pem')
+    try:
+        with context.wrap_socket(socket.create_connection((host, int(port)), timeout=8), server_hostname=name) as line:
+            print(name, line.recv(10).decode())
+    except ssl.SSLError as error:
+        print(name, error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error)
+"""
+
+
+async def test_tls_passes_through_and_is_checked_by_the_real_name(
+    engine: Engine, store: ArtifactStore, options: SandboxOptions, outside: Outside, images: Images, tmp_path: Path
+) -> None:
+    """The server is on this machine, at the outside network's gateway; the relay sees nothing but bytes."""
+    identity, trusted = certificate("tls.db.example.com")
+    (tmp_path / "identity.pem").write_text(identity)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "identity.pem")
+    asked: list[str | None] = []
+    context.sni_callback = lambda _line, name, _context: asked.append(name)
+
+    async def served(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"it is me")
+        writer.close()
+
+    server = await asyncio.start_server(served, "0.0.0.0", 0, ssl=context)  # noqa: S104 - where containers reach it
+    port = int(server.sockets[0].getsockname()[1])
+    settings = EgressSettings(
+        targets={DATABASE: (TargetPattern(host="tls.db.example.com", port=port),)},
+        kept_for={DATABASE: "migration"},
+        proxy_image=images.proxy.digest,
+        outbound=outside.network,
+        resolvers=(IPv4Address(outside.address),),
+    )
+    sandbox = DockerSandbox(engine, store, options, settings)
+    try:
+        async with server:
+            result = await sandbox.run(
+                RunSpec(
+                    run_id=uuid.uuid4().hex[:12],
+                    image=images.base.digest,
+                    argv=("python3", "-c", SPEAKS_TLS),
+                    files=(InputFile(path="trusted.pem", content=trusted.encode()),),
+                    purpose=DATABASE,
+                    work="migration",
+                    target=Target(host="tls.db.example.com", port=port),
+                    limits=Limits(wall_seconds=60),
+                )
+            )
+    finally:
+        await sandbox.close()
+    said = result.stdout.text.splitlines()
+    assert said[0] == "tls.db.example.com it is me", result.stderr.text
+    assert said[1].startswith("two.db.example.com Hostname mismatch")
+    assert asked == ["tls.db.example.com", "two.db.example.com"]

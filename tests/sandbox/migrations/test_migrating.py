@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ import pytest
 from activities.guard.current_attempt import NotCurrent
 from activities.neon.migrations.contracts import DatabaseMigrated
 from activities.sandbox.contracts import Source
-from connectors.errors import Conflict, Unavailable
+from connectors.errors import AuthDenied, Conflict, Unavailable
 from sandbox.errors import SandboxUnavailable
 from sandbox.protocol import Sandbox
 from sandbox.result import RunResult
 from sandbox.spec import RunSpec
 from tests.activities.guard.attempts import Waited
 from tests.connectors.neon.at_neon import MAIN
-from tests.sandbox.migrations.working import Execution, Workshop, replaced
+from tests.sandbox.migrations.working import GOAL, Execution, Workshop, replaced
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -229,3 +230,23 @@ async def test_an_attempt_after_one_that_neon_did_not_answer_migrates(workshop: 
         await execution.attempt()
     told = await execution.attempt()
     assert told.way == "completed"
+
+
+async def test_its_token_makes_a_login_of_its_own_and_reaches_nothing_else_of_vaults(workshop: Workshop) -> None:
+    told, ttl = {"workflow_id": GOAL}, timedelta(minutes=5)
+    async with workshop.destructive_vault.step("neon-migrate", metadata=told, ttl=ttl) as token:
+        engine = token.databases("neon")
+        for attempt in (
+            engine.connections,
+            engine.roles,
+            lambda: token.read("neon/key"),
+            lambda: token.read("neon/logins/banksman-0123456789abcdef"),
+            lambda: token.databases("upstash").end("web"),
+        ):
+            with pytest.raises(AuthDenied):
+                await attempt()
+        assert await token.read("neon/destructive-key")
+    for session, action in ((workshop.bank.session, "neon-migrate"), (workshop.destructive_vault, "neon-open")):
+        with pytest.raises(AuthDenied):
+            async with session.step(action, metadata=told, ttl=ttl):
+                raise AssertionError("it was made")

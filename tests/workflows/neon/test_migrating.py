@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.guard.error_types import ErrorType, application_error
 from activities.leases.views import LeaseState, LeaseView
-from activities.neon.contracts import CREATE_BRANCH, END_BRANCH, CreateNeonBranchRequest
+from activities.neon.contracts import CREATE_BRANCH, END_BRANCH, CreateNeonBranchRequest, NeonBranchSeen
 from activities.neon.logins.contracts import END_LOGIN, OPEN_DATABASE
 from activities.neon.migrations.contracts import (
     LOOK_AT_SCHEMA,
@@ -19,6 +19,7 @@ from activities.neon.migrations.contracts import (
     MigrateDatabaseParameters,
     Rehearsed,
 )
+from activities.sandbox.contracts import Source
 from hitl.approval.decision import Verdict
 from hitl.approval.plan import Plan, Risk, read_plan
 from tests.workflows.approval.approving import House, eventually
@@ -26,10 +27,12 @@ from tests.workflows.neon.migrating import (
     AFTER,
     BEFORE,
     COMMIT,
+    COMPARED,
     FAILED,
     MIGRATED,
     OTHER,
     RAN,
+    REHEARSED,
     USUAL,
     Run,
     Scripted,
@@ -39,6 +42,8 @@ from tests.workflows.neon.migrating import (
 )
 from workflows.contracts import GoalStatus, Resume
 from workflows.neon.goals import MIGRATE_DATABASE_GOAL, MigrateDatabaseInput, MigrateDatabaseResult
+from workflows.neon.migration_plan import Rehearsal
+from workflows.neon.migration_plan import plan_of as plan_of_migration
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
@@ -229,3 +234,23 @@ async def parked(goal: Run) -> bool:
 async def test_an_input_that_is_none_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MigrateDatabaseInput.model_validate({**MIGRATE_DATABASE_GOAL.example.model_dump(), **wrong})
+
+
+@pytest.mark.parametrize(
+    ("lines", "left_out", "last"),
+    [
+        (46, 0, "+45"),
+        (47, 0, "and 2 lines more of the schema"),
+        (40, 2, "and 2 lines more of the schema"),
+        (300, 9, "and 264 lines more of the schema"),
+    ],
+)
+async def test_a_long_difference_fills_the_plan_and_says_what_is_missing(lines: int, left_out: int, last: str) -> None:
+    compared = COMPARED.model_copy(update={"lines": tuple(f"+{n}" for n in range(lines)), "left_out": left_out})
+    tried = Rehearsal(before=BEFORE.digest, after=AFTER.digest, told=REHEARSED, compared=compared)
+    wanted = MIGRATE_DATABASE_GOAL.example
+    assert isinstance(wanted, MigrateDatabaseInput)
+    source = Source(repository="acme/shop", commit=COMMIT, pack=f"sha256:{'e' * 64}")
+    plan = plan_of_migration(wanted, NeonBranchSeen(id="br-0", name="main"), source, tried, way_back="before")
+    assert plan.summary[-1] == last
+    assert len(plan.summary) == min(50, 4 + lines + bool(left_out))
