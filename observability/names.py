@@ -15,6 +15,7 @@ METRIC_STEP_FAILURES: Final = "banksman_step_failures_total"
 METRIC_STEP_ENDS: Final = "banksman_step_ends_total"
 METRIC_AUDIT_EVENTS: Final = "banksman_audit_events_total"
 METRIC_AUDIT_WHOLE: Final = "banksman_audit_whole"
+METRIC_AUDIT_COLLECTED: Final = "banksman_audit_collected"
 METRIC_VAULT_TOKEN_TTL: Final = "banksman_vault_token_ttl_seconds"  # noqa: S105 - a metric's name
 METRIC_VAULT_TOKEN_RENEWALS: Final = "banksman_vault_token_renewals_total"  # noqa: S105 - a metric's name
 METRIC_VAULT_STEP_TOKENS: Final = "banksman_vault_step_tokens_total"

@@ -12,14 +12,17 @@ import base64
 import fcntl
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, Never, TextIO
 
 import structlog
+from prometheus_client import Gauge
 from pydantic import ValidationError
 
 from activities.guard.audit import GENESIS, AuditRecord, Head, last_record, parse_record
@@ -27,6 +30,7 @@ from activities.guard.audit_checkpoint import Chain, CheckpointError, SignedChec
 from activities.guard.audit_verify import Walk
 from activities.guard.key_ring import Fetch
 from connectors.errors import ConnectorError
+from observability import names
 from observability.names import LOGGER_AUDIT_CHECKPOINTS
 
 CHAINS: Final = "chains"
@@ -36,6 +40,8 @@ COLLECTED: Final = "collected"
 """The collector's folder in that of its own process's audit file."""
 _EVERY_S: Final = 10.0
 _MOST_AT_ONCE: Final = 16 * 1024 * 1024
+_MOST_FILES: Final = 20
+_ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _log = structlog.get_logger("banksman.audit.collect")
 
 
@@ -69,7 +75,7 @@ class AuditCollector:
     """Collects from folders into one of its own.
 
     Args:
-        sources: Where the files `ROLE.jsonl` lie, and no folder of the collector's own.
+        sources: Where the files `ROLE.jsonl` lie, or `ROLE/ROLE.jsonl` where each has a folder of its own.
         into: Its own folder.
         key: What it signs with.
         environment: This deployment's.
@@ -102,13 +108,18 @@ class AuditCollector:
             self.close()
 
     async def _look(self) -> None:
+        """One look, and whether all went well, for an alert."""
+        well = False
         try:
             await asyncio.to_thread(self.collect)
             await self.checkpoint()
+            well = not self.harmed
         except OSError as error:
             _log.error("audit files are not collected", why=str(error))
         except (ConnectorError, CheckpointError) as error:
             _log.warning("what was collected of audit files is not signed yet", why=str(error))
+        if self._lock is not None:
+            _gauge().set(well)
 
     def collect(self) -> None:
         """One look at all files; blocks. Does nothing while another process collects into the same folder.
@@ -178,8 +189,11 @@ class AuditCollector:
     def _files(self) -> Iterator[tuple[str, Path]]:
         seen: set[str] = set()
         for folder in self._sources:
-            for path in sorted((*folder.glob("*.jsonl"), *folder.glob("*/*.jsonl"))):
-                if path.is_relative_to(self._into) or path.stem in seen:
+            own = (path for path in folder.glob("*/*.jsonl") if path.stem == path.parent.name)
+            for path in sorted((*folder.glob("*.jsonl"), *own)):
+                # Whoever can write there may make files without end, of any name, and pipes that nobody writes to.
+                taken = path.stem in seen or len(seen) >= _MOST_FILES
+                if taken or not _ROLE.fullmatch(path.stem) or not path.is_file():
                     continue
                 seen.add(path.stem)
                 yield path.stem, path
@@ -239,6 +253,14 @@ class AuditCollector:
             raise NotCollected(problems[0])
         _append(copy, data)
         source.offset += len(data)
+
+
+@cache
+def _gauge() -> Gauge:
+    # Made at the first look: a gateway beside one that collects says nothing about it.
+    return Gauge(
+        names.METRIC_AUDIT_COLLECTED, "Whether all audit files follow what was collected of them, and that is signed."
+    )
 
 
 def chain_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -311,6 +311,11 @@ AUDIT: Final = Board(
             queries={"{{instance}}": of(names.METRIC_AUDIT_WHOLE)},
         ),
         Graph(
+            title="Collected and signed",
+            what="1 where every audit file follows what the gateway has of it, and that is signed.",
+            queries={"{{instance}}": of(names.METRIC_AUDIT_COLLECTED)},
+        ),
+        Graph(
             title="Refusals by reason",
             what="Per minute.",
             queries={

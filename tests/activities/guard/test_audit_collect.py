@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from activities.guard.audit import AuditLog
 from connectors.errors import Unavailable
@@ -152,6 +153,55 @@ async def test_two_collectors_of_one_folder_are_one(books: Books) -> None:
     assert await other.checkpoint() is not None
     assert books.verified().ok
     other.close()
+
+
+async def test_an_alert_sees_harm_and_a_vault_that_does_not_sign(books: Books) -> None:
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("banksman_audit_collected")
+
+    books.write("destructive", "a")
+    await books.collector._look()
+    assert told() == 1
+    books.vault.sealed = True
+    books.write("destructive", "b")
+    await books.collector._look()
+    assert told() == 0
+    books.vault.sealed = False
+    await books.collector._look()
+    assert told() == 1
+    os.truncate(books.file("destructive"), 0)
+    await books.collector._look()
+    assert told() == 0
+
+
+async def test_files_without_end_or_with_odd_names_are_not_collected(books: Books) -> None:
+    books.write("destructive", "a")
+    line = books.file("destructive").read_bytes()
+    for number in range(30):
+        (books.folder / f"made-up-{number:02}.jsonl").write_bytes(line)
+    (books.folder / "..x.jsonl").write_bytes(line)
+    os.mkfifo(books.folder / "a-pipe.jsonl")
+    mine = books.folder / "sandbox"
+    mine.mkdir()
+    for role in ("sandbox", "connectors", "another"):
+        (mine / f"{role}.jsonl").write_bytes(line)
+    await books.look()
+    found = {path.stem for path in (books.into / "chains").iterdir()}
+    assert len(found) <= 20
+    assert {"destructive", "made-up-00"} <= found
+    assert not found & {"..x", "a-pipe", "another", "connectors", "made-up-29"}
+
+
+async def test_each_process_has_a_folder_of_its_own_or_all_have_one(books: Books) -> None:
+    own = books.folder / "sandbox"
+    own.mkdir()
+    log = AuditLog(own / "sandbox.jsonl")
+    log.append(event(role="sandbox"))
+    log.close()
+    books.write("destructive", "a")
+    signed = await books.look()
+    assert signed is not None
+    assert set(signed.read().chains) == {"destructive", "sandbox"}
 
 
 async def test_a_sealed_vault_costs_no_line_and_is_signed_later(books: Books) -> None:
