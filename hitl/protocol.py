@@ -245,7 +245,7 @@ class HasHired(Protocol):
 class HasEnded(Protocol):
     """The answer of a step that looked at its provider whether something has ended: unused hours are given back."""
 
-    def ended(self) -> Ended | None:
+    def resource_ended(self) -> Ended | None:
         """None where something runs on, or nobody looked."""
         ...
 

@@ -159,13 +159,13 @@ class GuardInterceptor(Interceptor):
 
     async def give_back_hours(self, answer: object) -> None:
         """Give back what was paid for hours that something did not run. Never raises: the end is had."""
-        ended = answer.ended() if isinstance(answer, HasEnded) else None
+        ended = answer.resource_ended() if isinstance(answer, HasEnded) else None
         if ended is None or self._budgets is None or self._policy.settings().budget is None:
             return
         try:
             await self._budgets.give_back_hours(ended)
         except ConnectorError:
-            _UNSETTLED.inc()
+            _UNSETTLED.inc(exemplar=exemplar())
             _LOG.exception("what was paid for unused hours is not given back yet")
 
     async def give_back(self, reservation: Reservation | None, error: BaseException) -> None:

@@ -195,7 +195,7 @@ class GpuStanding(LeaseStanding):
     status: str = ""
     cents_per_hour: int = 0
 
-    def ended(self) -> Ended | None:
+    def resource_ended(self) -> Ended | None:
         """Nothing of it runs on, where nothing is there."""
         return None if self.there or not self.mark else Ended(mark=self.mark)
 
@@ -280,7 +280,7 @@ class GpuEnded(_Answer):
     mark: str = ""
     ending: tuple[str, ...] = Field(default=(), description="Those, and what was ended before and is still shown.")
 
-    def ended(self) -> Ended | None:
+    def resource_ended(self) -> Ended | None:
         """All that carried the mark."""
         return Ended(mark=self.mark, things=self.ending) if self.mark else None
 

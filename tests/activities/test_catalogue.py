@@ -11,8 +11,10 @@ import activities
 import hitl.slack
 from activities import catalogue
 from activities.catalogue import CatalogueError, meant, steps
+from activities.guard.approval_facts import HasApprovalFacts
+from activities.guard.rules import HasTightening
 from activities.step import Step, step_of
-from hitl.protocol import Effect
+from hitl.protocol import Effect, HasEnded, HasHired, HasPolicyContext, HasSpend, HasSpent
 from tests.activities.test_step import Request
 
 
@@ -29,6 +31,15 @@ def test_it_is_what_is_implemented() -> None:
             found |= {step.name for fn in vars(owner).values() if callable(fn) and (step := step_of(fn))}
     assert found == set(steps())
     assert list(steps()) == sorted(found)
+
+
+@pytest.mark.parametrize("name", steps())
+def test_no_field_has_the_name_of_a_question_that_the_guard_asks(name: str) -> None:
+    """It asks whoever has a method of that name, and would call the field's value."""
+    asked = (HasApprovalFacts, HasEnded, HasHired, HasPolicyContext, HasSpend, HasSpent, HasTightening)
+    questions = {question for one in asked for question in vars(one) if not question.startswith("_")}
+    for model in (steps()[name].request, steps()[name].response):
+        assert not questions & getattr(model, "model_fields", {}).keys(), model
 
 
 def test_two_steps_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,15 +116,17 @@ async def test_what_was_launched_extended_and_ended_is_told_for_the_budget(vault
     extended = await at_work(EXTEND_INSTANCE.name).run(vault.looking.extend_instance, longer)
     assert extended.hired() == Hired(mark=MARK, thing=made.id, cents_per_hour=75, longer=True)
     look = at_work(CHECK_INSTANCE.name)
-    assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).ended() is None
+    assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).resource_ended() is None
     for attempt in (1, 2):
-        assert (await end(vault, attempt=attempt)).ended() == Ended(mark=MARK, things=(made.id,))
-        assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).ended() is None, "its end may fail"
+        assert (await end(vault, attempt=attempt)).resource_ended() == Ended(mark=MARK, things=(made.id,))
+        assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).resource_ended() is None, "its end may fail"
     advance(vault.twin, 5)
-    assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).ended() == Ended(mark=MARK)
+    assert (await look.run(vault.looking.check_instance, GPU_OF_GOAL)).resource_ended() == Ended(mark=MARK)
     for nothing in (GpuLaunched(tried=("x",)), GpuExtended(cents=1)):
         assert nothing.hired() is None
-    assert (GpuEnded().ended(), GpuStanding(there=False).ended()) == (None, None), "of an earlier release"
+    assert (GpuEnded().resource_ended(), GpuStanding(there=False).resource_ended()) == (None, None), (
+        "of an earlier release"
+    )
 
 
 async def test_a_launch_whose_answer_was_lost_is_adopted(vault: Vault, known: Any) -> None:
