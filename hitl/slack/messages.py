@@ -242,20 +242,28 @@ def _step_passages(plan: SequencePlan, *, waits: bool) -> Iterator[Passage]:
         more = len(step.resources) - len(touched)
         rest = [f"• and {more} more in the whole plan"] if more else []
         cut = f"{head} begins so; all {len(step.parameters)} values are in the whole plan:"
-        yield Passage(f"{head}:", [*step.parameter_lines(), *touched, *rest], title_when_cut=cut)
+        of_stack = (
+            ", whole under the same digest in the plan that is linked below" if step.action in STACK_ACTIONS else ""
+        )
+        yield Passage(f"{head}{of_stack}:", [*_values(step), *touched, *rest], title_when_cut=cut)
     if len(plan.steps) > _MOST_STEPS:
         yield Passage(f"The values of steps {_MOST_STEPS + 1} to {len(plan.steps)} are in the whole plan.")
 
 
 def _single_passages(plan: Plan, *, waits: bool) -> Iterator[Passage]:
-    if plan.action in STACK_ACTIONS:  # digests and each single change are in the console
-        told = [line for line in plan.parameter_lines() if line.partition(":")[0] in _PLACE]
-        yield Passage(f"{plan.action}, whole under the same digest in the plan that is linked below:", told)
+    if plan.action in STACK_ACTIONS:
+        yield Passage(f"{plan.action}, whole under the same digest in the plan that is linked below:", _values(plan))
     else:
         what = "will be done" if waits else "was asked for"
         cut = f"What {what} begins so; all {len(plan.parameters)} values are in the whole plan:"
         yield Passage(f"Exactly this {what} ({plan.action}):", plan.parameter_lines(), title_when_cut=cut)
     yield _changes(plan)
+
+
+def _values(plan: Plan) -> list[str]:
+    """The parameters; of a stack only which it is, for digests and each single change are in the console."""
+    lines = plan.parameter_lines()
+    return [line for line in lines if line.partition(":")[0] in _PLACE] if plan.action in STACK_ACTIONS else lines
 
 
 def _changes(plan: Plan) -> Passage:

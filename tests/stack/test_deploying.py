@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY
 from deploy.local.processes.control import Ask, ask
-from deploy.local.seeded_person import Message, SeededPerson
+from deploy.local.seeded_person import CHANNEL, Message, SeededPerson
 from tests.stack.running import Running, eventually
 from tests.stack.test_stacks import FIRST_TIME, PATIENCE, approved, start
 
@@ -112,6 +112,9 @@ def test_a_feature_is_deployed_by_one_click_and_merged_and_one_that_is_ill_is_ta
     number = service.pull_request("Break it", ill)
     start(stack, f"{goal_id}-third", GOAL, asked(pull_request=number))
     once = alice.wait_for(f"{goal_id}-third", seconds=PATIENCE)
+    shown_to_people = httpx.get(f"{alice.slack}/_twin/messages", params={"channel": CHANNEL}).text
+    assert "Step 1 of 2, pulumi.update_stack" in shown_to_people
+    assert [word for word in ("salt: ", "plan_file", "prepared: ") if word in shown_to_people] == []
     alice.click(once, "approve")
 
     def again() -> list[Message]:
