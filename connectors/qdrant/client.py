@@ -19,6 +19,7 @@ from connectors.qdrant.models import (
     MARK_LABEL,
     AccessRule,
     AskForQuote,
+    Backup,
     BackupSchedule,
     Cluster,
     Configuration,
@@ -39,9 +40,11 @@ from connectors.qdrant.operations import (
     CREATE_CLUSTER,
     CREATE_KEY,
     CREATE_SCHEDULE,
+    DELETE_CLUSTER,
     DELETE_KEY,
     GET_CLUSTER,
     GET_QUOTE,
+    LIST_BACKUPS,
     LIST_CLUSTERS,
     LIST_KEYS,
     LIST_PACKAGES,
@@ -166,6 +169,21 @@ class Account:
         what = f"a cluster {wanted.name!r}"
         asked = Call(CREATE_CLUSTER, what, path=self._path(), body=CreateCluster(cluster=made))
         return (await self._session.ask(asked)).cluster
+
+    async def delete_cluster(self, cluster_id: str) -> None:
+        """Delete one with all that is in it, for good; its backups stay. One that is gone is gone."""
+        asked = Call(DELETE_CLUSTER, f"the end of the cluster {cluster_id!r}", path=self._path(cluster=cluster_id))
+        try:
+            await self._session.ask(asked)
+        except NotFound:
+            return
+
+    async def backups(self, cluster_id: str) -> Sequence[Backup]:
+        """What there is of a cluster besides itself."""
+        what = f"the backups of the cluster {cluster_id!r}"
+        first = Call(LIST_BACKUPS, what, path=self._path(), query={"clusterId": cluster_id, "pageSize": _PAGE})
+        found = pages(self._session, first, by_cursor(lambda page: page.next_page_token, parameter="pageToken"))
+        return [one async for page in found for one in page.items if one.deleted_at is None]
 
     async def package(self, name: str, *, provider: str, region: str) -> Package:
         """The one of that name or id.

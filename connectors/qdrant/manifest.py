@@ -1,4 +1,4 @@
-"""Qdrant, as one account of Qdrant Cloud with three management keys, and two keys for each database."""
+"""Qdrant, as one account of Qdrant Cloud with four management keys, and two keys for each database."""
 
 from typing import Final
 
@@ -10,6 +10,9 @@ WRITING_KEY: Final = Secret(
 )
 BUYING_KEY: Final = Secret(
     path="qdrant/buying-key", holds="account id and a management key that makes clusters", destroys=True
+)
+DELETING_KEY: Final = Secret(
+    path="qdrant/deleting-key", holds="account id and a management key that deletes clusters", destroys=True
 )
 READERS: Final = Secret(path="qdrant/readers/+", holds="address and reading key of one database each")
 WRITERS: Final = Secret(path="qdrant/writers/+", holds="address and managing key of one database each")
@@ -23,6 +26,13 @@ ISSUE: Final = Credential(
     keeps=(READERS, WRITERS),
 )
 BUY: Final = Credential(name="qdrant-buy", secret=BUYING_KEY, purpose="buys a cluster at Qdrant Cloud")
+DELETE: Final = Credential(name="qdrant-delete", secret=DELETING_KEY, purpose="deletes a cluster at Qdrant Cloud")
+FORGET: Final = Credential(
+    name="qdrant-forget",
+    secret=READING_KEY,
+    purpose="forgets the keys of a database that is gone",
+    forgets=(READERS, WRITERS),
+)
 SEARCH: Final = Credential(name="qdrant-search", secret=READERS, purpose="reads a Qdrant database")
 CHANGE: Final = Credential(name="qdrant-change", secret=WRITERS, purpose="changes a Qdrant database")
 
@@ -30,6 +40,6 @@ QDRANT: Final = Provider(
     name="qdrant",
     title="Qdrant",
     url="https://api.cloud.qdrant.io",
-    credentials=(READ, WRITE, ISSUE, BUY, SEARCH, CHANGE),
+    credentials=(READ, WRITE, ISSUE, BUY, DELETE, FORGET, SEARCH, CHANGE),
     twin=Twin(port=8306),
 )

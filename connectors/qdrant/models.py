@@ -225,6 +225,23 @@ class BackupSchedules(CloudModel):
     next_page_token: str = ""
 
 
+class Backup(CloudModel):
+    """A backup of a cluster. It outlives it."""
+
+    id: str
+    name: str = ""
+    created_at: str = ""
+    status: str = Field(default="", description="As Qdrant names it: `BACKUP_STATUS_SUCCEEDED`.")
+    deleted_at: str | None = None
+
+
+class Backups(CloudModel):
+    """One page of them."""
+
+    items: tuple[Backup, ...] = ()
+    next_page_token: str = ""
+
+
 class NewBackupSchedule(CloudModel):
     """One that is to be made."""
 

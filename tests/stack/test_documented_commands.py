@@ -29,10 +29,13 @@ NOT_HERE: Final = {
     r"banksman up --detach --observability": "it may have to build three servers: make test-observability",
     r"make (test|check|install)": "they are what runs this test, and made the environment that it runs in",
     r"temporal workflow execute --type (?!ReadFile|OpenPullRequest)": "tests/stack/test_goals.py runs every example",
-    r"banksman run (DeleteBranch|DeleteNeonBranch|RemoveRedis) .*--wait": (
+    r"banksman run (DeleteBranch|DeleteNeonBranch|RemoveRedis|RemoveQdrant) .*--wait": (
         "they wait for a person: tests/stack/test_goals.py"
     ),
     r"banksman run LeaseGpu .*--wait": "it holds its machine for hours: tests/stack/test_gpu.py",
+    r"banksman gpu (restart|rename) |temporal workflow update execute --workflow-id lease-gpu": (
+        "they need a machine: tests/stack/test_gpu.py"
+    ),
     r"banksman leases (show|extend|end|hand-over|reconcile --kind) ": "they need a lease: tests/workers/test_leases.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
     r"banksman run (PreviewAndUp|DetectDrift|InspectStack|RollBackStack|RestoreState|DestroyStack|UnlockStack)": (

@@ -109,6 +109,32 @@ class SwitchCollectionResult(GoalResult):
     snapshot: str | None = Field(default=None, description="The snapshot that was made of the old one.")
 
 
+class RemoveQdrantInput(DestructiveGoalInput):
+    """Delete a Qdrant cluster with all that is in it, once people approved exactly that; its backups stay."""
+
+    cluster: ClusterName = Field(description="Its name, or its id where several have that name.")
+
+    def business_key(self) -> str:
+        """`remove-qdrant/CLUSTER`; in an emergency one of its own, beside what may wait for days."""
+        kind = "remove-qdrant-break-glass" if self.break_glass else "remove-qdrant"
+        return f"{kind}/{self.cluster}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"{'BREAK GLASS: ' if self.break_glass else ''}Remove the Qdrant cluster {self.cluster}"
+
+
+class RemoveQdrantResult(GoalResult):
+    """What became of it."""
+
+    cluster: str = Field(description="As it was asked for.")
+    id: str | None = Field(default=None, description="Qdrant's id of it.")
+    name: str | None = Field(default=None, description="Its name.")
+    already_gone: bool = Field(default=False, description="Whether somebody had deleted it before.")
+    forgotten: tuple[str, ...] = Field(default=(), description="Where Vault has nothing any more that opened it.")
+    backups: tuple[str, ...] = Field(default=(), description="The newest of those that stay at Qdrant Cloud.")
+
+
 PROVISION_QDRANT: Final = GoalType(
     name="ProvisionQdrant",
     input=ProvisionQdrantInput,
@@ -128,4 +154,11 @@ SWITCH_COLLECTION: Final = GoalType(
         on_disk=True,
         indexes={"category": "keyword"},
     ),
+)
+REMOVE_QDRANT: Final = GoalType(
+    name="RemoveQdrant",
+    input=RemoveQdrantInput,
+    result=RemoveQdrantResult,
+    effect=Effect.DESTRUCTIVE,
+    example=RemoveQdrantInput(cluster="shop-old"),
 )

@@ -32,9 +32,11 @@ from connectors.qdrant.operations import (
     CREATE_CLUSTER,
     CREATE_KEY,
     CREATE_SCHEDULE,
+    DELETE_CLUSTER,
     DELETE_KEY,
     GET_CLUSTER,
     GET_QUOTE,
+    LIST_BACKUPS,
     LIST_CLUSTERS,
     LIST_KEYS,
     LIST_PACKAGES,
@@ -63,7 +65,8 @@ _SHORTEST_RETENTION, _LONGEST_RETENTION = 86_400, 31_536_000
 class _Manager:
     """Who calls the management API."""
 
-    writes: bool
+    writes: bool = False
+    deletes: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Known:
 
     clusters: dict[str, shapes.TwinCluster] = field(default_factory=dict[str, shapes.TwinCluster])
     keys: dict[str, tuple[shapes.TwinKey, Access]] = field(default_factory=dict[str, tuple[shapes.TwinKey, Access]])
+    backups: dict[str, shapes.TwinBackup] = field(default_factory=dict[str, shapes.TwinBackup])
     schedules: dict[str, shapes.TwinSchedule] = field(default_factory=dict[str, shapes.TwinSchedule])
     databases: dict[str, "TwinDatabase"] = field(default_factory=dict[str, "TwinDatabase"])
 
@@ -101,13 +105,18 @@ class _Qdrant(Twin):
         config = self._config
         if not request.url.path.startswith(_MANAGEMENT):
             return self._opened(request)
-        by_key = {config.reading_key: False, config.writing_key: True, config.buying_key: True}
-        found = [writes for key, writes in by_key.items() if carries(request, "authorization", f"apikey {key}")]
+        by_key = {
+            config.reading_key: _Manager(),
+            config.writing_key: _Manager(writes=True),
+            config.buying_key: _Manager(writes=True),
+            config.deleting_key: _Manager(deletes=True),
+        }
+        found = [manager for key, manager in by_key.items() if carries(request, "authorization", f"apikey {key}")]
         if not found:
             raise Problem(401, "invalid management key")
         if request.path_params.get("account", config.account) != config.account:
             raise Problem(403, "no access to this account")
-        return _Manager(writes=found[0])
+        return found[0]
 
     def _opened(self, request: Request) -> _Opened:
         for key, access in self.known.keys.values():
@@ -238,6 +247,30 @@ class _Qdrant(Twin):
         )
         self.known.schedules[made.id] = made
         return shapes.OneSchedule(backup_schedule=made)
+
+    @handles(DELETE_CLUSTER)
+    def delete_cluster(self, account: str, cluster: str, caller: _Manager) -> Ended:
+        del account
+        if not caller.deletes:
+            raise Problem(403, "this key may not do that")
+        found = self._cluster(cluster)
+        if found.deleted_at is None:
+            state = found.state.model_copy(update={"phase": Phase.DELETING})
+            self.known.clusters[cluster] = found.model_copy(update={"deleted_at": self._moment(), "state": state})
+            self.known.keys = {key: one for key, one in self.known.keys.items() if one[0].cluster_id != cluster}
+            self.clock.after(self._config.deletes_in, lambda: self.known.clusters.pop(cluster, None))
+        return Ended()
+
+    @handles(LIST_BACKUPS)
+    def backups(self, account: str, query: shapes.Page) -> shapes.TwinBackups:
+        del account
+        every = [one for one in self.known.backups.values() if query.cluster_id in {None, one.cluster_id}]
+        start = int(query.page_token[:9]) if query.page_token.isascii() and query.page_token.isdigit() else None
+        if start is None:
+            raise Problem(400, "invalid page token")
+        end = start + query.page_size
+        following = str(end) if end < len(every) else None
+        return shapes.TwinBackups(items=tuple(every[start:end]), total_size=len(every), next_page_token=following)
 
     def _cluster(self, cluster: str) -> shapes.TwinCluster:
         if (found := self.known.clusters.get(cluster)) is None:

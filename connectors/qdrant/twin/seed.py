@@ -1,4 +1,4 @@
-"""Prepares Qdrant's twin: one account whose keys are this environment's own, with one cluster for a shop's search."""
+"""Prepares Qdrant's twin: one account, its keys this environment's own, with a shop's search and an old cluster."""
 
 import asyncio
 import secrets
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from connectors.qdrant.manifest import BUYING_KEY, READERS, READING_KEY, WRITERS, WRITING_KEY
+from connectors.qdrant.manifest import BUYING_KEY, DELETING_KEY, READERS, READING_KEY, WRITERS, WRITING_KEY
 from connectors.qdrant.twin.app import SeededDatabase, TwinConfig
 from connectors.twins import PreparedTwin, TwinPlace
 
-_CLUSTER = "shop-search"
+_CLUSTER, _OLD = "shop-search", "shop-old"
 
 
 async def prepare(place: TwinPlace) -> PreparedTwin:
@@ -25,6 +25,7 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
         READING_KEY.path: config.reading_key,
         WRITING_KEY.path: config.writing_key,
         BUYING_KEY.path: config.buying_key,
+        DELETING_KEY.path: config.deleting_key,
     }
     account, url = SecretStr(config.account), SecretStr(f"http://{place.listen}")
     found = {path: {"account": account, "api_key": SecretStr(key)} for path, key in management.items()}
@@ -38,9 +39,10 @@ def _config(kept: Path, listen: str) -> TwinConfig:
     try:
         return TwinConfig.model_validate_json(kept.read_bytes()).model_copy(update={"listen": listen})
     except (FileNotFoundError, ValidationError):
-        reading, writing, buying, readers, writers = (secrets.token_hex(16) for _ in range(5))
-        search = SeededDatabase(
-            name=_CLUSTER, readers=readers, writers=writers, collection="products-v1", alias="products"
+        reading, writing, buying, deleting, *keys = (secrets.token_hex(16) for _ in range(8))
+        search, old = (
+            SeededDatabase(name=name, readers=keys.pop(), writers=keys.pop(), collection=collection, alias="products")
+            for name, collection in ((_CLUSTER, "products-v1"), (_OLD, "products-v0"))
         )
         return TwinConfig(
             listen=listen,
@@ -48,5 +50,6 @@ def _config(kept: Path, listen: str) -> TwinConfig:
             reading_key=reading,
             writing_key=writing,
             buying_key=buying,
-            databases=(search,),
+            deleting_key=deleting,
+            databases=(search, old),
         )

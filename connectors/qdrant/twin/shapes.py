@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.qdrant.models import BackupSchedule, CloudModel, Cluster, DatabaseKey, Package
+from connectors.qdrant.models import Backup, BackupSchedule, CloudModel, Cluster, DatabaseKey, Package
 
 Access = Literal["read", "manage"]
 
@@ -45,7 +45,9 @@ class TwinConfig(BaseModel):
         reading_key: A management key that only reads.
         writing_key: One that makes things.
         buying_key: Another one that does.
+        deleting_key: One that only deletes clusters.
         creates_in: Seconds that a cluster takes until it is healthy.
+        deletes_in: Seconds that one that is deleted is still shown.
         packages: What can be had, everywhere.
         databases: What there is already.
     """
@@ -57,7 +59,9 @@ class TwinConfig(BaseModel):
     reading_key: str = Field(repr=False)
     writing_key: str = Field(repr=False)
     buying_key: str = Field(repr=False)
+    deleting_key: str = Field(repr=False)
     creates_in: float = 20.0
+    deletes_in: float = 5.0
     packages: tuple[TwinPackage, ...] = (
         TwinPackage(id="7c939d96-d671-4051-aa16-3b8b7130fa42", name="free2", type="free"),
         TwinPackage(id="39b48a76-2a60-4ee0-9266-6d1e0f91ea14", name="gpx1", type="paid", unit_int_price_per_hour=3_750),
@@ -120,6 +124,24 @@ class OneKey(CloudModel):
     """The one answer that shows it."""
 
     database_api_key: TwinKey
+
+
+class TwinBackup(Backup):
+    """A backup, whole."""
+
+    account_id: str
+    cluster_id: str
+    name: str = "nightly"
+    created_at: str = "2026-01-02T03:04:05Z"
+    status: str = "BACKUP_STATUS_SUCCEEDED"
+
+
+class TwinBackups(CloudModel):
+    """One page of them."""
+
+    items: tuple[TwinBackup, ...]
+    total_size: int
+    next_page_token: str | None = None
 
 
 class TwinSchedule(BackupSchedule):

@@ -73,10 +73,6 @@ path "auth/token/create/neon-look" {
   capabilities = ["create", "update"]
 }
 
-path "auth/token/create/neon-hand-over" {
-  capabilities = ["create", "update"]
-}
-
 path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }
@@ -90,6 +86,10 @@ path "auth/token/create/qdrant-write" {
 }
 
 path "auth/token/create/qdrant-issue" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/qdrant-forget" {
   capabilities = ["create", "update"]
 }
 

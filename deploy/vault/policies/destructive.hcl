@@ -26,10 +26,6 @@ path "auth/token/create/github-delete-branch" {
   capabilities = ["create", "update"]
 }
 
-path "auth/token/create/github-merge-pull-request" {
-  capabilities = ["create", "update"]
-}
-
 path "auth/token/create/lambdalabs-buy" {
   capabilities = ["create", "update"]
 }
@@ -38,15 +34,15 @@ path "auth/token/create/neon-delete-branch" {
   capabilities = ["create", "update"]
 }
 
-path "auth/token/create/neon-migrate" {
-  capabilities = ["create", "update"]
-}
-
 path "auth/token/create/pulumi-change" {
   capabilities = ["create", "update"]
 }
 
 path "auth/token/create/qdrant-buy" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/qdrant-delete" {
   capabilities = ["create", "update"]
 }
 

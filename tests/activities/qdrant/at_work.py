@@ -6,12 +6,14 @@ from typing import Any, Final
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
+from activities.qdrant.clearing import ClusterClearing
 from activities.qdrant.clusters import ClusterActivities
 from activities.qdrant.collections import CollectionActivities
 from tests.activities.guard.attempts import times
 from tests.activities.played_vault import PlayedVault
 from tests.connectors.qdrant.conftest import (
     BUYING_CANARY,
+    DELETING_CANARY,
     READERS_CANARY,
     READING_CANARY,
     WRITERS_CANARY,
@@ -25,11 +27,12 @@ _MANAGEMENT: Final = {
     "qdrant/reading-key": READING_CANARY,
     "qdrant/writing-key": WRITING_CANARY,
     "qdrant/buying-key": BUYING_CANARY,
+    "qdrant/deleting-key": DELETING_CANARY,
 }
 
 
 class Vault(PlayedVault):
-    """Vault with the account's three keys and those of one database, and the steps that ask it."""
+    """Vault with the account's four keys and those of one database, and the steps that ask it."""
 
     def __init__(self, twin: ServedTwin) -> None:
         super().__init__()
@@ -42,6 +45,10 @@ class Vault(PlayedVault):
     @property
     def clusters(self) -> ClusterActivities:
         return ClusterActivities(self, base_url=self.twin.url)
+
+    @property
+    def clearing(self) -> ClusterClearing:
+        return ClusterClearing(self, base_url=self.twin.url)
 
     @property
     def collections(self) -> CollectionActivities:

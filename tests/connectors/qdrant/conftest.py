@@ -18,6 +18,7 @@ import_module("connectors.qdrant.twin.databases")  # it takes seconds, and a req
 READING_CANARY = "qdrant-reading-canary-4d11"
 WRITING_CANARY = "qdrant-writing-canary-9ae3"
 BUYING_CANARY = "qdrant-buying-canary-70c2"
+DELETING_CANARY = "qdrant-deleting-canary-e815"
 READERS_CANARY = "qdrant-readers-canary-5b8f"
 WRITERS_CANARY = "qdrant-writers-canary-c640"
 FREE, PAID = "7c939d96-d671-4051-aa16-3b8b7130fa42", "39b48a76-2a60-4ee0-9266-6d1e0f91ea14"
@@ -26,6 +27,7 @@ CONFIG = TwinConfig(
     reading_key=READING_CANARY,
     writing_key=WRITING_CANARY,
     buying_key=BUYING_CANARY,
+    deleting_key=DELETING_CANARY,
     databases=(
         SeededDatabase(
             name="shop-search",

@@ -23,7 +23,8 @@ from connectors.http import Api
 from connectors.qdrant.client import READER, Account, ManagementKey, Wanted, dialect
 from connectors.qdrant.manifest import WRITING_KEY
 from connectors.qdrant.models import Phase
-from tests.connectors.qdrant.conftest import FREE, PAID, READING_CANARY, WRITING_CANARY
+from connectors.qdrant.twin.shapes import TwinBackup
+from tests.connectors.qdrant.conftest import DELETING_CANARY, FREE, PAID, READING_CANARY, WRITING_CANARY
 from tests.connectors.qdrant.published import ACCOUNT
 from tests.connectors.serving import ServedTwin
 
@@ -55,6 +56,20 @@ async def test_a_thousand_clusters_are_all_read(twin: ServedTwin, known: Any) ->
         found = await mine.clusters()
     assert len({one.id for one in found}) == 1_001
     assert len(twin.requests()) == 11
+
+
+async def test_a_thousand_backups_are_all_read_and_outlive_their_cluster(twin: ServedTwin, known: Any) -> None:
+    [cluster] = known.clusters
+    for number in range(1_001):
+        known.backups[str(number)] = TwinBackup(id=str(number), account_id=ACCOUNT, cluster_id=cluster)
+    async with account(twin, key=DELETING_CANARY) as mine:
+        assert len({one.id for one in await mine.backups(cluster)}) == 1_001
+        assert list(await mine.backups("another")) == []
+        for _ in range(2):
+            await mine.delete_cluster(cluster)
+        twin.http.post("/_twin/clock", json={"advance": 60}).raise_for_status()
+        await mine.delete_cluster(cluster)
+        assert (await mine.clusters(), len(await mine.backups(cluster))) == ([], 1_001)
 
 
 async def test_a_cluster_that_is_being_deleted_is_none_any_more(twin: ServedTwin, known: Any) -> None:

@@ -31,7 +31,7 @@ def test_another_account_is_nobodys(twin: ServedTwin) -> None:
     assert twin.http.get(CLUSTERS.replace("6f0c", "0000"), headers=MANAGER).json()["code"] == 7
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", f"{CLUSTERS}/1"), ("DELETE", "/collections/products-v1")])
+@pytest.mark.parametrize(("method", "path"), [("PUT", f"{CLUSTERS}/1"), ("DELETE", "/collections/products-v1")])
 def test_what_the_twin_does_not_know_it_says(twin: ServedTwin, method: str, path: str) -> None:
     answer = twin.http.request(method, path, headers={**MANAGER, "api-key": WRITERS_CANARY})
     assert answer.status_code == 501

@@ -23,10 +23,14 @@ from activities.lambdalabs.contracts import (
     LAUNCH_INSTANCE,
     LOOK_AT_ACCOUNT,
     LOOK_AT_TYPES,
+    RENAME_INSTANCE,
+    RESTART_INSTANCE,
     AccountSeen,
     GpuEnded,
     GpuLaunched,
     GpuReadiness,
+    GpuRenamed,
+    GpuRestarted,
     GpuStanding,
     SshKeyMade,
     TypeSeen,
@@ -40,7 +44,7 @@ from tests.workflows.approval.approving import House
 from tests.workflows.lambdalabs.at_lambda import end_lease, lease_of, until_step
 from tests.workflows.played import Answers, Played, playing
 from workflows.approval.decision_checks import DecisionChecks
-from workflows.lambdalabs.goals import INSPECT_GPUS, LEASE_GPU, LeaseGpuResult
+from workflows.lambdalabs.goals import INSPECT_GPUS, LEASE_GPU, LeaseGpuResult, RenameGpu, RestartGpu
 
 A10 = TypeSeen(name="gpu_1x_a10", gpu="A10", gpus=1, cents_per_hour=75, regions=("us-west-1",))
 OFFERED = TypesSeen(types=(A10,))
@@ -135,6 +139,21 @@ class _Held(Played):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Changed(Played):
+    """A machine that is renamed and restarted while it is held."""
+
+    async def run(self, client: Client) -> WorkflowHandle[Any, Any]:
+        async with playing(client, self.answers):
+            goal = await start(client, f"{self.goal.name}/{self.name}")
+            await until_step(goal, "Hold the machine")
+            await goal.execute_update("rename", RenameGpu(name="evaluate"), result_type=LeaseGpuResult)
+            await goal.execute_update("restart", RestartGpu(note="it hangs"), result_type=LeaseGpuResult)
+            await _end_once_held(client, goal)
+            await goal.result()
+        return goal
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Approved(Played):
     """A launch that people approved."""
 
@@ -167,6 +186,16 @@ SCENARIOS = (
     Played(goal=INSPECT_GPUS, name="completed", answers={LOOK_AT_TYPES: [OFFERED], LOOK_AT_ACCOUNT: [AccountSeen()]}),
     Played(goal=INSPECT_GPUS, name="denied", answers={LOOK_AT_TYPES: [DENIED]}),
     _Held(goal=LEASE_GPU, name="held", answers={**HELD, CHECK_READY: [BOOTING, READY]}),
+    _Changed(
+        goal=LEASE_GPU,
+        name="renamed-and-restarted",
+        answers={
+            **HELD,
+            CHECK_READY: [READY, BOOTING, READY],
+            RENAME_INSTANCE: [GpuRenamed(called="evaluate")],
+            RESTART_INSTANCE: [GpuRestarted()],
+        },
+    ),
     Played(goal=LEASE_GPU, name="denied", answers={LOOK_AT_TYPES: [DENIED]}),
     Played(goal=LEASE_GPU, name="no-capacity", answers={LOOK_AT_TYPES: [NOWHERE]}),
     Played(goal=LEASE_GPU, name="no-capacity-after-all", answers={**HELD, LAUNCH_INSTANCE: [NONE_LEFT]}),

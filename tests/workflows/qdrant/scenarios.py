@@ -42,6 +42,14 @@ from activities.qdrant.contracts import (
     DatabaseAnswers,
     KeysIssued,
 )
+from activities.qdrant.removal_contracts import (
+    DELETE_CLUSTER,
+    FORGET_CLUSTER,
+    INSPECT_CLUSTER,
+    ClusterDeleted,
+    ClusterForgotten,
+    ClusterInspected,
+)
 from activities.queues import TaskQueue
 from hitl.approval.plan import Plan, read_plan
 from hitl.protocol import Denial, RefusalReason
@@ -50,9 +58,11 @@ from tests.workflows.played import Answers, Played, playing
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.qdrant.goals import (
     PROVISION_QDRANT,
+    REMOVE_QDRANT,
     SWITCH_COLLECTION,
     ProvisionQdrantInput,
     ProvisionQdrantResult,
+    RemoveQdrantResult,
     SwitchCollectionInput,
 )
 
@@ -83,6 +93,25 @@ NOBODY = policy_denied(
         explanation="Nobody can approve it.",
     )
 )
+INSPECTED = ClusterInspected(
+    id="c-1", name="shop-old", phase="HEALTHY", provider="aws", region="eu-central-1", nodes=2,
+    backups=("night-2 of 2026-11-28T03:00:00Z, succeeded",), all_backups=2,
+)  # fmt: skip
+GONE = application_error(ErrorType.NOT_FOUND, "Qdrant Cloud has no cluster 'c-1' any more")
+NOBODY_DELETES = policy_denied(
+    Denial(
+        reason=RefusalReason.NO_RULE,
+        action=DELETE_CLUSTER.name,
+        environment="live",
+        explanation="Nobody can approve it.",
+    )
+)
+REMOVED: Answers = {
+    INSPECT_CLUSTER: [INSPECTED],
+    DELETE_CLUSTER: [ClusterDeleted(name="shop-old")],
+    LOOK_AT_CLUSTER: [GONE],
+    FORGET_CLUSTER: [ClusterForgotten(paths=("qdrant/readers/shop-old", "qdrant/writers/shop-old"))],
+}
 PROVIDED: Answers = {
     QUOTE_CLUSTER: [QUOTED],
     CREATE_CLUSTER: [MADE],
@@ -147,6 +176,46 @@ async def buy(house: House, goal_id: str, seen: ClusterSeen) -> tuple[WorkflowHa
     return goal, read_plan(text)
 
 
+async def remove(house: House, goal_id: str, answers: Answers) -> tuple[WorkflowHandle[Any, RemoveQdrantResult], Plan]:
+    """A goal whose deletion alice and bob approved, at its end, and what they saw.
+
+    Args:
+        house: Whose policy and people.
+        goal_id: Of the workflow.
+        answers: Of its steps, beside the policy's.
+    """
+    await house.keys.refresh()
+    checks = DecisionChecks(ClickCheck(house.keys, PolicySource(house.path, environment="live"), cluster=house.cluster))
+    said: Answers = {**REMOVED, RESOLVE_RULE: [house.resolved()], **answers}
+    async with playing(house.client, said, interceptors=[checks]):
+        goal = await house.client.start_workflow(
+            REMOVE_QDRANT.name,
+            REMOVE_QDRANT.example,
+            id=goal_id,
+            task_queue=TaskQueue.GOALS,
+            result_type=RemoveQdrantResult,
+            execution_timeout=timedelta(minutes=2),
+        )
+        approval = await house.approval_of(goal)
+        text = await house.client.get_workflow_handle(approval).query("plan", result_type=str)
+        for person in ("alice", "bob"):
+            await house.decide(approval, person)
+        with contextlib.suppress(WorkflowFailureError):
+            await goal.result()
+    return goal, read_plan(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Removed(Played):
+    """A deletion that people approved."""
+
+    async def run(self, client: Client) -> WorkflowHandle[Any, Any]:
+        with tempfile.TemporaryDirectory() as scratch:
+            house = House(client, Path(scratch), action=DELETE_CLUSTER.name)
+            goal, _ = await remove(house, f"{self.goal.name}/{self.name}", self.answers)
+        return goal
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Approved(Played):
     """A purchase that people approved."""
@@ -175,6 +244,9 @@ SCENARIOS = (
         name="keys-issued-anew",
         answers={**PROVIDED, ISSUE_KEYS: [ADOPTED, ISSUED], CHECK_DATABASE: [REVOKED, DatabaseAnswers(collections=0)]},
     ),
+    _Removed(goal=REMOVE_QDRANT, name="removed", answers={}),
+    Played(goal=REMOVE_QDRANT, name="already-gone", answers={**REMOVED, INSPECT_CLUSTER: [GONE]}),
+    Played(goal=REMOVE_QDRANT, name="nobody-may-approve", answers={**REMOVED, RESOLVE_RULE: [NOBODY_DELETES]}),
     Played(goal=SWITCH_COLLECTION, name="switched", answers=SWITCHED, request=WITH_SNAPSHOT),
     Played(goal=SWITCH_COLLECTION, name="denied", answers={**SWITCHED, LOOK_AT_ALIAS: [DENIED]}),
     Played(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.qdrant.clearing import ClusterClearing
 from activities.qdrant.clusters import ClusterActivities
 from activities.qdrant.collections import CollectionActivities
 from connectors.qdrant.manifest import QDRANT
@@ -11,4 +12,8 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     address = means.settings.url_of(QDRANT)
-    return (ClusterActivities(means.vault, base_url=address), CollectionActivities(means.vault))
+    return (
+        ClusterActivities(means.vault, base_url=address),
+        ClusterClearing(means.vault, base_url=address),
+        CollectionActivities(means.vault),
+    )
