@@ -1,0 +1,75 @@
+"""The example service as a repository: its manifest is valid, its tests pass on both branches, and it is made once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connectors.github.git import git
+from connectors.github.twin import seed
+from connectors.github.twin.app import TwinConfig
+from connectors.github.twin.writes import kept_besides_git
+from connectors.twins import TwinPlace
+from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_service
+from deploy.local.state import StackFolder
+from workflows.manifest.manifest import FILE_NAME
+from workflows.manifest.reading import read_manifest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StackFolder:
+    made = StackFolder(tmp_path / "s")
+    made.make()
+    return made
+
+
+async def test_it_is_made_once_with_its_feature_on_a_branch_and_belongs_to_whoever_works_on_it(
+    folder: StackFolder,
+) -> None:
+    tree = await prepare_service(folder)
+    changed = await git("diff", "--name-only", "main", FEATURE_BRANCH, at=tree)
+    assert changed.decode().split() == ["app/window.py", "tests/test_window.py"]
+    await git("branch", "--delete", "--force", FEATURE_BRANCH, at=tree)
+    assert await prepare_service(folder) == tree
+    assert FEATURE_BRANCH not in (await git("branch", at=tree)).decode()
+
+
+@pytest.mark.parametrize("branch", ["main", FEATURE_BRANCH])
+async def test_its_manifest_is_one_and_its_tests_pass(folder: StackFolder, branch: str) -> None:
+    tree = await prepare_service(folder)
+    await git("checkout", "--quiet", branch, at=tree)
+    manifest = read_manifest((tree / FILE_NAME).read_bytes()).manifest
+    assert manifest.test is not None
+    assert manifest.pulumi is not None
+    assert "live" in manifest.pulumi.stacks.values()
+    assert manifest.verify is not None
+    assert manifest.verify.output == "newestUrl"
+    command = [sys.executable, *manifest.test.command[1:]]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221 - one moment of a test
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_pull_request_of_the_feature_is_open_and_what_became_of_it_is_kept(folder: StackFolder) -> None:
+    place = TwinPlace(
+        root=folder.root,
+        listen="127.0.0.1:0",
+        repositories={SERVICE_REPOSITORY: await prepare_service(folder)},
+        keep=lambda file, content: folder.private(f"twins/{file}", content),
+        proposed={SERVICE_REPOSITORY: FEATURE_BRANCH},
+    )
+    prepared = await seed.prepare(place)
+    config = TwinConfig.model_validate_json(prepared.configuration.read_text())
+    assert config.beside is not None
+    file = config.beside / "acme.storefront.json"
+    (pull,) = kept_besides_git(file).pulls
+    assert (pull.number, pull.title, pull.head, pull.base, pull.state) == (
+        1,
+        "Show the basket",
+        FEATURE_BRANCH,
+        "main",
+        "open",
+    )
+    file.write_text('{"pulls": []}')
+    await seed.prepare(place)
+    assert kept_besides_git(file).pulls == []
