@@ -6,6 +6,7 @@ What was declared outlives the process, in a file for each service; releases do 
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,13 @@ from sandbox.docker.container import Containers
 from sandbox.errors import SandboxError
 
 _TURN: Final = 0.5
+_LONGEST_PAUSE: Final = 60.0
 _log = structlog.get_logger("banksman.platform")
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until a release that did not start so often is tried again."""
+    return min(2.0 ** min(failures, 10), _LONGEST_PAUSE)
 
 
 class Exists(Exception):
@@ -124,12 +131,16 @@ class Platform:
         return await running.ask(request), release.digest
 
     async def keep(self) -> None:
-        """Do what time brings, until cancelled: watches end, and what died is started again."""
+        """Do what time brings, until cancelled: watches end, and what died is started again, ever more rarely."""
+        loop, failures, not_before = asyncio.get_running_loop(), Counter[str](), dict[str, float]()
         while True:
-            for name in tuple(self._services):
+            for name in [name for name in self._services if loop.time() >= not_before.get(name, 0)]:
                 try:
                     await self.turn(name)
+                    failures.pop(name, None)
                 except (DidNotStart, SandboxError) as error:
+                    failures[name] += 1
+                    not_before[name] = loop.time() + pause_after(failures[name])
                     _log.warning("a release is not there, and is tried again", service=name, why=str(error))
             await asyncio.sleep(_TURN)
 

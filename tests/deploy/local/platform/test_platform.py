@@ -11,7 +11,7 @@ from deploy.local.platform.control import control_app
 from deploy.local.platform.line import NoAnswer, Request
 from deploy.local.platform.model import Wanted
 from deploy.local.platform.pages import RELEASE, pages_app
-from deploy.local.platform.platform import Exists, Platform, Unknown
+from deploy.local.platform.platform import Exists, Platform, Unknown, pause_after
 from sandbox.docker.container import Containers, SandboxOptions
 from sandbox.docker.engine import Engine
 from tests.deploy.local.platform.conftest import Clock, shop
@@ -139,6 +139,10 @@ async def test_one_that_dies_with_all_the_traffic_is_started_again(platform: Pla
             except NoAnswer:
                 await asyncio.sleep(0.05)
     assert said.content() == b"newer"
+
+
+def test_one_that_does_not_start_is_tried_ever_more_rarely() -> None:
+    assert [pause_after(times) for times in (1, 2, 5, 6, 50)] == [2, 4, 32, 60, 60]
 
 
 async def test_what_was_declared_outlives_the_process(
