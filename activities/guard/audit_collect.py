@@ -39,7 +39,8 @@ KEYS: Final = "key.json"
 COLLECTED: Final = "collected"
 """The collector's folder in that of its own process's audit file."""
 _EVERY_S: Final = 10.0
-_MOST_AT_ONCE: Final = 16 * 1024 * 1024
+_MOST_AT_ONCE: Final = 4 * 1024 * 1024
+"""About a second's work in one look, beside the clicks of people."""
 _MOST_FILES: Final = 20
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _log = structlog.get_logger("banksman.audit.collect")
@@ -322,11 +323,12 @@ def _chain(copy: Path) -> Chain | None:
 
 def _up_to_last_record(data: bytes) -> bytes:
     """What is behind it is being written, or was torn: the next record says which."""
-    end = at = 0
-    for line in BytesIO(data):
-        at += len(line)
-        if line.endswith(b"\n") and parse_record(line.removesuffix(b"\n")) is not None:
-            end = at
+    end = data.rfind(b"\n") + 1
+    while end:
+        begin = data.rfind(b"\n", 0, end - 1) + 1
+        if parse_record(data[begin : end - 1]) is not None:
+            break
+        end = begin
     return data[:end]
 
 
