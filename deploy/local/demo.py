@@ -27,23 +27,27 @@ from connectors.github.bare import BareRepository
 from connectors.github.git import GitError
 from connectors.github.twin.seed import OLD_BRANCH, make_branch
 from deploy.ending import run_to_the_end
-from deploy.local.example import EXAMPLE_REPOSITORY, EXAMPLES
+from deploy.local.example import EXAMPLE_REPOSITORY, EXAMPLES, FEATURE_BRANCH, SERVICE_REPOSITORY
 from deploy.local.processes.child import ChildReport, ChildState
 from deploy.local.processes.parts import STACKS
 from deploy.local.seeded_person import SeededPerson
 from deploy.local.state import Part, PartState, StackFolder, StackState
 from workflows.contracts import STATE_ATTRIBUTE, GoalInput, State
-from workflows.pulumi.goals import PreviewAndUpInput
+from workflows.deploy_feature.goals import DeployNewFeatureInput
 from workflows.repository.goals import DeleteBranchInput, ReadFileInput
 
 _BANKSMAN: Final = Path(sys.executable).parent / "banksman"
 _SHOWN: Final = 3
 _START: Final = 330.0
 _GOAL: Final = 120.0
+_DEPLOYED: Final = 400.0
+_IMAGES: Final = 1200.0
 _SETTLE: Final = 20.0
 _DECIDED: Final = 5.0
 _POLL: Final = 0.3
 _INTERRUPTED: Final = 130
+_FEATURE: Final = DeployNewFeatureInput(repository=SERVICE_REPOSITORY, branch=FEATURE_BRANCH, environments=("staging",))
+_SERVICE_NAME: Final = "storefront-staging"
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -174,10 +178,16 @@ class Demo:
         branch = f"{OLD_BRANCH}-{secrets.token_hex(3)}"
         await make_branch(self.bare, branch)
         asked = DeleteBranchInput(repository=self.repository, branch=branch)
+        ended = await self._run_to_the_end("DeleteBranch", asked, beside=self._alice(asked.business_key()))
+        _say(f"  Alice clicked Approve in Slack's twin; the branch is gone, and {ended.told('lost')} commit with it")
+        _say(f"  workflow {ended.link}")
+
+    def _alice(self, goal: str) -> Callable[[], Awaitable[None]]:
+        """Has Alice of Slack's twin approve what a goal asks, each question once."""
         alice, clicked = SeededPerson(self.stack.twins["slack"].url), set[str]()
 
         def click() -> None:
-            for message in alice.offered(asked.business_key(), "approve"):
+            for message in alice.offered(goal, "approve"):
                 if message.ts not in clicked:
                     alice.click(message, "approve")
                     clicked.add(message.ts)
@@ -188,9 +198,43 @@ class Demo:
             except httpx.HTTPError:
                 return  # the twin is being started again, or somebody else was quicker: looked at again
 
-        ended = await self._run_to_the_end("DeleteBranch", asked, beside=decide)
-        _say(f"  Alice clicked Approve in Slack's twin; the branch is gone, and {ended.told('lost')} commit with it")
+        return decide
+
+    async def deploy_a_feature(self) -> None:
+        """Deploy a feature of the example service to the end, with Alice's clicks, and show its page."""
+        if not await self._has_stacks(patience=_IMAGES):
+            return
+        began = time.monotonic()
+        decide = self._alice(_FEATURE.business_key())
+        ended = await self._run_to_the_end("DeployNewFeature", _FEATURE, beside=decide, seconds=_DEPLOYED)
+        merged = "merged" if ended.result and ended.result.get("merged") else "nothing was left to merge"
+        _say(f"  tested, planned, approved by Alice, applied, healthy, {merged}: {time.monotonic() - began:.0f} s")
+        _say(f"  its page {self._page()}")
         _say(f"  workflow {ended.link}")
+
+    async def ask_for_a_feature(self) -> None:
+        """Ask for a feature of the example service, where there is a sandbox to test it in, or will be."""
+        if await self._has_stacks():
+            await self._ask("DeployNewFeature", _FEATURE, settle=(await self._part(STACKS)).state is PartState.READY)
+            _say(f"  its page, once it is deployed: {self._page()}")
+
+    async def _has_stacks(self, *, patience: float = 0) -> bool:
+        """Whether services can be deployed here, or will be in time; where not, say why."""
+        deadline = time.monotonic() + patience
+        part = await self._part(STACKS)
+        if part.state is PartState.COMING and patience:
+            with out.status("building the sandbox's images, which takes minutes the first time"):
+                while part.state is PartState.COMING and time.monotonic() < deadline:
+                    await asyncio.sleep(_POLL)
+                    part = await self._part(STACKS)
+        if part.state is PartState.MISSING:
+            _say(f"\nLeft out: DeployNewFeature, a feature of a web service, because {part.why}")
+        return part.state is not PartState.MISSING
+
+    def _page(self) -> str:
+        now = StackFolder(self.folder).read()
+        where = now.platform if now else None
+        return f"{where.url}/{_SERVICE_NAME}/" if where else "is told by `banksman status` once there is a sandbox"
 
     async def ask_to_delete(self) -> None:
         """Ask for the branch that may go; one that waits since an earlier demonstration is left to wait."""
@@ -198,15 +242,6 @@ class Demo:
         if await self._state(asked.business_key()) is None:
             await make_branch(self.bare, OLD_BRANCH)
         await self._ask("DeleteBranch", asked)
-
-    async def ask_for_a_database(self) -> None:
-        """Ask for a database by Pulumi, where there is a sandbox to plan it in, or will be."""
-        asked = PreviewAndUpInput(repository=EXAMPLE_REPOSITORY, stack="dev")
-        part = await self._part(STACKS)
-        if part.state is PartState.MISSING:
-            _say(f"\nLeft out: PreviewAndUp, a database by Pulumi, because {part.why}")
-            return
-        await self._ask("PreviewAndUp", asked, settle=part.state is PartState.READY)
 
     async def _part(self, name: str) -> Part:
         """How far a part is; an environment that has just come up needs a moment to find that it can have none."""
@@ -271,12 +306,17 @@ class Demo:
         return State(described.typed_search_attributes.get(STATE_ATTRIBUTE, State.RUNNING))
 
     async def _run_to_the_end(
-        self, goal: str, request: GoalInput, *, beside: Callable[[], Awaitable[object]] | None = None
+        self,
+        goal: str,
+        request: GoalInput,
+        *,
+        beside: Callable[[], Awaitable[object]] | None = None,
+        seconds: float = _GOAL,
     ) -> _Ended:
         if await self._state(request.business_key()) is State.PARKED:
             await banksman("resume", request.business_key())  # by an earlier demonstration, on what may be well again
         text = _show_command(goal, request, "--wait")
-        done = await banksman("run", goal, "--input", text, "--wait", "--json", seconds=_GOAL, beside=beside)
+        done = await banksman("run", goal, "--input", text, "--wait", "--json", seconds=seconds, beside=beside)
         try:
             ended = _Ended.model_validate_json(done.output)
         except ValidationError:
@@ -381,9 +421,10 @@ async def demonstrate(*, approve: bool) -> None:
     await demo.read_a_file()
     if approve:
         await demo.delete_a_branch()
+        await demo.deploy_a_feature()
     else:
         await demo.ask_to_delete()
-        await demo.ask_for_a_database()
+        await demo.ask_for_a_feature()
     await demo.tell_who_waits()
     _say("\nThe environment stays up: `banksman status` tells what is where, `make down` ends it.")
 

@@ -52,7 +52,7 @@ def test_it_can_be_repeated_in_any_state(bare: Running) -> None:
 
     said = demo(running)
     assert "waits for a person's yes: delete-branch/acme/shop/banksman/old-idea" in said
-    assert "Left out: PreviewAndUp" in said
+    assert "Left out: DeployNewFeature" in said
     assert "--no-sandbox" in said
     assert "1 approval waits" in said
 

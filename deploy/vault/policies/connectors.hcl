@@ -73,6 +73,10 @@ path "auth/token/create/neon-look" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/neon-hand-over" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/pulumi-look" {
   capabilities = ["create", "update"]
 }

@@ -26,11 +26,19 @@ path "auth/token/create/github-delete-branch" {
   capabilities = ["create", "update"]
 }
 
+path "auth/token/create/github-merge-pull-request" {
+  capabilities = ["create", "update"]
+}
+
 path "auth/token/create/lambdalabs-buy" {
   capabilities = ["create", "update"]
 }
 
 path "auth/token/create/neon-delete-branch" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/token/create/neon-migrate" {
   capabilities = ["create", "update"]
 }
 
