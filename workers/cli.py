@@ -67,7 +67,7 @@ _PLACES: Final = {
         _OPERATE,
         "Check, begin, change and explain a service's manifest, `banksman.yaml` in its repository.",
     ),
-    "audit": _Place("audit:audit", _OPERATE, "Check that nobody touched the audit log."),
+    "audit": _Place("audit:audit", _OPERATE, "Check that nobody touched the audit log, and export it."),
     "worker": _Place(
         "worker:worker",
         _PROCESSES,
