@@ -11,7 +11,7 @@ from connectors.github.twin import seed
 from connectors.github.twin.app import TwinConfig
 from connectors.github.twin.writes import kept_besides_git
 from connectors.twins import TwinPlace
-from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_service
+from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_examples
 from deploy.local.state import StackFolder
 from workflows.manifest.manifest import FILE_NAME
 from workflows.manifest.reading import read_manifest
@@ -27,17 +27,17 @@ def folder(tmp_path: Path) -> StackFolder:
 async def test_it_is_made_once_with_its_feature_on_a_branch_and_belongs_to_whoever_works_on_it(
     folder: StackFolder,
 ) -> None:
-    tree = await prepare_service(folder)
+    tree = (await prepare_examples(folder))[SERVICE_REPOSITORY]
     changed = await git("diff", "--name-only", "main", FEATURE_BRANCH, at=tree)
     assert changed.decode().split() == ["app/window.py", "tests/test_window.py"]
     await git("branch", "--delete", "--force", FEATURE_BRANCH, at=tree)
-    assert await prepare_service(folder) == tree
+    assert (await prepare_examples(folder))[SERVICE_REPOSITORY] == tree
     assert FEATURE_BRANCH not in (await git("branch", at=tree)).decode()
 
 
 @pytest.mark.parametrize("branch", ["main", FEATURE_BRANCH])
 async def test_its_manifest_is_one_and_its_tests_pass(folder: StackFolder, branch: str) -> None:
-    tree = await prepare_service(folder)
+    tree = (await prepare_examples(folder))[SERVICE_REPOSITORY]
     await git("checkout", "--quiet", branch, at=tree)
     manifest = read_manifest((tree / FILE_NAME).read_bytes()).manifest
     assert manifest.test is not None
@@ -54,7 +54,7 @@ async def test_a_pull_request_of_the_feature_is_open_and_what_became_of_it_is_ke
     place = TwinPlace(
         root=folder.root,
         listen="127.0.0.1:0",
-        repositories={SERVICE_REPOSITORY: await prepare_service(folder)},
+        repositories={SERVICE_REPOSITORY: (await prepare_examples(folder))[SERVICE_REPOSITORY]},
         keep=lambda file, content: folder.private(f"twins/{file}", content),
         proposed={SERVICE_REPOSITORY: FEATURE_BRANCH},
     )
