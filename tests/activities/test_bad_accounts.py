@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from connectors.errors import AuthDenied
+from connectors.errors import AuthDenied, ConnectorError
 from connectors.http import Call, Session
 from connectors.http.api import Answered
 from tests.activities.creating import PROVIDERS, Creating, shows_at_once
@@ -77,3 +77,35 @@ async def test_a_providers_clock_that_is_a_day_off_makes_no_second_and_loses_non
 ) -> None:
     creating.account.set_off(off)
     await at_each_change(creating, lambda: None)
+
+
+@contextmanager
+def misread_at(creating: Creating, request: int) -> Generator[list[int]]:
+    """The so many-th request is answered with 200, and with something else; tells how many there were."""
+    exchange, asked = Session.exchange, list[int]()
+
+    async def watched(self: Session, call: Call[Any]) -> Answered[Any]:
+        asked.append(len(asked) + 1)
+        if len(asked) == request:
+            creating.twin.plant(kind="status", status=200, body={"something": ["else"]})
+        return await exchange(self, call)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Session, "exchange", watched)
+        yield asked
+
+
+async def test_an_answer_that_does_not_fit_its_description_is_told_and_makes_no_second(creating: Creating) -> None:
+    told = set[str]()
+    for point in itertools.count(1):
+        goal, finished = f"goal-{point}", ""
+        with misread_at(creating, point) as asked:
+            try:
+                finished = await creating.attempt(goal, 1)
+            except ConnectorError as error:
+                told.add(type(error).__name__)
+        created = finished or await creating.attempt(goal, 2)
+        assert await creating.made(goal) == [created]
+        if len(asked) < point:
+            break
+    assert told, "nothing of it was noticed"

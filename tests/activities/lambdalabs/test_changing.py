@@ -127,6 +127,20 @@ async def test_a_revoked_key_is_told_and_changes_nothing(vault: Vault, known: An
     assert (not known.restarts, of_goal(known)[0].name) == (True, "train")
 
 
+async def test_one_that_somebody_renamed_by_hand_is_still_the_goals_and_one_deleted_by_hand_is_gone(
+    vault: Vault, known: Any
+) -> None:
+    instance = await running(vault)
+    known.instances[instance] = known.instances[instance].model_copy(update={"name": "of a person"})
+    await restart(vault, instance)
+    assert known.restarts[instance] == 1
+    advance(vault.twin, 30)
+    assert (await launch(vault, attempt=2)).id == instance
+    del known.instances[instance]
+    assert (await end(vault)).ids == ()
+    assert known.ssh_keys == {}
+
+
 def test_the_policy_goes_by_the_name_that_it_was_asked_for_under() -> None:
     request = RenameRequest(mark=MARK, name="train", instance="i", called="production")
     assert request.policy_context() == PolicyContext(resource="train")

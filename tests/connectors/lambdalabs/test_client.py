@@ -59,6 +59,14 @@ async def test_an_instance_is_launched_found_by_its_mark_and_ended(opened: Opene
         assert len(await account.instances()) == 1
 
 
+async def test_a_thousand_instances_are_all_read(opened: Opened, known: Any) -> None:
+    async with opened() as account:
+        first = await launched(account)
+        one = known.instances[first]
+        known.instances.update({str(number): one.model_copy(update={"id": str(number)}) for number in range(1_000)})
+        assert len({one.id for one in await account.instances()}) == len(await account.marked(MARK)) == 1_001
+
+
 async def test_an_instance_restarts_and_has_another_name(opened: Opened, twin: ServedTwin, known: Any) -> None:
     async with opened() as account:
         instance = await launched(account)

@@ -19,8 +19,9 @@ from connectors.errors import (
 from connectors.http import Api
 from connectors.upstash.client import DIALECT, account, find_database
 from connectors.upstash.models import Database
-from tests.connectors.serving import ServedTwin
-from tests.connectors.upstash.conftest import EMAIL, KEY_CANARY, PASSWORD_CANARY
+from connectors.upstash.twin.app import TwinDatabase, create_twin
+from tests.connectors.serving import ServedTwin, served_twin
+from tests.connectors.upstash.conftest import CONFIG, EMAIL, KEY_CANARY, PASSWORD_CANARY
 
 
 async def look(twin: ServedTwin, name: str = "shop-cache", *, key: str = KEY_CANARY) -> Database:
@@ -34,6 +35,16 @@ async def test_a_database_is_found_by_its_name_or_its_id(twin: ServedTwin, name:
     found = await look(twin, name)
     assert (found.database_id, found.database_name, found.state) == ("id-1", "shop-cache", "active")
     assert found.read_regions == ("eu-west-1",)
+
+
+async def test_a_thousand_databases_are_all_read() -> None:
+    many = tuple(TwinDatabase(database_id=f"id-{number}", database_name=f"db-{number}") for number in range(1_001))
+    app = create_twin(CONFIG.model_copy(update={"databases": many}))
+    try:
+        with served_twin(app) as twin:
+            assert (await look(twin, "db-1000")).database_id == "id-1000"
+    finally:
+        app.state.twin.stop()
 
 
 async def test_what_opens_a_database_is_not_kept(twin: ServedTwin) -> None:
