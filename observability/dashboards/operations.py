@@ -150,7 +150,7 @@ GOALS: Final = Board(
                     "denied|rejected|changes_requested|expired|withdrawn|superseded|refused",
                     None,
                 ),
-                ("Failed or in doubt", "failed|timed_out|unknown|partially_applied|approval_lost|other", 0.5),
+                ("Failed or in doubt", "failed|timed_out|unknown|partially_applied|undone|approval_lost|other", 0.5),
             )
         ),
         Stat(
