@@ -1,8 +1,9 @@
-"""A goal that runs to its end while a person of Slack's twin says yes to whatever it asks, once to each question."""
+"""A person of Slack's twin who says yes to whatever a goal asks, once to each question."""
 
+import json
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from deploy.local.seeded_person import SeededPerson
@@ -11,23 +12,45 @@ from tests.stack.running import Running
 _POLL: Final = 0.2
 
 
-def run_approved(running: Running, goal: str, text: str, *, goal_id: str) -> "subprocess.CompletedProcess[str]":
+class Approver:
+    """Alice.
+
+    Args:
+        running: The environment.
+        goal_id: The goal's workflow, which no other goal's id begins with.
+    """
+
+    def __init__(self, running: Running, goal_id: str) -> None:
+        self._alice = SeededPerson(str(running.state["twins"]["slack"]["url"]))
+        self._goal_id = goal_id
+        self._clicked: set[str] = set()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a question waits that she has not answered."""
+        return any(one.ts not in self._clicked for one in self._alice.offered(self._goal_id, "approve"))
+
+    def approve_until(self, ended: "Future[subprocess.CompletedProcess[str]]") -> "subprocess.CompletedProcess[str]":
+        """Say yes until the goal has ended, and how it did."""
+        while not ended.done():
+            # A message keeps its buttons for a moment after the click, and loses them while one clicks again.
+            for message in self._alice.offered(self._goal_id, "approve"):
+                if message.ts not in self._clicked:
+                    self._clicked.add(message.ts)
+                    self._alice.click(message, "approve")
+            time.sleep(_POLL)
+        return ended.result()
+
+
+def run_approved(running: Running, goal: str, given: object, *, goal_id: str) -> "subprocess.CompletedProcess[str]":
     """What `banksman run --wait --json` ended with.
 
     Args:
         goal: Its name.
-        text: Its input.
-        goal_id: Its workflow's id, which no other goal's begins with.
+        given: Its input.
+        goal_id: Of its workflow.
     """
-    alice, clicked = SeededPerson(running.state["twins"]["slack"]["url"]), set[str]()
-    words = ("run", goal, "--input", text, "--id", goal_id, "--wait", "--json")
+    words = ("run", goal, "--input", json.dumps(given), "--id", goal_id, "--wait", "--json")
     with ThreadPoolExecutor() as beside:
         ending = beside.submit(running.banksman, *words, seconds=200)
-        while not ending.done():
-            # A message keeps its buttons for a moment after the click, and loses them while one clicks again.
-            for message in alice.offered(goal_id, "approve"):
-                if message.ts not in clicked:
-                    clicked.add(message.ts)
-                    alice.click(message, "approve")
-            time.sleep(_POLL)
-        return ending.result()
+        return Approver(running, goal_id).approve_until(ending)

@@ -29,7 +29,7 @@ def test_every_example_runs_as_it_is_told(stack: Running, goal_id: str) -> None:
         if goal["name"] in (*OF_STACKS, *OF_SERVICES, *OF_LEASES):
             continue
         one = f"{goal_id}/{goal['name']}"
-        done = run_approved(stack, goal["name"], json.dumps(goal["example"]), goal_id=one)
+        done = run_approved(stack, goal["name"], goal["example"], goal_id=one)
         ended = json.loads(done.stdout)
         assert (done.returncode, ended["outcome"]) == (Exit.COMPLETED, "completed"), ended
 

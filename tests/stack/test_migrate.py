@@ -3,15 +3,14 @@
 import json
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from deploy.local.seeded_person import SeededPerson
 from tests.connectors.neon.at_neon import psql
+from tests.stack.approving import Approver
 from tests.stack.running import Running, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
@@ -52,7 +51,7 @@ def branches(stack: Running) -> list[str]:
 
 
 def test_a_database_is_migrated_as_it_was_tried_whoever_is_killed_meanwhile(stack: Running, goal_id: str) -> None:
-    alice = SeededPerson(stack.state["twins"]["slack"]["url"])
+    alice = Approver(stack, goal_id)
     made = made_branch(stack, goal_id)
     uri = owner(stack, made["id"])
     psql(uri, "DROP TABLE IF EXISTS orders, schema_migrations")  # the goal's example may have migrated its parent
@@ -61,17 +60,13 @@ def test_a_database_is_migrated_as_it_was_tried_whoever_is_killed_meanwhile(stac
     words = ("run", "MigrateDatabase", "--input", text, "--id", goal_id, "--wait", "--json")
     with ThreadPoolExecutor() as beside:
         running = beside.submit(stack.banksman, *words, seconds=600)
-        eventually(lambda: alice.offered(goal_id, "approve"), what="the question", seconds=300)
+        eventually(lambda: alice.is_asked, what="the question", seconds=300)
         assert not [name for name in branches(stack) if name.startswith("rehearsal-")]
         assert psql(uri, "SELECT to_regclass('orders') IS NULL") == "t"  # nothing yet
         worker = stack.pid("worker-goals")
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
-        while not running.done():
-            for message in alice.offered(goal_id, "approve"):
-                alice.click(message, "approve")
-            time.sleep(0.2)
-        done = running.result()
+        done = alice.approve_until(running)
     ended = json.loads(done.stdout)
     assert ended["outcome"] == "completed", ended
     result = ended["result"]

@@ -45,7 +45,7 @@ def test_a_login_on_a_branch_of_its_own_works_and_both_go_with_their_leases(stac
     made = asked(stack, "CreateNeonBranch", f"{goal_id}/branch", name=name)
     owner = kept(stack, made["secret"])
     assert owner is not None
-    psql(owner, "CREATE TABLE orders AS SELECT 1 AS id")
+    psql(owner, "CREATE TABLE parcels AS SELECT 1 AS id")
     worker = stack.pid("worker-connectors")
     assert worker is not None
     os.kill(worker, signal.SIGKILL)
@@ -54,7 +54,7 @@ def test_a_login_on_a_branch_of_its_own_works_and_both_go_with_their_leases(stac
     )
     login = kept(stack, told["secret"])
     assert login is not None
-    psql(login, "ALTER TABLE orders ADD COLUMN total int")
+    psql(login, "ALTER TABLE parcels ADD COLUMN total int")
     assert psql(owner, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%'") == told["role"]
     done = stack.banksman("leases", "end", told["lease"], "--wait", seconds=120)
     assert done.returncode == 0, done.stderr

@@ -89,7 +89,7 @@ def _run_all(running: Running) -> Iterator[tuple[str, dict[str, Any]]]:
         ):
             continue
         one = f"observed/{goal['name']}"
-        done = run_approved(running, goal["name"], json.dumps(goal["example"]), goal_id=one)
+        done = run_approved(running, goal["name"], goal["example"], goal_id=one)
         yield goal["name"], json.loads(done.stdout)
 
 
