@@ -45,7 +45,8 @@ class RightInputs(WorkflowInboundInterceptor):
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's
         """Called per signal; a wrong one is as if it had not been sent."""
         _without_unreadable(input)
-        if why := _wrong(cast("object", workflow.get_signal_handler(input.signal)), input.args):
+        handler = cast("object", workflow.get_signal_handler(input.signal))
+        if why := _wrong(_telling(handler, input.signal), input.args):
             workflow.logger.warning("a signal was dropped: %r %s", input.signal, why)
             return
         await super().handle_signal(input)
@@ -82,15 +83,20 @@ class RightInputs(WorkflowInboundInterceptor):
 
 
 def _require(handler: object, name: str, given: Sequence[object]) -> None:
-    if why := _wrong(handler, given):
+    if why := _wrong(_telling(handler, name), given):
         raise application_error(ErrorType.INVALID_REQUEST, f"{name!r} {why}")
+
+
+def _telling(handler: object, name: str) -> object:
+    """What tells which inputs a handler takes: the SDK binds one that awaits to a function that takes anything."""
+    method: object = getattr(workflow.instance(), name, None)
+    return method if callable(handler) and inspect.ismethod(method) else handler
 
 
 def _wrong(handler: object, given: Sequence[object]) -> str | None:
     """Why this handler cannot be called so. None for the SDK's own and for dynamic ones, which take what comes."""
     if not callable(handler):
         return None
-    # No handler here awaits: the SDK binds one that does to a function that takes anything, which hides what it takes.
     takes = inspect.signature(handler)
     try:
         takes.bind(*given)
