@@ -259,7 +259,11 @@ async def test_a_worker_of_one_s_own_on_the_destructive_queue_gets_words_and_no_
     assert request["plan"] == make_plan().text()
     for one in request["decisions"]:
         assert one.keys() == {"text", "signature", "key_version"}
-        assert json.loads(one["text"].partition("\n")[2]).keys() == Decision.model_fields.keys() - {"step_up", "steps"}
+        assert json.loads(one["text"].partition("\n")[2]).keys() == Decision.model_fields.keys() - {
+            "step_up",
+            "steps",
+            "also",
+        }
 
 
 async def test_who_left_between_click_and_effect_does_not_count(house: House) -> None:

@@ -69,7 +69,7 @@ class Looked(BaseModel):
 
     gone: bool = True
 
-    def ended(self) -> Ended | None:
+    def resource_ended(self) -> Ended | None:
         return Ended(mark="m", things=() if self.gone else ("i",))
 
 
