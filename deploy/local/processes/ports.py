@@ -3,10 +3,14 @@
 A port that was handed out stays free until the child that it is for listens on it. Stacks that start side by side
 would be handed the same one, and their health checks would answer for each other; so a port is also reserved by a
 locked file, for as long as its environment's supervisor lives.
+
+Nothing listens on it in between, so that it must be one that the kernel gives to nobody else meanwhile: below those
+that it gives to whoever asks for any, as each connection does.
 """
 
 import fcntl
 import os
+import random
 import socket
 import tempfile
 from contextlib import ExitStack
@@ -14,7 +18,18 @@ from pathlib import Path
 from typing import Final
 
 HOST = "127.0.0.1"
-_ATTEMPTS: Final = 20
+_ATTEMPTS: Final = 50
+_LOWEST: Final = 20_000
+_USUAL_RANGE: Final = 32_768
+_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def given_to_anybody_from() -> int:
+    """The first port that the kernel gives to whoever asks for any."""
+    try:
+        return int(_RANGE.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return _USUAL_RANGE
 
 
 def _bind(port: int) -> socket.socket | None:
@@ -42,7 +57,8 @@ class Ports:
             preferred: The usual port; 0 for any.
         """
         with ExitStack() as stack:
-            for wanted in (preferred, *([0] * _ATTEMPTS)):
+            below = range(_LOWEST, max(given_to_anybody_from(), _LOWEST + 1_000))
+            for wanted in ([preferred] if preferred else []) + random.sample(below, _ATTEMPTS):
                 bound = _bind(wanted)
                 if bound is None:
                     continue

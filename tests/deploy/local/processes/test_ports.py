@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.processes.ports import HOST, Ports
+from deploy.local.processes.ports import HOST, Ports, given_to_anybody_from
 
 ROOT = Path(__file__).parents[4]
 
@@ -54,3 +54,10 @@ def test_another_supervisor_gets_another_port_until_ours_is_gone(ports: Ports) -
     ports.release()
     after = subprocess.run(elsewhere, cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(after.stdout) == wanted
+
+
+def test_what_is_chosen_the_kernel_gives_to_nobody_meanwhile(ports: Ports) -> None:
+    """A connection of somebody else's took a port between its choice and its use."""
+    chosen = [ports.take(0) for _ in range(40)]
+    assert max(chosen) < given_to_anybody_from()
+    assert len(set(chosen)) == 40
