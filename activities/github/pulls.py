@@ -1,7 +1,5 @@
 """Steps on pull requests: looking at one, on the connectors worker; merging it by a grant, on the destructive one."""
 
-import asyncio
-from dataclasses import dataclass
 from typing import Final
 
 from activities.github.contracts import (
@@ -18,7 +16,8 @@ from activities.github.contracts import (
 from activities.github.session import session_for_step
 from activities.guard.current_attempt import Use, current_attempt
 from activities.guard.granted import GrantedRequest
-from activities.guard.withheld import DestructiveSecrets, LastLook
+from activities.guard.uncut import uncut
+from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.errors import Conflict, InvalidRequest, NotFound
@@ -102,7 +101,12 @@ class PullRequestMerging:
                 return _merged(before, wanted, by_another=current_attempt().use is Use.FIRST)
             _require_as_approved(before, wanted)
             try:
-                commit = await _merge(pulls, wanted, app.last_look)
+                commit = await uncut(
+                    lambda look: pulls.merge(
+                        wanted.number, head=wanted.expected_head, method=wanted.method, last_look=look
+                    ),
+                    app.last_look,
+                )
             except Conflict:
                 # Somebody may have been quicker by a moment, and done just what was approved.
                 if not (now := await pulls.get(wanted.number)).merged:
@@ -163,38 +167,3 @@ def _merged(pull: Pull, wanted: MergePullRequestParameters, *, by_another: bool)
     _require_as_approved(pull.model_copy(update={"state": "open"}), wanted)
     by = pull.merged_by.login if pull.merged_by else None
     return PullRequestMerged(commit=pull.merge_commit_sha or pull.head.sha, merged_by=by, before=by_another)
-
-
-@dataclass
-class _Merge:
-    """Whether something was sent, and whether more may be."""
-
-    look: LastLook
-    sent: bool = False
-    cancelled: bool = False
-
-    async def last_look(self) -> None:
-        if self.cancelled:
-            raise asyncio.CancelledError
-        await self.look()
-        self.sent = True
-
-
-async def _merge(pulls: Pulls, wanted: MergePullRequestParameters, look: LastLook) -> str:
-    """Merge it; cancelled meanwhile, send nothing more, and wait for what was sent.
-
-    Raises:
-        ConnectorError: As the tree says.
-        asyncio.CancelledError: Nothing was done.
-    """
-    merge = _Merge(look)
-    merging = asyncio.create_task(
-        pulls.merge(wanted.number, head=wanted.expected_head, method=wanted.method, last_look=merge.last_look)
-    )
-    try:
-        return await asyncio.shield(merging)
-    except asyncio.CancelledError:
-        merge.cancelled = True
-        if not merge.sent:
-            merging.cancel()
-        return await merging

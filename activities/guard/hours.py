@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from activities.guard.ledger import LedgerError
+from activities.guard.ledger import Page
 from hitl.protocol import Ended, Hired
 
 SHOWS_WITHIN: Final = timedelta(minutes=10)
@@ -68,28 +68,15 @@ class Hire(BaseModel):
             yield key, payment, cents
 
 
-class Hires(BaseModel):
-    """One page, as it is read and changed and written again."""
+class Hires(Page):
+    """A page of things that are paid by the hour."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    things: dict[str, Hire] = {}
+    things: dict[str, Hire] = Field(default_factory=dict[str, Hire])
 
     @classmethod
-    def read(cls, text: str | None) -> Self:
-        """A page from its text; an empty one where there is none.
-
-        Raises:
-            LedgerError: It is not of this release.
-        """
-        try:
-            return cls.model_validate_json(text) if text is not None else cls()
-        except ValidationError as error:
-            raise LedgerError("a page of hours is not of this release; an operator must look") from error
-
-    def text(self) -> str:
-        """The same, to be written."""
-        return self.model_dump_json(exclude_defaults=True)
+    def what(cls) -> str:
+        """What an error calls such a page."""
+        return "a page of hours"
 
     def paid(self, hired: Hired, key: str, payment: Payment, since: datetime) -> Self:
         """The page with a payment. One for longer counts only with the first: else nobody knows since when it runs."""

@@ -34,12 +34,10 @@ class Entry(BaseModel):
     again: bool = False
 
 
-class Ledger(BaseModel):
+class Page(BaseModel):
     """One page, as it is read and changed and written again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: dict[str, Entry] = {}
 
     @classmethod
     def read(cls, text: str | None) -> Self:
@@ -51,11 +49,22 @@ class Ledger(BaseModel):
         try:
             return cls.model_validate_json(text) if text is not None else cls()
         except ValidationError as error:
-            raise LedgerError("a page of the budget's book is not of this release; an operator must look") from error
+            raise LedgerError(f"{cls.what()} is not of this release; an operator must look") from error
+
+    @classmethod
+    def what(cls) -> str:
+        """What an error calls such a page."""
+        return "a page of the budget's book"
 
     def text(self) -> str:
         """The same, to be written."""
         return self.model_dump_json(exclude_defaults=True)
+
+
+class Ledger(Page):
+    """A page of steps."""
+
+    steps: dict[str, Entry] = {}
 
     @property
     def total(self) -> int:

@@ -1,18 +1,15 @@
 """The step that deletes a branch at Neon, by a grant; for the destructive worker. No other process reaches its key."""
 
-import asyncio
-from dataclasses import dataclass
-
 from activities.guard.current_attempt import Use, current_attempt
 from activities.guard.granted import GrantedRequest
-from activities.guard.withheld import DestructiveSecrets, LastLook
+from activities.guard.uncut import uncut
+from activities.guard.withheld import DestructiveSecrets
 from activities.neon.contracts import DELETE_BRANCH, DeleteNeonBranchParameters, NeonBranchDeleted
 from activities.step import implements
 from connectors.errors import Conflict, NotFound
 from connectors.http import Api
 from connectors.neon import manifest
 from connectors.neon.client import DIALECT, NeonProject, credential
-from connectors.neon.models import Branch
 
 
 class NeonDestruction:
@@ -50,38 +47,5 @@ class NeonDestruction:
                     f"the branch {wanted.branch!r} was called {wanted.name!r} when people approved its deletion, and "
                     f"has another name now: it is kept"
                 )
-            await _delete(project, found, secret.last_look)
+            await uncut(lambda look: project.delete(found, last_look=look), secret.last_look)
         return NeonBranchDeleted(id=wanted.branch)
-
-
-@dataclass
-class _Deletion:
-    """Whether something was sent, and whether more may be."""
-
-    look: LastLook
-    sent: bool = False
-    cancelled: bool = False
-
-    async def last_look(self) -> None:
-        if self.cancelled:
-            raise asyncio.CancelledError
-        await self.look()
-        self.sent = True
-
-
-async def _delete(project: NeonProject, branch: Branch, look: LastLook) -> None:
-    """Delete it; cancelled meanwhile, send nothing more, and wait for what was sent.
-
-    Raises:
-        ConnectorError: As the tree says.
-        asyncio.CancelledError: Nothing was done.
-    """
-    deletion = _Deletion(look)
-    deleting = asyncio.create_task(project.delete(branch, last_look=deletion.last_look))
-    try:
-        await asyncio.shield(deleting)
-    except asyncio.CancelledError:
-        deletion.cancelled = True
-        if not deletion.sent:
-            deleting.cancel()
-        await deleting

@@ -6,12 +6,12 @@ the branch that is merged into: whoever asks compares that first.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from connectors.errors import Conflict, NotFound
-from connectors.github.api import Api, Question
+from connectors.github.of_repository import OfRepository
 
 Method = Literal["merge", "squash", "rebase"]
 LastLook = Callable[[], Awaitable[None]]
@@ -24,8 +24,6 @@ _VERDICTS: Final[Mapping[str, Literal["approved", "changes_requested", "dismisse
     "CHANGES_REQUESTED": "changes_requested",
     "DISMISSED": "dismissed",
 }
-
-T = TypeVar("T")
 
 
 class _Answer(BaseModel):
@@ -111,12 +109,8 @@ class Check:
     conclusion: str | None
 
 
-class Pulls:
+class Pulls(OfRepository):
     """Those of one repository, with the session's token."""
-
-    def __init__(self, api: Api, repository: str) -> None:
-        self._api = api
-        self._name = repository
 
     async def get(self, number: int) -> Pull:
         """One, by its number.
@@ -194,28 +188,9 @@ class Pulls:
         body = {"sha": head, "merge_method": method}
         what = f"the merge of #{number} at {head[:12]}"
         try:
-            merged = await self._ask(what, f"pulls/{number}/merge", _Merged.model_validate_json, body=body)
+            merged = await self._ask(
+                what, f"pulls/{number}/merge", _Merged.model_validate_json, body=body, changes_by="PUT"
+            )
         except NotFound as error:
             raise NotFound(f"{self._name!r} has no pull request #{number} any more") from error
         return merged.sha
-
-    async def _ask(
-        self,
-        what: str,
-        path: str,
-        parse: Callable[[str], T],
-        *,
-        body: Mapping[str, object] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> T:
-        question = Question(
-            what=f"{what} of {self._name!r}",
-            path=f"/repos/{self._name}/{path}",
-            method="GET" if body is None else "PUT",
-            body=body,
-            query=query or {},
-            missing=f"{self._name!r} has no {what.removeprefix('the ')}",
-            denied=f"GitHub refuses our token on {self._name!r}: grant the App the permission it lacks",
-            unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",
-        )
-        return await self._api.ask(question, parse)

@@ -6,20 +6,18 @@ found by its branch, of which there is one per goal.
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, TypeAdapter
 
 from connectors.errors import Conflict, InvalidRequest, NotFound
-from connectors.github.api import Api, Question
+from connectors.github.of_repository import OfRepository
 
 _TRAILER: Final = "Banksman-Key"
 _PAGE: Final = 100
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +84,8 @@ _PULLS: Final = TypeAdapter(list[PullRequest])
 _COMMENTS: Final = TypeAdapter(list[_Comment])
 
 
-class Writes:
+class Writes(OfRepository):
     """What may be written to one repository, with the session's token."""
-
-    def __init__(self, api: Api, repository: str) -> None:
-        self._api = api
-        self._name = repository
 
     async def default_branch(self) -> str:
         """The branch that is meant where none is named.
@@ -231,24 +225,3 @@ class Writes:
         query = {"head": f"{self._name.split('/')[0]}:{head}", "base": base, "state": "all"}
         found = await self._ask("pull requests", "pulls", _PULLS.validate_json, query=query)
         return found[0] if found else None
-
-    async def _ask(
-        self,
-        what: str,
-        path: str,
-        parse: Callable[[str], T],
-        *,
-        body: Mapping[str, object] | None = None,
-        query: dict[str, str] | None = None,
-    ) -> T:
-        question = Question(
-            what=f"{what} of {self._name!r}",
-            path=f"/repos/{self._name}/{path}".rstrip("/"),
-            method="GET" if body is None else "POST",
-            body=body,
-            query=query or {},
-            missing=f"{self._name!r} has no {what.removeprefix('the ')}",
-            denied=f"GitHub refuses our token on {self._name!r}: grant the App the permission it lacks",
-            unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",
-        )
-        return await self._api.ask(question, parse)

@@ -1,6 +1,5 @@
 """A feature that is truly deployed on the running environment: its page changes, it is merged; one that is ill goes."""
 
-import asyncio
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,9 @@ import httpx
 import pytest
 
 from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY
-from deploy.local.processes.control import Ask, ask
 from deploy.local.seeded_person import CHANNEL, Message, SeededPerson
 from tests.stack.running import Running, eventually
+from tests.stack.services import require_services
 from tests.stack.test_stacks import FIRST_TIME, PATIENCE, approved, start
 
 pytestmark = [pytest.mark.stack, pytest.mark.docker, pytest.mark.timeout(FIRST_TIME + 1200)]
@@ -24,16 +23,7 @@ WINDOW, SERVER, MANIFEST = "app/window.py", "app/main.py", "banksman.yaml"
 
 @pytest.fixture(scope="module", autouse=True)
 def ready(stack: Running) -> None:
-    """Until services can be deployed; the first time on a machine that takes minutes."""
-
-    def there() -> bool:
-        reply = asyncio.run(ask(stack.home / "control.sock", Ask(op="status")))
-        notes = reply.notes if reply else ()
-        if missing := [note for note in notes if note.startswith("there is no ")]:
-            pytest.skip(missing[0])
-        return "Pulumi is ready" in notes and stack.pid("platform") is not None
-
-    eventually(there, seconds=FIRST_TIME, what="Pulumi and the platform")
+    require_services(stack)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A service that is truly deployed on the running stack: two releases of it, side by side, seen over HTTP."""
 
-import asyncio
 import json
 import os
 import signal
@@ -14,9 +13,9 @@ import httpx
 import pytest
 
 from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY
-from deploy.local.processes.control import Ask, ask
 from deploy.local.seeded_person import SeededPerson
 from tests.stack.running import Running, eventually
+from tests.stack.services import require_services
 from tests.stack.test_stacks import FIRST_TIME, approved
 
 pytestmark = [pytest.mark.stack, pytest.mark.docker, pytest.mark.timeout(FIRST_TIME + 600)]
@@ -26,16 +25,7 @@ SHARE = 50
 
 @pytest.fixture(scope="module", autouse=True)
 def ready(stack: Running) -> None:
-    """Until services can be deployed; the first time on a machine that takes minutes."""
-
-    def there() -> bool:
-        reply = asyncio.run(ask(stack.home / "control.sock", Ask(op="status")))
-        notes = reply.notes if reply else ()
-        if missing := [note for note in notes if note.startswith("there is no ")]:
-            pytest.skip(missing[0])
-        return "Pulumi is ready" in notes and stack.pid("platform") is not None
-
-    eventually(there, seconds=FIRST_TIME, what="Pulumi and the platform")
+    require_services(stack)
 
 
 @pytest.fixture

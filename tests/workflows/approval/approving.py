@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
@@ -88,6 +88,8 @@ environments:
         escalate: {group: leads, after: 1d}
         break_glass: {groups: [emergency]}
 """
+
+Answer = TypeVar("Answer")
 
 
 class BranchParameters(PlanParameters):
@@ -462,23 +464,19 @@ class House:
 
     async def start(self, **changes: object) -> WorkflowHandle[Any, RemoveResult]:
         """A goal."""
-        return await self.client.start_workflow(
-            "TestRemove",
-            RemoveInput.model_validate(changes),
-            id=f"remove-{secrets.token_hex(4)}",
-            task_queue=TaskQueue.GOALS,
-            result_type=RemoveResult,
-            execution_timeout=timedelta(minutes=2),
-        )
+        return await self._begin("TestRemove", RemoveInput.model_validate(changes), RemoveResult, TaskQueue.GOALS)
 
     async def ask(self, order: Ask, *, queue: str = TaskQueue.GOALS) -> WorkflowHandle[Any, Asked]:
         """A workflow of somebody's own."""
+        return await self._begin("TestAsk", order, Asked, queue)
+
+    async def _begin(self, name: str, given: object, result: type[Answer], queue: str) -> WorkflowHandle[Any, Answer]:
         return await self.client.start_workflow(
-            "TestAsk",
-            order,
-            id=f"ask-{secrets.token_hex(4)}",
+            name,
+            given,
+            id=f"{name.lower()}-{secrets.token_hex(4)}",
             task_queue=queue,
-            result_type=Asked,
+            result_type=result,
             execution_timeout=timedelta(minutes=2),
         )
 

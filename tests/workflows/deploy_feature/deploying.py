@@ -379,6 +379,11 @@ class Deploying(House):
             await self.decide(approval, person)
         return plan
 
+    async def ended(self, **changes: object) -> DeployNewFeatureResult:
+        """A goal that asks nobody, with its workers from its start to its end."""
+        async with self.at_work():
+            return await (await self.ask_for(**changes)).result()
+
     async def deployed(self, **changes: object) -> DeployNewFeatureResult:
         """A goal that people approve once."""
         goal = await self.ask_for(**changes)

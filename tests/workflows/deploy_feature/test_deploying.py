@@ -142,9 +142,7 @@ async def test_a_stack_that_is_as_it_should_be_is_no_step_and_is_verified(make: 
 async def test_nobody_is_asked_where_nothing_is_to_be_done(make: Make) -> None:
     world = World()
     world.pull, world.unchanged = None, {"staging", "live"}
-    house = make(world)
-    async with house.at_work():
-        result = await (await house.ask_for()).result()
+    result = await make(world).ended()
     assert (result.outcome, world.done) == ("completed", [])
     assert "nothing is to be merged" in str(result.reason)
 
@@ -152,9 +150,7 @@ async def test_nobody_is_asked_where_nothing_is_to_be_done(make: Make) -> None:
 async def test_tests_that_fail_end_it_with_what_they_said(make: Make) -> None:
     world = World()
     world.ran = [RAN.model_copy(update={"exit_code": 2, "stderr": "1 failed: test_cart"})]
-    house = make(world)
-    async with house.at_work():
-        result = await (await house.ask_for()).result()
+    result = await make(world).ended()
     assert result.outcome == "refused"
     assert "`make test` ended with 2: 1 failed: test_cart" in str(result.reason)
     assert (world.done, marks(result.steps)["tests"]) == ([], "failed")
@@ -185,9 +181,7 @@ async def test_a_manifest_that_cannot_be_carried_out_whole_ends_it_before_anythi
 ) -> None:
     world = World()
     world.manifest = changed
-    house = make(world)
-    async with house.at_work():
-        result = await (await house.ask_for()).result()
+    result = await make(world).ended()
     assert (result.outcome, world.done, world.commands) == ("refused", [], [])
     assert told in "\n".join([str(result.reason), *result.mistakes])
     [check] = world.checks
@@ -207,9 +201,7 @@ async def test_what_a_manifest_asks_of_the_policy_where_nothing_holds_it_ends_it
 ) -> None:
     world = World()
     world.manifest = f"{MANIFEST}policy: {policy}\n"
-    house = make(world)
-    async with house.at_work():
-        result = await (await house.ask_for()).result()
+    result = await make(world).ended()
     assert (result.outcome, world.done, world.commands) == ("denied", [], [])
     assert told in str(result.mistakes)
 
@@ -231,9 +223,7 @@ async def test_a_manifest_that_wants_more_people_has_them_asked(make: Make) -> N
 async def test_a_manifest_that_denies_what_people_approve_ends_it_as_denied(make: Make) -> None:
     world = World()
     world.manifest = MANIFEST + "policy: {actions: [{deny: github.merge_pull_request, because: frozen}]}\n"
-    house = make(world)
-    async with house.at_work():
-        result = await (await house.ask_for()).result()
+    result = await make(world).ended()
     assert (result.outcome, world.done) == ("denied", [])
     assert "banksman.yaml: policy.actions[0]" in str(result.reason)
 
@@ -262,9 +252,7 @@ async def test_a_pull_request_that_cannot_be_merged_is_not_deployed(
 ) -> None:
     world = World()
     world.pull = PULL.model_copy(update=update)
-    house = make(world)
-    async with house.at_work():
-        result = await (await house.ask_for(branch=None, pull_request=7)).result()
+    result = await make(world).ended(branch=None, pull_request=7)
     assert (result.outcome, world.done) == ("refused", [])
     assert told in str(result.reason)
 

@@ -1,0 +1,51 @@
+"""Questions about one repository, and the words for what may go wrong with each."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from connectors.github.api import Api, Question
+
+T = TypeVar("T")
+
+
+class OfRepository:
+    """Whatever asks about one repository, with the session's token."""
+
+    def __init__(self, api: Api, repository: str) -> None:
+        self._api = api
+        self._name = repository
+
+    async def _ask(  # noqa: PLR0913 - each is a fact of one question
+        self,
+        what: str,
+        path: str,
+        parse: Callable[[str], T],
+        *,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+        changes_by: str = "POST",
+    ) -> T:
+        """Ask below the repository's own address.
+
+        Args:
+            what: What is asked for, as an error names it.
+            path: Below the repository; already quoted.
+            parse: Reads the answer.
+            body: What is sent; without it nothing is changed.
+            query: After the path.
+            changes_by: The method, where something is sent.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        question = Question(
+            what=f"{what} of {self._name!r}",
+            path=f"/repos/{self._name}/{path}".rstrip("/"),
+            method="GET" if body is None else changes_by,
+            body=body,
+            query=query or {},
+            missing=f"{self._name!r} has no {what.removeprefix('the ')}",
+            denied=f"GitHub refuses our token on {self._name!r}: grant the App the permission it lacks",
+            unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",
+        )
+        return await self._api.ask(question, parse)
