@@ -47,6 +47,8 @@ _PLACES: Final = {
     "run": _Place("goals:run", _GOALS, "Start a goal; asking twice for the same one finds the one that runs."),
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),
+    "watch": _Place("watch:watch", _GOALS, "Watch the goals, approvals and leases that are under way."),
+    "trace": _Place("trace:trace", _GOALS, "Show what a goal did when: the waterfall of its trace."),
     "approvals": _Place("approvals:approvals", _GOALS, "List what waits for a person's approval, and show its plan."),
     "leases": _Place("leases:leases", _GOALS, "List what is leased, until when, and for whom; extend or end it."),
     "gpu": _Place("gpus:gpu", _GOALS, "Restart or rename a GPU machine that a goal holds."),

@@ -176,6 +176,9 @@ class Settings(_Addresses):
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP over HTTP for traces; nothing is traced without it."
     )
+    tempo_url: str | None = Field(
+        default=None, description="Where Tempo answers, for `banksman trace`; the embedded environment's store does."
+    )
     metrics_address: str | None = Field(default=None, description="host:port for /metrics; port 0 takes a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error."

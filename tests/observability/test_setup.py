@@ -5,23 +5,22 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
-import uvicorn
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from deploy.local.traces.app import create_app
-from deploy.local.traces.store import TraceStore, text_of
+from deploy.local.traces.store import TraceStore
 from observability.metrics import CoreCollector, MetricsServer, free_port, parse_address
 from observability.setup import TelemetrySettings
+from observability.traces.spans import text_of
+from tests.observability.trace_server import trace_server
 
 _HERE = Path(__file__).parent
 _WORKFLOW_ID = "fetch/acme/shop"
@@ -39,14 +38,8 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("telemetry")
-    config = uvicorn.Config(create_app(folder / "traces.db"), host="127.0.0.1", log_level="error")
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
     temporal = Path(sys.executable).parent / "temporal"
-    try:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with trace_server(folder / "traces.db") as url:
         done = subprocess.run(
             [sys.executable, _HERE / "telemetry_process.py", url, temporal, folder / "metrics.txt"],
             capture_output=True,
@@ -54,11 +47,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             timeout=55,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     metrics = (folder / "metrics.txt").read_text()
     store = TraceStore(folder / "traces.db")

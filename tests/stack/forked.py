@@ -28,7 +28,10 @@ ROOT: Final = Path(__file__).parents[2]
 _LARGEST: Final = 1 << 17
 _OUTPUTS: Final = 3
 """Standard output, standard error, and where the process id and the exit code go."""
-_COMMANDS: Final = ("approvals", "audit", "connection", "deliverer", "goals", "status", "up", "worker")
+_COMMANDS: Final = (
+    *("approvals", "audit", "connection", "deliverer", "goals"),
+    *("status", "trace", "up", "watch", "worker"),
+)
 _LOADED: Final = (
     *(f"workers.commands.{name}" for name in _COMMANDS),
     *(f"workers.roles.{role}" for role in ("connectors", "destructive", "gateway", "goals")),

@@ -76,13 +76,22 @@ class Inbox:
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self.silent: dict[str, str] = {}
 
-    async def read(self, *, everything: bool = False) -> list[tuple[ApprovalView, str]]:
+    async def waiting(self) -> int:
+        """How many wait, without asking any."""
+        return (await self._client.count_workflows(_WAITING)).count
+
+    async def read(self, *, everything: bool = False, most: int | None = None) -> list[tuple[ApprovalView, str]]:
         """Each approval with its state in a word; those that end first come first.
+
+        Args:
+            everything: Also those that are decided.
+            most: Ask so many alone, the newest.
 
         Raises:
             RPCError: No goals worker answers.
         """
-        listed = [one async for one in self._client.list_workflows(_ALL if everything else _WAITING)]
+        query = _ALL if everything else _WAITING
+        listed = [one async for one in self._client.list_workflows(query, limit=most)]
         views = await asyncio.gather(*map(self._view, listed))
         found = [(view, _state(view, one)) for view, one in zip(views, listed, strict=True) if view is not None]
         kept = [one for one in found if everything or one[1] == State.WAITING]

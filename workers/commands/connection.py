@@ -68,6 +68,7 @@ def client_settings() -> Settings:
         "temporal_ui": stack.temporal.ui,
         "console_url": stack.console.url if stack.console else None,
         "otlp_endpoint": stack.traces.url,
+        "tempo_url": stack.traces.url,
         "development": True,
         "encrypt_payloads": stack.codec is not None,
         "codec_endpoint": stack.codec.url if stack.codec else None,

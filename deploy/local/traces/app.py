@@ -36,8 +36,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from deploy.local.traces.store import Kind, Limits, TraceStore, TraceSummary
-from deploy.local.traces.view import MAX_ROWS, duration, view
 from observability.names import ATTR_WORKFLOW_ID
+from observability.traces.view import MAX_ROWS, duration, view
 
 MAX_BODY: Final = 8 * 1024 * 1024
 """Bytes of one request as it comes over the wire."""

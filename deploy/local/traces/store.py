@@ -13,12 +13,12 @@ from threading import Lock
 from typing import Final, Literal
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
 from observability.names import ATTR_WORKFLOW_ID
+from observability.traces.spans import SERVICE_NAME, failed, service_of, text_of
 
-SERVICE_NAME: Final = "service.name"
 _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8
 _MAX_INDEXED: Final = 256
@@ -57,8 +57,6 @@ _GOAL: Final = """EXISTS (SELECT 1 FROM span g WHERE g.trace_id = t.trace_id AND
   AND g.name NOT IN (
     'RunWorkflow:Approval', 'RunWorkflow:ApprovalNotice', 'RunWorkflow:ParkedNotice', 'RunWorkflow:StackLock')))"""
 _OF_KIND: Final = {"goal": _GOAL, "other": f"NOT {_GOAL}"}
-_CHILD: Final = "StartChildWorkflow:"
-_THERE_ALREADY: Final = "WorkflowAlreadyStartedError"
 _MATCH: Final = (
     "EXISTS (SELECT 1 FROM attribute a WHERE a.trace_id = t.trace_id AND a.key = :key{n} AND a.value = :value{n})"
 )
@@ -184,38 +182,6 @@ class TraceStore:
     def _count(self, db: sqlite3.Connection) -> None:
         row = db.execute("SELECT count(*) AS spans, coalesce(sum(length(body)), 0) AS bytes FROM span").fetchone()
         self._spans, self._bytes = int(row["spans"]), int(row["bytes"])
-
-
-def text_of(value: AnyValue) -> str:
-    """An attribute's value as people and searches write it."""
-    match value.WhichOneof("value"):
-        case None:
-            text = ""
-        case "bool_value":
-            text = "true" if value.bool_value else "false"
-        case "double_value":
-            text = f"{value.double_value:g}"
-        case "bytes_value":
-            text = value.bytes_value.hex()
-        case "array_value":
-            text = ", ".join(text_of(item) for item in value.array_value.values)
-        case "kvlist_value":
-            text = ", ".join(f"{item.key}={text_of(item.value)}" for item in value.kvlist_value.values)
-        case plain:
-            text = str(getattr(value, plain))
-    return text
-
-
-def service_of(batch: ResourceSpans) -> str:
-    """The name of the process that a batch came from."""
-    names = (text_of(item.value) for item in batch.resource.attributes if item.key == SERVICE_NAME)
-    return next(names, "") or "unknown"
-
-
-def failed(span: Span) -> bool:
-    """Whether it is a failure. To find a child that runs already is none: who asked waits in its line."""
-    waits = span.name.startswith(_CHILD) and span.status.message.startswith(_THERE_ALREADY)
-    return span.status.code == Status.STATUS_CODE_ERROR and not waits
 
 
 def _is_valid(span: Span) -> bool:

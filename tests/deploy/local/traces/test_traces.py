@@ -28,7 +28,7 @@ from starlette.applications import Starlette
 
 from deploy.local.traces.app import MAX_BODY, MAX_UNPACKED, create_app
 from deploy.local.traces.store import Limits, TraceStore
-from deploy.local.traces.view import MAX_ROWS, duration, view
+from observability.traces.view import MAX_ROWS, duration, view
 
 _PROTOBUF = {"content-type": "application/x-protobuf"}
 _NOW = time.time_ns()

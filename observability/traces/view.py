@@ -1,4 +1,4 @@
-"""What the trace page draws: spans in reading order, each with its place on the time axis. Pure."""
+"""A trace to be drawn: its spans in reading order, each with its place on the time axis. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Final
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
-from deploy.local.traces.store import SERVICE_NAME, failed, service_of, text_of
 from observability.names import ATTR_WORKFLOW_ID
+from observability.traces.spans import SERVICE_NAME, failed, service_of, text_of
 
 MAX_ROWS: Final = 2_000
-"""Spans on one page; a trace with more says so."""
+"""Spans that are drawn; a trace with more says so."""
 _MAX_INDENT: Final = 16
 _TICKS: Final = 5
 _COLOURS: Final = 8
