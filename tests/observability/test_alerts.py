@@ -219,3 +219,25 @@ def test_no_label_is_an_id() -> None:
     text = "".join(path.read_text() for path in [*rules, *_DASHBOARDS])
 
     assert not re.search(r"by \([^)]*(?:workflow_id|run_id|trace_id|repository)", text)
+
+
+_GOOD = frozenset(
+    {
+        "completed",
+        "denied",
+        "rejected",
+        "changes_requested",
+        "expired",
+        "withdrawn",
+        "superseded",
+        "refused",
+        "cancelled",
+    }
+)
+"""The ends of goals that did what they should, or that people, the policy or a provider's own tool stopped in time."""
+
+
+def test_every_end_of_a_goal_is_either_good_or_bad() -> None:
+    records = [str(rule["expr"]) for rule in _rules("record") if "goals_bad:increase" in str(rule["record"])]
+    bad = {frozenset(re.findall(r'outcome=~"([a-z_|]+)"', one)[0].split("|")) for one in records}
+    assert bad == {frozenset(ends.GOAL_ENDS) - _GOOD}
