@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deploy_feature.planning import plan_of, risk_of
     from workflows.deploy_feature.preparing import Preparing, StackWork
     from workflows.deploy_feature.reporting import Conclusion, Reporting
+    from workflows.deploy_feature.restoring import Restoring
     from workflows.deploy_feature.undoing import Undoing, commands_left
     from workflows.goal import NotApproved, StepDenied
     from workflows.goal_type import goal
@@ -46,6 +47,10 @@ def service_lock(repository: str) -> str:
     return f"service/{repository}"
 
 
+_LOOKS_AFTER_UNDOING: Final = "what-was-taken-back-is-looked-at"
+"""The patch: runs that began without it believed that what was taken back serves as before."""
+
+
 @goal(DEPLOY_NEW_FEATURE)
 class DeployNewFeatureWorkflow(AttendedGoal):
     """Read, test and plan; ask once; apply, verify, merge; take back what does not hold."""
@@ -60,6 +65,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         self._preparing = Preparing(self, timeline)
         self._applying = Applying(self, self._reader, timeline, self._control, goes_on=self._goes_on)
         self._undoing = Undoing(self, self._preparing, timeline, parks=self._park_undoing)
+        self._restoring = Restoring(self, self._reader, timeline)
         self._feature: Feature | None = None
         self._read_at = workflow.now()
         self._waited = False
@@ -176,9 +182,21 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         self._control.begin_undoing()
         self._asks_to = "approval to undo"
         left = await self._undoing.undo(feature, begun, why)
-        if all(one.told.undone for one in begun):
-            return self._ended(State.UNDONE, f"{why}. All of it was taken back")
-        return self._ended(State.PARTIALLY_APPLIED, f"{why}. Not taken back: {left}", left=begun[::-1])
+        ill = await self._restored(begun[::-1]) if workflow.patched(_LOOKS_AFTER_UNDOING) else ""
+        if not all(one.told.undone for one in begun):
+            also = f". {ill}" if ill else ""
+            return self._ended(State.PARTIALLY_APPLIED, f"{why}. Not taken back: {left}{also}", left=begun[::-1])
+        if ill:
+            return self._ended(State.PARTIALLY_APPLIED, f"{why}. All of it was taken back: {ill}", left=begun[::-1])
+        return self._ended(State.UNDONE, f"{why}. All of it was taken back")
+
+    async def _restored(self, begun: Sequence[StackWork]) -> str:
+        """What was taken back and does not serve, after people had it looked at as often as they want."""
+        while ill := await self._restoring.ill(begun):
+            look = "; ".join(commands_left([one for one in begun if one.told.undone and not one.told.restored]))
+            if not await self._park_undoing(f"{ill}. Look: {look}"):
+                return ill
+        return ""
 
     def _deployed(self) -> DeployNewFeatureResult:
         applied, commit = self._applied, self._known.commit[:12]

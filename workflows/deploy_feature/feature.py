@@ -121,6 +121,15 @@ class FeatureReader:
                 text = f"the pull request {was} is not what people approved any more: what was approved is not applied"
                 raise application_error(ErrorType.CONFLICT, text)
 
+    async def manifest_at(self, commit: str) -> Manifest:
+        """What the manifest of another commit says, whether or not this goal could carry it out.
+
+        Raises:
+            Stopped: There is none there, or it cannot be used.
+            ApplicationError: A step failed for good.
+        """
+        return (await self._manifest_at(commit))[0].manifest
+
     async def _resolve(self) -> tuple[PullRequestSeen | None, RepositoryFetched]:
         """The pull request and the commit, which fit together."""
         for _ in range(_TRIES):
@@ -157,6 +166,18 @@ class FeatureReader:
         )
 
     async def _manifest(self, commit: str) -> tuple[ReadManifest, str]:
+        """That of the feature, all of which this goal can carry out."""
+        read, digest = await self._manifest_at(commit)
+        manifest = read.manifest
+        if asks := held_nowhere(manifest.policy):
+            raise _stopped("asks of the policy what nothing would hold", asks, outcome=State.DENIED)
+        environments = self._wanted.environments or tuple(manifest.pulumi.stacks if manifest.pulumi else ())
+        asks = (*unknown_environments(manifest, environments), *not_done(manifest, environments))
+        if asks:
+            raise _stopped("asks for what this goal does not do", asks)
+        return read, digest
+
+    async def _manifest_at(self, commit: str) -> tuple[ReadManifest, str]:
         wanted = self._wanted
         try:
             found = await self._goal.step(
@@ -175,13 +196,6 @@ class FeatureReader:
             read = read_manifest(found.content.encode())
         except ManifestError as error:
             raise _stopped("cannot be used", tuple(map(unhidden, str(error).splitlines()))) from error
-        manifest = read.manifest
-        if asks := held_nowhere(manifest.policy):
-            raise _stopped("asks of the policy what nothing would hold", asks, outcome=State.DENIED)
-        environments = wanted.environments or tuple(manifest.pulumi.stacks if manifest.pulumi else ())
-        asks = (*unknown_environments(manifest, environments), *not_done(manifest, environments))
-        if asks:
-            raise _stopped("asks for what this goal does not do", asks)
         return read, found.blob
 
 

@@ -125,6 +125,10 @@ class EnvironmentTold(BaseModel):
     applied: str = Field(default="no", description="`no`, `yes`, `partially` or `unknown`.")
     verified: bool | None = Field(default=None, description="None where nothing was looked at.")
     undone: bool = Field(default=False, description="Whether it was taken back.")
+    restored: bool | None = Field(
+        default=None,
+        description="Whether what was there before was seen to serve again; None where nobody looked.",
+    )
     state_before: str | None = Field(
         default=None, description="The artifact with the state before it, as `RestoreState` takes it."
     )

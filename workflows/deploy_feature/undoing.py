@@ -143,8 +143,8 @@ class Undoing:
 
 
 def commands_left(works: Sequence[StackWork]) -> tuple[str, ...]:
-    """What a person runs to take back what was not, in this order. What is in doubt is looked at first."""
-    return tuple(_command(one) for one in works if not one.told.undone)
+    """What a person runs, in this order: to take back what was not, and to look at what is in doubt or not healthy."""
+    return tuple(_command(one) for one in works if not one.told.undone or one.told.restored is False)
 
 
 def _command(work: StackWork) -> str:
@@ -152,7 +152,8 @@ def _command(work: StackWork) -> str:
     asked: dict[str, object] = {"repository": place.repository, "stack": place.stack}
     if place.folder != ".":
         asked["folder"] = place.folder
-    goal = "InspectStack" if work.told.applied == "unknown" or work.back is None else "RollBackStack"
+    looks = work.told.undone or work.told.applied == "unknown" or work.back is None
+    goal = "InspectStack" if looks else "RollBackStack"
     if goal == "RollBackStack" and work.back is not None:
         asked["version"] = work.back.version
     return f"banksman run {goal} --input {shlex.quote(json.dumps(asked, separators=(',', ':')))}"

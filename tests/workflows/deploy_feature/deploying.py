@@ -131,11 +131,14 @@ class World:
         states: The identity of each stack's state.
         updates: How the next updates end; each is applied when there is nothing here.
         pages: What the next looks at a page say; the last one stays.
+        back: The same of a stack that was taken back to the commit before.
         losses: Whether a plan destroys what holds data.
     """
 
     def __init__(self) -> None:
         self.manifest = MANIFEST
+        self.manifests: dict[str, str] = {}
+        """Of other commits."""
         self.head = HEAD
         self.pull: PullRequestSeen | None = PULL
         self.ran: list[CommandRun] = [RAN]
@@ -147,6 +150,7 @@ class World:
         self.updates: list[Found] = []
         self.previews: dict[str, Exception] = {}
         self.pages: list[PageChecked] = [PageChecked(healthy=True, milliseconds=1)]
+        self.back: list[PageChecked] = [PageChecked(healthy=True, milliseconds=1)]
         self.numbers: list[MetricSeen] = [MetricSeen(value=0.0)]
         self.merging: list[Exception] = []
         self.silent: set[str] = set()
@@ -182,9 +186,9 @@ class World:
 
     @activity.defn(name="github.read_file")
     async def read_file(self, request: ReadFileRequest) -> FileRead:
-        if not self.manifest:
+        text = self.manifests.get(str(request.ref), self.manifest)
+        if not text:
             raise application_error(ErrorType.NOT_FOUND, "there is no such file")
-        text = self.manifest
         return FileRead(commit=str(request.ref), blob="f" * 40, size=len(text), encoding="utf-8", content=text)
 
     @activity.defn(name="github.check_run")
@@ -256,7 +260,9 @@ class World:
     async def page(self, request: CheckPageRequest) -> PageChecked:
         self.urls.append(request.url)
         await self.hold("page")
-        return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
+        stack = request.url.removeprefix("https://").split(".")[0]
+        pages = self.back if f"{stack} {BEFORE[0]}" in self.done else self.pages
+        return pages.pop(0) if len(pages) > 1 else pages[0]
 
     @activity.defn(name="verify.query_metric")
     async def number(self, request: QueryMetricRequest) -> MetricSeen:

@@ -339,9 +339,79 @@ async def test_what_is_not_healthy_is_taken_back_in_reverse_by_an_approval_of_it
     assert (result.outcome, result.merged, result.commands_left) == ("undone", None, ())
     assert "https://live.example.com/healthz was not well for 0:00:01 in time: it answered 503" in str(result.reason)
     assert undo.summary[0] == "Take shop-web back, of which cccccccccccc was deployed"
-    assert [one.undone for one in result.environments] == [True, True]
+    assert [(one.undone, one.restored) for one in result.environments] == [(True, True)] * 2
     assert marks(result.steps)["undo staging"] == "done"
     assert world.checks[-1].conclusion == "failure"
+
+
+async def test_what_is_taken_back_and_does_not_serve_waits_for_a_person_until_it_does(make: Make) -> None:
+    world = World()
+    world.pages, world.back = [DOWN], [DOWN]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.approve(goal, after=1)
+        status = await house.until(goal, "parked")
+        world.back = [UP]
+        await goal.execute_update("retry", {"person": "carol", "reason": "mended", "step": "verify undo staging"})
+        result = await goal.result()
+    assert "staging is back at bbbbbbbbbbbb and not healthy: https://staging.example.com/healthz was not well" in str(
+        status.waiting_for
+    )
+    assert "Look: banksman run InspectStack" in str(status.waiting_for)
+    assert (result.outcome, world.done, result.commands_left) == ("undone", ["staging c", "staging b"], ())
+    assert [one.restored for one in result.environments] == [True]
+
+
+async def test_what_is_taken_back_and_left_ill_is_no_good_end_and_says_so(make: Make) -> None:
+    world = World()
+    world.pages, world.back = [DOWN], [DOWN]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.approve(goal, after=1)
+        await house.until(goal, "parked")
+        await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
+        result = await goal.result()
+    assert result.outcome == "partially_applied"
+    assert "All of it was taken back: staging is back at bbbbbbbbbbbb and not healthy" in str(result.reason)
+    assert [(one.undone, one.restored) for one in result.environments] == [(True, False)]
+    assert [one.split(" --input")[0] for one in result.commands_left] == ["banksman run InspectStack"]
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [("", "has no banksman.yaml at bbbbbbbbbbbb"), (MANIFEST.replace("rollback", "x"), "cannot be used")],
+    ids=["none", "wrong"],
+)
+async def test_where_the_manifest_before_says_nothing_the_record_says_that_nobody_looked(
+    make: Make, before: str, why: str
+) -> None:
+    world = World()
+    world.pages, world.manifests = [DOWN], {BEFORE: before}
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert (result.outcome, [one.restored for one in result.environments]) == ("undone", [None])
+    assert any("nobody looked whether staging serves as before" in one and why in one for one in result.record)
+
+
+async def test_what_was_there_before_is_looked_at_as_its_own_manifest_says(make: Make) -> None:
+    world = World()
+    world.pages = [DOWN]
+    world.manifests = {BEFORE: MANIFEST.replace("/healthz", "/old")}
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert (result.outcome, world.urls[-1]) == ("undone", "https://staging.example.com/old")
 
 
 async def test_what_people_do_not_let_be_taken_back_is_said_with_the_commands_that_are_left(make: Make) -> None:
