@@ -161,6 +161,7 @@ def _settings(settings: Settings, secrets: dict[str, SecretStr]) -> ConsoleSetti
             namespace=settings.temporal_namespace,
             temporal_ui=settings.temporal_ui,
             traces=settings.console_traces,
+            code=settings.console_code,
         )
     except ValidationError as error:
         problems = "; ".join(str(one["msg"]) for one in error.errors(include_input=False, include_url=False))

@@ -95,6 +95,9 @@ class Settings(_Addresses):
     console_traces: str | None = Field(
         default=None, description="Page of a goal's traces, for links to it; {workflow_id} stands for its id."
     )
+    console_code: str | None = Field(
+        default=None, description="Where repositories are seen, for links to pull requests, as in https://github.com."
+    )
     console_oidc_issuer: str | None = Field(
         default=None, description="Who signs people in; the embedded environment alone does without."
     )

@@ -76,7 +76,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     deciding = DecidingPages(
         approvals, decide, policy=policy, confirming=confirming, stacks=stacks, visitors=visitors, pages=pages
     )
-    looking = GoalPages(goals, visitors=visitors, pages=pages)
+    looking = GoalPages(goals, approvals, policy=policy, visitors=visitors, pages=pages)
     starting = StartingPages(goals, visitors=visitors, pages=pages)
     return Starlette(
         routes=[

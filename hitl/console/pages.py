@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from hitl.approval.plan import Change, Cost
 from hitl.console.access.headers import SCRIPTS, safe_headers
 from hitl.console.access.visitors import Visitor, Visitors
+from hitl.console.goals.timeline import lasted
 from hitl.console.settings import ConsoleSettings
 from hitl.gateway.decisions import PolicyInForce
 from hitl.hidden import unhidden, visible
@@ -51,6 +52,7 @@ class Pages:
             "visible": visible,
             "quoted": shlex.quote,
             "words": _words,
+            "lasted": lasted,
             "person": self._person,
         }
         self._environment.filters.update(filters)
@@ -59,6 +61,7 @@ class Pages:
             "form": visitors.form,
             "workflow_link": settings.workflow_link,
             "trace_link": settings.trace_link,
+            "pull_link": settings.pull_link,
             "development": settings.oidc is None,
             "changes": _WORST_FIRST,
         }

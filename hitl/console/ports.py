@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from activities.leases.views import LeaseView
 from hitl.approval.sequence import AnyPlan
 from hitl.console.goals.filter import GoalFilter
+from hitl.console.goals.timeline import Timeline
 from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
 from workflows.approval.contracts import ApprovalOutcome, ApprovalView
@@ -108,6 +109,7 @@ class ShownGoal:
         step: The step under way; None where it has ended or no worker says.
         waiting_for: What it is parked for.
         approvals: Those that it asked for, newest first.
+        timeline: Its steps, where it tells of them.
     """
 
     row: GoalRow
@@ -115,6 +117,7 @@ class ShownGoal:
     step: str | None
     waiting_for: str | None
     approvals: Sequence[AskedApproval]
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,7 @@ class ConsoleSettings(_Settings):
     namespace: str = "default"
     temporal_ui: Url | None = None
     traces: Url | None = Field(default=None, description="Page of a goal's traces; {workflow_id} stands for its id.")
+    code: Url | None = Field(default=None, description="Where repositories are seen, as in https://github.com.")
     session_for: timedelta = Field(default=timedelta(hours=8), gt=timedelta(), le=timedelta(days=1))
     form_for: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(), le=timedelta(hours=1))
 
@@ -113,3 +114,9 @@ class ConsoleSettings(_Settings):
     def trace_link(self, workflow_id: str) -> str | None:
         """The workflow's traces, where they have a page."""
         return self.traces.replace("{workflow_id}", quote(workflow_id, safe="")) if self.traces else None
+
+    def pull_link(self, repository: str | None, number: int | None) -> str | None:
+        """The page of a pull request, where repositories have one."""
+        if self.code is None or repository is None or number is None:
+            return None
+        return f"{self.code}/{quote(repository)}/pull/{number}"

@@ -291,8 +291,10 @@ def _people(found: FoundApproval, view: ApprovalView, asked: Asked) -> Passage:
 
 def _context(found: FoundApproval, digest: str, links: Links) -> Block:
     plan = link(links.approval(found.id, found.run_id), "The whole plan")
+    page = links.goal(found.goal, found.goal_run_id)
     goal = link(links.workflow(found.goal, found.goal_run_id), "The goal in Temporal")
-    return context([f"`{digest}`", plan, goal, *links.of_traces(found.goal)])
+    steps = [link(page, "The goal, step by step")] if page else []
+    return context([f"`{digest}`", plan, *steps, goal, *links.of_traces(found.goal)])
 
 
 def _buttons(found: FoundApproval, digest: str) -> Block:

@@ -154,6 +154,7 @@ class Children:
         settings = {
             "CONSOLE_LISTEN": f"{HOST}:{self.ports.console}",
             "CONSOLE_TRACES": f"{Addresses.url(self.ports.traces)}/?workflow_id={{workflow_id}}",
+            "CONSOLE_CODE": Addresses.url(self.ports.twins["github"]),
         }
         return self.worker("gateway", login, settings)
 

@@ -6,18 +6,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hitl.console.access.visitors import Refused, Visitors
+from hitl.console.access.visitors import Refused, Visitor, Visitors
 from hitl.console.goals.filter import STATES, TIMES, GoalFilter
+from hitl.console.inbox.awaited import Awaited, awaited
 from hitl.console.pages import Pages
-from hitl.console.ports import Goals
+from hitl.console.ports import Approvals, Goals, ShownGoal
+from hitl.gateway.decisions import PolicyInForce
 from workflows.catalogue import GOALS
+from workflows.contracts import State
 
 
 class GoalPages:
     """The routes."""
 
-    def __init__(self, goals: Goals, *, visitors: Visitors, pages: Pages) -> None:
+    def __init__(
+        self, goals: Goals, approvals: Approvals, *, policy: PolicyInForce, visitors: Visitors, pages: Pages
+    ) -> None:
         self._goals = goals
+        self._approvals = approvals
+        self._policy = policy
         self._visitors = visitors
         self._pages = pages
 
@@ -48,4 +55,16 @@ class GoalPages:
         if shown is None:
             text = f"There is no goal {goal_id!r}; it may be too old to be kept."
             raise Refused(HTTPStatus.NOT_FOUND, "No such goal", text)
-        return self._pages.render("goal.html", visitor, shown=shown)
+        waits = await self._waits(shown, visitor)
+        return self._pages.render("goal.html", visitor, shown=shown, waits=waits)
+
+    async def _waits(self, shown: ShownGoal, visitor: Visitor) -> dict[str, Awaited]:
+        """For whom each of its approvals waits that does."""
+        found: dict[str, Awaited] = {}
+        for one in shown.approvals:
+            asked = await self._approvals.show(one.id) if one.state == State.WAITING else None
+            if asked is not None:
+                found[one.id] = awaited(
+                    asked.row, visitor, self._policy.current(), environment=self._policy.environment
+                )
+        return found

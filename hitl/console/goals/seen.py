@@ -18,11 +18,12 @@ from connectors.errors import ConnectorError
 from hitl.approval.approvers import People
 from hitl.approval.decision import UNVERIFIED
 from hitl.console.goals.filter import GoalFilter, quoted
+from hitl.console.goals.timeline import ResultWithSteps, StatusWithSteps, ToldSteps, timeline
 from hitl.console.ports import AskedApproval, GoalRow, Listed, ShownGoal
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.catalogue import find_goal
-from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult, GoalStatus
+from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult
 from workflows.standing import standing_of
 
 _LOOK: Final = 200
@@ -78,13 +79,15 @@ class TemporalGoals:
             raise unavailable(error) from error
         if find_goal(found.workflow_type) is None:
             return None
-        status = await self._status(found) if found.status is WorkflowExecutionStatus.RUNNING else None
+        runs = found.status is WorkflowExecutionStatus.RUNNING
+        status = await self._status(found) if found.status is not WorkflowExecutionStatus.COMPLETED else None
         return ShownGoal(
             row=await self._row(found, until=soon()),
             summary=await _summary(found),
-            step=status.step if status else None,
-            waiting_for=status.waiting_for if status else None,
+            step=status.step if status and runs else None,
+            waiting_for=status.waiting_for if status and runs else None,
             approvals=await self._approvals(found),
+            timeline=timeline(status or await self._told(found), until=found.close_time),
         )
 
     async def _with_text(self, wanted: GoalFilter, page: str | None) -> tuple[Sequence[WorkflowExecution], str | None]:
@@ -124,12 +127,24 @@ class TemporalGoals:
             return None
         return who if who != UNVERIFIED else None
 
-    async def _status(self, found: WorkflowExecution) -> GoalStatus | None:
+    async def _status(self, found: WorkflowExecution) -> StatusWithSteps | None:
+        """Also of one that failed: it has no result that could tell of its steps."""
         handle = self._client.get_workflow_handle(found.id, run_id=found.run_id)
         try:
             async with asyncio.timeout_at(soon()):
-                return await handle.query("status", result_type=GoalStatus, rpc_timeout=PATIENCE)
+                return await handle.query("status", result_type=StatusWithSteps, rpc_timeout=PATIENCE)
         except UNKNOWN:
+            return None
+
+    async def _told(self, found: WorkflowExecution) -> ToldSteps | None:
+        """The steps of one that has a result."""
+        if found.status is not WorkflowExecutionStatus.COMPLETED:
+            return None
+        handle = self._client.get_workflow_handle(found.id, run_id=found.run_id, result_type=ResultWithSteps)
+        try:
+            async with asyncio.timeout_at(soon()):
+                return await handle.result(follow_runs=False, rpc_timeout=PATIENCE)
+        except (WorkflowFailureError, *UNKNOWN):
             return None
 
     async def _approvals(self, found: WorkflowExecution) -> Sequence[AskedApproval]:

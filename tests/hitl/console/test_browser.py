@@ -21,11 +21,14 @@ from starlette.routing import Route
 from activities.leases.contracts import Owner
 from connectors.errors import AuthDenied
 from connectors.pulumi.changes import ChangeKind
+from tests.hitl.console.goals.steps_played import Played, playing
+from tests.hitl.console.goals.test_timeline import step
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.visiting import Console
 from tests.workflows.leases.leasing import Place
 from tests.workflows.leases.sample import MACHINE
 from workflows.contracts import State
+from workflows.deploy_feature.goals import Mark
 from workflows.leases.contracts import EndLease
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -302,6 +305,30 @@ async def test_leases_can_be_read_and_used_by_anybody(
         place.machines.refuses = None
         await lease.execute_update("end", EndLease())
         await lease.result()
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+async def test_the_steps_of_a_goal_can_be_read_and_used_by_anybody_and_change_while_one_looks(
+    console: Console, windows: Windows, width: int
+) -> None:
+    steps = (step(EVIL, Mark.FAILED, 0, 3, EVIL * 5), step("preview " + "a-long-name-" * 9, Mark.RUNNING, 1))
+    played = Played(steps=steps, record=(EVIL,), waiting_for=EVIL)
+    async with playing(console.house.client, played) as goal:
+        page = await windows.open("alice", scripts=True, width=width)
+        await page.goto(f"{windows.address}/goal?id={quote(goal.id, safe='')}")
+        line = page.get_by_role("region", name="Its steps")
+        await expect(line.get_by_role("listitem").first).to_contain_text(EVIL)
+        await expect(page.locator("#told")).to_have_text(re.compile("Live|Just updated"))
+        assert await page.locator("main script, main img, [onerror]").count() == 0
+        await reads_well(page)
+        await goal.signal("show", [step("merge", Mark.WAITING, 0)])
+        await expect(line.get_by_text("waits for people")).to_be_visible()
+        await expect(line.locator("li.step")).to_have_count(1)
+        await page.route("**/live?*", lambda route: route.abort())  # what is counted must not come and go
+        await page.reload()
+        await reads_well(page)
+        await works_by_keyboard(page)
+    assert [one for one in windows.complaints if "ERR_FAILED" not in one] == []
 
 
 @pytest.mark.parametrize("width", [1280, 320])

@@ -36,6 +36,8 @@ async def test_the_summary_is_shown_and_digests_are_not(here: Place) -> None:
         "“LOSES DATA: orders (the data of the database), exports (the objects in the bucket)”",
         "“Overwrites what was changed by hand: web”",
         "/approval?id=",
+        "|The goal, step by step>",
+        "/goal?id=",
     ):
         assert expected in shown, expected
     assert whole not in shown
