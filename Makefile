@@ -28,12 +28,14 @@ FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
 TEST_GROUPS := $(addprefix test-,steps stack others people connectors pulumi contained sandbox)
 APPROVE ?=
+FAIL ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo; echo "  FAIL=migration|tests|verify|drift|crash|provider make demo   lets it really fail so, and shows how it recovers"
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "» installing Banksman into $(VENV) (about a minute the first time)"
@@ -49,8 +51,8 @@ $(STAMP): requirements.lock pyproject.toml
 install: $(STAMP)  ## Install the banksman command into .venv
 
 .PHONY: demo
-demo: install  ## Start the embedded environment, run goals on it, and say what to look at (APPROVE=auto: without a person)
-	@$(BIN)/python -m deploy.local.demo $(if $(filter auto,$(APPROVE)),--approve)
+demo: install  ## Deploy a feature of a sample service and show its page (APPROVE=auto: without a person; FAIL=WAY: see below)
+	@$(BIN)/python -m deploy.local.demo $(if $(filter auto,$(APPROVE)),--approve) $(if $(FAIL),--fail '$(FAIL)')
 
 .PHONY: up
 up: install  ## Start the embedded environment in the background

@@ -1,83 +1,268 @@
-"""`make demo`, as often as one likes, in whatever state an earlier one left the environment."""
+"""`make demo` in all its ways on one environment, and what a person sees of it in a real browser."""
 
 import json
+import os
+import re
+import signal
 import subprocess
+import threading
+from collections.abc import Iterator
+from typing import Final
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from deploy.local.demo.failing import Failure
+from deploy.local.example import SERVICE_REPOSITORY
+from deploy.local.seeded_person import CHANNEL
 from tests.stack.running import ROOT, Running, eventually
+from tests.stack.services import require_services
+from tests.stack.test_stacks import FIRST_TIME
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(FIRST_TIME + 900)]
 
-_FAILURES = ("Traceback", "error", "make:")
-_MOST_LINES = 28
-
-
-def make(running: Running, *settings: str) -> "subprocess.CompletedProcess[str]":
-    kept = {key: value for key, value in running.environment.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    line = ["make", "--no-print-directory", "-o", "install", "demo", *settings]
-    return subprocess.run(line, env=kept, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+_WRONG: Final = ("Traceback", "error", "make:")
+_GOAL: Final = re.compile(r"watch it: (\S+)")
+_SECONDS: Final = 400
 
 
-def demo(running: Running, *settings: str) -> str:
-    """What it prints, after it ended well."""
-    done = make(running, *settings)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert [word for word in _FAILURES if word in said] == []
-    assert len(said.splitlines()) <= _MOST_LINES, said
-    return said
+class Making:
+    """One `make demo` under way; what it says is read as it comes."""
+
+    def __init__(self, running: Running, *settings: str) -> None:
+        kept = {key: value for key, value in running.environment.items() if not key.startswith(("MAKE", "MFLAGS"))}
+        line = ["make", "--no-print-directory", "-o", "install", "demo", *settings]
+        self._process = subprocess.Popen(
+            line,
+            env={**kept, "PYTHONUNBUFFERED": "1"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._lines: list[str] = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        self._lines += self._process.stdout
+
+    @property
+    def said(self) -> str:
+        """By now."""
+        return "".join(self._lines)
+
+    def says(self, words: str, *, seconds: float = _SECONDS) -> None:
+        """Wait until it has."""
+        eventually(lambda: words in self.said or self._process.poll() is not None, seconds=seconds, what=words)
+        assert words in self.said, self.said
+
+    @property
+    def page(self) -> str:
+        """The goal's page in the console, which it names last."""
+        self.says("watch it: ")
+        return _GOAL.findall(self.said)[-1]
+
+    def stop(self) -> None:
+        """What Ctrl-C does."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for its end; the exit code."""
+        code = self._process.wait(_SECONDS)
+        self._reading.join(30)
+        return code
 
 
-def without_the_branch(running: Running) -> list[str]:
-    bare = str(running.home / "repositories" / "acme" / "shop.git")
-    return ["git", "-C", bare, "update-ref", "-d", "refs/heads/banksman/old-idea"]
+def demo(running: Running, *settings: str) -> Making:
+    """One that has ended well."""
+    made = Making(running, *settings)
+    assert made.end() == 0, made.said
+    assert [word for word in _WRONG if word in made.said] == [], made.said
+    return made
 
 
-def waiting(running: Running) -> list[str]:
-    """The goals that wait for a person."""
-    return [one["goal"] for one in json.loads(running.banksman("approvals", "--json").stdout)]
+@pytest.fixture(scope="module")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, chromium_sandbox=False)
+        yield browser
+        browser.close()
 
 
-def test_it_can_be_repeated_in_any_state(bare: Running) -> None:
+@pytest.fixture
+def window(stack: Running, chromium: Browser) -> Iterator[Page]:
+    """Signed in to the console as Alice."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{stack.state['console']['url']}/sign-in")
+    page.get_by_label("You are").select_option("console:alice@example.com")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Running) -> Running:
+    """Where services can be deployed."""
+    require_services(stack)
+    return stack
+
+
+def goods(shop: Running, window: Page) -> list[str]:
+    """What the shop's page lists in a browser."""
+    window.goto(f"{shop.state['platform']['url']}/storefront-staging/")
+    expect(window.get_by_role("heading", name="The shop")).to_be_visible()
+    return [one.split("$")[0].strip() for one in window.get_by_role("listitem").all_inner_texts()]
+
+
+def marks(window: Page) -> dict[str, str]:
+    """How each step of the timeline stands."""
+    steps = window.get_by_role("region", name="Its steps").locator("li.step")
+    told = [(one.locator("b").inner_text(), one.get_attribute("class") or "") for one in steps.all()]
+    return {name: style.partition("mark-")[2] for name, style in told}
+
+
+def open_pulls(shop: Running) -> set[str]:
+    """Branches of pull requests that are open, and were opened by a demonstration."""
+    kept = json.loads((shop.home / "twins" / "github" / f"{SERVICE_REPOSITORY.replace('/', '.')}.json").read_text())
+    bare = shop.home / "repositories" / f"{SERVICE_REPOSITORY}.git"
+    listed = subprocess.run(["git", "-C", str(bare), "branch", "--list"], capture_output=True, text=True, check=True)
+    branches = {line.strip("* \n") for line in listed.stdout.splitlines()}
+    return {one["head"] for one in kept["pulls"] if one["state"] == "open" and one["head"].startswith("banksman/")} & (
+        branches
+    )
+
+
+def untouched(shop: Running) -> None:
+    """Nothing of a demonstration is left: no open pull request, no goal, nothing that fails."""
+    assert open_pulls(shop) == set()
+    assert shop.temporal("workflow", "list", "--query", _UNDER_WAY, "--output", "json").stdout.strip() in {"", "[]"}
+    for twin in ("github", "slack"):
+        assert Running(shop.home).state["twins"][twin]["url"]
+
+
+_UNDER_WAY: Final = (
+    "WorkflowType = 'DeployNewFeature' AND ExecutionStatus = 'Running' "
+    f"AND WorkflowId STARTS_WITH 'deploy-new-feature/{SERVICE_REPOSITORY}/'"
+)
+
+
+@pytest.mark.docker
+def test_a_person_clicks_in_a_browser_and_the_page_changes(shop: Running, window: Page) -> None:
+    """Without a person nothing goes on; who clicks is in the twin's page, and the timeline tells of it."""
+    made = Making(shop)
+    made.says("A feature: ")  # the shop is there by now, deployed with a click where it was not
+    made.says("it waits for you, as Alice")
+    before = goods(shop, window)
+    window.goto(made.page)
+    expect(window.get_by_text("waits for you")).to_be_visible()
+    assert (marks(window)["tests"], marks(window)["approval"]) == ("done", "waiting")
+    window.goto(f"{shop.state['twins']['slack']['url']}/client/{CHANNEL}?as=U0ALICE")
+    window.get_by_role("button", name="Approve", exact=True).last.click()
+    window.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    window.goto(made.page)
+    expect(window.get_by_text("under way").first).to_be_visible(timeout=60_000)
+    expect(window.get_by_text("Carried out")).to_be_visible(timeout=200_000)
+    assert set(marks(window).values()) == {"done"}
+    assert made.end() == 0, made.said
+    assert "people were asked once" in made.said
+    assert "20 of 20 visitors see it" in made.said
+    after = goods(shop, window)
+    assert (len(after), after[: len(before)]) == (len(before) + 1, before)
+    untouched(shop)
+
+
+_SEEN: Final = {
+    Failure.TESTS: ("Refused", {"tests": "failed"}),
+    Failure.VERIFY: ("Taken back", {"tests": "done", "verify staging": "failed", "undo staging": "done"}),
+    Failure.DRIFT: ("Carried out", {"approval": "done", "update staging": "done", "merge": "done"}),
+    Failure.CRASH: ("Carried out", {"preview staging": "done", "merge": "done"}),
+    Failure.PROVIDER: ("Carried out", {"verify staging": "done", "merge": "done"}),
+}
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("way", list(_SEEN))
+def test_each_failure_ends_as_promised_and_leaves_nothing(shop: Running, window: Page, way: Failure) -> None:
+    before = goods(shop, window)
+    made = demo(shop, "APPROVE=auto", f"FAIL={way}")
+    ended, steps = _SEEN[way]
+    window.goto(made.page)
+    expect(window.get_by_text(ended).first).to_be_visible()
+    seen = marks(window)
+    assert {name: seen[name] for name in steps} == steps
+    changed = way in {Failure.DRIFT, Failure.CRASH, Failure.PROVIDER}
+    assert len(goods(shop, window)) - len(before) == int(changed)
+    untouched(shop)
+
+
+@pytest.mark.docker
+def test_a_migration_that_fails_is_found_out_on_a_copy(shop: Running) -> None:
+    made = demo(shop, "APPROVE=auto", f"FAIL={Failure.MIGRATION}")
+    assert "nobody was asked" in made.said
+    assert "customers" in made.said
+
+
+@pytest.mark.docker
+def test_ctrl_c_takes_back_what_was_begun(shop: Running, window: Page) -> None:
+    made = Making(shop)
+    made.says("it waits for you, as Alice")
+    page, before = made.page, goods(shop, window)
+    made.stop()
+    assert made.end() != 0
+    assert "what it had begun is taken back" in made.said
+    window.goto(page)
+    expect(window.get_by_text("Withdrawn").first).to_be_visible()
+    assert goods(shop, window) == before
+    untouched(shop)
+
+
+@pytest.mark.docker
+def test_what_is_wrong_is_one_sentence(shop: Running) -> None:
+    policy = shop.home.parent / "policy.yaml"
+    kept = policy.read_text()
+    policy.write_text(kept.replace("phase: production", "phase: read_only"))
+    try:
+        made = Making(shop, "APPROVE=auto", "FAIL=tests")
+        assert made.end() != 0
+    finally:
+        policy.write_text(kept)
+    said = [line for line in made.said.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1
+    assert said[0].startswith("error: OpenPullRequest ended as denied: ")
+
+
+def test_without_a_sandbox_it_shows_what_there_is_and_can_be_repeated(bare: Running) -> None:
     """Nobody uses the environment after this: a demonstration starts it again as a person would who had never been."""
-    running = bare
-    for goal in waiting(running):
-        assert running.temporal("workflow", "cancel", "--workflow-id", goal).returncode == 0
-    eventually(lambda: not waiting(running), what="the end of what others asked for")
-
-    said = demo(running, "APPROVE=auto")
-    assert "the branch is gone" in said
-    assert "Nobody is waited for" in said
-
-    said = demo(running)
+    for goal in _waiting(bare):
+        assert bare.temporal("workflow", "cancel", "--workflow-id", goal).returncode == 0
+    eventually(lambda: not _waiting(bare), what="the end of what others asked for")
+    said = demo(bare).said
     assert "waits for a person's yes: delete-branch/acme/shop/banksman/old-idea" in said
     assert "Left out: DeployNewFeature" in said
     assert "--no-sandbox" in said
     assert "1 approval waits" in said
-
     # The branch goes behind the back of the goal that waits.
-    subprocess.run(without_the_branch(running), check=True)
-    said = demo(running)
-    assert "still, since an earlier demonstration: waits for a person's yes" in said
-    assert "1 approval waits" in said
-
-    assert running.banksman("down", seconds=120).returncode == 0
-    said = demo(running, "APPROVE=auto")
+    repository = str(bare.home / "repositories" / "acme" / "shop.git")
+    subprocess.run(["git", "-C", repository, "update-ref", "-d", "refs/heads/banksman/old-idea"], check=True)
+    assert "still, since an earlier demonstration: waits for a person's yes" in demo(bare).said
+    failed = Making(bare, "FAIL=tests")
+    assert failed.end() != 0
+    assert "FAIL=tests cannot be shown, because " in failed.said
+    assert bare.banksman("down", seconds=120).returncode == 0
+    said = demo(bare, "APPROVE=auto").said
     assert "is up after" in said
     assert "the branch is gone" in said
     assert "1 approval waits" in said
 
 
-def test_what_is_wrong_is_one_sentence(stack: Running) -> None:
-    policy = stack.home.parent / "policy.yaml"
-    kept = policy.read_text()
-    policy.write_text(kept.replace("phase: production", "phase: read_only"))
-    try:
-        done = make(stack, "APPROVE=auto")
-    finally:
-        policy.write_text(kept)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
-    assert done.returncode != 0
-    assert len(said) == 1
-    assert said[0].startswith("error: DeleteBranch ended as denied: ")
+def _waiting(running: Running) -> list[str]:
+    """The goals that wait for a person."""
+    return [one["goal"] for one in json.loads(running.banksman("approvals", "--json").stdout)]

@@ -38,7 +38,7 @@ NOT_HERE: Final = {
     ),
     r"banksman leases (show|extend|end|hand-over|reconcile --kind) ": "they need a lease: tests/workers/test_leases.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
-    r"banksman run DeployNewFeature": "it needs one and Pulumi's image: tests/stack/test_deploying.py",
+    r"banksman run DeployNewFeature": "it needs one and Pulumi's image: tests/stack/test_demo.py",
     r"banksman run MigrateDatabase": "it needs a container engine: tests/stack/test_migrate.py",
     r"banksman run (PreviewAndUp|DetectDrift|InspectStack|RollBackStack|RestoreState|DestroyStack|UnlockStack)": (
         "they need a container engine and an image with Pulumi: tests/stack/test_stacks.py"

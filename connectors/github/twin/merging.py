@@ -65,6 +65,7 @@ class Merging:
     async def pull(self, request: Request) -> Response:
         """One pull request, whole."""
         place = self._permit(request, "pull_requests")
+        await self._writes.close_abandoned(place)
         pull = self._writes.pull(request, place)
         return JSONResponse(await pull_request(place, pull, whole=await self._asked(place, pull)))
 

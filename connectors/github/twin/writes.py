@@ -286,6 +286,7 @@ class Writes:
     async def pulls(self, request: Request) -> Response:
         """The pull requests that match."""
         place = self._permit(request, "pull_requests")
+        await self.close_abandoned(place)
         query = request.query_params
         head, base, state = query.get("head"), query.get("base"), query.get("state", "open")
         found = [
@@ -353,6 +354,14 @@ class Writes:
         app = self._app(request)
         told = [check_run(place, one, app) for one in _page(request, there[::-1])]
         return JSONResponse({"total_count": len(there), "check_runs": told})
+
+    async def close_abandoned(self, place: Place) -> None:
+        """Close what is open of a branch that is gone, as GitHub does as soon as somebody deletes it."""
+        for one in self.kept(place).pulls:
+            if one.state == "open" and await place.git.resolve(f"refs/heads/{one.head}") is None:
+                one.state, one.ended_at = "closed", iso(self._clock())
+                one.head_then = one.looked_at[0] if one.looked_at else None
+                self.keep(place)
 
     def kept(self, place: Place) -> Kept:
         """What a repository has besides git."""

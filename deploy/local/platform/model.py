@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Final, Self
 
@@ -14,6 +15,9 @@ MOST_SOURCE: Final = 512 * 1024
 """Bytes of all files of one release together."""
 PORT: Final = 8080
 """Where a service listens, on loopback in its own container; it is told so by `PORT`."""
+
+_MOST_FAILED: Final = 3
+_ONE_IN: Final = 5
 
 ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
 
@@ -74,7 +78,8 @@ class Rollout(_Frozen):
         newer: The one beside it, which is watched; None where there is none.
         share: Percent of the traffic that the newer one gets.
         until: When the watch ends, in seconds since the epoch.
-        failed: The digest of a newer one that died while it was watched; it gets no traffic, and is never all.
+        failed: The digest of a newer one that died, or answered ill, while it was watched; it gets no traffic, and is
+            never all.
     """
 
     current: Release
@@ -111,7 +116,7 @@ class Rollout(_Frozen):
         return Rollout(current=self.newer)
 
     def without_newer(self) -> "Rollout":
-        """The newer release died while it was watched: all goes to the one that has served all along."""
+        """The newer release did not hold while it was watched: all goes to the one that has served all along."""
         return Rollout(current=self.current, failed=self.newer.digest) if self.newer is not None else self
 
 
@@ -142,3 +147,20 @@ class Turns:
             return rollout.current
         self._owed -= 100
         return rollout.newer
+
+
+class Watch:
+    """How the newer release of a service answers while it is watched, to visitors and to who verifies it alike."""
+
+    def __init__(self) -> None:
+        self._asked, self._failed = Counter[str](), Counter[str]()
+
+    def note(self, digest: str, *, well: bool) -> None:
+        """One answer of a release."""
+        self._asked[digest] += 1
+        self._failed[digest] += not well
+
+    def is_ill(self, digest: str) -> bool:
+        """Whether so many of its answers failed that it must not stay: three at least, and one in five."""
+        failed = self._failed[digest]
+        return failed >= _MOST_FAILED and failed * _ONE_IN >= self._asked[digest]

@@ -99,5 +99,5 @@ def _row(service: Service) -> str:
             f"{rollout.share}&nbsp;% of the traffic, which is watched"
         )
     if rollout.failed:
-        told += f"; <code>{rollout.failed}</code> died while it was watched"
+        told += f"; <code>{rollout.failed}</code> did not hold while it was watched"
     return f"{told}</p>"

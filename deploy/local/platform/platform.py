@@ -15,7 +15,7 @@ import structlog
 
 from deploy.local.platform.container import DidNotStart, Running
 from deploy.local.platform.line import Answer, NoAnswer, Request
-from deploy.local.platform.model import Release, Rollout, Service, Turns, Wanted
+from deploy.local.platform.model import Release, Rollout, Service, Turns, Wanted, Watch
 from sandbox.docker.container import Containers
 from sandbox.errors import SandboxError
 
@@ -54,6 +54,7 @@ class Platform:
         self._services: dict[str, Service] = {}
         self._running: dict[tuple[str, str], Running] = {}
         self._turns: dict[str, Turns] = {}
+        self._watches: dict[str, Watch] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         for file in sorted(folder.glob("*.json")):
             service = Service.model_validate_json(file.read_bytes())
@@ -98,6 +99,7 @@ class Platform:
         async with self._lock(wanted.name):
             rollout = self.find(wanted.name).rollout.after(now=self._clock())
             await self._to(wanted, rollout.towards(wanted, now=self._clock()))
+            self._watches.pop(wanted.name, None)
 
     async def delete(self, name: str) -> None:
         """End a service and all of it.
@@ -124,11 +126,20 @@ class Platform:
             NoAnswer: It does not answer.
         """
         rollout = self.find(name).rollout
+        if newest and rollout.failed:
+            raise NoAnswer("the newest release did not hold while it was watched")
         release = rollout.newest if newest else self._turns.setdefault(name, Turns()).take(rollout)
         running = self._running.get((name, release.digest))
         if running is None or not running.alive:
             raise NoAnswer("the release is being started")
-        return await running.ask(request), release.digest
+        watch = self._watches.setdefault(name, Watch())
+        try:
+            said = await running.ask(request)
+        except NoAnswer:
+            watch.note(release.digest, well=False)
+            raise
+        watch.note(release.digest, well=said.status < 500)  # noqa: PLR2004 - HTTP's own number
+        return said, release.digest
 
     async def keep(self) -> None:
         """Do what time brings, until cancelled: watches end, and what died is started again, ever more rarely."""
@@ -157,8 +168,9 @@ class Platform:
                 return
             rollout = service.rollout
             newer = rollout.newer and self._running.get((name, rollout.newer.digest))
-            if newer and not newer.alive:
-                _log.warning("a release died while it was watched", service=name, release=newer.release.digest)
+            watch = self._watches.setdefault(name, Watch())
+            if newer and (not newer.alive or watch.is_ill(newer.release.digest)):
+                _log.warning("a release did not hold while it was watched", service=name, release=newer.release.digest)
                 rollout = rollout.without_newer()
             await self._to(service.wanted, rollout.after(now=self._clock()))
 

@@ -99,6 +99,18 @@ async def test_one_whose_commits_came_in_by_a_push_is_called_merged(twin: Served
     assert (found.merged, found.merge_commit_sha) == (True, again)
 
 
+async def test_one_whose_branch_was_deleted_is_closed(twin: Served, shop: Shop) -> None:
+    head, base = place(shop, "deleted")
+    async with twin.github().session(twin.credentials, repository="acme/shop", permissions=PERMISSIONS) as session:
+        number = (await session.writes.open_pull_request(head, base=base, title="T", body="")).number
+        assert (await session.pulls.get(number)).state == "open"
+        git("update-ref", "-d", f"refs/heads/{head}", at=shop.bare)
+        found = await session.pulls.get(number)
+        with pytest.raises(Conflict):
+            await session.pulls.merge(number, head=shop.feature, method="merge", last_look=no_look)
+    assert (found.state, found.merged, found.head.sha) == ("closed", False, shop.feature)
+
+
 async def test_a_page_shows_that_it_is_merged_and_what_it_changed(make_twin: MakeTwin, shop: Shop) -> None:
     twin = make_twin()
     head, base = place(shop, "shown")

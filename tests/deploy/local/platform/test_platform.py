@@ -59,6 +59,15 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(b"newer")
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Page).serve_forever()
 """
+ILL = """
+import http.server, os
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path in ("/well", "/healthz") else 500)
+        self.end_headers()
+        self.wfile.write(b"ill")
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Page).serve_forever()
+"""
 
 
 def visitor(platform: Platform) -> httpx.AsyncClient:
@@ -67,7 +76,8 @@ def visitor(platform: Platform) -> httpx.AsyncClient:
 
 
 def program(text: str, **changes: object) -> Wanted:
-    return shop(files={"main.py": text}, command=("python3", "main.py"), health="/", **changes)
+    given = {"health": "/", **changes}
+    return shop(files={"main.py": text}, command=("python3", "main.py"), **given)
 
 
 async def titles(platform: Platform, *, times: int, path: str = "/shop/") -> list[str]:
@@ -124,6 +134,40 @@ async def test_one_that_dies_under_watch_loses_its_traffic_and_is_never_all(plat
     await platform.turn("shop")
     assert set(await titles(platform, times=4)) == {"The shop"}
     assert platform.find("shop").rollout.failed == program(DIES).release.digest
+
+
+@pytest.mark.parametrize("path", ["/shop/", "/shop@newest/"])
+async def test_one_that_answers_ill_under_watch_loses_its_traffic_and_nothing_takes_another_for_it(
+    platform: Platform, clock: Clock, path: str
+) -> None:
+    """Whoever asks it, visitors or who verifies it."""
+    await platform.create(shop())
+    await platform.change(program(ILL, share=50, watchSeconds=60, health="/healthz"))
+    async with visitor(platform) as browser:
+        for _ in range(6):
+            await browser.get(path)
+        await platform.turn("shop")
+        assert [(await browser.get("/shop/")).status_code for _ in range(8)] == [200] * 8
+        assert (await browser.get("/shop@newest/")).status_code == 502
+        clock.now += 100
+        await platform.turn("shop")
+        assert [(await browser.get("/shop/")).status_code for _ in range(8)] == [200] * 8
+        assert platform.find("shop").rollout.failed == program(ILL, health="/healthz").release.digest
+        # The next one is watched anew, and is the newest.
+        await platform.change(shop(title="The new shop", share=50, watchSeconds=60))
+        assert "The new shop" in (await browser.get("/shop@newest/")).text
+
+
+async def test_a_few_ill_answers_among_many_good_ones_end_no_watch(platform: Platform) -> None:
+    await platform.create(shop())
+    await platform.change(program(ILL, share=100, watchSeconds=60, health="/healthz"))
+    async with visitor(platform) as browser:
+        for _ in range(20):
+            await browser.get("/shop/well")
+        for _ in range(4):
+            await browser.get("/shop/ill")
+    await platform.turn("shop")
+    assert platform.find("shop").rollout.newer is not None
 
 
 async def test_one_that_dies_with_all_the_traffic_is_started_again(platform: Platform) -> None:

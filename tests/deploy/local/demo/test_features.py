@@ -1,0 +1,107 @@
+"""The features of a demonstration: always a next one, each passes its own test, and each fails as it is meant to."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from deploy.local.demo.features import (
+    MANIFEST,
+    READ,
+    SERVER,
+    TEST,
+    WINDOW,
+    Change,
+    goods_of,
+    next_feature,
+    with_a_page_that_fails,
+    with_a_wrong_price,
+)
+from deploy.local.demo.terminal import DemoFailed
+from deploy.local.example import copy_feature, copy_service
+from workflows.manifest.reading import read_manifest
+
+_TESTS = ["-m", "unittest", "discover", "--start-directory", "tests", "--top-level-directory", "."]
+
+
+@pytest.fixture(params=["main", "basket"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The service as it is on its main branch at first, and with the feature that a pull request is open for."""
+    made = tmp_path / "shop"
+    copy_service(made)
+    if request.param == "basket":
+        copy_feature(made)
+    return made
+
+
+def files(shop: Path) -> dict[str, str]:
+    return {path: (shop / path).read_text() for path in READ}
+
+
+def apply(shop: Path, change: Mapping[str, str]) -> None:
+    for path, text in change.items():
+        (shop / path).write_text(text)
+
+
+def own_tests(shop: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, *_TESTS], cwd=shop, capture_output=True, text=True, check=False)
+
+
+def page(shop: Path) -> str:
+    line = "from app.window import page; print(page())"
+    return subprocess.run([sys.executable, "-c", line], cwd=shop, capture_output=True, text=True, check=True).stdout
+
+
+def test_there_is_always_a_next_one_which_is_seen_and_passes_its_test(shop: Path) -> None:
+    seen: list[str] = []
+    for _ in range(13):
+        before, change = page(shop), next_feature(files(shop))
+        assert change.sees not in before, change.title
+        apply(shop, change.files)
+        assert change.sees in page(shop)
+        assert goods_of(files(shop)) == change.goods
+        seen.append(change.title)
+    done = own_tests(shop)
+    assert done.returncode == 0, done.stderr
+    assert "Clear the window for the season" in seen
+    assert seen[0] == seen[11] == "Sell the wire rope, 10 m"
+
+
+def test_each_is_what_the_one_before_left(shop: Path) -> None:
+    for _ in range(11):
+        apply(shop, next_feature(files(shop)).files)
+        done = own_tests(shop)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_price_fails_the_test_that_comes_with_it(shop: Path) -> None:
+    apply(shop, with_a_wrong_price(next_feature(files(shop))).files)
+    done = own_tests(shop)
+    assert done.returncode == 1
+    assert "FAILED (failures=1)" in done.stderr
+
+
+def test_a_page_that_fails_passes_all_tests_and_has_little_time_to_be_well(shop: Path) -> None:
+    before = files(shop)
+    change = with_a_page_that_fails(next_feature(before), before)
+    apply(shop, change.files)
+    assert own_tests(shop).returncode == 0
+    assert "self._answer(500" in change.files[SERVER]
+    manifests = [read_manifest(text.encode()).manifest for text in (before[MANIFEST], change.files[MANIFEST])]
+    assert [one.verify.within for one in manifests if one.verify] == ["5m", "15s"]
+
+
+@pytest.mark.parametrize("window", ["", "GOODS = load()\n", "GOODS = {\n", "GOODS = {}\n", "GOODS = {a: 1}\n"])
+def test_a_page_that_was_written_anew_is_said_in_one_sentence(shop: Path, window: str) -> None:
+    with pytest.raises(DemoFailed, match="put it back"):
+        next_feature({**files(shop), WINDOW: window})
+
+
+def test_a_server_that_was_written_anew_is_not_broken(shop: Path) -> None:
+    before = files(shop)
+    feature: Change = next_feature(before)
+    assert set(feature.files) == {WINDOW, TEST}
+    with pytest.raises(DemoFailed, match="written anew"):
+        with_a_page_that_fails(feature, {**before, SERVER: "print('hello')"})
