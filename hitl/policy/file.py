@@ -45,10 +45,11 @@ from hitl.policy.raw import (
     RawKey,
     RawLimits,
     RawPolicy,
+    RawRollOut,
     RawRule,
     RawWhere,
 )
-from hitl.policy.rules import Budget, Environment, Policy, Rule
+from hitl.policy.rules import Budget, Environment, Policy, RollOut, Rule
 from hitl.policy.yaml import Document, Location, YamlError, read_document
 from hitl.protocol import Phase
 
@@ -131,6 +132,7 @@ def _environment(name: str, raw: RawEnvironment, document: Document) -> Environm
         approvals=rules(name, raw, line=document.line),
         slack_channel=raw.slack_channel,
         budget=_budget(raw.budget) if raw.budget is not None else None,
+        roll_out=RollOut(**raw.roll_out.model_dump(exclude_none=True)) if raw.roll_out is not None else RollOut(),
     )
 
 
@@ -219,6 +221,7 @@ _KEYS: Final[Mapping[str | int, type[Raw]]] = {
     "escalate": RawEscalation,
     "cost_limits": RawLimits,
     "budget": RawBudget,
+    "roll_out": RawRollOut,
     "break_glass": RawBreakGlass,
     "actions": RawRule,
     "approvals": RawApproval,

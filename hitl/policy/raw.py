@@ -203,6 +203,16 @@ class RawBudget(Raw):
         return self
 
 
+class RawRollOut(Raw):
+    """What must be seen of an environment before its phase is raised; each key that is left out has its default."""
+
+    days: Annotated[int, Field(ge=0, le=366)] | None = None
+    goals: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    wrong_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    doubtful: Annotated[int, Field(ge=0, le=10**6)] | None = None
+    opinions: Annotated[int, Field(ge=0, le=10**6)] | None = None
+
+
 class RawEnvironment(Raw):
     """One environment."""
 
@@ -211,6 +221,7 @@ class RawEnvironment(Raw):
     approvals: list[RawApproval] = []
     slack_channel: Annotated[str, AfterValidator(_channel)] | None = None
     budget: RawBudget | None = None
+    roll_out: RawRollOut | None = None
 
 
 class RawPolicy(Raw):

@@ -119,6 +119,25 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RollOut:
+    """What must be seen of an environment before people raise its phase. Nothing is raised by itself.
+
+    Attributes:
+        days: Since the phase began.
+        goals: That ended in it.
+        wrong_percent: Of these, at most so many may have ended wrong: failed, in doubt, or called wrong by a person.
+        doubtful: Effects of which nobody can say whether they were carried out whole; at most.
+        opinions: Goals of which somebody said whether they were useful.
+    """
+
+    days: int = 14
+    goals: int = 20
+    wrong_percent: int = 5
+    doubtful: int = 0
+    opinions: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """What the agent may do in one environment."""
 
@@ -131,6 +150,8 @@ class Environment:
     """None: nothing caps what steps cost."""
     phase_set_by: str = ""
     """Where a service's own file lowered the phase; empty where it is the deployment's."""
+    roll_out: RollOut = field(default_factory=RollOut)
+    """Read by `banksman rollout report` alone: no step is allowed by it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,37 @@
+"""The phases as the roll-out page tells them: of every step that there is, under the most generous rules."""
+
+import pytest
+
+from activities.catalogue import steps
+from hitl.policy.rules import Allow, Deny, Environment, Policy, Rule, evaluate
+from hitl.protocol import Effect, Phase, PolicyContext, RefusalReason
+
+GENEROUS = (Rule(name="environments.live.actions[0]", line=1, verdict="allow", action="*"),)
+PERMITTED = {
+    Phase.READ_ONLY: {Effect.READ},
+    Phase.NON_CRITICAL_WRITES: {Effect.READ, Effect.WRITE},
+    Phase.PRODUCTION: {Effect.READ, Effect.WRITE, Effect.DESTRUCTIVE},
+}
+
+
+def verdict(phase: Phase, action: str, effect: Effect, rules: tuple[Rule, ...]) -> Allow | Deny:
+    policy = Policy(source="policy.yaml", environments={"live": Environment(phase=phase, rules=rules)})
+    return evaluate(policy, "live", action=action, effect=effect, context=PolicyContext())
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_no_rule_allows_a_step_that_the_phase_does_not_permit(phase: Phase) -> None:
+    assert {one.effect for one in steps().values()} == set(Effect), "there are steps of every effect"
+    for name, step in steps().items():
+        found = verdict(phase, name, step.effect, GENEROUS)
+        assert isinstance(found, Allow) is (step.effect in PERMITTED[phase]), name
+        if isinstance(found, Deny):
+            assert found.reason is RefusalReason.PHASE
+            assert "an operator can raise the phase in the policy file" in found.explanation
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_without_a_rule_a_phase_permits_what_can_be_undone_and_nothing_that_cannot(phase: Phase) -> None:
+    for name, step in steps().items():
+        allowed = isinstance(verdict(phase, name, step.effect, ()), Allow)
+        assert allowed is (step.effect in PERMITTED[phase] - {Effect.DESTRUCTIVE}), name
