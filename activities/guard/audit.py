@@ -32,6 +32,7 @@ from pydantic import (
 )
 
 from activities.guard.approval_facts import ApprovalFacts
+from activities.guard.opinion_facts import OpinionFacts
 from activities.step_end import Way
 from hitl.protocol import Effect, Phase, RefusalReason
 from observability.names import LOGGER_AUDIT
@@ -40,7 +41,7 @@ GENESIS: Final = "0" * 64
 """What the first line names as the hash before it."""
 
 _TAIL_BLOCK: Final = 4096
-_LATER: Final = frozenset({"approval", "answer", "way", "request", "policy"})
+_LATER: Final = frozenset({"approval", "answer", "way", "request", "policy", "opinion"})
 
 
 class Outcome(BaseModel):
@@ -53,6 +54,7 @@ class Outcome(BaseModel):
     duration_ms: float | None = Field(default=None, description="How long the step ran.")
     answer: str | None = Field(default=None, description="The digest of what it answered.")
     way: Way | None = Field(default=None, description="How a destructive step says that it ended.")
+    opinion: OpinionFacts | None = Field(default=None, description="Of a person on a goal, once it is verified.")
 
 
 class AuditEvent(Outcome):

@@ -70,19 +70,20 @@ class Walk:
         self._torn = b""
         self._torn_at = 0
 
-    def take(self, number: int, line: bytes) -> None:
-        """Check the next line."""
+    def take(self, number: int, line: bytes) -> AuditRecord | None:
+        """Check the next line; the record that it is, if it is one."""
         record = parse_record(line.removesuffix(b"\n")) if line.endswith(b"\n") else None
         if record is None:
             self._torn_at = self._torn_at or number
             self._torn += line
-            return
+            return None
         self._check_torn(number, record)
         self._check_link(number, record)
         self._head = Head(seq=record.seq, hash=record.hash)
         self._report.records += 1
         if self._anchor is not None and self._anchor == self._head:
             self._anchor = None
+        return record
 
     def finish(self) -> VerifyReport:
         """The report, once every line was taken."""

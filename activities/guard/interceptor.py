@@ -35,7 +35,7 @@ from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.guard.errors import mapped_errors
 from activities.guard.policy_source import PolicySource
-from activities.guard.receipts import answer_digest, request_digest, way_of
+from activities.guard.receipts import answer_digest, opinion_of, request_digest, way_of
 from activities.guard.rules import Authorizer, Decision, Execution
 from activities.guard.safeguards import Safeguards
 from activities.guard.step_metrics import count_answer, count_attempt
@@ -334,7 +334,8 @@ class _Running:
         match self._error:
             case None:
                 digest, way = answer_digest(execution, self._answer), way_of(self._answer)
-                return Outcome(event="finished", duration_ms=took, answer=digest, way=way)
+                opinion = opinion_of(self._answer)
+                return Outcome(event="finished", duration_ms=took, answer=digest, way=way, opinion=opinion)
             case asyncio.CancelledError() | CancelledError():
                 return Outcome(event="cancelled", duration_ms=took)
             case ApplicationError(type=str() as kind):

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from activities.guard.opinion_facts import HasOpinionFacts, OpinionFacts
 from activities.guard.rules import Execution
 from activities.step_end import ApprovedAnswer, Way
 from hitl.canonical import tagged_digest
@@ -33,6 +34,11 @@ def way_of(answer: object) -> Way | None:
         return answer.end().way if isinstance(answer, ApprovedAnswer) else None
     except Exception:  # noqa: BLE001 - the effect is had: a step that failed here would have it twice
         return None
+
+
+def opinion_of(answer: object) -> OpinionFacts | None:
+    """The opinion that a step has verified; None where it is about none."""
+    return answer.opinion_facts() if isinstance(answer, HasOpinionFacts) else None
 
 
 def _has_effect(execution: Execution) -> bool:
