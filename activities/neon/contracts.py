@@ -28,11 +28,13 @@ class NeonRequest(BaseModel):
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
-        return PolicyContext(account=self.project, resource=self.branch)
+        return PolicyContext(account=self.project, resource=self.branch or None)
 
 
 class LookAtNeonBranch(NeonRequest):
     """Which branch to look at."""
+
+    branch: str = Field(default="", description="Its name, or its id; the default branch when left out.")
 
 
 class NeonBranchSeen(BaseModel):

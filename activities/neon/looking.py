@@ -31,8 +31,11 @@ class NeonLooking:
             seen, marked = await project.look(), await project.marked_branches()
         all_of_it, marks = [one for one, _ in marked], {one.id: mark for one, mark in marked}
         names = {one.id: one.name for one in all_of_it}
-        found = next((one for one in all_of_it if one.id == request.branch), None)
-        found = found or next((one for one in all_of_it if one.name == request.branch), None)
+        if request.branch:
+            found = next((one for one in all_of_it if one.id == request.branch), None)
+            found = found or next((one for one in all_of_it if one.name == request.branch), None)
+        else:
+            found = next((one for one in all_of_it if one.default), None)
         if found is None:
             return NeonBranchSeen(id=None, project_name=seen.name)
         return NeonBranchSeen(

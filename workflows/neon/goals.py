@@ -199,6 +199,7 @@ class MigrateDatabaseResult(GoalResult):
     said: str = Field(default="", description="The end of what it printed last, with the password masked.")
     way_back: str | None = Field(default=None, description="The branch that has the database as it was before.")
     way_back_until: datetime | None = Field(default=None, description="When that branch is ended.")
+    restore: str = Field(default="", description="The command by which a person has the database as it was before.")
     lease: str | None = Field(default=None, description="What ends it sooner: `banksman leases end LEASE`.")
     next_step: str = Field(default="", description="What a person does now.")
 

@@ -1,5 +1,6 @@
 """What people read of a migration before they approve it, and what its result tells."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -43,10 +44,25 @@ class Rehearsal:
     compared: SchemaCompared
 
 
-def plan_of(
-    wanted: MigrateDatabaseInput, branch: NeonBranchSeen, source: Source, tried: Rehearsal, *, way_back: str
+def plan_of(  # noqa: PLR0913 - all but the first are named by their types
+    wanted: MigrateDatabaseInput,
+    branch: NeonBranchSeen,
+    source: Source,
+    tried: Rehearsal,
+    *,
+    way_back: str,
+    why: str = "",
 ) -> Plan:
-    """The plan: exactly this commit, on exactly that schema."""
+    """The plan: exactly this commit, on exactly that schema.
+
+    Args:
+        wanted: What is migrated, and how.
+        branch: Where.
+        source: The commit.
+        tried: How it went on a copy.
+        way_back: The branch that is made right before.
+        why: One line for people, first in the plan.
+    """
     resource = f"{branch.name}/{wanted.database}"
     parameters = MigrateDatabaseParameters(
         account=wanted.project,
@@ -66,13 +82,22 @@ def plan_of(
         way_back=way_back,
         way_back_hours=wanted.way_back_hours,
     )
-    told = tuple(_summary(wanted, source, tried, way_back))
+    restores = restore_command(wanted.project, branch.name, way_back)
+    told = (*((why,) if why else ()), *_summary(wanted, source, tried, way_back, restores))
     return Plan(
         action=MIGRATE_DATABASE.name,
         parameters=parameters.model_dump(),
         resources=(Resource(kind="Neon database", name=visible(resource), change=Change.UPDATE),),
         summary=tuple(line[:500] for line in (*told, *_difference(tried.compared, _MOST_LINES - len(told)))),
         risk=_risk(tried),
+    )
+
+
+def restore_command(project: str, branch: str, way_back: str) -> str:
+    """What a person runs to have the database as it was. What was written since stays in a branch of its own."""
+    kept = f"after-{way_back.removeprefix('before-')}"
+    return shlex.join(
+        ["neonctl", "branches", "restore", branch, way_back, "--project-id", project, "--preserve-under-name", kept]
     )
 
 
@@ -86,7 +111,9 @@ def difference_lines(compared: SchemaCompared) -> tuple[str, ...]:
     return compared.lines[:MOST_LISTED]
 
 
-def _summary(wanted: MigrateDatabaseInput, source: Source, tried: Rehearsal, way_back: str) -> Iterator[str]:
+def _summary(
+    wanted: MigrateDatabaseInput, source: Source, tried: Rehearsal, way_back: str, restores: str
+) -> Iterator[str]:
     yield f"Migrate {wanted.database} with {wanted.repository} at {source.commit[:12]}"
     ran = tried.told.ran
     yield f"Tried on a copy: it took {ran.seconds:.1f} s; it is stopped after {wanted.timeout_seconds} s"
@@ -100,6 +127,7 @@ def _summary(wanted: MigrateDatabaseInput, source: Source, tried: Rehearsal, way
     if not tried.told.locks_complete:
         yield "Locks: it could not be looked for them until the end"
     yield f"Way back: the branch {visible(way_back)}, made right before and kept for {wanted.way_back_hours} h"
+    yield f"To go back: `{visible(restores)}`"
     if not tried.compared.lines:
         yield "The schema stays as it is; its tables say that other migrations were done"
 

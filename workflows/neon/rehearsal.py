@@ -1,4 +1,4 @@
-"""The part of `MigrateDatabase` that tries a migration on a copy, which ends with its login as soon as it was tried."""
+"""Tries a migration on a copy, which ends with its login as soon as it was tried."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -53,12 +53,22 @@ class RehearsalFailed(Exception):
     """The migration failed on the copy; the sentence says how."""
 
 
-class RehearsingGoal(LeasingGoal):
-    """A goal that tries a migration. Not a workflow by itself."""
+class Rehearsing:
+    """Tries one migration for one goal.
 
-    def __init__(self, request: MigrateDatabaseInput) -> None:
-        super().__init__(request)
-        self._asked_for = request
+    Args:
+        goal: Takes the steps, and holds the leases.
+        wanted: The migration.
+        lasts: How long a copy lives at the longest.
+        max_cu: The most of a copy's compute; None as the project says.
+    """
+
+    def __init__(
+        self, goal: LeasingGoal, wanted: MigrateDatabaseInput, *, lasts: timedelta = _LASTS, max_cu: float | None = None
+    ) -> None:
+        self._goal: LeasingGoal = goal
+        self._asked_for = wanted
+        self._lasts, self._max_cu = lasts, max_cu
 
     async def rehearse(self, branch: NeonBranchSeen, source: Source) -> Rehearsal:
         """Try it on a fresh copy; where the sandbox fails, on another one.
@@ -71,7 +81,7 @@ class RehearsingGoal(LeasingGoal):
                 try:
                     return await self._rehearse_once(branch, source)
                 except StepWaits as waits:
-                    await self.park(waits, parking)
+                    await self._goal.park(waits, parking)
 
     def new_part(self, what: str) -> str:
         """What tells one resource of this goal from all others, also of its other runs: nothing old is taken for it."""
@@ -83,15 +93,19 @@ class RehearsingGoal(LeasingGoal):
         leased = NEON_BRANCH.leased(LeasedBranch(project=self._asked_for.project, mark=marked), mark=marked, name=name)
         return NEON_BRANCH.lease(leased, now=workflow.now(), ends_at=ends_at)
 
-    async def make_branch(self, part: str, name: str, *, of: NeonBranchSeen, ends_at: datetime) -> NeonBranchCreated:
+    async def make_branch(
+        self, part: str, name: str, *, of: NeonBranchSeen, ends_at: datetime, max_cu: float | None = None
+    ) -> NeonBranchCreated:
         """A copy of a branch, in which nobody's logins work."""
         wanted = self._asked_for
-        made = await self.step(
+        made = await self._goal.step(
             CREATE_BRANCH,
-            CreateNeonBranchRequest(project=wanted.project, branch=name, parent=of.id, expires_at=ends_at, part=part),
+            CreateNeonBranchRequest(
+                project=wanted.project, branch=name, parent=of.id, expires_at=ends_at, max_cu=max_cu, part=part
+            ),
             summary=f"Make the branch {name}",
         )
-        await self.step(
+        await self._goal.step(
             SWEEP_LOGINS,
             SweepLogins(project=wanted.project, branch=made.id),
             summary=f"End logins that {name} has of {of.name}",
@@ -100,12 +114,12 @@ class RehearsingGoal(LeasingGoal):
 
     async def _rehearse_once(self, branch: NeonBranchSeen, source: Source) -> Rehearsal:
         part = self.new_part("try")
-        ends_at = (workflow.now() + _LASTS).replace(microsecond=0)
+        ends_at = (workflow.now() + self._lasts).replace(microsecond=0)
         name = f"rehearsal-{self._asked_for.database}-{part}"
-        held = await self.take_lease(self.branch_lease(part, name, ends_at))
-        copy = await self.make_branch(part, name, of=branch, ends_at=ends_at)
+        held = await self._goal.take_lease(self.branch_lease(part, name, ends_at))
+        copy = await self.make_branch(part, name, of=branch, ends_at=ends_at, max_cu=self._max_cu)
         place = DatabasePlace(project=self._asked_for.project, branch=copy.id, database=self._asked_for.database)
-        login = await self.take_lease(_login_lease(place, part, ends_at))
+        login = await self._goal.take_lease(_login_lease(place, part, ends_at))
         try:
             tried = await self._tried(place, part, source, base=branch.id or "")
         except (StepWaits, RehearsalFailed):
@@ -115,12 +129,12 @@ class RehearsingGoal(LeasingGoal):
         return tried
 
     async def _tried(self, place: DatabasePlace, part: str, source: Source, *, base: str) -> Rehearsal:
-        before = await self.step(LOOK_AT_SCHEMA, place, summary="Look at the copy's schema")
+        before = await self._goal.step(LOOK_AT_SCHEMA, place, summary="Look at the copy's schema")
         told = await self._run(place, part, source)
         if not told.ran.well:
             raise RehearsalFailed(f"the migration failed on a copy of the database: {told.ran.sentence()}")
-        after = await self.step(LOOK_AT_SCHEMA, place, summary="Look at the copy's schema after it")
-        compared = await self.step(
+        after = await self._goal.step(LOOK_AT_SCHEMA, place, summary="Look at the copy's schema after it")
+        compared = await self._goal.step(
             COMPARE_SCHEMA, CompareSchema(**place.model_dump(), base=base), summary="Compare the two schemas"
         )
         return Rehearsal(before=before.digest, after=after.digest, told=told, compared=compared)
@@ -128,17 +142,17 @@ class RehearsingGoal(LeasingGoal):
     async def _run(self, place: DatabasePlace, part: str, source: Source) -> Rehearsed:
         wanted = self._asked_for
         database = OpenDatabase(**place.model_dump(), purpose=Purpose.MIGRATE)
-        await self.step(OPEN_DATABASE, database, summary="Prepare the copy for a login")
-        ends_at = (workflow.now() + _LASTS).replace(microsecond=0)
-        await self.step(
+        await self._goal.step(OPEN_DATABASE, database, summary="Prepare the copy for a login")
+        ends_at = (workflow.now() + self._lasts).replace(microsecond=0)
+        await self._goal.step(
             ISSUE_LOGIN,
             IssueLogin(**database.model_dump(), ends_at=ends_at, part=part),
             summary="Issue a login to the copy",
         )
-        sealed = await self.step(
+        sealed = await self._goal.step(
             SEAL_LOGIN, SealLogin(**place.model_dump(), part=part), summary="Seal the login for the sandbox"
         )
-        told = await self.attempt(
+        told = await self._goal.attempt(
             REHEARSE_MIGRATION,
             RehearseMigration(
                 **place.model_dump(),
@@ -150,13 +164,13 @@ class RehearsingGoal(LeasingGoal):
             ),
             summary=f"Try the migration on a copy of {wanted.database}",
         )
-        self.end_if_cancelled()
+        self._goal.end_if_cancelled()
         return told
 
     async def _end_copy(self, *leases: str) -> None:
         """The login first, for it cannot be ended where its database is gone with all traces."""
         for one in leases:
-            await self.end_lease(one)
+            await self._goal.end_lease(one)
 
 
 def _login_lease(place: DatabasePlace, part: str, ends_at: datetime) -> LeaseRequest:

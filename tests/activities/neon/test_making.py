@@ -194,6 +194,7 @@ async def test_a_look_tells_what_depends_on_a_branch(house: House) -> None:
     assert (seen.id, seen.name, seen.project_name, seen.parent) == (OLD_IDEA, "old-idea", "shop", "main")
     assert (seen.children, seen.default, seen.protected) == (("try-it",), False, False)
     assert (await look(house, "main")).default
+    assert (await look(house, "")).name == "main"
     assert (await look(house, "nothing")).id is None
     assert set(house.asked) == {"neon-write", "neon-read"}
 

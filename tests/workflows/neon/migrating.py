@@ -26,6 +26,8 @@ from activities.neon.contracts import (
     PROLONG_BRANCH,
     BranchEnded,
     BranchProlonged,
+    CreateNeonBranchRequest,
+    LookAtNeonBranch,
     NeonBranchCreated,
     NeonBranchSeen,
 )
@@ -56,6 +58,7 @@ from activities.neon.migrations.contracts import (
 )
 from activities.queues import TaskQueue
 from activities.step import Step
+from connectors.creation import mark
 from tests.workflows.approval.approving import House
 from tests.workflows.played import Played
 from workflows.approval.decision_checks import DecisionChecks
@@ -77,9 +80,25 @@ COMPARED: Final = SchemaCompared(
     digest=f"sha256:{'d' * 64}",
 )
 MIGRATED: Final = DatabaseMigrated(way="completed", ran=RAN, schema_now=AFTER.digest)
+
+
+def way_back_seen(steps: "Scripted", request: BaseModel) -> NeonBranchSeen:
+    """The branch that was made last, as whoever looks at it sees it."""
+    made = steps.requests(CREATE_BRANCH)[-1]
+    assert isinstance(made, CreateNeonBranchRequest)
+    assert isinstance(request, LookAtNeonBranch)
+    return NeonBranchSeen(
+        id=request.branch,
+        name=made.branch,
+        parent="main",
+        expires_at=made.expires_at,
+        mark=mark(activity.info().workflow_id or "", made.part),
+    )
+
+
 USUAL: Final[Mapping[Step[Any, Any], Sequence[object]]] = {
     FETCH_REPOSITORY: [RepositoryFetched(commit=COMMIT, pack=f"sha256:{'e' * 64}", size=1)],
-    LOOK_AT_BRANCH: [NeonBranchSeen(id="br-0", name="main", project_name="shop", default=True)],
+    LOOK_AT_BRANCH: [NeonBranchSeen(id="br-0", name="main", project_name="shop", default=True), way_back_seen],
     CREATE_BRANCH: [
         NeonBranchCreated(id="br-1", name="rehearsal", endpoint="ep-1"),
         NeonBranchCreated(id="br-2", name="before-cccccccccccc-back", endpoint="ep-2"),
@@ -95,8 +114,8 @@ USUAL: Final[Mapping[Step[Any, Any], Sequence[object]]] = {
     SEAL_LOGIN: [LoginSealed(secrets="sealed")],
     REHEARSE_MIGRATION: [REHEARSED],
     COMPARE_SCHEMA: [COMPARED],
-    # On the copy before and after it; on the database once more, and to verify it.
-    LOOK_AT_SCHEMA: [BEFORE, AFTER, BEFORE, AFTER],
+    # On the copy before and after it; on the database once more, on the way back, and to verify it.
+    LOOK_AT_SCHEMA: [BEFORE, AFTER, BEFORE, BEFORE, AFTER],
     END_LOGIN: [LoginEnded()],
     CHECK_LOGIN: [LeaseStanding(there=False)],
     END_BRANCH: [BranchEnded(ids=("br-1",))],
@@ -110,7 +129,7 @@ Run = WorkflowHandle[Any, MigrateDatabaseResult]
 
 @dataclass
 class Scripted:
-    """The steps; of each list the last answer stays."""
+    """The steps; of each list the last answer stays. One that is a function is asked for its answer."""
 
     answers: Mapping[Step[Any, Any], Sequence[object]]
     asked: list[tuple[str, BaseModel]] = field(default_factory=list[tuple[str, BaseModel]])
@@ -138,7 +157,7 @@ class Scripted:
             one = said.pop(0) if len(said) > 1 else said[0]
             if isinstance(one, Exception):
                 raise one
-            return one
+            return one(self, request) if callable(one) else one
 
         answer.__annotations__ = {"request": step.request, "return": step.response}
         return activity.defn(name=step.name)(answer)

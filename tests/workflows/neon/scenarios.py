@@ -102,7 +102,7 @@ SCENARIOS = (
         goal=MIGRATE_DATABASE_GOAL,
         name="nothing-done",
         answers={
-            LOOK_AT_SCHEMA: [BEFORE, AFTER, BEFORE, BEFORE],
+            LOOK_AT_SCHEMA: [BEFORE, AFTER, BEFORE, BEFORE, BEFORE],
             MIGRATE_DATABASE: [DatabaseMigrated(way="refused", why="it ended with 1", ran=FAILED)],
         },
     ),

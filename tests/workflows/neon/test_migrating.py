@@ -1,5 +1,6 @@
 """The goal `MigrateDatabase`: what is tried before people are asked, what their consent covers, and how it ends."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ from temporalio.exceptions import ApplicationError
 
 from activities.guard.error_types import ErrorType, application_error
 from activities.leases.views import LeaseState, LeaseView
-from activities.neon.contracts import CREATE_BRANCH, END_BRANCH, CreateNeonBranchRequest, NeonBranchSeen
+from activities.neon.contracts import (
+    CREATE_BRANCH,
+    END_BRANCH,
+    LOOK_AT_BRANCH,
+    CreateNeonBranchRequest,
+    NeonBranchSeen,
+)
 from activities.neon.logins.contracts import END_LOGIN, OPEN_DATABASE
 from activities.neon.migrations.contracts import (
     LOOK_AT_SCHEMA,
@@ -18,6 +25,7 @@ from activities.neon.migrations.contracts import (
     DatabaseMigrated,
     MigrateDatabaseParameters,
     Rehearsed,
+    SchemaSeen,
 )
 from activities.sandbox.contracts import Source
 from hitl.approval.decision import Verdict
@@ -39,6 +47,7 @@ from tests.workflows.neon.migrating import (
     approve,
     at_work,
     start,
+    way_back_seen,
 )
 from workflows.contracts import GoalStatus, Resume
 from workflows.neon.goals import MIGRATE_DATABASE_GOAL, MigrateDatabaseInput, MigrateDatabaseResult
@@ -82,7 +91,8 @@ async def test_it_is_tried_on_a_copy_that_is_gone_before_anybody_is_asked(house:
         "Locks: AccessExclusiveLock on public.orders, seen for 1.25 s",
     )
     assert plan.summary[3].startswith("Way back: the branch before-cccccccccccc-back-")
-    assert plan.summary[4] == "+    total_cents bigint DEFAULT 0 NOT NULL"
+    assert plan.summary[4].startswith("To go back: `neonctl branches restore main before-cccccccccccc-back-")
+    assert plan.summary[5] == "+    total_cents bigint DEFAULT 0 NOT NULL"
     assert plan.risk is Risk.HIGH  # nobody reads the table for more than a second
     wanted = plan.parameters_as(MigrateDatabaseParameters)
     assert (wanted.commit, wanted.schema_before, wanted.schema_after) == (COMMIT, BEFORE.digest, AFTER.digest)
@@ -113,6 +123,39 @@ async def test_the_way_back_is_made_right_before_and_outlives_the_goal(house: Ho
     assert (first.parent, second.parent) == ("br-0", "br-0")
     assert first.part != second.part
     assert told.way_back_until == second.expires_at
+    assert (told.restore.split()[:5], told.restore.split()[-1]) == (
+        ["neonctl", "branches", "restore", "main", told.way_back],
+        f"after-{str(told.way_back).removeprefix('before-')}",
+    )
+
+
+def _seen(**changed: object) -> Any:
+    """The way back as it should be, but for this."""
+    return lambda steps, request: way_back_seen(steps, request).model_copy(update=changed)
+
+
+@pytest.mark.parametrize(
+    ("sees", "kept", "why"),
+    [
+        (_seen(id=None), BEFORE, "is not there"),
+        (_seen(parent="other"), BEFORE, "is no copy of 'main' of this goal's"),
+        (_seen(mark="banksman-0123456789abcdef"), BEFORE, "is no copy of 'main' of this goal's"),
+        (_seen(expires_at=datetime(2026, 1, 1, tzinfo=UTC)), BEFORE, "ends at 2026-01-01 00:00 UTC, and was to last"),
+        (way_back_seen, OTHER, "has another schema than the database"),
+        (application_error(ErrorType.NOT_FOUND, "the branch is gone"), BEFORE, "the branch is gone"),
+    ],
+    ids=["gone", "of-another", "anothers", "too-short", "other-schema", "nobody-can-look"],
+)
+async def test_without_a_way_back_that_is_seen_to_be_one_nothing_is_migrated(
+    house: House, goal_id: str, sees: Any, kept: SchemaSeen, why: str
+) -> None:
+    main = USUAL[LOOK_AT_BRANCH][0]
+    steps = Scripted({**USUAL, LOOK_AT_BRANCH: [main, sees], LOOK_AT_SCHEMA: [BEFORE, AFTER, BEFORE, kept]})
+    told = await to_the_end(house, steps, goal_id)
+    assert (told.outcome, told.way_back, told.lease) == ("denied", None, None)
+    assert "shop is not migrated, for it cannot be kept as it is now" in (told.reason or "")
+    assert why in (told.reason or "")
+    assert (steps.count(MIGRATE_DATABASE), steps.count(END_BRANCH)) == (0, 2)
 
 
 async def test_two_runs_of_one_goal_take_nothing_of_each_other_for_their_own(house: House, goal_id: str) -> None:
@@ -157,7 +200,7 @@ async def test_rejected_it_leaves_the_database_as_it_was(house: House, goal_id: 
 
 
 async def test_a_schema_that_is_another_by_then_is_tried_and_asked_about_anew(house: House, goal_id: str) -> None:
-    steps = scripted(looks=[BEFORE, AFTER, OTHER, OTHER, AFTER, OTHER, AFTER])
+    steps = scripted(looks=[BEFORE, AFTER, OTHER, OTHER, AFTER, OTHER, OTHER, AFTER])
     async with at_work(house, steps):
         goal = await start(house.client, goal_id)
         await approve(house, goal)
@@ -191,7 +234,7 @@ async def plan_of(house: House, approval: str) -> Plan:
 async def test_the_end_is_told_as_it_is_and_the_way_back_stays_where_it_is_needed(
     house: House, goal_id: str, migrated: DatabaseMigrated, looks: list[Any], kept: bool
 ) -> None:
-    steps = scripted(migrates=[migrated], looks=[BEFORE, AFTER, BEFORE, *looks])
+    steps = scripted(migrates=[migrated], looks=[BEFORE, AFTER, BEFORE, BEFORE, *looks])
     told = await to_the_end(house, steps, goal_id)
     assert told.outcome == migrated.way
     assert migrated.why in (told.reason or "")
@@ -200,7 +243,7 @@ async def test_the_end_is_told_as_it_is_and_the_way_back_stays_where_it_is_neede
 
 
 async def test_what_is_said_to_be_done_and_is_not_is_in_doubt(house: House, goal_id: str) -> None:
-    steps = scripted(looks=[BEFORE, AFTER, BEFORE, OTHER], migrates=[MIGRATED])
+    steps = scripted(looks=[BEFORE, AFTER, BEFORE, BEFORE, OTHER], migrates=[MIGRATED])
     with pytest.raises(WorkflowFailureError) as raised:
         await to_the_end(house, steps, goal_id)
     assert isinstance(raised.value.cause, ApplicationError)
@@ -211,7 +254,7 @@ async def test_what_is_said_to_be_done_and_is_not_is_in_doubt(house: House, goal
 
 async def test_where_the_sandbox_fails_it_is_tried_again_on_another_copy(house: House, goal_id: str) -> None:
     away = application_error(ErrorType.UNAVAILABLE, "the container engine is gone")
-    steps = scripted(tries=[away, Rehearsed(ran=RAN)], looks=[BEFORE, BEFORE, AFTER, BEFORE, AFTER])
+    steps = scripted(tries=[away, Rehearsed(ran=RAN)], looks=[BEFORE, BEFORE, AFTER, BEFORE, BEFORE, AFTER])
     async with at_work(house, steps):
         goal = await start(house.client, goal_id)
         await eventually(lambda: parked(goal))
@@ -239,10 +282,10 @@ async def test_an_input_that_is_none_is_refused(wrong: dict[str, object]) -> Non
 @pytest.mark.parametrize(
     ("lines", "left_out", "last"),
     [
-        (46, 0, "+45"),
-        (47, 0, "and 2 lines more of the schema"),
+        (45, 0, "+44"),
+        (46, 0, "and 2 lines more of the schema"),
         (40, 2, "and 2 lines more of the schema"),
-        (300, 9, "and 264 lines more of the schema"),
+        (300, 9, "and 265 lines more of the schema"),
     ],
 )
 async def test_a_long_difference_fills_the_plan_and_says_what_is_missing(lines: int, left_out: int, last: str) -> None:
@@ -253,4 +296,4 @@ async def test_a_long_difference_fills_the_plan_and_says_what_is_missing(lines: 
     source = Source(repository="acme/shop", commit=COMMIT, pack=f"sha256:{'e' * 64}")
     plan = plan_of_migration(wanted, NeonBranchSeen(id="br-0", name="main"), source, tried, way_back="before")
     assert plan.summary[-1] == last
-    assert len(plan.summary) == min(50, 4 + lines + bool(left_out))
+    assert len(plan.summary) == min(50, 5 + lines + bool(left_out))
