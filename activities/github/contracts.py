@@ -160,6 +160,7 @@ class PullRequestSeen(BaseModel):
     head_branch: str
     base: str = Field(description="The branch that it goes into.")
     base_commit: str = Field(description="Where that branch stands.")
+    changed_files: int | None = Field(default=None, description="How many files it changes.")
     fork: bool = Field(default=False, description="Whether it comes from another repository, or from one that is gone.")
     mergeable: bool | None = Field(
         default=None, description="Whether git can merge it; None until GitHub has worked it out: look again."

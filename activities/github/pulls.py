@@ -137,6 +137,7 @@ def _seen(pull: Pull) -> PullRequestSeen:
         head_branch=pull.head.ref,
         base=pull.base.ref,
         base_commit=pull.base.sha,
+        changed_files=pull.changed_files,
         fork=pull.head.repo is None or repository is None or pull.head.repo.full_name != repository.full_name,
         mergeable=pull.mergeable,
         mergeable_state=pull.mergeable_state,

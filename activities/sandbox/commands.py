@@ -11,9 +11,9 @@ from typing import Final, Protocol
 from pydantic import SecretBytes, SecretStr
 from temporalio import activity
 
-from activities.sandbox.contracts import RUN_COMMAND, CommandRun, RunCommandRequest
+from activities.sandbox.contracts import RUN_COMMAND, ArtifactKept, CommandRun, RunCommandRequest
 from activities.sandbox.output import LiveOutput, masked
-from activities.sandbox.source import CHECK_OUT, MARK, PACK, checked_out
+from activities.sandbox.source import CHECK_OUT, MARK, PACK, TREE, checked_out
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from observability.redaction import redact
@@ -86,12 +86,18 @@ class SandboxActivities:
                 image=self._image,
                 argv=argv,
                 inputs=inputs,
-                artifacts=(MARK,) if source else (),
+                artifacts=(MARK, *(f"{TREE}/{one}" for one in request.artifacts)) if source else request.artifacts,
                 purpose=request.purpose,
-                limits=Limits.model_validate(self._limits.model_dump() | {"wall_seconds": request.timeout_seconds}),
+                limits=self._limits_of(request),
             )
         except ValueError as error:
             raise InvalidRequest(f"this command cannot be run: {error}") from error
+
+    def _limits_of(self, request: RunCommandRequest) -> Limits:
+        """The lower of both: a sum that fits into either is one that fits into the lower."""
+        own, asked = self._limits.model_dump(), request.limits.model_dump() if request.limits else {}
+        lower = {name: min(own[name], value) for name, value in asked.items()}
+        return Limits.model_validate(own | lower | {"wall_seconds": request.timeout_seconds})
 
     async def _open(self, request: RunCommandRequest, *, run: str) -> Mapping[str, SecretBytes]:
         if request.secrets is None:
@@ -111,4 +117,12 @@ def _told(result: RunResult, hidden: tuple[bytes, ...]) -> CommandRun:
         connections=result.connections[:_MOST_TOLD],
         downloads=result.downloads[:_MOST_TOLD],
         seconds=result.usage.run_seconds,
+        artifacts=tuple(
+            ArtifactKept(path=one.path.removeprefix(f"{TREE}/"), size=one.size, reference=one.reference)
+            for one in result.artifacts
+            if one.path != MARK
+        ),
+        not_kept=tuple(
+            f"{one.path.removeprefix(f'{TREE}/')}: {one.reason}"[:_MOST_TOLD] for one in result.refused[:_MOST_TOLD]
+        ),
     )

@@ -6,20 +6,21 @@ from sandbox.result import RunResult
 
 PACK: Final = "repository.pack"
 MARK: Final = "checked-out"
-_TREE: Final = "tree"
+TREE: Final = "tree"
+"""Where the work tree lies."""
 # Runs inside. The mark tells a tree that could not be made from a command that failed; who removes it, a command of
 # the same user, deceives only itself.
 CHECK_OUT: Final = f"""\
 commit=$1; shift
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-git init --quiet {_TREE}
-git -C {_TREE} index-pack --stdin < {PACK} > /dev/null
+git init --quiet {TREE}
+git -C {TREE} index-pack --stdin < {PACK} > /dev/null
 rm {PACK}
-printf '%s\\n' "$commit" > {_TREE}/.git/shallow
-git -C {_TREE} -c advice.detachedHead=false checkout --quiet --detach "$commit"
+printf '%s\\n' "$commit" > {TREE}/.git/shallow
+git -C {TREE} -c advice.detachedHead=false checkout --quiet --detach "$commit"
 : > {MARK}
 unset GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM
-cd {_TREE}
+cd {TREE}
 """
 """Takes the commit's id from the arguments and ends in its work tree. The run keeps `MARK` as an artifact."""
 

@@ -62,6 +62,7 @@ class Pull(_Answer):
     mergeable_state: str
     merge_commit_sha: str | None = Field(description="Before it is merged, that of a trial.")
     merged_by: _User | None
+    changed_files: int | None = None
 
 
 class _Listed(_Answer):

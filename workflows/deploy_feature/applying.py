@@ -25,11 +25,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import State
     from workflows.deploy_feature.control import Aborted, Control
     from workflows.deploy_feature.feature import Feature, FeatureReader
+    from workflows.deploy_feature.migrations import MigrationWork, migrate
     from workflows.deploy_feature.preparing import StackWork
     from workflows.deploy_feature.timeline import Timeline
     from workflows.deploy_feature.verifying import Verifying
     from workflows.goal import Goal, StepDenied
 
+Change = StackWork | MigrationWork
+"""What a deployment changes, of which it may have to be told what became of it."""
 _APPLIED: Final = {
     State.COMPLETED: "yes",
     State.REFUSED: "no",
@@ -44,13 +47,13 @@ class Applied:
     """How far it came.
 
     Attributes:
-        begun: Those environments whose update was begun, in order.
+        begun: Those migrations and environments whose step was begun, in order.
         failed: Why it went no further; empty where all was done.
         merged: The commit of the merge.
         unmerged: Why it was not merged, where all else was done.
     """
 
-    begun: list[StackWork] = field(default_factory=list[StackWork])
+    begun: list[Change] = field(default_factory=list["Change"])
     failed: str = ""
     merged: str | None = None
     unmerged: str = ""
@@ -92,6 +95,8 @@ class Applying:
         with self._timeline.step("re-check"):
             await self._reader.require_same(feature)
             for work in works:
+                if work.migration is not None and work.migration.plan is not None:
+                    await work.migration.migrating.require_unmoved()
                 if work.plan is not None:
                     seen = await self._state(work)
                     if seen.state != work.previewed.state:
@@ -125,6 +130,12 @@ class Applying:
 
     async def _environment(self, steps: ApprovedSteps, feature: Feature, work: StackWork, applied: Applied) -> str:
         """Why it is not as it should be; empty where it is."""
+        if work.migration is not None and work.migration.plan is not None:
+            with self._timeline.step(f"migrate {work.environment}") as step:
+                if failed := await self._migrate(steps, feature, work.migration, applied):
+                    step.failed(failed)
+                    return failed
+            await self._goes_on()
         if work.plan is not None:
             with self._timeline.step(f"update {work.environment}") as step:
                 if failed := await self._update(steps, feature, work, applied):
@@ -143,6 +154,22 @@ class Applying:
                 return f"{work.environment} is not healthy: {why}"
         return ""
 
+    async def _migrate(self, steps: ApprovedSteps, feature: Feature, work: MigrationWork, applied: Applied) -> str:
+        try:
+            failed = await migrate(steps, work, f"Migrate {work.told.database} to {feature.commit[:12]}")
+        except (StepDenied, FailureError, asyncio.CancelledError):
+            self._doubt(steps, work, applied)
+            raise
+        if work.told.applied != "no":
+            applied.begun.append(work)
+        return failed
+
+    def _doubt(self, steps: ApprovedSteps, work: Change, applied: Applied) -> None:
+        """Of a step that gave no answer: where it may have done something, that is told."""
+        if steps.stopped is not None and steps.stopped.way in _IN_DOUBT:
+            work.tell(applied="unknown")
+            applied.begun.append(work)
+
     async def _update(self, steps: ApprovedSteps, feature: Feature, work: StackWork, applied: Applied) -> str:
         summary = f"Update {work.access.name} to {feature.commit[:12]}"
         try:
@@ -150,9 +177,7 @@ class Applying:
                 UPDATE_STACK, summary=summary, under=work.access.holding, confirm=work.change.verify
             )
         except (StepDenied, FailureError, asyncio.CancelledError):
-            if steps.stopped is not None and steps.stopped.way in _IN_DOUBT:
-                work.tell(applied="unknown")
-                applied.begun.append(work)
+            self._doubt(steps, work, applied)
             raise
         told = await work.change.ended(changed)
         work.tell(applied=_APPLIED.get(State(told.outcome), "unknown"))

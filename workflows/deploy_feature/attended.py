@@ -16,11 +16,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deploy_feature.goals import Abort, DeployStatus, Mark, Pause, Retry, Skip
     from workflows.deploy_feature.timeline import Timeline
     from workflows.goal import StepWaits
+    from workflows.leases.leasing import LeasingGoal
     from workflows.parking import Parking
     from workflows.pulumi.goal import StacksGoal
 
 
-class AttendedGoal(StacksGoal, SequenceGoal):
+class AttendedGoal(StacksGoal, SequenceGoal, LeasingGoal):
     """The part of a deployment that people see and talk to. Not a workflow by itself."""
 
     def __init__(self, request: DestructiveGoalInput) -> None:

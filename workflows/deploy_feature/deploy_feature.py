@@ -9,10 +9,11 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.approvals.waiving_contracts import WAIVE_SNAPSHOT, WaiveSnapshot
     from hitl.approval.sequence import SequencePlan
     from workflows.approval.approved_steps import ApprovedSteps
     from workflows.contracts import Outcome, State
-    from workflows.deploy_feature.applying import Applied, Applying
+    from workflows.deploy_feature.applying import Applied, Applying, Change
     from workflows.deploy_feature.attended import AttendedGoal
     from workflows.deploy_feature.control import Aborted
     from workflows.deploy_feature.feature import Feature, FeatureReader, Stopped
@@ -21,10 +22,11 @@ with workflow.unsafe.imports_passed_through():
         DeployNewFeatureInput,
         DeployNewFeatureResult,
     )
-    from workflows.deploy_feature.planning import plan_of, risk_of
+    from workflows.deploy_feature.migrations import Migrations
+    from workflows.deploy_feature.planning import lost, plan_of, risk_of
     from workflows.deploy_feature.preparing import Preparing, StackWork
     from workflows.deploy_feature.reporting import Conclusion, Reporting
-    from workflows.deploy_feature.restoring import Restoring
+    from workflows.deploy_feature.restoring import Restoring, back_and_not_well
     from workflows.deploy_feature.undoing import Undoing, commands_left
     from workflows.goal import NotApproved, StepDenied
     from workflows.goal_type import goal
@@ -62,9 +64,10 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         timeline = self._timeline
         self._reporting = Reporting(self, timeline, request.repository)
         self._reader = FeatureReader(self, request)
-        self._preparing = Preparing(self, timeline)
+        migrations = Migrations(self, timeline)
+        self._preparing = Preparing(self, timeline, migrations)
         self._applying = Applying(self, self._reader, timeline, self._control, goes_on=self._goes_on)
-        self._undoing = Undoing(self, self._preparing, timeline, parks=self._park_undoing)
+        self._undoing = Undoing(self, self._preparing, migrations, timeline, parks=self._park_undoing)
         self._restoring = Restoring(self, self._reader, timeline)
         self._feature: Feature | None = None
         self._read_at = workflow.now()
@@ -149,6 +152,8 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         self._works = works = await self._preparing.prepare(feature)
         await self._goes_on()
         self._told = self._told.model_copy(update={"risk": risk_of(feature, works)})
+        for work in lost(works):
+            await self._require_waived(work)
         plan = plan_of(
             feature,
             works,
@@ -160,6 +165,24 @@ class DeployNewFeatureWorkflow(AttendedGoal):
             raise _NothingToDeploy("every stack is as the commit wants it, and nothing is to be merged")
         await self._reporting.check(feature.commit, "Waits for approval", plan.summary)
         return plan
+
+    async def _require_waived(self, work: StackWork) -> None:
+        """What cannot be undone is not planned without a snapshot, unless the deployment's policy lets it be.
+
+        Raises:
+            Stopped: It does not.
+        """
+        name = work.access.name
+        request = WaiveSnapshot(repository=self._wanted.repository, resource=name)
+        try:
+            await self.step(WAIVE_SNAPSHOT, request, summary=f"Ask whether {name} may lose data without a snapshot")
+        except StepDenied as refusal:
+            text = (
+                f"what is planned for {name} may lose what cannot be brought back ({work.told.planned}), and no "
+                f"snapshot of it can be made here. Protect what holds data, or have the policy allow "
+                f"{WAIVE_SNAPSHOT.name}: {refusal}. Nothing was changed"
+            )
+            raise Stopped(State.DENIED, text) from refusal
 
     async def _apply(self, steps: ApprovedSteps) -> None:
         """Look whether all is as it was approved, and carry it out."""
@@ -190,10 +213,10 @@ class DeployNewFeatureWorkflow(AttendedGoal):
             return self._ended(State.PARTIALLY_APPLIED, f"{why}. All of it was taken back: {ill}", left=begun[::-1])
         return self._ended(State.UNDONE, f"{why}. All of it was taken back")
 
-    async def _restored(self, begun: Sequence[StackWork]) -> str:
+    async def _restored(self, begun: Sequence[Change]) -> str:
         """What was taken back and does not serve, after people had it looked at as often as they want."""
         while ill := await self._restoring.ill(begun):
-            look = "; ".join(commands_left([one for one in begun if one.told.undone and not one.told.restored]))
+            look = "; ".join(commands_left(back_and_not_well(begun)))
             if not await self._park_undoing(f"{ill}. Look: {look}"):
                 return ill
         return ""
@@ -207,13 +230,15 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         merged = f", and merged as {applied.merged[:12]}" if applied.merged else ""
         return self._ended(State.COMPLETED, f"{commit} is deployed to {where}{merged}")
 
-    def _ended(self, outcome: Outcome, reason: str, *, left: Sequence[StackWork] = ()) -> DeployNewFeatureResult:
+    def _ended(self, outcome: Outcome, reason: str, *, left: Sequence[Change] = ()) -> DeployNewFeatureResult:
         return self._told.model_copy(
             update={
                 "outcome": outcome,
                 "reason": reason,
                 "merged": self._applied.merged,
                 "environments": tuple(one.told for one in self._works),
+                "artifacts": self._preparing.artifacts,
+                "migrations": tuple(one.migration.told for one in self._works if one.migration is not None),
                 "commands_left": commands_left(left),
                 "steps": self._timeline.steps,
                 "record": self._timeline.record,

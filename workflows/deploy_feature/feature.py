@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
         LOOK_AT_PULL_REQUEST,
         READ_FILE,
         FetchRepositoryRequest,
+        FileRead,
         LookAtPullRequestRequest,
         PullRequestSeen,
         ReadFileRequest,
@@ -22,7 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox.contracts import Source
     from hitl.approval.stricter import Stricter
     from hitl.hidden import unhidden, visible
+    from hitl.policy.tightening import Tightening
     from workflows.contracts import Outcome, State
+    from workflows.deploy_feature.base import Base, Irreconcilable, base_of, stricter_of_both
     from workflows.deploy_feature.goals import DeployNewFeatureInput
     from workflows.deploy_feature.refusals import held_nowhere, not_done, unknown_environments
     from workflows.goal import Goal, NotApproved
@@ -30,6 +33,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.manifest.reading import ManifestError, ReadManifest, read_manifest
 
 _TRIES: Final = 3
+_READS_BASE: Final = "a-deployment-reads-the-bases-manifest"
+"""The patch: runs that began without it knew the feature's own manifest alone."""
 
 
 class Stopped(NotApproved):
@@ -48,7 +53,9 @@ class Feature:
         pull: The pull request that is merged at the end; None where there is none.
         environments: Where it goes, in order.
         digest: Of the manifest, by git.
-        tightening: What its manifest asks of the policy, for every plan.
+        tightening: What its manifest and that of its base ask of the policy, for every plan.
+        base: The manifest of what it goes into; None of a run that did not look.
+        text: Its own manifest's.
     """
 
     source: Source
@@ -57,6 +64,8 @@ class Feature:
     environments: tuple[str, ...]
     digest: str
     tightening: Stricter | None = None
+    base: Base | None = None
+    text: str = ""
 
     @property
     def commit(self) -> str:
@@ -88,16 +97,20 @@ class FeatureReader:
         """
         pull, fetched = await self._resolve()
         self.pull, self.commit = pull, fetched.commit
-        read, digest = await self._manifest(fetched.commit)
-        manifest = read.manifest
+        read, found = await self._manifest(fetched.commit)
+        manifest, base = read.manifest, None
+        if workflow.patched(_READS_BASE):
+            base = await self._base(pull)
         source = Source(repository=self._wanted.repository, commit=fetched.commit, pack=fetched.pack)
         return Feature(
             source=source,
             pull=pull,
             manifest=manifest,
             environments=self._wanted.environments or tuple(manifest.pulumi.stacks if manifest.pulumi else ()),
-            digest=digest,
-            tightening=read.tightening(),
+            digest=found.blob,
+            tightening=_tightening(read, base),
+            base=base,
+            text=found.content or "",
         )
 
     async def require_same(self, feature: Feature) -> None:
@@ -114,6 +127,11 @@ class FeatureReader:
                 f"{branch} of {self._wanted.repository!r} moved from {feature.commit[:12]} to {now[:12]} meanwhile: "
                 "what was approved is not applied, and is planned again",
             )
+        if feature.base is not None and (await self._base(feature.pull)).blob != feature.base.blob:
+            text = (
+                f"{FILE_NAME} of {feature.base.branch} is another one than when people were asked: it is planned again"
+            )
+            raise application_error(ErrorType.CONFLICT, text)
         if feature.pull is not None:
             seen = await self._pull()
             if seen is None or (seen.number, seen.head, seen.base) != _identity(feature.pull):
@@ -165,9 +183,9 @@ class FeatureReader:
             summary=f"Fetch {visible(branch)}",
         )
 
-    async def _manifest(self, commit: str) -> tuple[ReadManifest, str]:
+    async def _manifest(self, commit: str) -> tuple[ReadManifest, FileRead]:
         """That of the feature, all of which this goal can carry out."""
-        read, digest = await self._manifest_at(commit)
+        read, found = await self._manifest_at(commit)
         manifest = read.manifest
         if asks := held_nowhere(manifest.policy):
             raise _stopped("asks of the policy what nothing would hold", asks, outcome=State.DENIED)
@@ -175,28 +193,53 @@ class FeatureReader:
         asks = (*unknown_environments(manifest, environments), *not_done(manifest, environments))
         if asks:
             raise _stopped("asks for what this goal does not do", asks)
-        return read, digest
+        return read, found
 
-    async def _manifest_at(self, commit: str) -> tuple[ReadManifest, str]:
-        wanted = self._wanted
+    async def _base(self, pull: PullRequestSeen | None) -> Base:
+        """The manifest of the branch that it goes into, as it is now; without a pull request the default one's."""
+        name = visible(pull.base) if pull else "the default branch"
+        found = await self._read(pull.base if pull else None, f"Read {FILE_NAME} of {name}")
+        if found is None or found.content is None or found.encoding != "utf-8":
+            return Base(branch=name, blob=found.blob if found else None)
+        return base_of(name, found.content, found.blob)
+
+    async def _read(self, ref: str | None, summary: str) -> FileRead | None:
+        request = ReadFileRequest(repository=self._wanted.repository, path=FILE_NAME, ref=ref)
         try:
-            found = await self._goal.step(
-                READ_FILE,
-                ReadFileRequest(repository=wanted.repository, path=FILE_NAME, ref=commit),
-                summary=f"Read {FILE_NAME} at {commit[:12]}",
-            )
+            return await self._goal.step(READ_FILE, request, summary=summary)
         except ApplicationError as error:
             if error.type != ErrorType.NOT_FOUND:
                 raise
+            return None
+
+    async def _manifest_at(self, commit: str) -> tuple[ReadManifest, FileRead]:
+        wanted = self._wanted
+        found = await self._read(commit, f"Read {FILE_NAME} at {commit[:12]}")
+        if found is None:
             text = f"{wanted.repository} has no {FILE_NAME} at {commit[:12]}: `banksman manifest init` proposes one"
-            raise Stopped(State.REFUSED, text) from error
+            raise Stopped(State.REFUSED, text)
         if found.content is None or found.encoding != "utf-8":
             raise Stopped(State.REFUSED, f"{FILE_NAME} is no text of 256 kB at most: nothing was done")
         try:
             read = read_manifest(found.content.encode())
         except ManifestError as error:
             raise _stopped("cannot be used", tuple(map(unhidden, str(error).splitlines()))) from error
-        return read, found.blob
+        return read, found
+
+
+def _tightening(read: ReadManifest, base: Base | None) -> Stricter | None:
+    """The stricter of both.
+
+    Raises:
+        Stopped: No plan can do what both ask, or the base asks what nothing would hold.
+    """
+    own, other = read.tightening(), base.tightening if base else None
+    if other is not None and (asks := held_nowhere(Tightening.model_validate(other.asked))):
+        raise _stopped("of the base asks of the policy what nothing would hold", asks, outcome=State.DENIED)
+    try:
+        return stricter_of_both(own, other)
+    except Irreconcilable as error:
+        raise Stopped(State.DENIED, f"{error}. Nothing was done") from error
 
 
 def _identity(pull: PullRequestSeen) -> tuple[int, str, str]:

@@ -134,6 +134,37 @@ class EnvironmentTold(BaseModel):
     )
 
 
+class ArtifactTold(BaseModel):
+    """A file that a command left. Its name is a stranger's word."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command: str = Field(description="Of the manifest: `test` or `build`.")
+    path: str = Field(description="Below the work tree.")
+    size: int = Field(description="Bytes.")
+    reference: str = Field(description="Where the artifact store has it.")
+
+
+class MigrationTold(BaseModel):
+    """What became of one database's schema."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    database: str = Field(description="The project, and BRANCH/DATABASE.")
+    environments: tuple[str, ...] = Field(description="Those that use it; it is migrated before the first's update.")
+    planned: str = Field(default="", description="What was planned, in one line.")
+    applied: str = Field(default="no", description="`no`, `yes`, `partially` or `unknown`.")
+    undone: bool = Field(default=False, description="Whether the schema is as before again.")
+    difference: tuple[str, ...] = Field(default=(), description="What goes and comes, as it was on the copy.")
+    locks: tuple[str, ...] = Field(default=(), description="Tables that were locked on the copy, and for how long.")
+    rehearsed_seconds: float | None = Field(default=None, description="How long it took on the copy.")
+    seconds: float | None = Field(default=None, description="How long it took on the database itself.")
+    way_back: str | None = Field(default=None, description="The snapshot: a branch that has it as it was before.")
+    way_back_until: datetime | None = Field(default=None, description="When that branch is ended.")
+    lease: str | None = Field(default=None, description="What ends it sooner: `banksman leases end LEASE`.")
+    restore: str = Field(default="", description="The command by which a person has the database as it was before.")
+
+
 class DeployNewFeatureResult(GoalResult):
     """What became of a feature. `completed` is deployed and verified everywhere."""
 
@@ -145,6 +176,8 @@ class DeployNewFeatureResult(GoalResult):
     merged: str | None = Field(default=None, description="The commit that it was merged as.")
     risk: RiskClass | None = Field(default=None, description="Of the plan that people were asked about.")
     environments: tuple[EnvironmentTold, ...] = Field(default=(), description="In the order in which they go.")
+    migrations: tuple[MigrationTold, ...] = Field(default=(), description="In the order in which they go.")
+    artifacts: tuple[ArtifactTold, ...] = Field(default=(), description="What tests and build left.")
     mistakes: tuple[str, ...] = Field(default=(), description="What is wrong with the manifest, one a line.")
     commands_left: tuple[str, ...] = Field(default=(), description="What a person runs to take back what is left.")
     steps: tuple[StepTold, ...] = Field(default=(), description="What was done, in order.")

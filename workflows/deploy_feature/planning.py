@@ -10,11 +10,13 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
     from hitl.approval.sequence import SequencePlan, added
     from hitl.hidden import unhidden, visible
+    from workflows.deploy_feature.base import difference_lines
     from workflows.deploy_feature.feature import Feature
     from workflows.deploy_feature.goals import RiskClass
+    from workflows.deploy_feature.migrations import MigrationWork, schema_lines, schema_way_back
     from workflows.deploy_feature.preparing import StackWork
     from workflows.deploy_feature.risk import risk_class, said
-    from workflows.manifest.manifest import InfrastructureRollback, Manifest
+    from workflows.manifest.manifest import InfrastructureRollback, Manifest, SchemaRollback
 
 MOST_LINES: Final = 50
 _LONGEST: Final = 500
@@ -25,7 +27,7 @@ Method = Literal["merge", "squash", "rebase"]
 def plan_of(
     feature: Feature, works: Sequence[StackWork], *, method: Method, merges: bool, why_again: str = ""
 ) -> SequencePlan | None:
-    """What people are asked: each update in order, and the merge as the last. None where nothing is to be done.
+    """What people are asked: each migration and update in order, then the merge. None where nothing is to be done.
 
     Args:
         feature: What is deployed.
@@ -34,7 +36,7 @@ def plan_of(
         merges: Whether it is.
         why_again: Why people are asked once more.
     """
-    steps = tuple(one.plan for one in works if one.plan is not None)
+    steps = _steps(works)
     pull = feature.pull if merges else None
     if pull is not None:
         steps = (*steps, _merge(feature, pull, method))
@@ -46,11 +48,17 @@ def plan_of(
 
 def risk_of(feature: Feature, works: Sequence[StackWork]) -> RiskClass:
     """The class of all that is changed; a merge can be reverted."""
-    changed = [one for one in works if one.plan is not None]
-    plans = [one.plan for one in changed if one.plan is not None]
+    plans = _steps(works)
     if not plans and feature.pull is not None:
         return RiskClass.R1
-    return risk_class(plans, way_back=all(one.back is not None for one in changed))
+    infrastructure = all(one.back is not None for one in works if one.plan is not None)
+    goes_down = feature.manifest.rollback.of_schema is SchemaRollback.DOWN
+    return risk_class(plans, way_back=infrastructure and (goes_down or not _migrated(works)))
+
+
+def lost(works: Sequence[StackWork]) -> tuple[StackWork, ...]:
+    """Those whose update may lose for good what no snapshot of this plan holds."""
+    return tuple(one for one in works if one.plan is not None and one.plan.risk is Risk.HIGH)
 
 
 def cut(lines: Iterable[str]) -> tuple[str, ...]:
@@ -97,18 +105,25 @@ def _summary(
     manifest = feature.manifest
     to = ", then ".join(one.environment for one in works)
     yield f"Deploy {manifest.service.name} of {feature.source.repository} at {feature.commit[:12]} to {to}"
-    yield f"Risk {said(risk_of(feature, works))}"
+    yield f"Risk {said(risk_of(feature, works), kept=not lost(works))}"
     if pull is None:
         yield "Code: no pull request is merged"
     else:
         by = f"«{visible(pull.title)}» by {visible(pull.author)}"
-        yield f"Code: #{pull.number} {by}, into {visible(pull.base)} by {method} when all is healthy"
+        files = "" if pull.changed_files is None else f" ({pull.changed_files} files)"
+        yield f"Code: #{pull.number} {by}{files}, into {visible(pull.base)} by {method} when all is healthy"
+    if feature.base is not None:
+        yield from difference_lines(feature.base, feature.text)
     yield f"Tests: {'passed' if manifest.test else 'none, the manifest names no `test`'}"
-    yield from (f"Infrastructure of {one.environment}: {one.told.planned}" for one in works)
+    for one in works:
+        if one.migration is not None:
+            yield from schema_lines(one.migration)
+        yield f"Infrastructure of {one.environment}: {one.told.planned}"
     yield f"Cost: {_cost(works)}"
     yield f"Reaches: {_reach(works, pull)}"
     yield f"Healthy when: {_healthy(manifest)}"
     yield from (f"Way back of {way_back(one, manifest)}" for one in works if one.plan is not None)
+    yield from (f"Way back of {schema_way_back(one, manifest.rollback.of_schema)}" for one in _migrated(works))
 
 
 def _cost(works: Sequence[StackWork]) -> str:
@@ -122,8 +137,19 @@ def _cost(works: Sequence[StackWork]) -> str:
 
 def _reach(works: Sequence[StackWork], pull: PullRequestSeen | None) -> str:
     touched = [f"{len(one.plan.resources)} resources of {one.access.name}" for one in works if one.plan is not None]
+    databases = [f"the database {one.told.database}" for one in _migrated(works)]
     branch = [f"the branch {visible(pull.base)}"] if pull is not None else []
-    return ", ".join(touched + branch)
+    return ", ".join(touched + databases + branch)
+
+
+def _steps(works: Sequence[StackWork]) -> tuple[Plan, ...]:
+    """In the order in which they run: each environment's migration before its update."""
+    each = (plan for one in works for plan in (one.migration.plan if one.migration else None, one.plan))
+    return tuple(plan for plan in each if plan is not None)
+
+
+def _migrated(works: Sequence[StackWork]) -> tuple[MigrationWork, ...]:
+    return tuple(one.migration for one in works if one.migration is not None and one.migration.plan is not None)
 
 
 def _healthy(manifest: Manifest) -> str:

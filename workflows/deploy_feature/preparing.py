@@ -12,12 +12,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.pulumi.contracts import READ_HISTORY, Deployment, StackLook, StackPreviewed
     from activities.pulumi.place import StackPlace
-    from activities.sandbox.contracts import RUN_COMMAND, CommandRun, RunCommandRequest
+    from activities.sandbox.contracts import RUN_COMMAND, CommandLimits, CommandRun, RunCommandRequest
     from hitl.approval.plan import Plan
     from hitl.hidden import unhidden
     from workflows.contracts import State
     from workflows.deploy_feature.feature import Feature, Stopped
-    from workflows.deploy_feature.goals import EnvironmentTold
+    from workflows.deploy_feature.goals import ArtifactTold, EnvironmentTold
+    from workflows.deploy_feature.migrations import Migrations, MigrationWork
     from workflows.deploy_feature.timeline import Begun, Timeline
     from workflows.manifest.commands import Command
     from workflows.manifest.manifest import InfrastructureRollback, Pulumi
@@ -30,6 +31,8 @@ with workflow.unsafe.imports_passed_through():
 Value = TypeVar("Value")
 _IN_DIRECTORY: Final = 'cd "$1"; shift; exec "$@"'
 _SHOWN: Final = 400
+_MOST_KEPT: Final = 100
+"""Artifacts that a result names of one command."""
 
 
 @dataclass(kw_only=True)
@@ -41,6 +44,7 @@ class StackWork:
         back: The deployment that it goes back to; None where there is none to go back to.
         told: For the result.
         outputs: The stack's, as far as they are known.
+        migration: What goes before its update; None where no schema is changed then.
     """
 
     access: StackAccess
@@ -49,11 +53,17 @@ class StackWork:
     plan: Plan | None = None
     back: Deployment | None = None
     outputs: dict[str, str] | None = None
+    migration: MigrationWork | None = None
 
     @property
     def environment(self) -> str:
         """By the manifest's name."""
         return self.told.name
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.environment
 
     @property
     def previewed(self) -> StackPreviewed:
@@ -71,24 +81,35 @@ class Preparing:
     Args:
         goal: Takes the steps.
         timeline: Shows them.
+        migrations: Tries those.
     """
 
-    def __init__(self, goal: StacksGoal, timeline: Timeline) -> None:
+    def __init__(self, goal: StacksGoal, timeline: Timeline, migrations: Migrations) -> None:
         self._goal: StacksGoal = goal
         self._timeline = timeline
+        self._migrations = migrations
         self._tested: set[str] = set()
+        self.artifacts: tuple[ArtifactTold, ...] = ()
+        """What the commands left that ran last."""
 
     async def prepare(self, feature: Feature) -> tuple[StackWork, ...]:
         """Run the commands, and plan all stacks one after another beside them; a commit that passed is not run again.
 
+        Beside both, migrations are tried on copies.
+
         Raises:
-            Stopped: A command failed.
+            Stopped: A command or a migration failed.
             StepDenied: The guard refused something.
             ApplicationError: A stack cannot be planned.
         """
-        failed, stacks = await side_by_side(self._commands(feature), self._stacks(feature))
+        failed, planned = await side_by_side(
+            self._commands(feature), side_by_side(self._stacks(feature), self._migrations.prepare(feature))
+        )
         if failed is not None:
             raise Stopped(State.REFUSED, failed)
+        stacks, migrations = planned
+        for work in stacks:
+            work.migration = next((one for one in migrations if one.environment == work.environment), None)
         return stacks
 
     def stack(self, feature: Feature, pulumi: Pulumi, environment: str, *, commit: str | None = None) -> StackWork:
@@ -106,6 +127,7 @@ class Preparing:
         """Why it cannot go on; None where all passed."""
         if feature.commit in self._tested:
             return None
+        self.artifacts = ()
         for name, command in (("tests", feature.manifest.test), ("build", feature.manifest.build)):
             if command is not None:
                 with self._timeline.step(name) as step:
@@ -121,15 +143,28 @@ class Preparing:
         ran = await self._goal.run_command(
             RUN_COMMAND,
             RunCommandRequest(
-                command=argv, source=feature.source, purpose=command.purpose, timeout_seconds=float(limit)
+                command=argv,
+                source=feature.source,
+                purpose=command.purpose,
+                timeout_seconds=float(limit),
+                limits=_limits(command),
+                artifacts=command.artifacts,
             ),
             command=timedelta(seconds=limit),
             summary=f"Run {name} at {feature.commit[:12]}",
         )
+        self._keep(name, ran)
         if ran.ended == "exit" and ran.exit_code == 0:
-            return None
-        step.failed(why := _why(command, ran))
+            if not (missing := _missing(command, ran)):
+                return None
+            step.failed(why := f"it left nothing that can be kept of {', '.join(missing)}")
+        else:
+            step.failed(why := _why(command, ran))
         return f"{name} of {feature.commit[:12]} failed: {why}. Nothing was changed"
+
+    def _keep(self, name: str, ran: CommandRun) -> None:
+        kept = (ArtifactTold(command=name, **one.model_dump()) for one in ran.artifacts[:_MOST_KEPT])
+        self.artifacts = (*self.artifacts, *kept)
 
     async def _stacks(self, feature: Feature) -> tuple[StackWork, ...]:
         """In order, for a program's previews share a folder; none is skipped, so that people see all of them."""
@@ -176,6 +211,27 @@ async def side_by_side(one: Awaitable[Value], other: Awaitable[Any]) -> tuple[Va
         if isinstance(found, BaseException):
             raise found
     return first, second  # pyright: ignore[reportReturnType] - no exception is left
+
+
+def _limits(command: Command) -> CommandLimits | None:
+    """What the manifest asks; the deployment's own hold where it says nothing but the time."""
+    if not command.limits.model_fields_set - {"time"}:
+        return None
+    asked = command.limits.for_sandbox()
+    return CommandLimits(
+        memory_bytes=asked.memory_bytes,
+        workspace_bytes=asked.workspace_bytes,
+        tmp_bytes=asked.tmp_bytes,
+        cpus=asked.cpus,
+    )
+
+
+def _missing(command: Command, ran: CommandRun) -> tuple[str, ...]:
+    """Each that was to be kept and is not, with why where somebody says so."""
+    kept = [one.path for one in ran.artifacts]
+    gone = [one for one in command.artifacts if not any(path == one or path.startswith(f"{one}/") for path in kept)]
+    said = {one.partition(":")[0]: one for one in ran.not_kept}
+    return tuple(unhidden(said.get(one, one)) for one in gone)
 
 
 def _why(command: Command, ran: CommandRun) -> str:

@@ -7,13 +7,31 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
+from pydantic import ValidationError
+
+from activities.sandbox.contracts import MOST_ARTIFACTS
 from hitl.policy.tightening import Tightening
 from hitl.protocol import Phase
+from workflows.deploy_feature.databases import Database, databases_of, migration_input
 from workflows.manifest.commands import Command
-from workflows.manifest.manifest import Manifest, SchemaRollback
+from workflows.manifest.manifest import Manifest
 from workflows.manifest.needs import Need
 
 _UNAPPROVED: Final = (
+    "approval.waive_snapshot",
+    "neon.look_at_branch",
+    "neon.create_branch",
+    "neon.sweep_logins",
+    "neon.open_database",
+    "neon.issue_login",
+    "neon.seal_login",
+    "neon.rehearse_migration",
+    "neon.look_at_schema",
+    "neon.compare_schema",
+    "neon.end_login",
+    "neon.check_login",
+    "neon.end_branch",
+    "neon.check_branch",
     "github.look_at_pull_request",
     "github.fetch_repository",
     "github.read_file",
@@ -72,20 +90,38 @@ def _found(manifest: Manifest, environments: Sequence[str]) -> Iterator[str]:
     for name, command in (("test", manifest.test), ("build", manifest.build)):
         if command is not None:
             yield from _of_command(name, command)
-    if manifest.migrate is not None:
-        yield "migrate: no migration is carried out by this goal yet; run it by itself, and take it out"
+    migrated = databases_of(manifest, environments)
+    for name, command in (("migrate", manifest.migrate), ("rollback.down", manifest.rollback.down)):
+        if command is not None:
+            yield from _of_migration(name, command, migrated)
+    there = {one.index for one in migrated}
     for kind, index, need, name in manifest.needs.named():
-        if _meant(need, environments):
+        if _meant(need, environments) and not (kind == "neon" and index in there):
             yield f"needs.{kind}[{index}]: {name!r} is not provided by this goal yet; provide it by its own goal"
-    if manifest.rollback.of_schema is SchemaRollback.DOWN:
-        yield "rollback.schema: there is no migration to take back; write `never`"
 
 
 def _of_command(name: str, command: Command) -> Iterator[str]:
+    if len(command.artifacts) > MOST_ARTIFACTS:
+        yield f"{name}.artifacts: {MOST_ARTIFACTS} paths are kept at most; name folders"
+
+
+def _of_migration(name: str, command: Command, databases: Sequence[Database]) -> Iterator[str]:
     for key in sorted(command.limits.model_fields_set - {"time"}):
-        yield f"{name}.limits.{key}: commands have the deployment's own limits but for `time`; take it out"
+        yield f"{name}.limits.{key}: migrations have the deployment's own limits but for `time`; take it out"
     if command.artifacts:
-        yield f"{name}.artifacts: nothing is kept of a work tree; take it out"
+        yield f"{name}.artifacts: nothing is kept of a migration's work tree; take it out"
+    if command.purpose is not None:
+        yield f"{name}.purpose: a migration reaches its database and nothing else: take it out"
+    for one in databases:
+        if one.need.database is None:
+            if name == "migrate":
+                yield f"needs.neon[{one.index}].database: is missing, and it is what is migrated; write its name"
+            continue
+        try:
+            migration_input("owner/name", command, one.need)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_input=False):
+                yield f"{name}: {'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
 def _meant(need: Need, environments: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.pulumi.contracts import READ_OUTPUTS, OutputsLook
+    from workflows.deploy_feature.applying import Change
     from workflows.deploy_feature.feature import FeatureReader
     from workflows.deploy_feature.preparing import StackWork
     from workflows.deploy_feature.timeline import Timeline
@@ -24,6 +25,12 @@ class _Unlooked(Exception):
     """Nobody can look, for this reason."""
 
     why: str
+
+
+def back_and_not_well(changes: Sequence[Change]) -> list[StackWork]:
+    """The environments that were taken back, and of which nobody has seen that they serve."""
+    stacks = (one for one in changes if isinstance(one, StackWork))
+    return [one for one in stacks if one.told.undone and not one.told.restored]
 
 
 class Restoring:
@@ -41,13 +48,13 @@ class Restoring:
         # Taking back is not stopped half way, and neither is this.
         self._verifying = Verifying(goal, stops=lambda: False)
 
-    async def ill(self, works: Sequence[StackWork]) -> str:
+    async def ill(self, changes: Sequence[Change]) -> str:
         """Look at each environment that was taken back, the last one that was taken back last. Each `told` has it.
 
         Returns:
             What does not serve, and why; empty where all does. Where nobody can look, the record says so.
         """
-        found = [await self._look(one) for one in works if one.told.undone and not one.told.restored]
+        found = [await self._look(one) for one in back_and_not_well(changes)]
         return "; ".join(filter(None, found))
 
     async def _look(self, work: StackWork) -> str:

@@ -10,7 +10,7 @@ _SAID: Final = {
     RiskClass.R0: "nothing is changed",
     RiskClass.R1: "all of it can be taken back",
     RiskClass.R2: "something is replaced or deleted that holds no data, or nothing says how to go back",
-    RiskClass.R3: "something is lost that cannot be brought back, and no snapshot of it is made",
+    RiskClass.R3: "something is lost that cannot be brought back",
 }
 _LOSES: Final = frozenset({Change.DELETE, Change.REPLACE})
 
@@ -32,6 +32,14 @@ def risk_class(changes: Iterable[Plan], *, way_back: bool) -> RiskClass:
     return RiskClass.R2 if destroys or not way_back else RiskClass.R1
 
 
-def said(risk: RiskClass) -> str:
-    """The class in people's words."""
-    return f"{risk}: {_SAID[risk]}"
+def said(risk: RiskClass, *, kept: bool = False) -> str:
+    """The class in people's words.
+
+    Args:
+        risk: Which.
+        kept: Whether all that is lost is in a snapshot that is part of the plan.
+    """
+    if risk is not RiskClass.R3:
+        return f"{risk}: {_SAID[risk]}"
+    how = "but by the snapshots of this plan" if kept else "and the policy lets it go without a snapshot"
+    return f"{risk}: {_SAID[risk]}, {how}"

@@ -37,7 +37,15 @@ _SAME_TIME: Final = timedelta(minutes=1)
 
 
 class NothingToMigrate(Exception):
-    """The copy is after the migration what it was before."""
+    """The copy is after the migration what it was before.
+
+    Args:
+        schema: The digest of both.
+    """
+
+    def __init__(self, schema: str) -> None:
+        super().__init__("it changes nothing")
+        self.schema = schema
 
 
 class NoWayBack(StepDenied):
@@ -78,7 +86,7 @@ class Migrating:
         self.result = self.result.model_copy(update=update)
 
     async def look(self, source: Source) -> None:
-        """Look at the branch, once, for this commit.
+        """Look at the branch, once, for this commit; the default one where none is named.
 
         Raises:
             ApplicationError: `NotFound`: it is not there.
@@ -93,6 +101,9 @@ class Migrating:
                 f"{wanted.project!r} has no branch {wanted.branch!r}: look at its branches in Neon's console",
             )
         self._branch = seen
+        if not wanted.branch:
+            self.wanted = wanted.model_copy(update={"branch": seen.name})
+            self.tell(branch=seen.name)
 
     async def plan(self, *, why: str = "") -> Plan:
         """Try it, and plan what it was seen to do.
@@ -107,7 +118,7 @@ class Migrating:
         tried = await self._rehearsing.rehearse(self._branch, self._source)
         self._told(tried)
         if tried.before == tried.after:
-            raise NothingToMigrate
+            raise NothingToMigrate(tried.before)
         self._part = self._rehearsing.new_part("back")
         return plan_of(self.wanted, self._branch, self._source, tried, way_back=self._way_back(), why=why)
 

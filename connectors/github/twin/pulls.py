@@ -6,6 +6,7 @@ from typing import Final
 
 from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
+from connectors.github.twin.trees import changed_files
 
 _LABEL_COLOR: Final = "ededed"
 _LINKS: Final = {
@@ -134,11 +135,13 @@ async def pull_request(place: Place, pull: Pull, *, whole: Mergeability | None =
         "merge_commit_sha": pull.merge_commit,
         **dict.fromkeys(("milestone", "assignee", "auto_merge")),
     }
-    return body | _counted(pull, whole, user) if whole else body
+    if whole is None:
+        return body
+    return body | _counted(pull, whole, user) | {"changed_files": await changed_files(place.git, base, head)}
 
 
 def _counted(pull: Pull, mergeability: Mergeability, user: Json) -> Json:
-    zeros = ("additions", "deletions", "changed_files", "comments", "commits", "review_comments")
+    zeros = ("additions", "deletions", "comments", "commits", "review_comments")
     merged = pull.merge_commit is not None
     flags = {"merged": merged, "maintainer_can_modify": False, "merged_by": user if merged else None}
     told = {"mergeable": mergeability.can, "mergeable_state": mergeability.state}

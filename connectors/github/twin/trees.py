@@ -26,6 +26,15 @@ async def is_ancestor(repository: BareRepository, one: str, of: str) -> bool:
     return True
 
 
+async def changed_files(repository: BareRepository, base: str, head: str) -> int:
+    """How many files the head changes since it left the base; none where the two share nothing."""
+    try:
+        out = await git("diff", "--name-only", "-z", f"{base}...{head}", at=repository.path)
+    except GitError:
+        return 0
+    return out.count(b"\0")
+
+
 async def merge_commit(repository: BareRepository, onto: str, head: str, message: str) -> str | None:
     """A commit of both; None where they conflict."""
     tree = await merged_tree(repository, onto, head)

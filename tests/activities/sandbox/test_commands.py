@@ -10,11 +10,11 @@ from pydantic import SecretBytes, SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.sandbox.commands import SandboxActivities
-from activities.sandbox.contracts import CommandRun, RunCommandRequest, Source
+from activities.sandbox.contracts import CommandLimits, CommandRun, RunCommandRequest, Source
 from connectors.errors import InvalidRequest
 from sandbox.protocol import LastLook, OnOutput
-from sandbox.result import Artifact, Output, RunResult, Usage
-from sandbox.spec import Limits, RunSpec
+from sandbox.result import Artifact, Output, RefusedArtifact, RunResult, Usage
+from sandbox.spec import MIB, Limits, RunSpec
 
 IMAGE = f"sha256:{'1' * 64}"
 PACK = f"sha256:{'2' * 64}"
@@ -31,6 +31,7 @@ class Played:
     stdout: str = "ok\n"
     stderr: str = ""
     artifacts: tuple[Artifact, ...] = CHECKED_OUT
+    refused: tuple[RefusedArtifact, ...] = ()
     ended: str = "exit"
     specs: list[RunSpec] = field(default_factory=list[RunSpec])
     secrets: list[Mapping[str, SecretBytes]] = field(default_factory=list[Mapping[str, SecretBytes]])
@@ -57,6 +58,7 @@ class Played:
                 "stdout": Output(head=self.stdout.encode()),
                 "stderr": Output(head=self.stderr.encode()),
                 "artifacts": self.artifacts,
+                "refused": self.refused,
                 "usage": Usage(start_seconds=0.1, run_seconds=0.5, total_seconds=0.7, cpu_seconds=0.2),
             }
         )
@@ -96,6 +98,37 @@ async def test_a_commit_is_taken_out_of_its_pack_inside_and_by_nobody_before() -
     assert [(one.reference, one.path) for one in spec.inputs] == [(PACK, "repository.pack")]
     assert spec.argv[:2] == ("sh", "-euc")
     assert spec.argv[-3:] == (COMMIT, "make", "test")
+
+
+async def test_what_is_kept_is_asked_for_in_the_work_tree_and_told_as_the_manifest_names_it() -> None:
+    made = Artifact(path="tree/dist/app.js", reference=f"sha256:{'4' * 64}", size=7, executable=False)
+    gone = RefusedArtifact(path="tree/report.xml", reason="missing")
+    sandbox = Played(artifacts=(*CHECKED_OUT, made), refused=(gone,))
+    told = await sandbox.told(asked(source=SOURCE, artifacts=("dist", "report.xml")))
+    assert sandbox.specs[0].artifacts == ("checked-out", "tree/dist", "tree/report.xml")
+    assert [(one.path, one.size, one.reference) for one in told.artifacts] == [("dist/app.js", 7, made.reference)]
+    assert told.not_kept == ("report.xml: missing",)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../b"])
+async def test_nothing_outside_of_the_work_tree_is_kept(path: str) -> None:
+    sandbox = Played()
+    with pytest.raises(InvalidRequest, match="no leading slash"):
+        await sandbox.told(asked(source=SOURCE, artifacts=(path,)))
+    assert sandbox.specs == []
+
+
+async def test_of_each_limit_the_lower_one_holds() -> None:
+    sandbox = Played()
+    wanted = CommandLimits(memory_bytes=4096 * MIB, workspace_bytes=16 * MIB, tmp_bytes=64 * MIB, cpus=0.5)
+    await sandbox.told(asked(limits=wanted))
+    [spec] = sandbox.specs
+    own = Limits()
+    assert (spec.limits.memory_bytes, spec.limits.workspace_bytes, spec.limits.cpus) == (
+        own.memory_bytes,
+        16 * MIB,
+        0.5,
+    )
 
 
 async def test_a_commit_that_cannot_be_checked_out_is_no_end_of_the_command() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from temporalio.worker import Worker
 from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRule
 from activities.approvals.giving_up import GivingUp
 from activities.approvals.rules import ApprovalRuleActivities
+from activities.approvals.waiving_contracts import SnapshotWaived, WaiveSnapshot
 from activities.github.contracts import (
     MERGE_PULL_REQUEST,
     CheckRunRequest,
@@ -65,6 +67,7 @@ from hitl.policy.file import load_policy
 from hitl.policy.together import rule_for
 from tests.workflows.approval.approving import House, eventually
 from tests.workflows.approval.telling import Teller
+from tests.workflows.deploy_feature.database import PROJECT, Database
 from tests.workflows.scripted import RAN
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.deploy_feature.goals import DeployNewFeatureInput, DeployNewFeatureResult, DeployStatus, StepTold
@@ -87,9 +90,11 @@ environments:
     actions:
       - allow: pulumi.update_stack
       - allow: github.merge_pull_request
+      - allow: neon.migrate_database
     approvals:
       - {action: pulumi.update_stack, groups: [release], quorum: 2}
       - {action: github.merge_pull_request, groups: [release], quorum: 1}
+      - {action: neon.migrate_database, groups: [release], quorum: 2}
 """
 MANIFEST = """\
 version: 1
@@ -105,6 +110,12 @@ verify:
     - {path: /healthz, every: 1s, for: 1s}
 rollback: {infrastructure: previous}
 """
+NEEDS = f"needs: {{neon: [{{name: orders, project: {PROJECT}, database: orders, hours: 2, max_cu: 1}}]}}\n"
+MIGRATES = f"{MANIFEST}{NEEDS}migrate: {{command: [python3, migrate.py], directory: db, limits: {{time: 5m}}}}\n"
+GOES_DOWN = MIGRATES.replace(
+    "rollback: {infrastructure: previous}",
+    "rollback: {infrastructure: previous, schema: down, down: {command: [python3, down.py]}}",
+)
 PULL = PullRequestSeen(
     number=7,
     url="https://github.example/acme/shop/pull/7",
@@ -133,6 +144,8 @@ class World:
         pages: What the next looks at a page say; the last one stays.
         back: The same of a stack that was taken back to the commit before.
         losses: Whether a plan destroys what holds data.
+        waives: Whether the policy lets that be without a snapshot.
+        base: The manifest of the base; the feature's own when None.
     """
 
     def __init__(self) -> None:
@@ -155,7 +168,9 @@ class World:
         self.merging: list[Exception] = []
         self.silent: set[str] = set()
         """What GitHub does not let us write: `check` or `comment`."""
-        self.losses = False
+        self.losses, self.waives = False, True
+        self.base: str | None = None
+        self.database = Database()
         self.done: list[str] = []
         self.checks: list[CheckRunRequest] = []
         self.comments: list[CommentRequest] = []
@@ -186,10 +201,18 @@ class World:
 
     @activity.defn(name="github.read_file")
     async def read_file(self, request: ReadFileRequest) -> FileRead:
-        text = self.manifests.get(str(request.ref), self.manifest)
+        of_base = self.base is not None and request.ref in {None, "main"}
+        text = str(self.base) if of_base else self.manifests.get(str(request.ref), self.manifest)
         if not text:
             raise application_error(ErrorType.NOT_FOUND, "there is no such file")
-        return FileRead(commit=str(request.ref), blob="f" * 40, size=len(text), encoding="utf-8", content=text)
+        blob = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 - as git names what it keeps
+        return FileRead(commit=str(request.ref), blob=blob, size=len(text), encoding="utf-8", content=text)
+
+    @activity.defn(name="approval.waive_snapshot")
+    async def waive(self, request: WaiveSnapshot) -> SnapshotWaived:
+        if not self.waives:
+            raise application_error(ErrorType.POLICY_DENIED, "no rule allows it")
+        return SnapshotWaived()
 
     @activity.defn(name="github.check_run")
     async def check(self, request: CheckRunRequest) -> ThingMade:
@@ -324,14 +347,17 @@ class Deploying(House):
             rule = await rules.resolve_rule(request)
             return rule if self.patience is None else rule.model_copy(update={"approve_within": self.patience})
 
-        read = [world.fetch, world.look, world.read_file, world.seal, world.page, world.number, resolve]
-        connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[*read, world.check, world.comment])
+        read = [world.fetch, world.look, world.read_file, world.seal, world.page, world.number, world.waive, resolve]
+        steps = [*read, world.check, world.comment, *world.database.connectors()]
+        connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=steps)
         looks = [world.prepare, world.refresh, world.preview, world.read_history, world.outputs, world.detect]
-        sandbox = Worker(client, task_queue=TaskQueue.SANDBOX, activities=[*looks, world.run_command])
+        sandbox = Worker(
+            client, task_queue=TaskQueue.SANDBOX, activities=[*looks, world.run_command, world.database.rehearse]
+        )
         hitl = Worker(client, task_queue=TaskQueue.HITL, activities=[self.messages.update, self.teller.tell])
         posts = Worker(client, task_queue=TaskQueue.POSTS, activities=[self.messages.post, self.teller.tell])
         async with connectors, sandbox, hitl, posts, self.guard() as guard:
-            changes = [world.update, world.merge, GivingUp(self.records).give_up_steps]
+            changes = [world.update, world.merge, world.database.migrate, GivingUp(self.records).give_up_steps]
             async with Worker(client, task_queue=TaskQueue.DESTRUCTIVE, activities=changes, interceptors=[guard]):
                 yield
 

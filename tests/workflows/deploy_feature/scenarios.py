@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from activities.queues import TaskQueue
 from activities.verify.contracts import PageChecked
-from tests.workflows.deploy_feature.deploying import MANIFEST, WANTED, Deploying, World
+from tests.workflows.deploy_feature.deploying import GOES_DOWN, MANIFEST, MIGRATES, WANTED, Deploying, World
 from tests.workflows.played import Answers, Played
 from workflows.deploy_feature.goals import DEPLOY_NEW_FEATURE, DeployNewFeatureResult
 
@@ -54,8 +54,22 @@ def _wrong() -> World:
     return world
 
 
+def _migrated() -> World:
+    world = World()
+    world.manifest = MIGRATES
+    return world
+
+
+def _migrated_and_not_healthy() -> World:
+    world = _not_healthy()
+    world.manifest = GOES_DOWN
+    return world
+
+
 SCENARIOS = (
     _Deployed(goal=DEPLOY_NEW_FEATURE, name="deployed"),
     _Deployed(goal=DEPLOY_NEW_FEATURE, name="undone", world=_not_healthy, clicks=2),
+    _Deployed(goal=DEPLOY_NEW_FEATURE, name="migrated", world=_migrated),
+    _Deployed(goal=DEPLOY_NEW_FEATURE, name="migrated-and-undone", world=_migrated_and_not_healthy, clicks=2),
     _Deployed(goal=DEPLOY_NEW_FEATURE, name="wrong-manifest", world=_wrong, clicks=0),
 )

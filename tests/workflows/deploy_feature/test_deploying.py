@@ -9,9 +9,11 @@ from temporalio.client import Client
 from temporalio.worker import Replayer
 
 from activities.guard.error_types import ErrorType, application_error
+from activities.sandbox.contracts import ArtifactKept
 from activities.verify.contracts import MetricSeen, PageChecked
 from connectors.pulumi.outcome import Ended, UpOutcome
 from hitl.approval.decision import Verdict
+from sandbox.spec import MIB
 from tests.workflows.deploy_feature.deploying import (
     BEFORE,
     HEAD,
@@ -108,6 +110,74 @@ async def test_the_probes_are_asked_below_what_the_stack_says_and_tests_run_in_t
     assert ran.command[-3:] == ("web", "make", "test")
 
 
+async def test_commands_have_the_limits_of_the_manifest_and_leave_what_is_to_be_kept(make: Make) -> None:
+    world = World()
+    limits = "limits: {memory_mib: 1024, disk_mib: 512, cpus: 2, time: 5m}"
+    world.manifest = f"{MANIFEST}build: {{command: [make], artifacts: [dist, report.xml], {limits}}}\n"
+    kept = [ArtifactKept(path=one, size=5, reference=f"sha256:{'7' * 64}") for one in ("dist/a.js", "report.xml")]
+    world.ran = [RAN, RAN.model_copy(update={"artifacts": tuple(kept)})]
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed(environments=["staging"])
+    test, build = world.commands
+    assert (test.limits, test.artifacts) == (None, ())
+    assert build.limits is not None
+    assert (build.limits.memory_bytes, build.limits.workspace_bytes) == (1024 * MIB, 512 * MIB)
+    assert (build.limits.cpus, build.timeout_seconds, build.artifacts) == (2, 300, ("dist", "report.xml"))
+    assert [(one.command, one.path) for one in result.artifacts] == [("build", "dist/a.js"), ("build", "report.xml")]
+
+
+async def test_a_command_that_does_not_leave_what_is_to_be_kept_has_failed(make: Make) -> None:
+    world = World()
+    world.manifest = f"{MANIFEST}build: {{command: [make], artifacts: [dist]}}\n"
+    world.ran = [RAN, RAN.model_copy(update={"not_kept": ("dist: missing",)})]
+    result = await make(world).ended()
+    assert (result.outcome, world.done) == ("refused", [])
+    assert "build of cccccccccccc failed: it left nothing that can be kept of dist: missing" in str(result.reason)
+
+
+async def test_the_plan_says_by_what_the_manifest_differs_from_that_of_the_base_and_how_many_files_change(
+    make: Make,
+) -> None:
+    world = World()
+    world.base = MANIFEST.replace("every: 1s", "every: 1s, contains: ok")
+    world.pull = PULL.model_copy(update={"changed_files": 12})
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        plan = await house.plan(await house.approval_of(goal))
+        await goal.terminate()
+    assert plan.summary[2:6] == (
+        "Code: #7 «A cart» by alice (12 files), into main by merge when all is healthy",
+        "Manifest: 2 lines differ from main",
+        "-     - {path: /healthz, every: 1s, contains: ok, for: 1s}",
+        "+     - {path: /healthz, every: 1s, for: 1s}",
+    )
+
+
+async def test_a_feature_does_not_take_out_what_the_manifest_of_its_base_asks(make: Make) -> None:
+    world = World()
+    world.base = MANIFEST + "policy: {actions: [{deny: github.merge_pull_request, because: frozen}]}\n"
+    result = await make(world).ended()
+    assert (result.outcome, world.done) == ("denied", [])
+    assert "banksman.yaml of main: policy.actions[0]" in str(result.reason)
+
+
+async def test_a_base_whose_manifest_changes_while_people_decide_is_planned_and_asked_anew(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approval_of(goal)
+        world.base = MANIFEST + "policy: {approvals: [{action: github.merge_pull_request, quorum: 3}]}\n"
+        await house.approve(goal)
+        plan = await house.approve(goal, after=1)
+        await house.decide(await house.approval_of(goal, after=1), "carol")
+        result = await goal.result()
+    assert plan.summary[0].startswith("Asked again: banksman.yaml of main is another one than when people were asked")
+    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
+
+
 @pytest.mark.parametrize("report", ["check", "comment"])
 async def test_where_github_lets_nobody_write_it_is_deployed_all_the_same_and_says_so(make: Make, report: str) -> None:
     world = World()
@@ -162,19 +232,14 @@ async def test_tests_that_fail_end_it_with_what_they_said(make: Make) -> None:
     [
         ("", "no banksman.yaml at cccccccccccc"),
         (MANIFEST + "x: 1\ny: 2\n", "banksman.yaml:13:1: x: unknown key 'x'"),
-        (MANIFEST + "build: {command: [make], artifacts: [dist]}\n", "build.artifacts: nothing is kept"),
         (MANIFEST.replace("web}", "web, limits: {memory_mib: 1024}}", 1), "banksman.yaml"),
         (
-            MANIFEST.replace("directory: web", "directory: web, limits: {cpus: 2}"),
-            "test.limits.cpus: commands have the deployment's own limits",
-        ),
-        (
             MANIFEST + "needs: {neon: [{name: orders, project: shop-quiet-moon-17281}]}\nmigrate: {command: [m]}\n",
-            "migrate: no migration is carried out",
+            "needs.neon[0].database: is missing",
         ),
         (MANIFEST.split("pulumi:")[0], "pulumi: is missing"),
     ],
-    ids=["none", "wrong", "artifacts", "misplaced", "limits", "needs", "no-stack"],
+    ids=["none", "wrong", "misplaced", "needs", "no-stack"],
 )
 async def test_a_manifest_that_cannot_be_carried_out_whole_ends_it_before_anything(
     make: Make, changed: str, told: str
@@ -375,8 +440,8 @@ async def test_what_is_taken_back_and_left_ill_is_no_good_end_and_says_so(make: 
         await house.until(goal, "parked")
         await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
         result = await goal.result()
-    assert result.outcome == "partially_applied"
-    assert "All of it was taken back: staging is back at bbbbbbbbbbbb and not healthy" in str(result.reason)
+    why = "All of it was taken back: staging is back at bbbbbbbbbbbb and not healthy"
+    assert (result.outcome, why in str(result.reason)) == ("partially_applied", True)
     assert [(one.undone, one.restored) for one in result.environments] == [(True, False)]
     assert [one.split(" --input")[0] for one in result.commands_left] == ["banksman run InspectStack"]
 
@@ -541,7 +606,18 @@ async def test_what_loses_data_is_of_the_highest_class(make: Make) -> None:
         goal = await house.ask_for()
         plan = await house.plan(await house.approval_of(goal))
         await goal.terminate()
-    assert plan.summary[1].startswith("Risk R3: something is lost that cannot be brought back")
+    assert plan.summary[1] == (
+        "Risk R3: something is lost that cannot be brought back, and the policy lets it go without a snapshot"
+    )
+
+
+async def test_what_loses_data_without_a_snapshot_is_denied_unless_the_policy_lets_it(make: Make) -> None:
+    world = World()
+    world.losses, world.waives = True, False
+    result = await make(world).ended()
+    assert (result.outcome, result.risk, world.done) == ("denied", "R3", [])
+    assert "infra/staging may lose what cannot be brought back (1 to update), and no snapshot" in str(result.reason)
+    assert "have the policy allow approval.waive_snapshot: no rule allows it" in str(result.reason)
 
 
 async def test_two_features_of_one_service_queue_and_people_see_who_waits_for_whom(make: Make) -> None:

@@ -2,18 +2,20 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from activities.github.contracts import MERGE_PULL_REQUEST
+from activities.neon.migrations.contracts import MIGRATE_DATABASE
 from activities.pulumi.contracts import UPDATE_STACK, Deployment
 from hitl.approval.plan import Change, Plan, Resource, Risk
+from hitl.approval.stricter import Stricter
 from hitl.policy.tightening import Tightening
 from tests.replay.record import HISTORIES
 from tests.workflows.deploy_feature.deploying import MANIFEST
 from tests.workflows.manifest.told import WHOLE
+from workflows.deploy_feature.base import Base, Irreconcilable, base_of, difference_lines, stricter_of_both
 from workflows.deploy_feature.goals import DeployNewFeatureInput, RiskClass
 from workflows.deploy_feature.planning import MOST_LINES, cut
 from workflows.deploy_feature.preparing import previous
@@ -31,10 +33,11 @@ def plan(change: Change, risk: Risk = Risk.LOW) -> Plan:
 
 
 def test_every_step_that_nobody_approves_is_known_as_one() -> None:
-    recorded = Path(HISTORIES / "DeployNewFeature" / "undone.json").read_text(encoding="utf-8")
+    kept = [HISTORIES / "DeployNewFeature" / f"{name}.json" for name in ("undone", "migrated-and-undone")]
+    recorded = "\n".join(one.read_text(encoding="utf-8") for one in kept)
     begun = set(re.findall(r'"activityType":\s*{\s*"name":\s*"([a-z_.]+)"', recorded))
     asking = {one for one in begun if one.startswith(("approval.", "hitl."))}
-    people = {UPDATE_STACK.name, MERGE_PULL_REQUEST.name, *asking}
+    people = {UPDATE_STACK.name, MERGE_PULL_REQUEST.name, MIGRATE_DATABASE.name, *asking}
     asked = {f"policy.actions[0]: `deny: {name}`" for name in begun - people}
     said = {
         held_nowhere(Tightening.model_validate({"actions": [{"deny": name}]}))[0].split(" means")[0]
@@ -65,18 +68,77 @@ def test_every_key_of_a_manifest_that_is_not_carried_out_is_named() -> None:
     asks = not_done(read_manifest(WHOLE.encode()).manifest, ("staging", "production"))
     keys = [one.split(":")[0] for one in asks]
     assert keys == [
-        "test.limits.cpus",
-        "test.limits.disk_mib",
-        "test.limits.memory_mib",
-        "test.artifacts",
-        "migrate",
-        "needs.neon[0]",
         "needs.redis[0]",
         "needs.redis[1]",
         "needs.qdrant[0]",
         "needs.estuary[0]",
-        "rollback.schema",
     ]
+
+
+def test_of_a_migration_what_is_not_carried_out_is_named() -> None:
+    text = WHOLE.replace(
+        "  database: orders\n\n", "  database: orders\n  limits: {cpus: 2, time: 5m}\n  artifacts: [x]\n\n"
+    ).replace('command: [alembic, downgrade, "-1"]', "command: [a]\n    purpose: git\n    limits: {memory_mib: 2048}")
+    text = text.replace("      database: orders\n", "      database: an.odd.name\n")
+    asks = not_done(read_manifest(text.encode()).manifest, ("staging",))
+    assert [one.split(": ")[0] for one in asks if not one.startswith("needs")] == [
+        "migrate.limits.cpus",
+        "migrate.artifacts",
+        "migrate",
+        "rollback.down.limits.memory_mib",
+        "rollback.down.purpose",
+        "rollback.down",
+    ]
+    assert any(one.startswith("migrate: database: ") for one in asks)
+
+
+def _asks(**asked: object) -> Stricter:
+    return Stricter(
+        source="banksman.yaml",
+        asked=Tightening.model_validate(asked).model_dump(mode="json", exclude_none=True, exclude_defaults=True),
+    )
+
+
+def test_of_what_a_feature_and_its_base_ask_the_stricter_holds() -> None:
+    feature = _asks(
+        phase="production", environments=["staging", "production"], budget={"day": 5}, actions=[{"deny": "a.b"}]
+    )
+    base = _asks(
+        phase="read_only",
+        environments=["staging"],
+        budget={"day": 9, "goal": 3},
+        actions=[{"deny": "c.d"}, {"deny": "a.b"}],
+        approvals=[{"action": "a.*", "quorum": 2}],
+    )
+    both = stricter_of_both(feature, base)
+    assert both is not None
+    assert both.asked == {
+        "phase": "read_only",
+        "environments": ["staging"],
+        "budget": {"day": 5, "goal": 3},
+        "actions": [{"deny": "a.b"}, {"deny": "c.d"}],
+        "approvals": [{"action": "a.*", "quorum": 2}],
+    }
+    assert stricter_of_both(None, base) is base
+    assert stricter_of_both(feature, None) is feature
+
+
+def test_where_a_feature_and_its_base_leave_no_environment_nothing_is_planned() -> None:
+    with pytest.raises(Irreconcilable, match="is for staging alone, and that of the base for production"):
+        stricter_of_both(_asks(environments=["staging"]), _asks(environments=["production"]))
+
+
+def test_a_long_difference_of_manifests_is_cut_and_counted() -> None:
+    base = base_of("main", MANIFEST + "# a\n" * 20, "f")
+    told = list(difference_lines(base, MANIFEST))
+    assert (told[0], len(told), told[-1]) == (
+        "Manifest: 20 lines differ from main",
+        12,
+        "and 10 lines more of the manifest",
+    )
+    assert list(difference_lines(base_of("main", MANIFEST, "f"), MANIFEST)) == []
+    assert list(difference_lines(Base(branch="main"), MANIFEST)) == ["Manifest: main has none"]
+    assert "has 1 mistakes, so nobody knows" in next(difference_lines(base_of("main", MANIFEST + "x: 1\n", "f"), "a"))
 
 
 def test_what_another_environment_needs_is_not_asked_for() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from activities.approvals.rules import ApprovalRuleActivities
+from activities.approvals.waiving import SnapshotWaiving
 from activities.guard.policy_source import PolicySource
 from workers.steps.connectors import Means
 
@@ -10,4 +11,5 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     settings = means.settings
-    return (ApprovalRuleActivities(PolicySource(settings.policy, environment=settings.environment)),)
+    rules = ApprovalRuleActivities(PolicySource(settings.policy, environment=settings.environment))
+    return (rules, SnapshotWaiving())
