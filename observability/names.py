@@ -84,6 +84,7 @@ LOG_SPAN_ID: Final = "span_id"
 
 # Approvals.
 METRIC_APPROVAL_KEYS_AGE: Final = "banksman_approval_keys_age_seconds"
+METRIC_SURPRISES: Final = "banksman_surprises_total"
 METRIC_BREAK_GLASS: Final = "banksman_break_glass_total"
 METRIC_APPROVAL_SHOWN: Final = "banksman_approval_shown_seconds"
 METRIC_CLICKS: Final = "banksman_clicks_total"

@@ -9,10 +9,14 @@ understands a newer writer.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 from temporalio.common import SearchAttributeKey
+
+from hitl.approval.rehearsal import Rehearsal
+from hitl.canonical import canonical_json, tagged_digest
 
 REPOSITORY_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanRepository")
 STATE_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanState")
@@ -26,6 +30,7 @@ SEARCH_ATTRIBUTES: Final = (REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, EFFECT_ATTRIB
 MAX_INLINE_BYTES: Final = 256 * 1024
 """The most a result carries itself; more goes to the artifact store and the result names it."""
 
+_INPUT_TAG: Final = "banksman-goal-input/v1"
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|$)")
 
@@ -116,6 +121,27 @@ class GoalInput(BaseModel):
     """What a person asks for. Frozen, and strict about names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rehearsal: Rehearsal | None = Field(
+        default=None,
+        description="The document of a rehearsal of this very input. What it does not list, the goal does not do "
+        "before people say yes.",
+    )
+
+    @model_validator(mode="after")
+    def _rehearsed_itself(self) -> Self:
+        if self.rehearsal is not None and self.rehearsal.of != self.digest():
+            text = (
+                "the rehearsal is of another goal or of another input: rehearse this one with `banksman rehearse`, "
+                "or leave 'rehearsal' out"
+            )
+            raise PydanticCustomError("rehearsal", text)
+        return self
+
+    def digest(self) -> str:
+        """What a rehearsal of this input is known by. A field that a later release adds does not change it."""
+        fields = self.model_dump(mode="json", exclude={"rehearsal"}, exclude_defaults=True)
+        return tagged_digest(_INPUT_TAG, f"{type(self).__name__}\n{canonical_json(fields)}")
 
     def business_key(self) -> str:
         """The workflow id that `banksman run` gives this goal, so that asking twice is harmless."""

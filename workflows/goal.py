@@ -18,9 +18,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
+    from activities.approvals.surprise_contracts import REPORT_SURPRISE
     from activities.guard.error_types import ErrorType, application_error, denial_of
     from activities.presets import Preset, pause_of_parked, run_preset
     from activities.step import Step
+    from hitl.approval.rehearsal import RehearsedEffect
     from hitl.hidden import unhidden_lines, visible
     from hitl.protocol import RefusalReason
     from workflows.contracts import (
@@ -37,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.one_input import OneInput
     from workflows.parked_contracts import waits_for
     from workflows.parking import Parking
+    from workflows.rehearsed import Effects, refusal
 
 Request = TypeVar("Request", bound=BaseModel)
 Response = TypeVar("Response")
@@ -85,6 +88,7 @@ class Goal(OneInput):
         self._waiting_for: str | None = None
         self._resumed = False
         self._resume = Resume()
+        self._effects = Effects(request.rehearsal)
         self.ended_with = ""
         """How its approved step ended, where a goal has one; said of a goal that was cancelled."""
 
@@ -92,6 +96,11 @@ class Goal(OneInput):
     def status(self) -> GoalStatus:
         """Where the goal stands now."""
         return GoalStatus(state=self._state, step=self._step, waiting_for=self._waiting_for)
+
+    @workflow.query
+    def effects(self) -> tuple[RehearsedEffect, ...]:
+        """What this run did to the world so far, or began to do: each once. A rehearsal makes its list of it."""
+        return self._effects.had
 
     @workflow.signal
     def approval_waits(self, approval: str) -> None:
@@ -170,6 +179,7 @@ class Goal(OneInput):
             StepDenied: The guard refused it.
             ApplicationError: It failed for good.
         """
+        await self._keep_to_rehearsal(step, request)
         self.begin(summary)
         with Parking() as parking:
             while True:
@@ -200,6 +210,34 @@ class Goal(OneInput):
             if is_cancelled_exception(error):
                 raise
             raise StepWaits(_worth_waiting_for(error), step=error.activity_type) from error
+
+    async def _keep_to_rehearsal(self, step: Step[Request, Response], request: Request) -> None:
+        """Halt before what the rehearsal did not do, until somebody who may says yes.
+
+        Raises:
+            StepDenied: Nobody is asked, or nobody may say yes.
+            NotApproved: They did not.
+        """
+        surprise = self._effects.begins(step, request)
+        if surprise is not None:
+            await self.report_surprises((surprise,))
+            await self.ask_about(surprise)
+            self._effects.allow((surprise,))
+            self._effects.begins(step, request)
+
+    async def report_surprises(self, surprises: tuple[RehearsedEffect, ...]) -> None:
+        """Have them counted, and written into the audit log."""
+        await self.step(
+            REPORT_SURPRISE, self._effects.report(surprises), summary=f"Report surprise: {surprises[0].action}"
+        )
+
+    async def ask_about(self, surprise: RehearsedEffect) -> None:
+        """Return where people let a surprise be. A goal that nobody approves asks nobody.
+
+        Raises:
+            StepDenied: With the effect, and what to do.
+        """
+        raise StepDenied(refusal(surprise))
 
     async def run_command(
         self,

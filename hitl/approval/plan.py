@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
+from hitl.approval.rehearsal import RehearsalShown
 from hitl.approval.stricter import Stricter
 from hitl.canonical import NotCanonical, canonical_json, require_canonical, tagged_digest
 from hitl.hidden import nothing_hidden, visible
@@ -115,6 +116,11 @@ class Plan(BaseModel):
         default=None,
         exclude_if=lambda value: value is None,  # so that a plan without one keeps its bytes
         description="How the service's own file tightens the deployment's policy for it.",
+    )
+    rehearsal: RehearsalShown | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="What a rehearsal of the goal did, and what of this plan it did not.",
     )
 
     def text(self) -> str:

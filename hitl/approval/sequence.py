@@ -24,6 +24,7 @@ from hitl.approval.plan import (
     problems,
     read_plan,
 )
+from hitl.approval.rehearsal import RehearsalShown
 from hitl.approval.stricter import Stricter
 from hitl.canonical import NotCanonical, canonical_json, require_canonical
 from hitl.protocol import PolicyContext
@@ -54,12 +55,20 @@ class SequencePlan(BaseModel):
         exclude_if=lambda value: value is None,  # so that a plan without one keeps its bytes
         description="How the service's own file tightens the deployment's policy, for all of its steps.",
     )
+    rehearsal: RehearsalShown | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="What a rehearsal of the goal did, and what of these steps it did not.",
+    )
 
     @model_validator(mode="after")
     def _tightened_as_a_whole(self) -> "SequencePlan":
         if any(step.tightening is not None for step in self.steps):
             text = "a step of many carries a tightening of its own; write it on the whole plan, where it holds for all"
             raise PydanticCustomError("tightening", text)
+        if any(step.rehearsal is not None for step in self.steps):
+            text = "a step of many carries a rehearsal of its own; write it on the whole plan"
+            raise PydanticCustomError("rehearsal", text)
         return self
 
     @property

@@ -222,6 +222,11 @@ def _plan_passages(plan: AnyPlan, *, waits: bool) -> Iterator[Passage]:
         yield from _step_passages(plan, waits=waits)
     else:
         yield from _single_passages(plan, waits=waits)
+    if plan.rehearsal is not None:
+        head, told = "What the goal did when it was rehearsed:", plan.rehearsal.told()
+        if plan.rehearsal.surprises:
+            head = "SURPRISE: it would do what it did not do when it was rehearsed:"
+        yield Passage(head, told, title_when_cut=f"{head.removesuffix(':')} (all of it is in the whole plan):")
     if plan.tightening is not None:
         cut = f"{visible(plan.tightening.source)} tightens the policy; all of it is in the whole plan:"
         head = f"{visible(plan.tightening.source)} tightens the deployment's policy for it:"

@@ -282,6 +282,11 @@ APPROVALS: Final = Board(
             queries={"{{action}}": grown(of(names.METRIC_BREAK_GLASS), within=DAY, by="action")},
         ),
         Graph(
+            title="Surprises",
+            what="What goals were about to do and their rehearsals did not, per day.",
+            queries={"{{action}}": grown(of(names.METRIC_SURPRISES), within=DAY, by="action")},
+        ),
+        Graph(
             title="Age of the counts",
             what="Since the gateway looked; these numbers are as old.",
             unit="s",

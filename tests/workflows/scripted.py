@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
 from activities.approvals.contracts import ResolvedRule, ResolveRule
+from activities.approvals.surprise_contracts import ReportSurprise, SurpriseReported
 from activities.github.contracts import (
     BranchSeen,
     CommitFilesRequest,
@@ -60,6 +61,7 @@ class Steps:
     commits: list[CommitFilesRequest] = field(default_factory=list[CommitFilesRequest])
     opened: list[PullRequestOpened | Exception] = field(default_factory=lambda: [OPENED])
     pulls: list[OpenPullRequestRequest] = field(default_factory=list[OpenPullRequestRequest])
+    surprises: list[ReportSurprise] = field(default_factory=list[ReportSurprise])
     commands: list[RunCommandRequest] = field(default_factory=list[RunCommandRequest])
 
     @activity.defn(name="github.read_file")
@@ -94,6 +96,11 @@ class Steps:
     async def resolve_rule(self, request: ResolveRule) -> ResolvedRule:
         return next_answer(self.rules)
 
+    @activity.defn(name="approval.report_surprise")
+    async def report_surprise(self, request: ReportSurprise) -> SurpriseReported:
+        self.surprises.append(request)
+        return SurpriseReported()
+
 
 def next_answer(answers: list[T | Exception]) -> T:
     answer = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -120,7 +127,7 @@ async def workers(
         workflows=[*WORKFLOWS, *also],
         interceptors=interceptors,
     )
-    read = [steps.read_file, steps.fetch_repository, steps.look_at_branch, steps.resolve_rule]
+    read = [steps.read_file, steps.fetch_repository, steps.look_at_branch, steps.resolve_rule, steps.report_surprise]
     written = [steps.commit_files, steps.open_pull_request]
     connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[*read, *written])
     sandbox = Worker(client, task_queue=TaskQueue.SANDBOX, activities=[steps.run_command])

@@ -24,12 +24,14 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.contracts import RESOLVE_RULE, ResolvedRule, ResolveRule
+    from activities.approvals.surprise_contracts import ALLOW_SURPRISE
     from activities.guard.error_types import ErrorType, application_error
     from activities.guard.granted import GrantedRequest
     from activities.step import Step
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approval.approvers import Path
     from hitl.approval.plan import Plan, plan_digest, read_plan
+    from hitl.approval.rehearsal import RehearsedEffect
     from hitl.approval.sequence import AnyPlan, SequencePlan
     from hitl.approval.stricter import Stricter
     from hitl.hidden import visible
@@ -212,6 +214,10 @@ class ApprovingGoal(Goal):
         Raises:
             NotApproved: They did not say yes.
         """
+        surprises = self._effects.surprises_of(plan)
+        if surprises:
+            await self.report_surprises(surprises)
+        plan = self._effects.shown_on(plan, surprises)
         text = plan.text()
         rule = await self.step(
             RESOLVE_RULE,
@@ -224,7 +230,21 @@ class ApprovingGoal(Goal):
         if found.outcome is not State.APPROVED:
             refusal = RuleChanged if found.rule_changed else NotApproved
             raise refusal(found.outcome, _why(found, plan))
+        self._effects.allow(surprises)
         return Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
+
+    async def ask_about(self, surprise: RehearsedEffect) -> None:
+        """Ask people whether the goal may go on; the guard looks at what they signed.
+
+        Raises:
+            NotApproved: They did not say yes.
+            StepDenied: The policy lets nobody say it.
+        """
+
+        async def plan() -> Plan:
+            return self._effects.plan_to_allow(surprise)
+
+        await self.approved_step(ALLOW_SURPRISE, plan, summary=f"Allow {surprise.action}")
 
     async def _decided(self, request: ApprovalRequest, plan: AnyPlan, rule: ResolvedRule) -> ApprovalResult:
         for _ in range(_IDS):

@@ -1,6 +1,7 @@
 """The goal `OpenPullRequest` on the real dev server, its steps scripted; against the twin in `tests/stack`."""
 
 import base64
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
+from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from tests.workflows.scripted import COMMITTED, OPENED, Steps, workers
 from workflows.repository.goals import FileEdit, OpenPullRequestInput, OpenPullRequestResult
 
@@ -26,10 +28,12 @@ REQUEST = OpenPullRequestInput(
 )
 
 
-async def run(client: Client, steps: Steps, goal_id: str) -> OpenPullRequestResult:
+async def run(
+    client: Client, steps: Steps, goal_id: str, request: OpenPullRequestInput = REQUEST
+) -> OpenPullRequestResult:
     async with workers(client, steps):
         return await client.execute_workflow(
-            "OpenPullRequest", REQUEST, id=goal_id, task_queue=TaskQueue.GOALS, result_type=OpenPullRequestResult
+            "OpenPullRequest", request, id=goal_id, task_queue=TaskQueue.GOALS, result_type=OpenPullRequestResult
         )
 
 
@@ -78,6 +82,42 @@ async def test_somebody_elses_branch_ends_it(client: Client, steps: Steps, goal_
         await run(client, steps, goal_id)
     assert isinstance(caught.value.cause, ApplicationError)
     assert caught.value.cause.type == ErrorType.CONFLICT
+
+
+async def rehearsed(client: Client, steps: Steps, goal_id: str, kept: slice) -> OpenPullRequestInput:
+    """After a run of the same id, a part of whose effects the rehearsal lists."""
+    await run(client, steps, goal_id)
+    async with workers(client, steps):
+        handle = client.get_workflow_handle(goal_id)
+        effects = await handle.query("effects", result_type=tuple[RehearsedEffect, ...])
+    assert [one.action for one in effects] == ["github.commit_files", "github.open_pull_request"]
+    steps.commits.clear()
+    steps.pulls.clear()
+    document = Rehearsal.sealed(
+        goal="OpenPullRequest",
+        of=REQUEST.digest(),
+        made_at=datetime.now(UTC),
+        copied=(),
+        effects=effects[kept],
+        milliseconds=1,
+    )
+    return OpenPullRequestInput.model_validate({**dict(REQUEST), "rehearsal": document})
+
+
+@on_the_server
+async def test_what_was_rehearsed_is_done_again(client: Client, steps: Steps, goal_id: str) -> None:
+    request = await rehearsed(client, steps, goal_id, slice(None))
+    result = await run(client, steps, goal_id, request)
+    assert (result.outcome, result.number, len(steps.pulls), steps.surprises) == ("completed", OPENED.number, 1, [])
+
+
+@on_the_server
+async def test_what_was_not_rehearsed_is_not_done(client: Client, steps: Steps, goal_id: str) -> None:
+    request = await rehearsed(client, steps, goal_id, slice(1))
+    result = await run(client, steps, goal_id, request)
+    assert (result.outcome, len(steps.commits), steps.pulls) == ("denied", 1, [])
+    assert "not on the list of the rehearsal: github.open_pull_request" in (result.reason or "")
+    assert [one.effects[0].action for one in steps.surprises] == ["github.open_pull_request"]
 
 
 def test_a_branch_is_readable_and_its_goals_own() -> None:

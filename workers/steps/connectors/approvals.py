@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from activities.approvals.rules import ApprovalRuleActivities
+from activities.approvals.surprises import SurpriseReports
 from activities.approvals.waiving import SnapshotWaiving
 from activities.guard.policy_source import PolicySource
 from workers.steps.connectors import Means
@@ -12,4 +13,4 @@ def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     settings = means.settings
     rules = ApprovalRuleActivities(PolicySource(settings.policy, environment=settings.environment))
-    return (rules, SnapshotWaiving())
+    return (rules, SnapshotWaiving(), SurpriseReports())
