@@ -1,5 +1,6 @@
 """The steps on GitHub as goals call them: what each is asked, what it answers, what it may do."""
 
+import hashlib
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +48,32 @@ class RepositoryFetched(BaseModel):
     commit: str
     pack: str = Field(description="The artifact: a pack of git's.")
     size: int = Field(description="Bytes of the pack.")
+
+
+class CopyRepositoryRequest(BaseModel):
+    """Which repository to copy, whole, for a rehearsal."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    repository: str
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext.of_repository(self.repository)
+
+
+class RepositoryCopied(BaseModel):
+    """A repository in the artifact store."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    described: str = Field(description="The artifact: branches, tags and open pull requests, as JSON.")
+    pack: str = Field(description="The artifact: a pack of git's with all objects.")
+    size: int = Field(description="Bytes of the pack.")
+    branches: int
+    pull_requests: int
+    default_branch: str
+    head: str = Field(description="Where the default branch stands.")
 
 
 class FileRead(BaseModel):
@@ -225,6 +252,13 @@ class FileToCommit(BaseModel):
     content_base64: str | None = Field(description="All of it; None to delete the file.")
     executable: bool = False
 
+    def recognised_as(self) -> str:
+        """Its path, and a digest of its content."""
+        if self.content_base64 is None:
+            return f"delete {self.path}"
+        mode = "executable" if self.executable else "file"
+        return f"{mode} {self.path} {hashlib.sha256(self.content_base64.encode()).hexdigest()[:12]}"
+
 
 class CommitFilesRequest(WriteRequest):
     """One commit on a new branch."""
@@ -233,6 +267,10 @@ class CommitFilesRequest(WriteRequest):
     files: tuple[FileToCommit, ...]
     base: str | None = Field(default=None, description="What it is made on top of; the default branch when None.")
     message: str
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """The branch, and each file with what it becomes: where it is made on top of is the branch's own past."""
+        return (f"branch {self.branch}", *(one.recognised_as() for one in self.files))
 
 
 class FilesCommitted(BaseModel):
@@ -252,6 +290,10 @@ class OpenPullRequestRequest(WriteRequest):
     title: str
     body: str = ""
 
+    def recognised_by(self) -> tuple[str, ...]:
+        """From where to where: its number is made by the run."""
+        return (f"pull request {self.head} into {self.base}", f"title {self.title}")
+
 
 class PullRequestOpened(BaseModel):
     """The pull request."""
@@ -269,12 +311,20 @@ class CommentRequest(WriteRequest):
     number: int
     text: str
 
+    def recognised_by(self) -> tuple[str, ...]:
+        """Where it is said: what it says may hold times."""
+        return (f"comment on #{self.number}",)
+
 
 class LabelRequest(WriteRequest):
     """Which labels to put on a pull request."""
 
     number: int
     labels: tuple[str, ...]
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """Which labels, on what."""
+        return (f"labels on #{self.number}", *sorted(self.labels))
 
 
 class CheckRunRequest(WriteRequest):
@@ -287,6 +337,10 @@ class CheckRunRequest(WriteRequest):
     ) = Field(description="None while it is in progress; the next one of the same name takes its place.")
     title: str
     summary: str
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """Which check of which commit: it is reported many times, and each takes the place of the one before."""
+        return (f"check {self.name}", f"commit {self.commit}")
 
 
 class ThingMade(BaseModel):
@@ -317,6 +371,13 @@ FETCH_REPOSITORY: Final = Step(
     name="github.fetch_repository",
     request=FetchRepositoryRequest,
     response=RepositoryFetched,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
+COPY_REPOSITORY: Final = Step(
+    name="github.copy_repository",
+    request=CopyRepositoryRequest,
+    response=RepositoryCopied,
     effect=Effect.READ,
     credential=manifest.READ,
 )

@@ -4,11 +4,14 @@ import base64
 from contextlib import AbstractAsyncContextManager
 
 from activities.github.contracts import (
+    COPY_REPOSITORY,
     FETCH_REPOSITORY,
     READ_FILE,
+    CopyRepositoryRequest,
     FetchRepositoryRequest,
     FileRead,
     ReadFileRequest,
+    RepositoryCopied,
     RepositoryFetched,
 )
 from activities.github.session import session_for_step
@@ -20,6 +23,7 @@ from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession
 from connectors.github.models import FileContent
 
+_COPIES = {"contents": "read", "pull_requests": "read", "checks": "read"}
 _INLINE_LIMIT = 256 * 1024
 
 
@@ -53,6 +57,33 @@ class GitHubActivities:
             found = await repository.fetch_pack(ref=request.ref)
         reference = await self._artifacts.put(found.content)
         return RepositoryFetched(commit=found.commit, pack=reference, size=len(found.content))
+
+    @implements(COPY_REPOSITORY)
+    async def copy_repository(self, request: CopyRepositoryRequest) -> RepositoryCopied:
+        """Copy a repository into the artifact store, with all of its history. It is not unpacked here.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        session = session_for_step(
+            self._github,
+            self._vault,
+            credential=manifest.READ,
+            repository=request.repository,
+            permissions=_COPIES,
+        )
+        async with session as repository:
+            copied, objects = await repository.copy()
+        described = await self._artifacts.put(copied.model_dump_json().encode())
+        return RepositoryCopied(
+            described=described,
+            pack=await self._artifacts.put(objects),
+            size=len(objects),
+            branches=sum(one.startswith("refs/heads/") for one in copied.refs),
+            pull_requests=len(copied.pulls),
+            default_branch=copied.default_branch,
+            head=copied.refs.get(f"refs/heads/{copied.default_branch}", ""),
+        )
 
     def _reading(self, repository: str) -> AbstractAsyncContextManager[GitHubSession]:
         """A session whose token reads this one repository, and ends with the block."""

@@ -17,9 +17,18 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter
 from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.api import Api, Question
 from connectors.github.branch import BranchLoss, LastLook, Remote
+from connectors.github.copy import (
+    MOST_PULLS,
+    CopiedCheck,
+    CopiedPull,
+    CopiedRepository,
+    CopiedReview,
+    Origin,
+    copy_objects,
+)
 from connectors.github.models import FileContent
 from connectors.github.pack import Pack, fetch_pack
-from connectors.github.pulls import Pulls
+from connectors.github.pulls import Pull, Pulls
 from connectors.github.writes import Writes
 
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
@@ -121,6 +130,44 @@ class GitHubSession:
             )
         finally:
             abandoned.set()
+
+    async def copy(self) -> tuple[CopiedRepository, bytes]:
+        """The repository for a rehearsal: what is beside git, and a pack of all objects that is not unpacked here.
+
+        Raises:
+            InvalidRequest: It is too large.
+            ConnectorError: By the tree.
+        """
+        question = self._question(f"{self._name!r}", "", missing=f"{self._name!r} is there no more")
+        found = await self._api.ask(question, _Repository.model_validate_json)
+        origin = Origin(
+            clone_url=found.clone_url, token=self._api.bearer, repository=self._name, timeout=self._api.timeout
+        )
+        objects = await copy_objects(origin)
+        pulls = await self.pulls.all_open(MOST_PULLS)
+        # One from a fork has its head elsewhere, and no goal merges it.
+        own = [one for one in pulls if one.head.repo is not None and one.head.repo.full_name == self._name]
+        copied = CopiedRepository(
+            repository=self._name,
+            default_branch=found.default_branch,
+            refs=dict(objects.refs),
+            pulls=tuple([await self._copied_pull(one) for one in own]),
+        )
+        return copied, objects.content
+
+    async def _copied_pull(self, pull: Pull) -> CopiedPull:
+        reviews = await self.pulls.reviews(pull.number)
+        checks = await self.pulls.checks(pull.head.sha)
+        return CopiedPull(
+            number=pull.number,
+            title=pull.title,
+            head=pull.head.ref,
+            base=pull.base.ref,
+            draft=pull.draft,
+            commit=pull.head.sha,
+            reviews=tuple(CopiedReview(person=one.person, verdict=one.verdict, commit=one.commit) for one in reviews),
+            checks=tuple(CopiedCheck(name=one.name, conclusion=one.conclusion) for one in checks),
+        )
 
     async def branch_loss(self, branch: str) -> BranchLoss:
         """Where a branch stands, and the commits that no other branch and no tag holds; see `Remote.branch_loss`."""

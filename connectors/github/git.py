@@ -84,9 +84,7 @@ async def import_repository(source: Path, into: Path) -> None:
         GitError: The source is not a git repository, or has no commit.
     """
     place = await _located(source)
-    await git("init", "--quiet", "--bare", "--initial-branch=main", str(into))
-    for name, value in _MIRROR_CONFIG.items():
-        await git("config", name, value, at=into)
+    await open_mirror(into)
     before = await _source_refs(into)
     await _fetch(place, into, f"+refs/heads/*:{_SOURCE_REFS}heads/*", f"+refs/tags/*:{_SOURCE_REFS}tags/*")
     try:
@@ -100,6 +98,17 @@ async def import_repository(source: Path, into: Path) -> None:
     await _move({name: None for name in before if name not in after}, into)
     await _move({name: sha for name, sha in after.items() if before.get(name) != sha}, into)
     await git("symbolic-ref", "HEAD", branch, at=into)
+
+
+async def open_mirror(into: Path) -> None:
+    """A bare repository that the twin can serve; one that is there stays as it is.
+
+    Raises:
+        GitError: git fails.
+    """
+    await git("init", "--quiet", "--bare", "--initial-branch=main", str(into))
+    for name, value in _MIRROR_CONFIG.items():
+        await git("config", name, value, at=into)
 
 
 async def _located(source: Path) -> str:

@@ -7,7 +7,7 @@ installation": user `x-access-token`.
 """
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -43,6 +43,19 @@ class Pack:
     content: bytes
 
 
+@dataclass(frozen=True)
+class NamedPack:
+    """The objects that names lead to, with all of their history.
+
+    Attributes:
+        refs: Objects by name.
+        content: The pack file; empty where there are none.
+    """
+
+    refs: Mapping[str, str]
+    content: bytes
+
+
 class Abandoned(Exception):
     """Nobody waits for it any more."""
 
@@ -65,16 +78,7 @@ def fetch_pack(  # noqa: PLR0913 - each is a fact of one request
         ConnectorError: By the tree.
     """
     received = bytearray()
-
-    def keep(data: bytes) -> int:
-        if abandoned.is_set():
-            raise Abandoned
-        received.extend(data)
-        if len(received) > MAX_PACK_BYTES:
-            raise InvalidRequest(
-                f"{repository!r} at {commit} is larger than {MAX_PACK_BYTES // 2**20} MiB, which no sandbox takes"
-            )
-        return len(data)
+    keep = _keeping(received, f"{repository!r} at {commit}", abandoned)
 
     def only(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
         del refs, depth
@@ -88,6 +92,61 @@ def fetch_pack(  # noqa: PLR0913 - each is a fact of one request
         # The list of refs is not needed, and some repositories have many.
         client.fetch_pack(path, only, _Nothing(), keep, depth=1, ref_prefix=[b"HEAD"])
     return Pack(commit, bytes(received))
+
+
+def fetch_named_pack(  # noqa: PLR0913 - each is a fact of one request
+    clone_url: str,
+    token: str,
+    *,
+    repository: str,
+    chosen: Callable[[Mapping[Ref, ObjectID]], Mapping[str, str]],
+    most: int,
+    timeout: float,
+    abandoned: threading.Event,
+) -> NamedPack:
+    """Fetch what names lead to, with its history; blocking.
+
+    Args:
+        clone_url: As GitHub's API names it.
+        token: An installation token that may read contents.
+        repository: `OWNER/NAME`, for messages.
+        chosen: Which of all names, and what each is; from the very answer that the objects come with.
+        most: So many names at most.
+        timeout: Seconds to connect, and to wait for each part of the answer.
+        abandoned: Set when nobody waits any more.
+
+    Raises:
+        InvalidRequest: It is larger than `MAX_PACK_BYTES`, or has more names.
+        ConnectorError: By the tree.
+    """
+    received, named = bytearray(), dict[str, str]()
+
+    def wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
+        del depth
+        named.update(chosen(refs))
+        if len(named) > most:
+            raise InvalidRequest(f"{repository!r} has {len(named)} branches and tags, and {most} are copied at most")
+        return [ObjectID(sha.encode()) for sha in sorted(set(named.values()))]
+
+    base, path = split_url(clone_url)
+    with Connections(timeout) as pool, _mapped(repository):
+        client = Urllib3HttpGitClient(
+            base, dumb=False, pool_manager=pool, username=_USER, password=token, thin_packs=False, quiet=True
+        )
+        client.fetch_pack(path, wanted, _Nothing(), _keeping(received, f"{repository!r} as a whole", abandoned))
+    return NamedPack(named, bytes(received))
+
+
+def _keeping(received: bytearray, what: str, abandoned: threading.Event) -> Callable[[bytes], int]:
+    def keep(data: bytes) -> int:
+        if abandoned.is_set():
+            raise Abandoned
+        received.extend(data)
+        if len(received) > MAX_PACK_BYTES:
+            raise InvalidRequest(f"{what} is larger than {MAX_PACK_BYTES // 2**20} MiB, which no sandbox takes")
+        return len(data)
+
+    return keep
 
 
 class Connections(urllib3.PoolManager):

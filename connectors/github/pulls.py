@@ -137,6 +137,16 @@ class Pulls(OfRepository):
             raise Conflict(f"{branch!r} of {self._name!r} has pull requests into {into}: say which by its number")
         return await self.get(found[0].number) if found else None
 
+    async def all_open(self, most: int) -> list[Pull]:
+        """The open ones, the newest first, so many at most.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        query = {"state": "open", "per_page": str(min(most, _PAGE))}
+        found = await self._ask("pull requests", "pulls", _LIST.validate_json, query=query)
+        return [await self.get(one.number) for one in found[:most]]
+
     async def reviews(self, number: int) -> list[Review]:
         """What people said last of it, of its first thousand reviews.
 

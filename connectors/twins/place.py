@@ -17,6 +17,7 @@ class TwinPlace:
         root: The environment's folder.
         listen: host:port.
         repositories: Local git repositories, by the name that they get behind a twin.
+        copied: What was copied of real providers, a folder for each, in place of examples; None where there is nothing.
         containers: This machine's address for containers; None where there is no engine.
         keep: Writes a file that only its owner reads, by its name among those of twins, and gives its path.
         proposed: Branches of theirs that a pull request is open for, by the repository's name.
@@ -27,6 +28,7 @@ class TwinPlace:
     repositories: Mapping[str, Path]
     keep: Callable[[str, bytes], Path]
     proposed: Mapping[str, str] = field(default_factory=dict[str, str])
+    copied: Path | None = None
     containers: IPv4Address | None = None
 
     def kept(self, name: str) -> Path:

@@ -105,7 +105,7 @@ class RunInSandboxInput(GoalInput):
 
     def business_key(self) -> str:
         """`run-in-sandbox/OWNER/NAME/` and a digest of the rest, so that the same command is asked for once."""
-        asked = self.model_dump_json(exclude={"repository"}).encode()
+        asked = self.model_dump_json(exclude={"repository", "rehearsal"}).encode()
         return f"run-in-sandbox/{self.repository}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
     def place(self) -> str:
@@ -219,7 +219,7 @@ class OpenPullRequestInput(GoalInput):
 
     def business_key(self) -> str:
         """`open-pull-request/OWNER/NAME/` and a digest of the rest, so that the same change is asked for once."""
-        asked = self.model_dump_json(exclude={"repository"}).encode()
+        asked = self.model_dump_json(exclude={"repository", "rehearsal"}).encode()
         return f"open-pull-request/{self.repository}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
     def branch(self, workflow_id: str) -> str:
@@ -301,6 +301,7 @@ READ_FILE: Final = GoalType(
     name="ReadFile",
     input=ReadFileInput,
     result=ReadFileResult,
+    rehearses=frozenset({"github"}),
     effect=Effect.READ,
     example=ReadFileInput(repository="acme/shop", path="README.md"),
 )
@@ -316,6 +317,7 @@ OPEN_PULL_REQUEST: Final = GoalType(
     name="OpenPullRequest",
     input=OpenPullRequestInput,
     result=OpenPullRequestResult,
+    rehearses=frozenset({"github"}),
     effect=Effect.WRITE,
     example=OpenPullRequestInput(
         repository="acme/shop", title="Say hello", files=(FileEdit(path="HELLO.md", content="Hello.\n"),)
@@ -325,6 +327,47 @@ DELETE_BRANCH: Final = GoalType(
     name="DeleteBranch",
     input=DeleteBranchInput,
     result=DeleteBranchResult,
+    rehearses=frozenset({"github"}),
     effect=Effect.DESTRUCTIVE,
     example=DeleteBranchInput(repository="acme/shop", branch="banksman/old-idea"),
+)
+
+
+class CopyRepositoryInput(GoalInput):
+    """Copy a repository's branches, tags and open pull requests into the artifact store, for a rehearsal."""
+
+    repository: RepositoryName = Field(description="OWNER/NAME of a repository that the GitHub App is installed on.")
+
+    def business_key(self) -> str:
+        """`copy-repository/OWNER/NAME`."""
+        return f"copy-repository/{self.repository}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"Copy {self.repository} for a rehearsal"
+
+    def search_attributes(self) -> Mapping[SearchAttributeKey[str], str]:
+        """Found by its repository."""
+        return {REPOSITORY_ATTRIBUTE: self.repository}
+
+
+class CopyRepositoryResult(GoalResult):
+    """Where the copy lies."""
+
+    repository: str = Field(description="As it was asked for.")
+    described: str | None = Field(default=None, description="The artifact with branches, tags and pull requests.")
+    pack: str | None = Field(default=None, description="The artifact with git's objects.")
+    size: int | None = Field(default=None, description="Bytes of the objects.")
+    branches: int | None = Field(default=None, description="How many there are.")
+    pull_requests: int | None = Field(default=None, description="How many open ones were copied.")
+    default_branch: str | None = Field(default=None, description="Its name.")
+    head: str | None = Field(default=None, description="The commit that it stood at.")
+
+
+COPY_REPOSITORY: Final = GoalType(
+    name="CopyRepository",
+    input=CopyRepositoryInput,
+    result=CopyRepositoryResult,
+    effect=Effect.READ,
+    example=CopyRepositoryInput(repository="acme/shop"),
 )

@@ -12,6 +12,7 @@ from connectors.github.bare import BareRepository, iso
 from connectors.github.git import GitError, git, import_repository
 from connectors.github.manifest import APP, DESTRUCTIVE_APP
 from connectors.github.twin.app import TwinConfig
+from connectors.github.twin.copies import bring_copies
 from connectors.github.twin.pulls import Pull
 from connectors.github.twin.writes import Kept, keep_besides_git
 from connectors.twins import PreparedTwin, TwinPlace
@@ -33,11 +34,13 @@ async def prepare(place: TwinPlace) -> PreparedTwin:
         RepositoryUnusable: One of them is no git repository, or has no commit.
     """
     bare = place.root / "repositories"
+    beside = place.root / "twins" / "github"
+    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if place.copied is not None:
+        await bring_copies(place.copied / "github", bare, beside)
     for name, source in place.repositories.items():
         await _import(name, source, bare)
         await make_branch(bare / f"{name}.git", OLD_BRANCH)
-    beside = place.root / "twins" / "github"
-    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, branch in place.proposed.items():
         await _propose(bare / f"{name}.git", branch, beside / f"{name.replace('/', '.')}.json")
     key = await asyncio.to_thread(_app_key, place)

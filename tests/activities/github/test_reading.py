@@ -5,9 +5,10 @@ import hashlib
 
 import pytest
 
-from activities.github.contracts import FetchRepositoryRequest, FileRead, ReadFileRequest
+from activities.github.contracts import CopyRepositoryRequest, FetchRepositoryRequest, FileRead, ReadFileRequest
 from activities.step import implemented, step_of
 from connectors.errors import NotFound, Unavailable
+from connectors.github.copy import CopiedRepository
 from hitl.protocol import Effect
 from tests.activities.github.at_work import REPOSITORY, House, at_work
 from tests.connectors.github.shop import BINARY, LARGE, git
@@ -60,9 +61,24 @@ async def test_a_commit_is_kept_as_gits_own_pack(house: House, ref: str | None) 
     assert (set(house.actions), house.twin.live_tokens) == ({"github-read"}, 0)
 
 
+async def test_a_repository_is_copied_whole_by_reading_alone(house: House) -> None:
+    found = await at_work("github.copy_repository").run(
+        house.reads.copy_repository, CopyRepositoryRequest(repository=REPOSITORY)
+    )
+    copied = CopiedRepository.model_validate_json(await house.artifacts.get(found.described))
+    pack = await house.artifacts.get(found.pack)
+    listed = git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags", at=house.shop.bare)
+    assert copied.refs == dict(line.split(" ") for line in listed.splitlines())
+    assert (found.default_branch, found.head) == ("main", house.shop.main)
+    assert (pack[:4], len(pack), found.branches > 1) == (b"PACK", found.size, True)
+    levels = {level for one in house.permissions for level in one.values()}
+    assert (set(house.actions), levels, house.twin.live_tokens) == ({"github-read"}, {"read"}, 0)
+
+
 def test_they_say_what_they_do(house: House) -> None:
     found = [step for one in implemented(house.reads) if (step := step_of(one))]
     assert [(step.name, step.effect) for step in found] == [
+        ("github.copy_repository", Effect.READ),
         ("github.fetch_repository", Effect.READ),
         ("github.read_file", Effect.READ),
     ]
