@@ -45,6 +45,9 @@ _PLACES: Final = {
     "status": _Place("status:status", _STACK, "Tell what runs, where, and how it is."),
     "goals": _Place("goals:goals", _GOALS, "List the goals; of one, tell what it takes and how to start it."),
     "run": _Place("goals:run", _GOALS, "Start a goal; asking twice for the same one finds the one that runs."),
+    "rehearse": _Place(
+        "rehearse:rehearse", _GOALS, "Run a goal on twins of what is really there, and list all that it would do."
+    ),
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),
     "watch": _Place("watch:watch", _GOALS, "Watch the goals, approvals and leases that are under way."),
@@ -90,6 +93,7 @@ _PLACES: Final = {
     "twins": _Place("twin:twins_on_demand"),
     "container-engine": _Place("container_engine:container_engine"),
     "trace-store": _Place("trace_store:trace_store"),
+    "rehearsal-room": _Place("rehearsal_room:rehearsal_room"),
     "log-shipper": _Place("log_shipper:log_shipper"),
     "platform": _Place("platform:platform"),
 }

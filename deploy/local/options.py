@@ -21,6 +21,7 @@ class Wanted:
         traces: Keep traces; off shows what telemetry costs.
         sandbox: Run the sandbox worker, with a container engine found or started.
         servers: Programs that keep metrics and logs; None leaves them out.
+        copied: What was copied of real providers: then the twins are made of that, and of no example.
     """
 
     repositories: Mapping[str, Path]
@@ -29,6 +30,7 @@ class Wanted:
     traces: bool
     sandbox: bool
     servers: Programs | None = None
+    copied: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,4 +54,9 @@ class StackOptions(Wanted):
 
     def passed_on(self) -> dict[str, str]:
         """What every child gets of the caller's environment."""
-        return {key: value for key, value in self.environment.items() if key in _PASSED_ON}
+        return passed_on(self.environment)
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The few harmless variables of an environment."""
+    return {key: value for key, value in environment.items() if key in _PASSED_ON}

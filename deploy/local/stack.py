@@ -156,7 +156,9 @@ class Stack:
 
     async def _start(self) -> None:
         # First, because a wrong path is the likeliest mistake and nothing has to be ended for it.
-        self._repositories = {**await prepare_examples(self.folder), **self.options.repositories}
+        self._repositories = self.options.repositories
+        if self.options.copied is None:
+            self._repositories = {**await prepare_examples(self.folder), **self._repositories}
         await self._find_containers()
         twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
         await self._place_state()
@@ -192,10 +194,16 @@ class Stack:
             listen=f"{HOST}:{port}",
             repositories=self._repositories,
             keep=lambda file, content: self.folder.private(f"twins/{file}", content),
-            proposed={} if SERVICE_REPOSITORY in self.options.repositories else {SERVICE_REPOSITORY: FEATURE_BRANCH},
+            proposed=self._proposed(),
+            copied=self.options.copied,
             containers=self._children.containers,
         )
         return await seed.prepare(place)
+
+    def _proposed(self) -> dict[str, str]:
+        """The example's pull request, where the example is there."""
+        ours = self.options.copied is None and SERVICE_REPOSITORY not in self.options.repositories
+        return {SERVICE_REPOSITORY: FEATURE_BRANCH} if ours else {}
 
     async def _bring_sandbox(self) -> None:
         """The engine, then its worker; a machine that cannot have them has everything else."""

@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from workers.commands.connection import client_settings, command_telemetry, conn
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.commands.folder import running_stack
 from workers.commands.follow import Started, follow, goes_on, report, start
-from workers.commands.inputs import fields_of, parse_input, run_line
+from workers.commands.inputs import after_rehearsal, fields_of, parse_input, run_line
 from workers.commands.waiting import Waits, sure_to_wait
 from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import GoalInput
@@ -39,7 +40,7 @@ def goals(
     as_json: JsonFlag = False,
 ) -> None:
     """List the goals; of one, tell what it takes and how to start it."""
-    chosen = GOALS if name is None else (_goal(name),)
+    chosen = GOALS if name is None else (known_goal(name),)
     if as_json:
         out.print_json(json.dumps([_as_json(goal) for goal in chosen]))
     elif name is None:
@@ -48,7 +49,7 @@ def goals(
         _print_whole(chosen[0])
 
 
-def _goal(name: str) -> GoalType:
+def known_goal(name: str) -> GoalType:
     """The goal of that name; ends with those that there are."""
     goal = find_goal(name)
     if goal is None:
@@ -93,7 +94,7 @@ def _as_json(goal: GoalType) -> dict[str, object]:
     }
 
 
-def run(
+def run(  # noqa: PLR0913 - each is an option of the command
     name: Annotated[
         str,
         typer.Argument(metavar="GOAL", help="Its name, as `banksman goals` lists it.", autocompletion=complete_goal),
@@ -110,14 +111,25 @@ def run(
             "6 not carried out whole.",
         ),
     ] = False,
+    rehearsal: Annotated[
+        Path | None,
+        typer.Option(
+            "--rehearsal",
+            metavar="FILE",
+            help="The document of its rehearsal: it halts before anything that is not on the list.",
+        ),
+    ] = None,
     workflow_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="The workflow id; the goal's business key when left out.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Start a goal; asking twice for the same one finds the one that runs."""
-    goal = _goal(name)
-    code = asyncio.run(_run(goal, parse_input(goal, text), workflow_id, wait=wait, as_json=as_json))
+    goal = known_goal(name)
+    request = parse_input(goal, text)
+    if rehearsal is not None:
+        request = after_rehearsal(goal, request, rehearsal)
+    code = asyncio.run(_run(goal, request, workflow_id, wait=wait, as_json=as_json))
     raise typer.Exit(int(code))
 
 

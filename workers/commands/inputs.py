@@ -9,10 +9,27 @@ from pydantic import JsonValue, ValidationError
 from rich.markup import escape
 from rich.table import Table
 
+from hitl.approval.rehearsal import Rehearsal
 from workers.commands.exits import Exit, err, fail
 from workflows.contracts import GoalInput
 from workflows.converter import describe_problems
 from workflows.goal_type import GoalType
+
+
+def after_rehearsal(goal: GoalType, request: GoalInput, file: Path) -> GoalInput:
+    """The same input with the document of its rehearsal; ends by telling why that is none."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"the rehearsal {str(file)!r} cannot be read: {error}", Exit.USAGE)
+    try:
+        document = Rehearsal.model_validate_json(text)
+    except ValidationError as error:
+        fail(f"{str(file)!r}: {describe_problems(Rehearsal, error)}", Exit.USAGE)
+    try:
+        return goal.input.model_validate({**request.model_dump(exclude_unset=True), "rehearsal": document})
+    except ValidationError as error:
+        fail(describe_problems(goal.input, error), Exit.USAGE)
 
 
 class _Twice(ValueError):

@@ -1,0 +1,60 @@
+"""What a rehearsal is told, and what it found: two files in its folder, because nothing else leads in or out."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from hitl.approval.rehearsal import RehearsedEffect
+
+ORDER: Final = "order.json"
+FOUND: Final = "found.json"
+POLICY: Final = "policy.yaml"
+COPIED: Final = "copied"
+DESCRIBED: Final = "described.json"
+OBJECTS: Final = "objects.pack"
+"""As `connectors.github.twin.copies` finds them."""
+
+
+class Order(BaseModel):
+    """Which goal, on what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    goal: str
+    request: JsonValue
+    workflow_id: str
+    patience: float
+    """Seconds that the goal may take."""
+
+    def write(self, folder: Path) -> None:
+        """Leave it for the rehearsal."""
+        (folder / ORDER).write_text(self.model_dump_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Order":
+        """Take it up."""
+        return cls.model_validate_json((folder / ORDER).read_bytes())
+
+
+class Found(BaseModel):
+    """How the goal ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: str
+    why: str = ""
+    step: str = ""
+    """At which it ended, where it did not complete."""
+    effects: tuple[RehearsedEffect, ...] = ()
+    milliseconds: int = 0
+
+    def write(self, folder: Path) -> None:
+        """Leave it for whoever asked."""
+        (folder / FOUND).write_text(self.model_dump_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Found | None":
+        """What it left; None where it did not come so far."""
+        file = folder / FOUND
+        return cls.model_validate_json(file.read_bytes()) if file.exists() else None

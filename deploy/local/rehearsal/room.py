@@ -1,0 +1,164 @@
+"""One rehearsal, inside: an environment of its own, the goal in it, people who say yes, and what came of it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.service import RPCError
+
+from activities.queues import TaskQueue
+from deploy.local.defaults import NAMESPACE
+from deploy.local.options import StackOptions
+from deploy.local.processes.child import ChildReport
+from deploy.local.rehearsal.book import BookDiffers, records, with_book
+from deploy.local.rehearsal.order import Found, Order
+from deploy.local.rehearsal.policy import PEOPLE
+from deploy.local.rehearsal.sealed import require_sealed
+from deploy.local.seeded_person import Message, SeededPerson
+from deploy.local.stack import Stack
+from deploy.local.state import StackFolder, StackState
+from hitl.approval.rehearsal import RehearsedEffect
+from workflows.catalogue import find_goal
+from workflows.contracts import GoalResult, GoalStatus, State
+from workflows.converter import data_converter
+
+_POLL: Final = 0.3
+_COMPLETED: Final = State.COMPLETED.value
+
+
+async def rehearse(folder: StackFolder, options: StackOptions, order: Order) -> Found:
+    """Run the goal in an environment of its own, which is ended whatever happens.
+
+    Args:
+        folder: The environment's.
+        options: Of what it is made.
+        order: Which goal.
+
+    Raises:
+        CannotSeal: Something outside can be reached: nothing is started then.
+        ChildFailed: A part of the environment did not start.
+    """
+    require_sealed()
+    async with _environment(folder, options) as state:
+        client = await Client.connect(state.temporal.address, namespace=NAMESPACE, data_converter=data_converter(None))
+        approving = asyncio.create_task(_say_yes(state.twins["slack"].url, order.workflow_id))
+        try:
+            return await _Goal(client, order, folder).run()
+        finally:
+            approving.cancel()
+            await asyncio.gather(approving, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _environment(folder: StackFolder, options: StackOptions) -> AsyncGenerator[StackState]:
+    loop = asyncio.get_running_loop()
+    up: asyncio.Future[StackState] = loop.create_future()
+
+    def changed(report: ChildReport) -> None:
+        del report
+
+    def noted(line: str) -> None:
+        del line
+
+    stack = Stack(folder, options, changed, noted)
+    running = asyncio.create_task(stack.run(up.set_result))
+    try:
+        await asyncio.wait({running, up}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+            raise RuntimeError("the rehearsal's environment ended before it was ready")
+        yield up.result()
+    finally:
+        stack.stop()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@dataclass
+class _Goal:
+    """The goal that is rehearsed."""
+
+    client: Client
+    order: Order
+    folder: StackFolder
+
+    async def run(self) -> Found:
+        """To its end, or until it waits for what does not come in here."""
+        began = asyncio.get_running_loop().time()
+        declared = find_goal(self.order.goal)
+        result = GoalResult if declared is None else declared.result
+        handle = await self.client.start_workflow(
+            self.order.goal,
+            self.order.request,
+            id=self.order.workflow_id,
+            task_queue=TaskQueue.GOALS,
+            result_type=result,
+        )
+        found = await self._ended(handle)
+        took = round((asyncio.get_running_loop().time() - began) * 1000)
+        status = await handle.query("status", result_type=GoalStatus)
+        told = await handle.query("effects", result_type=tuple[RehearsedEffect, ...])
+        book = await asyncio.to_thread(records, self.folder.audit)
+        update: dict[str, object] = {"milliseconds": took, "effects": told}
+        try:
+            update["effects"] = with_book(told, book, workflow_id=self.order.workflow_id)
+        except BookDiffers as differs:
+            update |= {"outcome": State.FAILED.value, "why": str(differs)}
+        if found.outcome != _COMPLETED:
+            update["step"] = status.step or ""
+        return found.model_copy(update=update)
+
+    async def _ended(self, handle: WorkflowHandle[Any, GoalResult]) -> Found:
+        waiting = asyncio.create_task(handle.result())
+        try:
+            async with asyncio.timeout(self.order.patience):
+                while not waiting.done():
+                    if why := await self._stuck(handle):
+                        return Found(outcome=State.PARKED.value, why=why)
+                    await asyncio.wait({waiting}, timeout=_POLL)
+            result = waiting.result()
+        except TimeoutError:
+            why = f"it was not over after {self.order.patience:g} s"
+            return Found(outcome=State.FAILED.value, why=why)
+        except WorkflowFailureError as error:
+            return Found(outcome=State.FAILED.value, why=_said(error))
+        finally:
+            waiting.cancel()
+        return Found(outcome=result.outcome.value, why=result.reason or "")
+
+    async def _stuck(self, handle: WorkflowHandle[Any, GoalResult]) -> str:
+        """What it is parked at; nothing where it goes on."""
+        try:
+            status = await handle.query("status", result_type=GoalStatus)
+        except RPCError:
+            return ""  # no worker has it yet
+        return f"it waits for {status.waiting_for}" if status.state is State.PARKED else ""
+
+
+async def _say_yes(slack: str, goal: str) -> None:
+    """As everybody of Slack's twin, once to each question that the goal asks."""
+    clicked = set[tuple[str, str]]()
+    people = [SeededPerson(slack, one) for one in PEOPLE.values()]
+    while True:
+        with contextlib.suppress(httpx.HTTPError):  # the twin begins, or the message is closed meanwhile
+            for person in people:
+                for message in await asyncio.to_thread(_offered, person, goal):
+                    if (person.user, message.ts) not in clicked:
+                        clicked.add((person.user, message.ts))
+                        await asyncio.to_thread(person.click, message, "approve")
+        await asyncio.sleep(_POLL)
+
+
+def _offered(person: SeededPerson, goal: str) -> list[Message]:
+    return list(person.offered(goal, "approve"))
+
+
+def _said(error: WorkflowFailureError) -> str:
+    cause = error.cause
+    if isinstance(cause, ActivityError) and cause.cause is not None:
+        cause = cause.cause
+    return cause.message if isinstance(cause, ApplicationError) else str(cause)

@@ -1,0 +1,124 @@
+"""Runs a command in a network of its own, in which there is nothing but a loopback device of its own.
+
+    python -m deploy.local.rehearsal.sealed PROGRAM ARGUMENT…
+
+No rule says what may be reached: there is no device that leads anywhere, and the machine's own loopback, where the real
+environment may listen, is another one. Everything that the command starts is in there, too. A user namespace around it
+takes away the right to go back, also from root. What is left are unix sockets by their paths: whoever starts the
+command leaves out those that lead outside.
+
+Nothing of ours is imported: this runs before anything has started a thread, which a new user namespace does not allow.
+"""
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+_NEW_USER: Final = 0x10000000
+_NEW_NET: Final = 0x40000000
+_GET_FLAGS: Final = 0x8913
+_SET_FLAGS: Final = 0x8914
+_UP: Final = 0x1
+_REQUEST: Final = "16sH14s"
+_CANNOT: Final = 71
+_LOOPBACK: Final = "lo"
+_ROOTS_IDS: Final = 65_536
+"""So many ids of root's are the same inside: a database server does not run as root."""
+
+
+class CannotSeal(OSError):
+    """This machine does not let us; nothing was started."""
+
+
+def seal() -> None:
+    """Move this process, and what it starts, into a network of its own.
+
+    Raises:
+        CannotSeal: The kernel does not let us.
+    """
+    user, group = os.geteuid(), os.getegid()
+    mapping, telling = _map_from_outside(user, group)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(_NEW_USER | _NEW_NET) != 0:
+            raise CannotSeal(f"a network of its own cannot be had: {os.strerror(ctypes.get_errno())}")
+    finally:
+        os.close(telling)
+        _, status = os.waitpid(mapping, 0)
+    if status != 0:
+        raise CannotSeal("a network of its own cannot be had: this user's ids cannot be mapped")
+    _bring_up_loopback()
+    require_sealed()
+
+
+def require_sealed() -> None:
+    """Refuse to go on where anything can be reached but this process's own loopback.
+
+    Raises:
+        CannotSeal: Naming what leads outside.
+    """
+    lines = Path("/proc/self/net/dev").read_text(encoding="ascii").splitlines()[2:]
+    devices = {line.partition(":")[0].strip() for line in lines}
+    # The kernel may put devices for tunnels into every network; none of them is up.
+    leading = sorted(one for one in devices - {_LOOPBACK} if _flags(one) & _UP)
+    routes = Path("/proc/self/net/route").read_text(encoding="ascii").splitlines()[1:]
+    if leading or routes:
+        raise CannotSeal(f"this is not sealed off: {', '.join(leading) or 'there are routes'} leads outside")
+
+
+def _map_from_outside(user: int, group: int) -> tuple[int, int]:
+    """A child that stays outside and says who we are inside; root's ids stay what they are, and of others only our own.
+
+    Returns:
+        Its process id, and the end of a pipe: when that is closed, it begins.
+    """
+    begins, told = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child != 0:
+        os.close(begins)
+        return child, told
+    os.close(told)
+    os.read(begins, 1)
+    many = _ROOTS_IDS if user == 0 else 1
+    try:
+        Path(f"/proc/{parent}/setgroups").write_text("allow" if user == 0 else "deny", encoding="ascii")
+        Path(f"/proc/{parent}/uid_map").write_text(f"{user} {user} {many}", encoding="ascii")
+        Path(f"/proc/{parent}/gid_map").write_text(f"{group} {group} {many}", encoding="ascii")
+    except OSError:
+        os._exit(1)
+    os._exit(0)
+
+
+def _flags(device: str) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asked = struct.pack(_REQUEST, device.encode(), 0, b"")
+        return int(struct.unpack(_REQUEST, fcntl.ioctl(asking, _GET_FLAGS, asked))[1])
+
+
+def _bring_up_loopback() -> None:
+    try:
+        up = struct.pack(_REQUEST, _LOOPBACK.encode(), _flags(_LOOPBACK) | _UP, b"")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            fcntl.ioctl(asking, _SET_FLAGS, up)
+    except OSError as error:
+        raise CannotSeal(f"the loopback device of a network of its own cannot be brought up: {error}") from error
+
+
+def main() -> NoReturn:
+    """Seal, then become the command."""
+    try:
+        seal()
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(_CANNOT)
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - no shell shall read them
+
+
+if __name__ == "__main__":
+    main()

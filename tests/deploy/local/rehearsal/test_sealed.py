@@ -1,0 +1,92 @@
+"""A sealed process tries to get out: to the world, to this machine's own loopback, by names, and back where it was."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from deploy.local.rehearsal.sealed import CannotSeal, require_sealed
+
+_ATTEMPTS: Final = """
+import ctypes, json, os, socket, subprocess, sys
+
+def reached(family, address):
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.settimeout(5)
+        return one.connect_ex(address) == 0
+
+def joined(pid):
+    try:
+        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    except OSError:
+        return False
+    return ctypes.CDLL(None, use_errno=True).setns(there, 0) == 0
+
+def sent(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            return one.sendto(b"x", address) == 1
+        except OSError:
+            return False
+
+port, outer, mine = int(sys.argv[1]), int(sys.argv[2]), socket.create_server(("127.0.0.1", 0))
+child = "import socket,sys; sys.exit(socket.socket().connect_ex(('192.0.2.1', 443)) == 0)"
+print(json.dumps({
+    "world": reached(socket.AF_INET, ("192.0.2.1", 443)),
+    "world by IPv6": reached(socket.AF_INET6, ("2001:db8::1", 443)),
+    "world by UDP": sent(("192.0.2.1", 53)),
+    "link local": reached(socket.AF_INET, ("169.254.169.254", 80)),
+    "the machine's loopback": reached(socket.AF_INET, ("127.0.0.1", port)),
+    "an abstract socket": reached(socket.AF_UNIX, f"\\0rehearsal-{outer}"),
+    "back": joined(outer) or joined(1),
+    "a child": subprocess.run([sys.executable, "-c", child]).returncode != 0,
+    "own loopback": reached(socket.AF_INET, mine.getsockname()),
+}))
+"""
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """The port of a server on this machine's loopback; another one has an abstract name."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as named:
+        named.bind(f"\0rehearsal-{os.getpid()}")
+        named.listen()
+        yield server.getsockname()[1]
+
+
+def attempts(port: int, *before: str) -> dict[str, bool]:
+    command = [*before, sys.executable, "-c", _ATTEMPTS, str(port), str(os.getpid())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+SEALED: Final = (sys.executable, "-m", "deploy.local.rehearsal.sealed")
+
+
+def test_nothing_is_reached_but_its_own_loopback(listening: int) -> None:
+    found = attempts(listening, *SEALED)
+    assert [name for name, reached in found.items() if reached] == ["own loopback"]
+
+
+def test_the_same_attempts_get_through_where_nobody_seals(listening: int) -> None:
+    """Or the test above would show nothing."""
+    found = attempts(listening)
+    assert found["the machine's loopback"]
+    assert found["an abstract socket"]
+
+
+def test_what_is_not_sealed_off_is_refused() -> None:
+    with pytest.raises(CannotSeal, match="leads outside"):
+        require_sealed()
+
+
+def test_its_exit_code_is_the_commands() -> None:
+    done = subprocess.run([*SEALED, sys.executable, "-c", "raise SystemExit(7)"], check=False, timeout=60)
+    assert done.returncode == 7

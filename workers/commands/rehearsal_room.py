@@ -1,0 +1,53 @@
+"""`banksman rehearsal-room`: the inside of a rehearsal, as a process that `banksman rehearse` starts sealed off."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from temporalio.service import RPCError
+
+from connectors.errors import ConnectorError
+from deploy.local.options import StackOptions
+from deploy.local.processes.child import ChildFailed
+from deploy.local.rehearsal.order import COPIED, POLICY, Found, Order
+from deploy.local.rehearsal.room import rehearse
+from deploy.local.state import StackFolder
+from deploy.temporal import NotPromoted
+from workers.commands.exits import Exit, fail
+from workers.settings import caller_environment
+from workers.temporal import DEPLOYMENT_NAME, build_id
+
+
+def rehearsal_room(
+    folder: Annotated[Path, typer.Argument(help="With the order, the policy and what was copied.")],
+) -> None:
+    """Rehearse one goal in here, and leave what was found in the folder."""
+    os.umask(0o077)
+    options = StackOptions(
+        repositories={},
+        policy=folder / POLICY,
+        encrypt=False,
+        traces=False,
+        sandbox=False,
+        copied=folder / COPIED,
+        environment=caller_environment(),
+        deployment=DEPLOYMENT_NAME,
+        build_id=build_id,
+    )
+    try:
+        found = asyncio.run(_until_told(StackFolder(folder / "e"), options, Order.read(folder)))
+    except asyncio.CancelledError:
+        raise typer.Exit(int(Exit.CANCELLED)) from None
+    except (ChildFailed, ConnectorError, NotPromoted, OSError, RPCError, ValueError) as error:
+        fail(str(error))
+    found.write(folder)
+
+
+async def _until_told(folder: StackFolder, options: StackOptions, order: Order) -> Found:
+    """Told to end, it ends everything that it started."""
+    work = asyncio.create_task(rehearse(folder, options, order))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    return await work

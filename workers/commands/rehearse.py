@@ -1,0 +1,260 @@
+"""`banksman rehearse`: copy what is there by reading, run the goal where nothing leads out, and keep the list.
+
+What is real is reached in one place: a goal on the running environment copies it, behind the guard, with credentials
+that read. The rehearsal itself is a process that is given files, and a network in which there is nothing.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from temporalio.client import Client
+
+from connectors.artifacts import ArtifactStore
+from connectors.errors import ConnectorError
+from deploy.local.defaults import ENVIRONMENT
+from deploy.local.options import passed_on
+from deploy.local.rehearsal.order import COPIED, DESCRIBED, OBJECTS, POLICY, Found, Order
+from deploy.local.rehearsal.policy import rehearsal_policy
+from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
+from hitl.policy.file import PolicyError
+from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
+from workers.commands.exits import Exit, err, fail, out, shown
+from workers.commands.folder import running_stack, stack_folder
+from workers.commands.follow import start
+from workers.commands.goals import JsonFlag, complete_goal, known_goal
+from workers.commands.inputs import parse_input
+from workers.commands.processes import load_settings
+from workers.settings import Settings, caller_environment
+from workflows.catalogue import GOALS
+from workflows.contracts import REPOSITORY_ATTRIBUTE, GoalInput
+from workflows.goal_type import GoalType
+from workflows.repository.goals import COPY_REPOSITORY, CopyRepositoryInput, CopyRepositoryResult
+
+_SEALED: Final = "deploy.local.rehearsal.sealed"
+_LAST_LINES: Final = 12
+_SHORT_INPUT: Final = 2000
+
+
+def rehearse(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="GOAL", help="Its name, as `banksman goals` lists it.", autocompletion=complete_goal),
+    ],
+    text: Annotated[
+        str | None, typer.Option("--input", metavar="JSON", help="The input as JSON, or @FILE that holds it.")
+    ] = None,
+    *,
+    workflow_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="The workflow id that the real run will have: names are made from it. The business key when left out.",
+        ),
+    ] = None,
+    patience: Annotated[
+        float, typer.Option("--within", metavar="SECONDS", min=1, help="How long the goal may take.")
+    ] = 600,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a goal on twins of what is really there, and list all that it would do."""
+    goal = known_goal(name)
+    if not goal.rehearses:
+        fail(
+            f"{goal.name} cannot be rehearsed: it reaches what is not copied for a rehearsal. "
+            "Those that can are: " + ", ".join(_rehearsed()),
+            Exit.USAGE,
+        )
+    request = parse_input(goal, text)
+    order = Order(
+        goal=goal.name,
+        request=request.model_dump(mode="json", exclude={"rehearsal"}, exclude_unset=True),
+        workflow_id=workflow_id or request.business_key(),
+        patience=patience,
+    )
+    with _folder() as folder:
+        copied = asyncio.run(_prepare(folder, request, order))
+        err.print("Rehearsing where nothing leads out; this takes about half a minute.")
+        found = asyncio.run(_rehearsed_in(folder))
+    raise typer.Exit(int(_report(goal, request, order, found, copied, as_json=as_json)))
+
+
+def _rehearsed() -> list[str]:
+    return [one.name for one in GOALS if one.rehearses]
+
+
+@contextlib.contextmanager
+def _folder() -> Generator[Path]:
+    """Of this rehearsal alone, with a path that is short enough for sockets; nothing of it stays."""
+    folder = Path(tempfile.mkdtemp(prefix="bmr-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _prepare(folder: Path, request: GoalInput, order: Order) -> tuple[str, ...]:
+    """What goes in: copies, policy, order. What was copied comes back, in words."""
+    settings = client_settings()
+    telemetry = command_telemetry(settings)
+    try:
+        client = await connect_or_fail(settings, telemetry)
+        copied = await _copy_repository(client, settings, folder, request)
+    finally:
+        telemetry.shutdown()
+    policy, environment = _policy()
+    try:
+        text = rehearsal_policy(policy, environment=environment, called=ENVIRONMENT)
+    except (PolicyError, ValueError, OSError) as error:
+        fail(str(error), Exit.USAGE)
+    (folder / POLICY).write_text(text, encoding="utf-8")
+    order.write(folder)
+    return (copied,)
+
+
+def _policy() -> tuple[Path, str]:
+    """The deployment's policy file, and what it calls this environment."""
+    stack = running_stack()
+    if stack is not None:
+        return Path(stack.policy), stack.environment
+    settings = load_settings()
+    return settings.policy, settings.environment
+
+
+async def _copy_repository(client: Client, settings: Settings, folder: Path, request: GoalInput) -> str:
+    repository = request.search_attributes()[REPOSITORY_ATTRIBUTE]
+    wanted = CopyRepositoryInput(repository=repository)
+    # Of its own id each time: what stood there an hour ago is no copy of now.
+    workflow_id = f"{wanted.business_key()}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    started = await start(client, COPY_REPOSITORY, wanted, workflow_id=workflow_id, ui=settings.temporal_ui)
+    err.print(f"Copying [bold]{escape(shown(repository))}[/] by reading\n  {started.link}", soft_wrap=True)
+    copied = CopyRepositoryResult.model_validate(await started.handle.result())
+    if copied.described is None or copied.pack is None:
+        fail(f"{repository!r} cannot be copied, so nothing was rehearsed: {copied.reason}", Exit.DENIED)
+    into = folder / COPIED / "github" / repository
+    into.mkdir(parents=True)
+    stack = running_stack()
+    store = ArtifactStore(str(stack_folder().artifacts) if stack is not None else load_settings().artifacts)
+    try:
+        (into / DESCRIBED).write_bytes(await store.get(copied.described))
+        (into / OBJECTS).write_bytes(await store.get(copied.pack))
+    except ConnectorError as error:
+        fail(str(error))
+    at = f"{copied.default_branch} at {str(copied.head)[:12]}"
+    return f"github {repository}: {copied.branches} branches, {copied.pull_requests} open pull requests, {at}"
+
+
+async def _rehearsed_in(folder: Path) -> Found:
+    """What came of it; it is ended with this command."""
+    command = [sys.executable, "-m", _SEALED, sys.executable, "-m", "workers", "rehearsal-room", str(folder)]
+    log = folder / "log"
+    # Neither our settings, nor a container engine's socket, nor a proxy's address.
+    environment = {**passed_on(caller_environment()), "BANKSMAN_HOME": str(folder / "e"), "COLUMNS": "1000"}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:  # Ctrl-C
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
+        await process.wait()
+        raise
+    found = Found.read(folder)
+    if found is None:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_LINES:]
+        fail(f"the rehearsal's environment ended with {code}: " + " / ".join(lines))
+    return found
+
+
+def _report(  # noqa: PLR0913 - what was asked, and what came of it
+    goal: GoalType, request: GoalInput, order: Order, found: Found, copied: tuple[str, ...], *, as_json: bool
+) -> Exit:
+    if found.outcome != "completed":
+        _fail(found, as_json=as_json)
+    try:
+        rehearsal = Rehearsal.sealed(
+            goal=goal.name,
+            of=request.digest(),
+            made_at=datetime.now(UTC),
+            copied=copied,
+            effects=found.effects,
+            milliseconds=found.milliseconds,
+        )
+    except ValueError as error:
+        fail(f"what {goal.name} did cannot be listed: {error}")
+    file = _keep(rehearsal)
+    if as_json:
+        out.print_json(json.dumps({"file": str(file), "rehearsal": rehearsal.model_dump(mode="json")}))
+        return Exit.COMPLETED
+    _print_effects(rehearsal.effects)
+    for label, words in _facts(rehearsal, file).items():
+        err.print(f"[dim]{label:<9}[/] {escape(shown(words))}", soft_wrap=True)
+    err.print(f"  [dim]$[/] {escape(shown(_run_line(request, order, file)))}", soft_wrap=True)
+    return Exit.COMPLETED
+
+
+def _run_line(request: GoalInput, order: Order, file: Path) -> str:
+    """The command that runs it for real."""
+    given = json.dumps(order.request, separators=(",", ":"))
+    line = ["banksman", "run", order.goal, "--input", given if len(given) <= _SHORT_INPUT else "@INPUT.json"]
+    same_id = [] if order.workflow_id == request.business_key() else ["--id", order.workflow_id]
+    return shlex.join([*line, *same_id, "--rehearsal", str(file)])
+
+
+def _fail(found: Found, *, as_json: bool) -> NoReturn:
+    if as_json:
+        out.print_json(found.model_dump_json())
+    else:
+        _print_effects(found.effects)
+    at = f" at {found.step!r}" if found.step else ""
+    outcome = found.outcome.replace("_", " ")
+    fail(f"the rehearsal ended as {outcome}{at}, and nothing outside was touched: {found.why}")
+
+
+def _keep(rehearsal: Rehearsal) -> Path:
+    folder = stack_folder().root / "rehearsals"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / f"{rehearsal.digest.removeprefix('sha256:')}.json"
+    file.write_text(rehearsal.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+def _print_effects(effects: tuple[RehearsedEffect, ...]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in ("", "step", "touches", "takes", "costs at most"):
+        table.add_column(head, overflow="fold")
+    for number, one in enumerate(effects, start=1):
+        took = "" if one.milliseconds is None else f"{one.milliseconds / 1000:.1f} s"
+        cost = "" if one.cents is None else f"{one.cents / 100:.2f} USD"
+        table.add_row(str(number), one.action, escape("\n".join(one.on)), took, cost)
+    out.print(table if effects else "It has no effect outside.")
+
+
+def _facts(rehearsal: Rehearsal, file: Path) -> Mapping[str, str]:
+    cost = "no effect says that it costs anything"
+    if rehearsal.cents is not None:
+        cost = f"{rehearsal.cents / 100:.2f} US dollars at most"
+    return {
+        "copied": "; ".join(rehearsal.copied),
+        "took": f"{rehearsal.milliseconds / 1000:.1f} s, approvals given at once",
+        "cost": cost,
+        "digest": rehearsal.digest,
+        "kept in": str(file),
+    }
