@@ -48,7 +48,7 @@ async def rehearse(folder: StackFolder, options: StackOptions, order: Order) -> 
         client = await Client.connect(state.temporal.address, namespace=NAMESPACE, data_converter=data_converter(None))
         approving = asyncio.create_task(_say_yes(state.twins["slack"].url, order.workflow_id))
         try:
-            return await _Goal(client, order, folder).run()
+            return await RehearsedGoal(client, order, folder).run()
         finally:
             approving.cancel()
             await asyncio.gather(approving, return_exceptions=True)
@@ -79,7 +79,7 @@ async def _environment(folder: StackFolder, options: StackOptions) -> AsyncGener
 
 
 @dataclass
-class _Goal:
+class RehearsedGoal:
     """The goal that is rehearsed."""
 
     client: Client
