@@ -32,6 +32,7 @@ from activities.github.contracts import (
     RepositoryFetched,
     ThingMade,
 )
+from activities.guard.current_attempt import Use, current_attempt
 from activities.guard.error_types import ErrorType, application_error
 from activities.guard.granted import GrantedRequest
 from activities.guard.grants import ClickCheck
@@ -148,7 +149,10 @@ class World:
         base: The manifest of the base; the feature's own when None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, repository: str = "acme/shop", *, url: str = "https://{stack}.example.com") -> None:
+        self.repository = repository
+        self.project = "infra"
+        self.url = url
         self.manifest = MANIFEST
         self.manifests: dict[str, str] = {}
         """Of other commits."""
@@ -240,7 +244,7 @@ class World:
 
     @activity.defn(name="pulumi.prepare_stack")
     async def prepare(self, request: PrepareStackRequest) -> PreparedStack:
-        return PreparedStack(project="infra", commit=request.source.commit, prepared=DIGEST)
+        return PreparedStack(project=self.project, commit=request.source.commit, prepared=DIGEST)
 
     @activity.defn(name="pulumi.refresh_stack")
     async def refresh(self, request: StackLook) -> DriftSeen:
@@ -257,7 +261,12 @@ class World:
             return seen.model_copy(update={"headline": "nothing to do"})
         plan = Plan(
             action=UPDATE_STACK.name,
-            parameters={"repository": "acme/shop", "stack": stack, "commit": commit},
+            parameters={
+                "repository": self.repository,
+                "stack": stack,
+                "commit": commit,
+                "state": self.states[stack],
+            },
             resources=(Resource(kind="container", name=f"web-{stack}", change=Change.UPDATE),),
             summary=(f"infra/{stack}: 1 to update",),
             risk=Risk.HIGH if self.losses else Risk.LOW,
@@ -272,7 +281,7 @@ class World:
     @activity.defn(name="pulumi.read_outputs")
     async def outputs(self, request: OutputsLook) -> StackOutputs:
         stack = request.place.stack
-        url = {"url": f"https://{stack}.example.com"}
+        url = {"url": self.url.format(stack=stack)}
         return StackOutputs(state=self.states[stack], exported=DIGEST, outputs=url, otherwise=0)
 
     @activity.defn(name="pulumi.detect_drift")
@@ -296,13 +305,17 @@ class World:
         asked = request.approved().parameters
         stack, commit = str(asked["stack"]), str(asked["commit"])
         await self.hold(f"update {stack}")
+        told = {"url": self.url.format(stack=stack)}
+        if current_attempt().use is Use.RETRY and self.states[stack] != asked["state"]:
+            # As the real step: what a lost attempt did is read from the state, and not done again.
+            return StackChanged(outcome=UpOutcome(ended=Ended.APPLIED, outputs_recorded=True), outputs=told)
         found = self.updates.pop(0) if self.updates else UpOutcome(ended=Ended.APPLIED, outputs_recorded=True)
         if isinstance(found, Exception):
             raise found
         if found.ended is not Ended.REFUSED:
             self.done.append(f"{stack} {commit[0]}")
             self.states[stack] = secrets.token_hex(32)
-        return StackChanged(outcome=found, outputs={"url": f"https://{stack}.example.com"})
+        return StackChanged(outcome=found, outputs=told)
 
     @implements(MERGE_PULL_REQUEST)
     async def merge(self, request: GrantedRequest) -> PullRequestMerged:
