@@ -181,9 +181,14 @@ class Deployment:
 def line_of(followed: Followed) -> str:
     """How it ended, in one line."""
     colour = "green" if followed.result.outcome is State.COMPLETED else "yellow"
-    times = {0: "nobody was asked", 1: "people were asked once"}.get(
-        followed.questions, f"people were asked {followed.questions} times"
-    )
     outcome = followed.result.outcome.replace("_", " ")
     reason = escape(followed.result.reason or "")
-    return f"  [bold {colour}]{outcome}[/] after {followed.seconds:.0f} s, {times}: {reason}"
+    return (
+        f"  [bold {colour}]{outcome}[/] after {followed.seconds:.0f} s, {asked_so_often(followed.questions)}: {reason}"
+    )
+
+
+def asked_so_often(questions: int) -> str:
+    """As people say it."""
+    few = {0: "nobody was asked", 1: "people were asked once"}
+    return few.get(questions, f"people were asked {questions} times")

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from connectors.authorities import authorities
 from deploy.local.demo.commands import Ended, banksman, show_command
+from deploy.local.demo.deployment import asked_so_often
 from deploy.local.demo.environment import Environment
 from deploy.local.demo.pull_requests import propose, withdraw
 from deploy.local.demo.terminal import DemoFailed, say, terminal
@@ -69,9 +70,11 @@ class MigrationShowing:
         except ValidationError:
             raise DemoFailed(f"{MIGRATE_DATABASE_GOAL.name} was not started: {done.reason()}") from None
         why, outcome = ended.told("reason") or ended.error or "", ended.told("outcome") or ended.outcome
-        say(f"  [bold yellow]{outcome}[/] after {time.monotonic() - began:.0f} s, nobody was asked: {escape(why)}")
+        asked_people = asked_so_often(len(set(questions)))
+        say(f"  [bold yellow]{outcome}[/] after {time.monotonic() - began:.0f} s, {asked_people}: {escape(why)}")
         after = await self._branches()
-        say(f"  the copy is gone: the project has {len(after)} branches, as before")
+        if after == before:
+            say(f"  the copy is gone: the project has {len(after)} branches, as before")
         found: list[str] = []
         if outcome != State.REFUSED:
             found.append(f"it ended as {outcome}, and not as {State.REFUSED}: {why}")
