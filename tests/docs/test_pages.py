@@ -137,7 +137,8 @@ def test_pictures_are_small() -> None:
 
 def test_the_readme_begins_with_what_people_see_and_the_two_commands() -> None:
     head, *parts = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")
-    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", head) == ["docs/images/approval-slack.png"]
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", head)
+    assert pictures == ["docs/images/demo.svg", "docs/images/approval-slack.png"]
     assert re.findall(r"^make (\w+) ", head, re.MULTILINE) == ["demo", "test"]
     told = [part.partition("\n")[0] for part in parts]
     assert told[:2] == ["How it works", "Who it is for"]
