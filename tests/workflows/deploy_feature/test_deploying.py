@@ -29,7 +29,7 @@ from workflows.implementations import WORKFLOWS
 from workflows.plugin import banksman_plugin
 from workflows.pulumi.lock import StackLine
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 Make = Callable[[World], Deploying]
 DOWN = PageChecked(healthy=False, why="it answered 503", status=503, milliseconds=1)
 BACK = '{"repository":"acme/shop","stack":"staging","folder":"infra","version":4}'
