@@ -144,7 +144,7 @@ def _seen(**changed: object) -> Any:
         (way_back_seen, OTHER, "has another schema than the database"),
         (application_error(ErrorType.NOT_FOUND, "the branch is gone"), BEFORE, "the branch is gone"),
     ],
-    ids=["gone", "of-another", "anothers", "too-short", "other-schema", "nobody-can-look"],
+    ids=["gone", "of-another", "another-goal", "too-short", "other-schema", "nobody-can-look"],
 )
 async def test_without_a_way_back_that_is_seen_to_be_one_nothing_is_migrated(
     house: House, goal_id: str, sees: Any, kept: SchemaSeen, why: str
