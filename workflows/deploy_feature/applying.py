@@ -51,12 +51,14 @@ class Applied:
         failed: Why it went no further; empty where all was done.
         merged: The commit of the merge.
         unmerged: Why it was not merged, where all else was done.
+        merge_in_doubt: Whether nobody can say that.
     """
 
     begun: list[Change] = field(default_factory=list["Change"])
     failed: str = ""
     merged: str | None = None
     unmerged: str = ""
+    merge_in_doubt: bool = False
 
 
 class Applying:
@@ -200,6 +202,7 @@ class Applying:
                 raise
             # What runs is healthy, and as people approved it: it stays, and people hear what is missing.
             applied.unmerged = str(error)
+            applied.merge_in_doubt = steps.stopped is not None and steps.stopped.way in _IN_DOUBT
         else:
             applied.merged = merged.commit
 

@@ -225,7 +225,8 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         applied, commit = self._applied, self._known.commit[:12]
         where = ", ".join(one.environment for one in self._works)
         if applied.unmerged and not self._control.skips("merge"):
-            why = f"{commit} is deployed to {where} and healthy, and not merged: {applied.unmerged}"
+            merged = "nobody can say whether it is merged" if applied.merge_in_doubt else "not merged"
+            why = f"{commit} is deployed to {where} and healthy, and {merged}: {applied.unmerged}"
             return self._ended(State.PARTIALLY_APPLIED, why)
         merged = f", and merged as {applied.merged[:12]}" if applied.merged else ""
         return self._ended(State.COMPLETED, f"{commit} is deployed to {where}{merged}")

@@ -1,5 +1,6 @@
 """A feature from its branch to production: by one approval, or not at all, or taken back."""
 
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +20,14 @@ from tests.workflows.deploy_feature.deploying import (
     HEAD,
     MANIFEST,
     NEWER,
+    POLICY,
     PULL,
     Deploying,
     World,
     marks,
 )
 from tests.workflows.scripted import RAN
+from workflows.catalogue import GOALS
 from workflows.implementations import WORKFLOWS
 from workflows.plugin import banksman_plugin
 from workflows.pulumi.lock import StackLine
@@ -390,6 +393,59 @@ async def test_a_state_that_changes_while_people_decide_is_planned_and_asked_ane
     assert len(world.commands) == 1
 
 
+async def test_a_policy_that_changes_while_people_decide_is_asked_anew_by_the_new_rule(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        first = await house.approval_of(goal)
+        await house.decide(first, "alice")
+        house.path.write_text(POLICY.replace("[release], quorum: 2", "[release], quorum: 3"))
+        await house.client.get_workflow_handle(first).signal("policy_changed")
+        second = await house.approval_of(goal, after=1)
+        assert world.done == []
+        for person in ("alice", "bob", "carol"):
+            await house.decide(second, person)
+        result = await goal.result()
+    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
+
+
+async def test_a_policy_that_denies_while_people_decide_has_nothing_done(make: Make) -> None:
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        first = await house.approval_of(goal)
+        before = await house.decision(first, "alice"), await house.decision(first, "bob")
+        house.path.write_text(POLICY.replace("allow: pulumi.update_stack", "deny: pulumi.update_stack"))
+        for one in before:
+            await house.send(first, house.sign(one))
+        result = await goal.result()
+    assert (result.outcome, world.done, world.checks[-1].conclusion) == ("denied", [], "failure")
+    assert "pulumi.update_stack" in str(result.reason)
+
+
+async def test_the_commands_that_are_left_are_ones_that_can_be_run(make: Make) -> None:
+    world = World()
+    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.until(goal, "parked")
+        await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
+        result = await goal.result()
+    [command] = result.commands_left
+    banksman, run, name, option, given = shlex.split(command)
+    assert (banksman, run, name, option) == ("banksman", "run", "RollBackStack", "--input")
+    asked = next(one for one in GOALS if one.name == name).input.model_validate_json(given)
+    assert asked.model_dump(include={"repository", "stack", "version"}) == {
+        "repository": "acme/shop",
+        "stack": "staging",
+        "version": 4,
+    }
+
+
 async def test_what_is_not_healthy_is_taken_back_in_reverse_by_an_approval_of_its_own(make: Make) -> None:
     world = World()
     world.pages = [UP, UP, UP, DOWN]
@@ -583,6 +639,17 @@ async def test_a_merge_that_fails_leaves_what_is_healthy_and_says_so(make: Make)
     assert "healthy, and not merged: " in str(result.reason)
     assert "the head is another one" in str(result.reason)
     assert world.done == ["staging c", "live c"]
+
+
+async def test_of_a_merge_that_nobody_could_look_at_it_is_not_said_that_it_was_not_done(make: Make) -> None:
+    world = World()
+    world.merging = [application_error(ErrorType.OUTCOME_UNKNOWN, "its answer was lost")]
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed()
+    assert (result.outcome, result.merged) == ("partially_applied", None)
+    assert "healthy, and nobody can say whether it is merged: " in str(result.reason)
+    assert "its answer was lost" in str(result.reason)
 
 
 async def test_numbers_must_hold_too(make: Make) -> None:
