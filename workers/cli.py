@@ -49,6 +49,11 @@ _PLACES: Final = {
         "rehearse:rehearse", _GOALS, "Run a goal on twins of what is really there, and list all that it would do."
     ),
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
+    "feedback": _Place(
+        "feedback:feedback",
+        _GOALS,
+        "Say whether what a goal did was useful or wrong, as evidence for how far it is trusted; the last word counts.",
+    ),
     "artifact": _Place("artifact:artifact", _GOALS, "Fetch what was too large for a result."),
     "watch": _Place("watch:watch", _GOALS, "Watch the goals, approvals and leases that are under way."),
     "trace": _Place("trace:trace", _GOALS, "Show what a goal did when: the waterfall of its trace."),

@@ -23,6 +23,7 @@ from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
 from hitl.gateway.goal_starter import GoalStarter
+from hitl.gateway.opinions import Opinions, OpinionSteps
 from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
 from hitl.gateway.sweeping import Sweeper
@@ -98,6 +99,8 @@ class Gateway:
             traces=settings.console_traces,
         )
         self.clicks = DecisionService(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
+        self.opinions = Opinions(server, self._policy, sign=sign, keys=keys.current)
+        self.keeps = OpinionSteps(self.opinions)
         self._commands = Commands(client, starts, self._policy, links=links)
         rates = SlackRates(
             posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute
@@ -142,7 +145,14 @@ class Gateway:
     async def _app(self) -> AsyncApp:
         with mapped("the app's own name"):
             team = str((await self._web.auth_test()).get("team_id"))
-        slack = SlackApp(client=self._web, team=team, clicks=self.clicks, commands=self._commands, policy=self._policy)
+        slack = SlackApp(
+            client=self._web,
+            team=team,
+            clicks=self.clicks,
+            opinions=self.opinions,
+            commands=self._commands,
+            policy=self._policy,
+        )
         secret = self._secrets["signing_secret"].get_secret_value() if self._settings.slack_mode == "http" else None
         return slack.app(signing_secret=secret)
 

@@ -22,6 +22,8 @@ class OpinionFacts(BaseModel):
     verdict: OpinionVerdict
     words: Annotated[str, StringConstraints(max_length=100)]
     surface: Annotated[str, StringConstraints(max_length=30)]
+    said_at: Annotated[str, StringConstraints(max_length=40)]
+    """In UTC, with microseconds: of two opinions of one person the later one counts, in whatever order they came."""
 
 
 @runtime_checkable

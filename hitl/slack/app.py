@@ -16,15 +16,19 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from activities.guard.opinion_facts import OpinionVerdict
 from connectors.errors import ConnectorError
 from hitl.approval.decision import Surface, Verdict
 from hitl.gateway.decisions import Click, DecisionService, Kind, Outcome, PolicyInForce
+from hitl.gateway.opinions import Opinions
 from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, plain
 from hitl.slack.client import mapped
 from hitl.slack.commands import COMMAND, Commands
 from hitl.slack.messages import APPROVE, CHANGES, COMMENT, REJECT, VERDICTS, ButtonValue
+from hitl.slack.opinions import MODAL as OPINION_MODAL
+from hitl.slack.opinions import USEFUL, WORDS, WRONG, wrong_form
 
 _MODAL: Final = "banksman-reason"
 _REASON: Final = "reason"
@@ -66,6 +70,15 @@ class _Pressed(BaseModel):
     clicked_at: datetime
 
 
+class _Judged(BaseModel):
+    """A button under what has ended, as a modal carries it on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: ButtonValue
+    channel: str
+
+
 class _NotHere(Exception):
     """Pressed where or by whom it does not count."""
 
@@ -82,6 +95,7 @@ class SlackApp:
     client: AsyncWebClient
     team: str
     clicks: DecisionService
+    opinions: Opinions
     commands: Commands
     policy: PolicyInForce
 
@@ -104,6 +118,9 @@ class SlackApp:
         app.action(CHANGES)(self._ask)
         app.action(_CONFIRM)(self._opened)
         app.view(_MODAL)(self._submitted)
+        app.action(USEFUL)(self._useful)
+        app.action(WRONG)(self._ask_what)
+        app.view(OPINION_MODAL)(self._said_wrong)
         app.command(COMMAND)(self._command)
         return app
 
@@ -156,6 +173,61 @@ class SlackApp:
             await ack()
         else:
             await ack(response_action="errors", errors={_REASON: told.words})
+
+    async def _useful(self, ack: Ack, body: Json) -> None:
+        try:
+            told = await self._judge(self._judged(body), body["user"]["id"], USEFUL)
+        except (_NotHere, ValidationError, PolicyError) as error:
+            told = Outcome(kind=Kind.REFUSED, words=f"Not counted. {_said(error)}")
+        await ack()
+        await self._tell(body["channel"]["id"], body["user"]["id"], told.words)
+
+    async def _ask_what(self, ack: Ack, body: Json) -> None:
+        """Open the form, as `_ask` does."""
+        problem = None
+        try:
+            form = wrong_form(_about(body), self._judged(body).model_dump_json())
+            with mapped("a modal"):
+                async with asyncio.timeout(_OPEN_SECONDS):
+                    await self.client.views_open(trigger_id=body["trigger_id"], view=form)
+        except (_NotHere, ValidationError, PolicyError) as error:
+            problem = f"Not counted. {_said(error)}"
+        except ConnectorError as error:
+            _log.warning("a modal could not be opened", why=str(error))
+            problem = "Slack did not open the form; nothing is said yet, click again."
+        await ack()
+        if problem is not None:
+            await self._tell(body["channel"]["id"], body["user"]["id"], problem)
+
+    async def _said_wrong(self, ack: Ack, body: Json) -> None:
+        """A refusal stays in the form."""
+        view, user = body["view"], body["user"]["id"]
+        try:
+            self._require_member(body)
+            judged = _Judged.model_validate_json(view["private_metadata"])
+            self._require_channel(judged.channel)
+            words = str(view["state"]["values"][WORDS]["text"]["value"] or "")
+            told = await self._judge(judged, user, WRONG, words)
+        except (_NotHere, ValidationError, PolicyError) as error:
+            await ack(response_action="errors", errors={WORDS: f"Not counted. {_said(error)}"})
+            return
+        if told.kind is not Kind.COUNTED:
+            await ack(response_action="errors", errors={WORDS: told.words})
+            return
+        await ack()
+        await self._tell(judged.channel, user, told.words)
+
+    async def _judge(self, judged: _Judged, user: str, verdict: OpinionVerdict, words: str = "") -> Outcome:
+        """Which goal it is about, the server says, of the approval whose message was clicked."""
+        return await self.opinions.give_on_approval(
+            judged.value.approval, identity=f"slack:{user}", surface=Surface.SLACK.value, verdict=verdict, words=words
+        )
+
+    def _judged(self, body: Json) -> _Judged:
+        self._require_member(body)
+        self._require_channel(body["channel"]["id"])
+        value = ButtonValue.model_validate_json(body["actions"][0]["value"])
+        return _Judged(value=value, channel=body["channel"]["id"])
 
     async def _command(self, ack: Ack, body: Json) -> None:
         try:

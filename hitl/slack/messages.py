@@ -36,6 +36,7 @@ from hitl.slack.blocks import (
     plain,
     short,
 )
+from hitl.slack.opinions import opinion_buttons
 from hitl.slack.wording import (
     STACK_ACTIONS,
     cost,
@@ -171,7 +172,7 @@ def approval_message(  # noqa: PLR0913 - all that a message tells of
     passages = [Passage(f"How it ended: {unhidden(ended)}", now)] if ended else []
     passages += [_people(found, view, asked), *_plan_passages(found.plan, waits=waits)]
     around = [markup(f"*Please decide:* {mentions}")] if waits and mentions else []
-    around += [_context(found, digest, links), *([_buttons(found, digest)] if waits else [])]
+    around += [_context(found, digest, links), *_actions(found, view, digest, waits=waits, ended=ended)]
     return Shown(
         text=escaped(f"{title} ({digest[:19]})"),
         blocks=fitting(heads, passages, around),
@@ -302,8 +303,16 @@ def _context(found: FoundApproval, digest: str, links: Links) -> Block:
     return context([f"`{digest}`", plan, *steps, goal, *links.of_traces(found.goal)])
 
 
-def _buttons(found: FoundApproval, digest: str) -> Block:
+def _actions(found: FoundApproval, view: ApprovalView, digest: str, *, waits: bool, ended: str) -> list[Block]:
+    """Deciding while it waits, judging once it is over, and nothing while the step runs."""
     value = ButtonValue(approval=found.id, digest=digest).model_dump_json()
+    if waits:
+        return [_buttons(found, digest, value)]
+    over = bool(ended) or view.state not in {State.WAITING, State.APPROVED}
+    return [opinion_buttons(value)] if over else []
+
+
+def _buttons(found: FoundApproval, digest: str, value: str) -> Block:
     confirm = {
         "title": plain(question(found.plan, _CONFIRM_TITLE)),
         "text": plain(f"{said(found.plan, _CONFIRM_TEXT)}\n{counted(found.plan.resources)}\n{digest}"),

@@ -271,6 +271,11 @@ APPROVALS: Final = Board(
             queries={"{{surface}} {{outcome}}": grown(of(names.METRIC_CLICKS), by="surface, outcome")},
         ),
         Graph(
+            title="What people think of goals",
+            what="Opinions that were kept, per day, by verdict.",
+            queries={"{{verdict}}": grown(of(names.METRIC_OPINIONS), within=DAY, by="verdict")},
+        ),
+        Graph(
             title="Age of the keys",
             what="Since they were read; from ten minutes on no approval is trusted.",
             unit="s",

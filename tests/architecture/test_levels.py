@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 import activities
+import hitl.gateway
 import hitl.slack
 from activities.catalogue import steps
 from activities.step import Step, step_of
@@ -21,6 +22,7 @@ ELSEWHERE: Final = {
     "activities.pulumi": ("sandbox/pulumi",),
     "activities.rediscloud": ("activities/redis",),
     "activities.upstash": ("activities/redis", "activities/upstash"),
+    "hitl.gateway": ("hitl", "security"),
     "hitl.slack": ("hitl", "security"),
 }
 """Steps on stacks and migrations need the container engine, as do all tests there; those on Redis databases are tried
@@ -29,7 +31,7 @@ for all who sell them at once; the gateway's are tried on its own worker."""
 
 def implementing() -> Iterator[tuple[str, str, Step[Any, Any]]]:
     """Package, method and step of each."""
-    for package in (activities, hitl.slack):
+    for package in (activities, hitl.gateway, hitl.slack):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for owner in vars(importlib.import_module(found.name)).values():
                 if inspect.isclass(owner) and owner.__module__ == found.name:

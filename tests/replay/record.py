@@ -20,6 +20,7 @@ from deploy.temporal import register_search_attributes
 from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
 from tests.replay.leases import LEASINGS, histories
+from tests.replay.opinions import JUDGINGS
 from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.workflows.approval.approving import House
@@ -28,6 +29,7 @@ from tests.workflows.leases.leasing import Place
 from tests.workflows.played import scenarios
 from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
+from workflows.opinions.contracts import OPINION_WORKFLOW
 from workflows.parked_contracts import PARKED_NOTICE
 from workflows.plugin import banksman_plugin
 
@@ -51,6 +53,8 @@ async def record(folder: Path) -> None:
         for leasing in LEASINGS:
             for workflow, history in (await histories(Place(environment.client, mark=leasing.name), leasing)).items():
                 _keep(history, folder, workflow, leasing.name)
+        for judging in JUDGINGS:
+            _keep(await judging.run(environment.client), folder, OPINION_WORKFLOW, judging.name)
         for stacking in STACKINGS:
             with tempfile.TemporaryDirectory() as scratch:
                 house = StackSessions(environment.client, Path(scratch), stacking.stack(), action=stacking.action)

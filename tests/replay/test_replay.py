@@ -12,6 +12,7 @@ from temporalio.workflow import NondeterminismError
 from tests.replay.approvals import ASKINGS, Asking
 from tests.replay.fingerprints import fingerprints, recorded
 from tests.replay.leases import LEASINGS
+from tests.replay.opinions import JUDGINGS
 from tests.replay.record import HISTORIES
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.stacks import STACKINGS
@@ -50,7 +51,7 @@ def test_each_end_of_an_approval_is_recorded_as_what_it_is(asking: Asking) -> No
 
 
 def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
-    every = (*SCENARIOS, *ASKINGS, *LEASINGS, *STACKINGS, *scenarios())
+    every = (*SCENARIOS, *ASKINGS, *LEASINGS, *JUDGINGS, *STACKINGS, *scenarios())
     wanted = set[tuple[str, str]]().union(*(one.recorded() for one in every))
     assert {(path.parent.name, path.stem) for path in RECORDED} == wanted
     played = {one.workflow for one in (*SCENARIOS, *STACKINGS)} | {one.goal.name for one in scenarios()}

@@ -58,6 +58,7 @@ REFUSALS: Final = {
     r"banksman policy check bad\.yaml": 2,
     r"banksman manifest check (wrong\.yaml|--policy deployment\.yaml)": 2,
     r"banksman manifest init": 2,
+    r"banksman feedback": 3,
 }
 """What ends with another code than 0, as the page says; a manifest is not begun where that of the page lies already."""
 

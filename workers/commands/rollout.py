@@ -23,7 +23,8 @@ from workers.rollout.ends import Ends, read_ends
 from workers.rollout.evidence import Evidence, PhaseSeen
 from workers.rollout.page import page
 from workers.rollout.report import Report
-from workers.rollout.told import markdown
+from workers.rollout.told import MOST_OPINIONS, markdown
+from workers.rollout.words import read_words
 
 rollout = typer.Typer(help="Tell whether an environment is ready for its next phase.", no_args_is_help=True)
 
@@ -107,7 +108,8 @@ async def _asked(evidence: Evidence) -> tuple[Ends, Mapping[tuple[str, str], str
     telemetry = command_telemetry(settings)
     try:
         client = await connect_or_fail(settings, telemetry)
-        return await read_ends(client, begin=evidence.begin, called_wrong=evidence.called_wrong()), {}
+        ends = await read_ends(client, begin=evidence.begin, called_wrong=evidence.called_wrong())
+        return ends, await read_words(client, evidence.newest_opinions(MOST_OPINIONS))
     except RPCError as error:
         fail(f"Temporal does not answer: {error.message}; `--book-only` tells what the audit log has")
     finally:

@@ -11,6 +11,7 @@ from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
 from activities.step import implemented
 from connectors.slack.manifest import APP
+from hitl.gateway.opinions import OpinionSteps
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -38,7 +39,7 @@ async def run(process: Process) -> int:
         gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
-    workers = gateway_workers(process.client, process.settings, gateway.steps)
+    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.keeps)
     return await serve(*workers, process=process, beside=_together(keys.keep_fresh(), gateway.serve()))
 
 
@@ -50,15 +51,17 @@ async def _together(*works: Coroutine[Any, Any, Never]) -> Never:
     raise AssertionError("none of them ends by itself")
 
 
-def gateway_workers(client: Client, settings: Settings, steps: SlackSteps) -> tuple[Worker, Worker]:
-    """Show approvals to people; several processes may.
+def gateway_workers(
+    client: Client, settings: Settings, steps: SlackSteps, keeps: OpinionSteps
+) -> tuple[Worker, Worker]:
+    """Show approvals to people, and keep what they think; several processes may.
 
     Few steps at once in either: the others wait in Temporal, where waiting costs nothing, and none of those that are
     here waits longer for its turn at Slack than a step may. New messages have a queue of their own, because its rate is
     the one limit that all gateways share; within it, each keeps to Slack's own rate. What was put on the other queue
     before there was this one is still taken.
     """
-    shows = guarded_worker(client, settings, Role.GATEWAY, implemented(steps), at_once=_AT_ONCE)
+    shows = guarded_worker(client, settings, Role.GATEWAY, implemented(steps, keeps), at_once=_AT_ONCE)
     posts = guarded_worker(
         client,
         settings,

@@ -29,12 +29,12 @@ class SaidOpinion:
     """The last that one person said of one goal.
 
     Attributes:
-        kept_as: The workflow that has their words.
+        kept_as: The workflow that has their words, and its run.
     """
 
     time: str
     facts: OpinionFacts
-    kept_as: str
+    kept_as: tuple[str, str]
 
 
 @dataclass(kw_only=True)
@@ -49,7 +49,6 @@ class Evidence:
         refused: By the guard, by reason and name.
         ways: How destructive steps ended, as their state was seen.
         dollars: What finished steps said that they cost at most in a month, together.
-        parked: How many times people were told that a goal is parked.
         opinions: The last of each person on each run of a goal.
     """
 
@@ -71,7 +70,7 @@ class Evidence:
 
     @property
     def parked(self) -> int:
-        """How many parkings people were told of."""
+        """How often a goal parked, of which people were to be told."""
         return len(self._parked)
 
     @property
@@ -95,7 +94,7 @@ class Evidence:
         self.last = max(self.last, record.time)
         match record.event:
             case "denied":
-                self.refused[record.reason or "unknown", record.action] += 1
+                self._denied(record)
             case "allowed":
                 self._began(record)
             case "finished":
@@ -106,6 +105,12 @@ class Evidence:
                     self.failed[record.action, record.error or "unknown"] += 1
             case "cancelled":
                 self._ended(record)
+
+    def _denied(self, record: AuditRecord) -> None:
+        if record.action == _PARKED and record.run_id is not None:
+            self._parked.add(record.run_id)  # where the phase lets nobody be told, it is parked all the same
+        if not record.action.startswith(_OURS):
+            self.refused[record.reason or "unknown", record.action] += 1
 
     def _began(self, record: AuditRecord) -> None:
         if record.effect in _EFFECTS and not record.action.startswith(_OURS):
@@ -131,8 +136,14 @@ class Evidence:
     def _said(self, record: AuditRecord, facts: OpinionFacts) -> None:
         key = (facts.goal_run, facts.person)
         before = self.opinions.get(key)
-        if before is None or before.time < record.time:
-            self.opinions[key] = SaidOpinion(time=record.time, facts=facts, kept_as=record.workflow_id or "")
+        if before is None or before.facts.said_at < facts.said_at:
+            self.opinions[key] = SaidOpinion(
+                time=record.time, facts=facts, kept_as=(record.workflow_id or "", record.run_id or "")
+            )
+
+    def newest_opinions(self, most: int | None = None) -> list[SaidOpinion]:
+        """The newest first; all of them, or so many."""
+        return sorted(self.opinions.values(), key=lambda one: one.facts.said_at, reverse=True)[:most]
 
     def called_wrong(self) -> dict[str, str]:
         """Runs that somebody called wrong: the goal's workflow id by its run."""

@@ -61,7 +61,7 @@ class Report:
     @property
     def opinions(self) -> list[SaidOpinion]:
         """The newest first."""
-        return sorted(self.evidence.opinions.values(), key=lambda one: one.time, reverse=True)
+        return self.evidence.newest_opinions()
 
     @property
     def heard_of(self) -> int:

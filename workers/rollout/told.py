@@ -156,7 +156,7 @@ def _trouble(report: Report) -> Iterator[str]:
         "destructive steps in doubt": seen.doubtful,
         "destructive steps refused by the provider's own tool": seen.ways["refused"],
         "goals undone, as people approved it": ends.goals["undone"] if ends else 0,
-        "times that people were told of a parked goal": seen.parked,
+        "times that a goal parked": seen.parked,
         "goals parked now": ends.parked_now if ends else 0,
         "steps of which no end is written: under way, or killed": seen.open_steps,
     }
@@ -188,7 +188,13 @@ def _feedback(report: Report) -> Iterator[str]:
 
 def _opinion(report: Report, one: SaidOpinion) -> str:
     words = report.words.get((one.facts.goal_run, one.facts.person))
-    because = f": “{quoted(words)}”" if words else "" if words == "" else " (the words are not kept any more)"
+    because = (
+        f": “{quoted(words)}”"
+        if words
+        else ""
+        if words == ""
+        else " (the words are not kept any more, or are not those)"
+    )
     return f"{one.time[:10]} {quoted(one.facts.person)}, {one.facts.verdict}, on {code(one.facts.goal)}{because}"
 
 

@@ -115,7 +115,7 @@ class Place:
         made = await self.made(**changes)
         before = len(await self.ask("connections"))
         serving = asyncio.create_task(made.serve())
-        shows, posts = gateway_workers(self.client, self.settings(**changes), made.steps)
+        shows, posts = gateway_workers(self.client, self.settings(**changes), made.steps, made.keeps)
         async with shows, posts:
             if changes.get("slack_mode") != "http":
                 await eventually(lambda: self.connections(before + 1))
@@ -234,7 +234,7 @@ async def place(
 
 
 async def _end_all(client: Client) -> None:
-    kinds = "'TestRemove', 'TestAsk', 'Approval', 'ApprovalNotice', 'ReadFile', 'ParkedNotice'"
+    kinds = "'TestRemove', 'TestAsk', 'Approval', 'ApprovalNotice', 'ReadFile', 'ParkedNotice', 'Opinion'"
     query = f"WorkflowType IN ({kinds}) AND ExecutionStatus = 'Running'"
     async for one in client.list_workflows(query):
         with contextlib.suppress(RPCError):
@@ -254,8 +254,21 @@ OFFERED = ["approve", "approve_with_comment", "reject", "request_changes"]
 """The actions of an approval that waits."""
 
 
+JUDGED = ["useful", "wrong"]
+"""The actions of one that is over."""
+
+
 def buttons(message: Json) -> list[str]:
-    """The actions that a message offers."""
+    """What a message offers to decide."""
+    return [one for one in _actions(message) if one not in JUDGED]
+
+
+def judging(message: Json) -> list[str]:
+    """What a message offers to say of what is over."""
+    return [one for one in _actions(message) if one in JUDGED]
+
+
+def _actions(message: Json) -> list[str]:
     return [
         element["action_id"]
         for block in message.get("blocks") or []

@@ -98,10 +98,11 @@ class Days:
                 "verdict": verdict,
                 "words": words_digest(words),
                 "surface": "slack",
+                "said_at": of.get("said_at") or self.clock.at.isoformat(timespec="microseconds"),
             }
         )
         kept = f"opinion/{run}/{person}"
-        self.step("hitl.keep_opinion", role="gateway", effect="write", workflow_id=kept, opinion=facts)
+        self.step("hitl.keep_opinion", role="gateway", workflow_id=kept, opinion=facts)
 
     def asked(self, *args: str) -> Result:
         """The report."""

@@ -61,6 +61,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.messages import ApprovalNoticeWorkflow
     from workflows.approval.workflow import ApprovalWorkflow
     from workflows.contracts import DestructiveGoalInput, GoalResult, State
+    from workflows.opinions.opinion import OpinionWorkflow
 
 ACTION = "github.delete_branch"
 PATIENCE = 30.0
@@ -312,7 +313,7 @@ class House:
         return Worker(
             self.client,
             task_queue=TaskQueue.GOALS,
-            workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow],
+            workflows=[RemoveWorkflow, AskWorkflow, ApprovalWorkflow, ApprovalNoticeWorkflow, OpinionWorkflow],
             max_cached_workflows=0 if few else 1000,
             max_concurrent_workflow_tasks=2 if few else None,
             interceptors=[*([DecisionChecks(check)] if checks else []), *interceptors],

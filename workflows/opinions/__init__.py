@@ -1,0 +1,1 @@
+"""What people think of what a goal did."""
