@@ -1,6 +1,7 @@
 """The console beside Slack in one process: its clicks and starts go the one way that those of every surface go."""
 
 import hashlib
+from collections.abc import Sequence
 from secrets import token_urlsafe
 from typing import Final
 
@@ -25,9 +26,11 @@ from hitl.console.settings import ConsoleSettings, OidcSettings
 from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.decisions import DecisionService, PolicyInForce
 from hitl.gateway.goal_starter import GoalStarter, StartedGoal
+from hitl.gateway.opinions import Opinions
 from workers.settings import Settings
 from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
+from workflows.opinions.contracts import KeptOpinion
 
 SECRET_FIELD: Final = "console_secret"  # noqa: S105 - the name of a field
 OIDC_FIELD: Final = "oidc_client_secret"
@@ -62,6 +65,25 @@ class GatewayGoals(TemporalGoals):
             raise Unavailable(
                 "Not confirmed: Temporal or Vault does not answer now. Look at the running goals before you ask again."
             ) from error
+
+
+class GatewayOpinions:
+    """The console's port `Opinions`."""
+
+    def __init__(self, opinions: Opinions) -> None:
+        self._opinions = opinions
+        self.give = opinions.give
+
+    async def on(self, goal_run: str) -> Sequence[KeptOpinion]:
+        """Those that hold on one run.
+
+        Raises:
+            Unavailable: Nobody can say now.
+        """
+        try:
+            return await self._opinions.on(goal_run)
+        except (ConnectorError, RPCError) as error:
+            raise Unavailable("Temporal or Vault does not answer now.") from error
 
 
 class Artifacts:
@@ -114,6 +136,7 @@ def console(  # noqa: PLR0913 - what it is wired from
     policy: PolicyInForce,
     decide: DecisionService,
     start: GoalStarter,
+    opinions: Opinions,
     secrets: dict[str, SecretStr],
 ) -> Starlette:
     """The console as an application.
@@ -125,6 +148,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         policy: Who people are.
         decide: The way of every click.
         start: The way of every start.
+        opinions: The way of every opinion.
         secrets: The gateway's, as Vault keeps them.
 
     Raises:
@@ -136,6 +160,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         approvals=TemporalApprovals(client),
         decide=decide,
         goals=GatewayGoals(client, start, policy),
+        opinions=GatewayOpinions(opinions),
         leases=TemporalLeases(client),
         artifacts=Artifacts(settings.artifacts),
         marks=TemporalMarks(client),

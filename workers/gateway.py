@@ -110,7 +110,14 @@ class Gateway:
         self._console: Starlette | None = None
         if settings.console_listen is not None:
             self._console = console(
-                client, settings, vault, policy=self._policy, decide=self.clicks, start=starts, secrets=secrets
+                client,
+                settings,
+                vault,
+                policy=self._policy,
+                decide=self.clicks,
+                start=starts,
+                opinions=self.opinions,
+                secrets=secrets,
             )
             self._console_listening = bind(settings.console_listen)
 

@@ -20,6 +20,7 @@ from hitl.console.access.same_origin import SameOrigin
 from hitl.console.access.sign_in import SignInPages, to_sign_in
 from hitl.console.access.visitors import Refused, SignInFirst, Visitor, Visitors
 from hitl.console.goals.pages import GoalPages
+from hitl.console.goals.waiting import Waiting
 from hitl.console.goals.starting import StartingPages
 from hitl.console.inbox.confirming import Confirming
 from hitl.console.inbox.deciding import DecidingPages
@@ -27,7 +28,7 @@ from hitl.console.leases.pages import LeasePages
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
-from hitl.console.ports import Approvals, Decide, Goals, Leases, Marks, Unavailable
+from hitl.console.ports import Approvals, Decide, Goals, Leases, Marks, Opinions, Unavailable
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
 from hitl.console.stacks.plans import Artifacts, StackPlans
@@ -48,6 +49,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     approvals: Approvals,
     decide: Decide,
     goals: Goals,
+    opinions: Opinions,
     leases: Leases,
     artifacts: Artifacts,
     marks: Marks,
@@ -62,6 +64,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         approvals: Where approvals are looked up.
         decide: The one way on which decisions of every surface go.
         goals: Where goals are looked up and started.
+        opinions: What people think of them.
         leases: Where leases are looked up.
         artifacts: Where the whole plans of stacks lie.
         marks: What tells that a page has changed.
@@ -76,7 +79,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     deciding = DecidingPages(
         approvals, decide, policy=policy, confirming=confirming, stacks=stacks, visitors=visitors, pages=pages
     )
-    looking = GoalPages(goals, approvals, policy=policy, visitors=visitors, pages=pages)
+    looking = GoalPages(goals, opinions, Waiting(approvals, policy), visitors=visitors, pages=pages)
     starting = StartingPages(goals, visitors=visitors, pages=pages)
     return Starlette(
         routes=[

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from activities.guard.opinion_facts import OpinionVerdict
 from activities.leases.views import LeaseView
 from hitl.approval.sequence import AnyPlan
 from hitl.console.goals.filter import GoalFilter
@@ -20,6 +21,7 @@ from hitl.gateway.goal_starter import StartedGoal
 from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
+from workflows.opinions.contracts import KeptOpinion
 
 Row = TypeVar("Row")
 
@@ -206,4 +208,18 @@ class Goals(Protocol):
 
     async def start(self, goal: GoalType, request: GoalInput, *, identity: str) -> StartedGoal:
         """Start one in this person's name, or find the one that runs."""
+        ...
+
+
+class Opinions(Protocol):
+    """What people think of goals."""
+
+    async def on(self, goal_run: str) -> Sequence[KeptOpinion]:
+        """Those that hold on one run, the newest first. Raises `Unavailable`."""
+        ...
+
+    async def give(  # noqa: PLR0913 - all that an opinion is
+        self, *, identity: str, surface: str, goal: str, goal_run: str, verdict: OpinionVerdict, words: str = ""
+    ) -> Outcome:
+        """Have one kept, or say why not. Within about three seconds, and never by an exception."""
         ...

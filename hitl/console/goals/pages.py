@@ -1,36 +1,36 @@
 """The pages of goals: those that are looked for, and one of them whole."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hitl.console.access.visitors import Refused, Visitor, Visitors
+from hitl.console.access.visitors import Refused, Visitors
 from hitl.console.goals.filter import STATES, TIMES, GoalFilter
-from hitl.console.inbox.awaited import Awaited, awaited
+from hitl.console.goals.judging import JudgingPages
+from hitl.console.goals.waiting import Waiting
 from hitl.console.pages import Pages
-from hitl.console.ports import Approvals, Goals, ShownGoal
-from hitl.gateway.decisions import PolicyInForce
+from hitl.console.ports import Goals, Opinions, Unavailable
 from workflows.catalogue import GOALS
-from workflows.contracts import State
+from workflows.opinions.contracts import MAX_WORDS, KeptOpinion
 
 
 class GoalPages:
     """The routes."""
 
-    def __init__(
-        self, goals: Goals, approvals: Approvals, *, policy: PolicyInForce, visitors: Visitors, pages: Pages
-    ) -> None:
+    def __init__(self, goals: Goals, opinions: Opinions, waiting: Waiting, *, visitors: Visitors, pages: Pages) -> None:
         self._goals = goals
-        self._approvals = approvals
-        self._policy = policy
+        self._opinions = opinions
+        self._waiting = waiting
+        self._judging = JudgingPages(opinions, visitors=visitors, pages=pages)
         self._visitors = visitors
         self._pages = pages
 
     def routes(self) -> list[Route]:
         """All of them."""
-        return [Route("/goals", self._list), Route("/goal", self._show)]
+        return [Route("/goals", self._list), Route("/goal", self._show), *self._judging.routes()]
 
     async def _list(self, request: Request) -> Response:
         visitor = self._visitors.visitor(request)
@@ -55,16 +55,19 @@ class GoalPages:
         if shown is None:
             text = f"There is no goal {goal_id!r}; it may be too old to be kept."
             raise Refused(HTTPStatus.NOT_FOUND, "No such goal", text)
-        waits = await self._waits(shown, visitor)
-        return self._pages.render("goal.html", visitor, shown=shown, waits=waits)
+        return self._pages.render(
+            "goal.html",
+            visitor,
+            shown=shown,
+            waits=await self._waiting.of(shown, visitor),
+            opinions=await self._said(shown.row.run_id),
+            token=self._judging.form(visitor, shown.row),
+            most=MAX_WORDS,
+        )
 
-    async def _waits(self, shown: ShownGoal, visitor: Visitor) -> dict[str, Awaited]:
-        """For whom each of its approvals waits that does."""
-        found: dict[str, Awaited] = {}
-        for one in shown.approvals:
-            asked = await self._approvals.show(one.id) if one.state == State.WAITING else None
-            if asked is not None:
-                found[one.id] = awaited(
-                    asked.row, visitor, self._policy.current(), environment=self._policy.environment
-                )
-        return found
+    async def _said(self, run_id: str) -> Sequence[KeptOpinion] | None:
+        """What people think of a run; None where that cannot be read now, for the page is of more than that."""
+        try:
+            return await self._opinions.on(run_id)
+        except Unavailable:
+            return None

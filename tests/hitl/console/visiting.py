@@ -10,7 +10,7 @@ import hashlib
 import re
 import socket
 from collections.abc import AsyncGenerator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.service import RPCError
 
 from activities.guard.error_types import denial_of
+from activities.guard.opinion_facts import OpinionVerdict
 from activities.guard.policy_source import PolicySource
 from connectors.artifacts import ArtifactStore
 from hitl.approval.approvers import People
@@ -44,6 +45,7 @@ from hitl.console.goals.seen import TemporalGoals
 from hitl.console.leases.seen import TemporalLeases
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
+from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings
 from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.decisions import Click, Kind, Outcome
@@ -52,6 +54,7 @@ from tests.workflows.approval.approving import POLICY, Ask, Asked, House
 from workflows.approval.contracts import DecisionReceipt
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.goal_type import GoalType
+from workflows.opinions.contracts import KeptOpinion
 
 SECRET = "a secret that is long enough for this console"
 ORIGIN = "http://127.0.0.1:8080"
@@ -137,6 +140,37 @@ class StartableGoals(TemporalGoals):
         return StartedGoal(workflow_id=handle.id, run_id=handle.first_execution_run_id or "", existing=False)
 
 
+class Said:
+    """Keeps what people think, in this process: whose it is and whether it holds, `tests/hitl/gateway` tries."""
+
+    def __init__(self) -> None:
+        self.kept: list[KeptOpinion] = []
+        self.answer = Outcome(kind=Kind.COUNTED, words="Noted.")
+        self.away = False
+
+    async def on(self, goal_run: str) -> list[KeptOpinion]:
+        if self.away:
+            raise Unavailable("not now")
+        return [one for one in self.kept if one.goal_run == goal_run]
+
+    async def give(
+        self, *, identity: str, surface: str, goal: str, goal_run: str, verdict: OpinionVerdict, words: str = ""
+    ) -> Outcome:
+        if self.answer.kind is Kind.COUNTED:
+            self.kept.append(
+                KeptOpinion(
+                    goal=goal,
+                    goal_run=goal_run,
+                    person=identity.partition(":")[2].partition("@")[0],
+                    verdict=verdict,
+                    words=words,
+                    surface=surface,
+                    said_at=datetime.now(UTC),
+                )
+            )
+        return self.answer
+
+
 class Uses:
     """Counts uses of keys, in this process."""
 
@@ -158,6 +192,7 @@ class Console:
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
         self.live = Live(every=0.2)
         self.uses = Uses()
+        self.said = Said()
         fields = {"origin": ORIGIN, "secret": SecretStr(SECRET), "development": True} | settings
         fields |= {"temporal_ui": "http://127.0.0.1:8233", "traces": "http://127.0.0.1:9/?workflow_id={workflow_id}"}
         self.settings = ConsoleSettings.model_validate(fields)
@@ -188,6 +223,7 @@ class Console:
             approvals=TemporalApprovals(self.house.client),
             decide=self.hand,
             goals=self.goals,
+            opinions=self.said,
             leases=TemporalLeases(self.house.client),
             artifacts=self.artifacts,
             marks=TemporalMarks(self.house.client),
