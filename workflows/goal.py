@@ -89,6 +89,7 @@ class Goal(OneInput):
         self._resumed = False
         self._resume = Resume()
         self._effects = Effects(request.rehearsal)
+        self._asking = asyncio.Lock()
         self.ended_with = ""
         """How its approved step ended, where a goal has one; said of a goal that was cancelled."""
 
@@ -218,12 +219,15 @@ class Goal(OneInput):
             StepDenied: Nobody is asked, or nobody may say yes.
             NotApproved: They did not.
         """
-        surprise = self._effects.begins(step, request)
-        if surprise is not None:
-            await self.report_surprises((surprise,))
-            await self.ask_about(surprise)
-            self._effects.allow((surprise,))
-            self._effects.begins(step, request)
+        if self._effects.begins(step, request) is None:
+            return
+        async with self._asking:  # steps run side by side: people are asked one question at a time, and none twice
+            surprise = self._effects.begins(step, request)
+            if surprise is not None:
+                await self.report_surprises((surprise,))
+                await self.ask_about(surprise)
+                self._effects.allow((surprise,))
+                self._effects.begins(step, request)
 
     async def report_surprises(self, surprises: tuple[RehearsedEffect, ...]) -> None:
         """Have them counted, and written into the audit log."""

@@ -3,7 +3,6 @@
 import asyncio
 import difflib
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from rich.table import Table
 from activities.queues import TaskQueue
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
-from workers.commands.folder import running_stack
+from workers.commands.folder import rehearsal_file, running_stack
 from workers.commands.follow import Started, follow, goes_on, report, start
 from workers.commands.inputs import after_rehearsal, fields_of, parse_input, run_line
 from workers.commands.waiting import Waits, sure_to_wait
@@ -112,11 +111,12 @@ def run(  # noqa: PLR0913 - each is an option of the command
         ),
     ] = False,
     rehearsal: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--rehearsal",
             metavar="FILE",
-            help="The document of its rehearsal: it halts before anything that is not on the list.",
+            help="The document of its rehearsal, or the digest of one that was made here: it halts before anything "
+            "that is not on the list.",
         ),
     ] = None,
     workflow_id: Annotated[
@@ -128,7 +128,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     goal = known_goal(name)
     request = parse_input(goal, text)
     if rehearsal is not None:
-        request = after_rehearsal(goal, request, rehearsal)
+        request = after_rehearsal(goal, request, rehearsal_file(rehearsal))
     code = asyncio.run(_run(goal, request, workflow_id, wait=wait, as_json=as_json))
     raise typer.Exit(int(code))
 

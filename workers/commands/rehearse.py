@@ -33,7 +33,7 @@ from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from hitl.policy.file import PolicyError
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown
-from workers.commands.folder import running_stack, stack_folder
+from workers.commands.folder import rehearsal_file, running_stack, stack_folder
 from workers.commands.follow import start
 from workers.commands.goals import JsonFlag, complete_goal, known_goal
 from workers.commands.inputs import parse_input
@@ -229,9 +229,8 @@ def _fail(found: Found, *, as_json: bool) -> NoReturn:
 
 
 def _keep(rehearsal: Rehearsal) -> Path:
-    folder = stack_folder().root / "rehearsals"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{rehearsal.digest.removeprefix('sha256:')}.json"
+    file = rehearsal_file(rehearsal.digest)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file.write_text(rehearsal.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return file
 

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.approved_step import WORTH_ASKING_AGAIN, ApprovingGoal, tightened
     from workflows.approval.contracts import ENDED
     from workflows.approval.step_ends import LOOK_FIRST, end_with, end_without_an_answer
-    from workflows.goal import StepDenied
+    from workflows.goal import NotApproved, StepDenied
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
 Result = TypeVar("Result")
@@ -239,7 +239,7 @@ class SequenceGoal(ApprovingGoal):
 
         try:
             result = await work(steps)
-        except (StepDenied, FailureError, asyncio.CancelledError) as error:
+        except (StepDenied, NotApproved, FailureError, asyncio.CancelledError) as error:
             if not is_cancelled_exception(error):  # of a goal that is cancelled the guard lets nothing run
                 await self._give_up_rest(steps, str(error))
             await tell_end(error)

@@ -162,6 +162,19 @@ async def test_a_goal_that_needs_no_more_gives_the_rest_up(steps: Steps) -> None
     assert steps.refusals() == []
 
 
+async def test_where_people_refuse_something_else_meanwhile_the_rest_is_given_up(steps: Steps) -> None:
+    async with steps.running() as gateway:
+        goal, approval, message = await steps.take_down(gateway, refused_after=1)
+        await steps.approve(message)
+        result = await goal.result()
+        await steps.message(approval, lambda one: "nobody wants the surprise" in texts(one))
+        history = await goal.fetch_history()
+    scheduled = [one.activity_task_scheduled_event_attributes.activity_type.name for one in history.events]
+    assert (result.outcome, result.reason) == (State.REJECTED, "nobody wants the surprise")
+    assert "approval.give_up_steps" in scheduled
+    assert steps.wrecker.done == named(goal, "one")
+
+
 async def test_the_time_that_runs_out_in_the_middle_is_told_as_such(steps: Steps) -> None:
     async with steps.running() as gateway:
         goal, approval, message = await steps.take_down(gateway, pauses_after=1)

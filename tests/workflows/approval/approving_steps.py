@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.messages import ApprovalNoticeWorkflow
     from workflows.approval.workflow import ApprovalWorkflow
     from workflows.contracts import DestructiveGoalInput, GoalResult, State
+    from workflows.goal import NotApproved
 
 
 class TakenDown(ApprovedAnswer):
@@ -53,6 +54,8 @@ class TakeDownInput(DestructiveGoalInput):
     """With so many characters in each of as many steps as a plan can have."""
     patience: timedelta | None = None
     """For saying yes, where it is shorter than any policy can name."""
+    refused_after: int | None = None
+    """People refuse something else that it wants after so many."""
     pauses_after: int | None = None
     """It waits for the signal `go` after so many."""
     tightening: Stricter | None = None
@@ -125,6 +128,8 @@ class TakeDownWorkflow(SequenceGoal):
             await steps.run(STEPS[planned.action], summary=f"Delete {planned.action}", confirm=self._confirm)
             if steps.done == self._wanted.stops_after:
                 break
+            if steps.done == self._wanted.refused_after:
+                raise NotApproved(State.REJECTED, "nobody wants the surprise")
             if steps.done == self._wanted.pauses_after:
                 await workflow.wait_condition(lambda: self._go)
         return TakeDownResult(done=steps.done)

@@ -1,5 +1,6 @@
 """A goal that writes something and then destroys something, on the House; what it writes is only counted."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ class SayAndRemoveInput(RemoveInput):
     """Say something on a pull request, and remove one branch."""
 
     on: tuple[int, ...] = (1,)
+    side_by_side: bool = False
 
 
 @workflow.defn(name="TestSayAndRemove")
@@ -53,11 +55,17 @@ class SayAndRemoveWorkflow(ApprovingGoal):
         )
 
     async def _work(self) -> RemoveResult:
-        for number in self._wanted.on:
-            said = CommentRequest(repository="acme/shop", number=number, text=f"at {workflow.now()}")
-            await self.step(COMMENT, said, summary="Comment")
+        if self._wanted.side_by_side:
+            await asyncio.gather(*map(self._say, self._wanted.on))
+        else:
+            for number in self._wanted.on:
+                await self._say(number)
         found = await self.approved_step(REMOVE, self._make, summary="Remove it")
         return RemoveResult(branch=found.branch)
+
+    async def _say(self, number: int) -> None:
+        said = CommentRequest(repository="acme/shop", number=number, text=f"at {workflow.now()}")
+        await self.step(COMMENT, said, summary="Comment")
 
     async def _make(self) -> Plan:
         return make_plan(self._wanted.branch)

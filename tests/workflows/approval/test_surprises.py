@@ -109,6 +109,19 @@ async def test_another_write_is_asked_about_first_and_done_when_people_allow_it(
     assert counted("github.comment") == before + 1
 
 
+async def test_of_steps_side_by_side_each_surprise_is_asked_about_once_and_one_at_a_time(house: SurprisedHouse) -> None:
+    before = counted("github.comment")
+    request = SayAndRemoveInput(on=(1, 2, 2), side_by_side=True)
+    async with house.workers():
+        goal = await begin(house, after(request, sealed(request, ())))
+        for number in range(2):
+            await decide(house, await house.approval_of(goal, after=number), ALLOW)
+        await decide(house, await house.approval_of(goal, after=2), ACTION)
+        result = await goal.result()
+    assert (result.outcome, sorted(house.talker.said)) == ("completed", [1, 2, 2])
+    assert counted("github.comment") == before + 2
+
+
 async def test_another_write_is_not_done_when_people_say_no(house: SurprisedHouse) -> None:
     async with house.workers():
         goal = await begin(house, after(REQUEST, sealed(REQUEST, ())))

@@ -1,0 +1,83 @@
+"""What `banksman rehearse` and `banksman run --rehearsal` refuse before anything is asked of anybody."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
+from workers.cli import app
+from workers.commands.exits import Exit
+from workflows.repository.goals import DeleteBranchInput
+
+REQUEST = DeleteBranchInput(repository="acme/shop", branch="old")
+GIVEN = REQUEST.model_dump_json(exclude_unset=True)
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No environment is here."""
+    monkeypatch.setenv("BANKSMAN_HOME", str(tmp_path / "s"))
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
+def document(of: DeleteBranchInput = REQUEST) -> Rehearsal:
+    return Rehearsal.sealed(
+        goal="DeleteBranch",
+        of=of.digest(),
+        made_at=datetime.now(UTC),
+        copied=(),
+        effects=(RehearsedEffect(action="github.delete_branch", on=("branch old",)),),
+        milliseconds=1,
+    )
+
+
+def refused(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(words))
+    return done.exit_code, done.stderr
+
+
+def run(rehearsal: str) -> tuple[int, str]:
+    return refused("run", "DeleteBranch", "--input", GIVEN, "--rehearsal", rehearsal)
+
+
+def test_a_goal_that_reaches_what_is_not_copied_cannot_be_rehearsed() -> None:
+    code, said = refused("rehearse", "ProvisionQdrant", "--input", "{}")
+    assert code == Exit.USAGE
+    assert "ProvisionQdrant cannot be rehearsed" in said
+    assert all(name in said for name in ("DeleteBranch", "OpenPullRequest", "ReadFile"))
+
+
+def test_a_document_that_is_not_there_is_named_also_by_its_digest(tmp_path: Path) -> None:
+    digest = "sha256:" + "a" * 64
+    for named, shown in ((str(tmp_path / "no.json"), "no.json"), (digest, "rehearsals/" + "a" * 64)):
+        code, said = run(named)
+        assert code == Exit.USAGE
+        assert f"{shown}" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "JSON"),
+        (json.dumps({**document().model_dump(mode="json"), "effects": []}), "not as it was made"),
+        (document(DeleteBranchInput(repository="acme/shop", branch="other")).model_dump_json(), "of another input"),
+    ],
+)
+def test_what_is_no_document_of_this_input_is_refused(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "r.json"
+    file.write_text(content)
+    code, said = run(str(file))
+    assert code == Exit.USAGE
+    assert says in said
+
+
+def test_one_that_was_made_here_is_found_by_its_digest(tmp_path: Path) -> None:
+    """It is taken, and then there is no Temporal to ask."""
+    made = document()
+    folder = tmp_path / "s" / "rehearsals"
+    folder.mkdir(parents=True)
+    (folder / f"{made.digest.removeprefix('sha256:')}.json").write_text(made.model_dump_json())
+    assert run(made.digest)[0] == Exit.NO_STACK
