@@ -170,7 +170,7 @@ def approval_message(  # noqa: PLR0913 - all that a message tells of
     heads = [header(title), _at_a_glance(found)]
     now = [f"What to do now: {unhidden(next_step)}"] if next_step else []
     passages = [Passage(f"How it ended: {unhidden(ended)}", now)] if ended else []
-    passages += [_people(found, view, asked), *_plan_passages(found.plan, waits=waits)]
+    passages += [_people(found, view, asked), *plan_passages(found.plan, waits=waits)]
     around = [markup(f"*Please decide:* {mentions}")] if waits and mentions else []
     around += [_context(found, digest, links), *_actions(found, view, digest, waits=waits, ended=ended)]
     return Shown(
@@ -218,16 +218,22 @@ def _at_a_glance(found: FoundApproval) -> Block:
     )
 
 
-def _plan_passages(plan: AnyPlan, *, waits: bool) -> Iterator[Passage]:
+def plan_passages(plan: AnyPlan, *, waits: bool) -> Iterator[Passage]:
+    """What a message says of a plan; what was not rehearsed comes first.
+
+    Args:
+        plan: Which.
+        waits: Whether people still decide on it.
+    """
+    if plan.rehearsal is not None and plan.rehearsal.surprises:
+        yield Passage("*SURPRISE:* it would do what it did not do when it was rehearsed:", plan.rehearsal.surprises)
     if isinstance(plan, SequencePlan):
         yield from _step_passages(plan, waits=waits)
     else:
         yield from _single_passages(plan, waits=waits)
     if plan.rehearsal is not None:
-        head, told = "What the goal did when it was rehearsed:", plan.rehearsal.told()
-        if plan.rehearsal.surprises:
-            head = "SURPRISE: it would do what it did not do when it was rehearsed:"
-        yield Passage(head, told, title_when_cut=f"{head.removesuffix(':')} (all of it is in the whole plan):")
+        head = "What the goal did when it was rehearsed"
+        yield Passage(f"{head}:", plan.rehearsal.effects, title_when_cut=f"{head} (all of it is in the whole plan):")
     if plan.tightening is not None:
         cut = f"{visible(plan.tightening.source)} tightens the policy; all of it is in the whole plan:"
         head = f"{visible(plan.tightening.source)} tightens the deployment's policy for it:"

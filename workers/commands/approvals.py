@@ -283,6 +283,9 @@ def lines(view: ApprovalView, plan: AnyPlan, *, link: str) -> Iterator[str]:
         yield from _step_lines(view, plan)
     else:
         yield from _told(plan)
+    if plan.rehearsal is not None:
+        yield f"{'SURPRISE: rehearsed otherwise' if plan.rehearsal.surprises else 'Rehearsed'}, {plan.rehearsal.digest}"
+        yield from (f"  {line}" for line in plan.rehearsal.told())
     if plan.tightening is not None:
         yield visible(f"{plan.tightening.source} tightens the deployment's policy for it")
         yield from (f"  {line}" for line in plan.tightening.told())
