@@ -73,7 +73,7 @@ async def test_breaking_the_glass_is_asked_for_last_and_in_red(console: Console)
     async with console.visit("alice") as alice:
         page = (await alice.get(f"{START}?goal=DeleteBranch")).text
         fields = page.split('<div class="field')[1:]
-        assert [' name="field-break_glass" type="checkbox"' in one for one in fields] == [False, False, True]
+        assert [' name="field-break_glass" type="checkbox"' in one for one in fields] == [False, False, False, True]
         assert fields[-1].startswith(' grave">')
         assert "In an emergency" in fields[-1]
         assert "checked" not in fields[-1]
