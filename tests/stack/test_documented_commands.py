@@ -32,6 +32,9 @@ NOT_HERE: Final = {
     r"banksman run (DeleteBranch|DeleteNeonBranch|RemoveRedis|RemoveQdrant) .*--wait": (
         "they wait for a person: tests/stack/test_goals.py"
     ),
+    r"banksman rehearse DeleteBranch|banksman run DeleteBranch .*--rehearsal FILE": (
+        "half a minute, and the document that comes of it: tests/stack/test_rehearse.py"
+    ),
     r"banksman run LeaseGpu .*--wait": "it holds its machine for hours: tests/stack/test_gpu.py",
     r"banksman gpu (restart|rename) |temporal workflow update execute --workflow-id lease-gpu": (
         "they need a machine: tests/stack/test_gpu.py"
