@@ -13,6 +13,7 @@ Nothing of ours is imported: this runs before anything has started a thread, whi
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 import sys
@@ -26,6 +27,7 @@ _SET_FLAGS: Final = 0x8914
 _UP: Final = 0x1
 _REQUEST: Final = "16sH14s"
 _CANNOT: Final = 71
+_PARENT_DEATH_SIGNAL: Final = 1
 _LOOPBACK: Final = "lo"
 _ROOTS_IDS: Final = 65_536
 """So many ids of root's are the same inside: a database server does not run as root."""
@@ -110,10 +112,18 @@ def _bring_up_loopback() -> None:
         raise CannotSeal(f"the loopback device of a network of its own cannot be brought up: {error}") from error
 
 
+def _end_with_parent() -> None:
+    """Be told to end when whoever started us is gone: nobody else would end what runs in here."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0) != 0:
+        raise CannotSeal(f"the end of our parent cannot be heard of: {os.strerror(ctypes.get_errno())}")
+
+
 def main() -> NoReturn:
     """Seal, then become the command."""
     try:
         seal()
+        _end_with_parent()
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(_CANNOT)

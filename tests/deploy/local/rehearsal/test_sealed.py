@@ -87,6 +87,20 @@ def test_what_is_not_sealed_off_is_refused() -> None:
         require_sealed()
 
 
+def test_it_ends_with_whoever_started_it() -> None:
+    """A pipe that only the sealed process holds open tells when it is gone."""
+    reading, writing = os.pipe()
+    sealed = [*SEALED, sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+    starter = f"import subprocess; subprocess.run({sealed!r}, pass_fds=[{writing}])"
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, pass_fds=[writing]) as parent:
+        os.close(writing)
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"up\n"
+        parent.kill()
+        assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
 def test_its_exit_code_is_the_commands() -> None:
     done = subprocess.run([*SEALED, sys.executable, "-c", "raise SystemExit(7)"], check=False, timeout=60)
     assert done.returncode == 7
