@@ -20,8 +20,8 @@ from hitl.console.access.same_origin import SameOrigin
 from hitl.console.access.sign_in import SignInPages, to_sign_in
 from hitl.console.access.visitors import Refused, SignInFirst, Visitor, Visitors
 from hitl.console.goals.pages import GoalPages
-from hitl.console.goals.waiting import Waiting
 from hitl.console.goals.starting import StartingPages
+from hitl.console.goals.waiting import Waiting
 from hitl.console.inbox.confirming import Confirming
 from hitl.console.inbox.deciding import DecidingPages
 from hitl.console.leases.pages import LeasePages
