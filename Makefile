@@ -126,6 +126,11 @@ record-histories: install  ## Record replay histories and the command fingerprin
 docs: install  ## Write the generated reference pages anew
 	$(BIN)/python -m tests.docs.reference
 
+.PHONY: dashboards
+dashboards: prepare  ## Write the dashboards anew, and draw them for the docs from a run of every goal (minutes)
+	$(BIN)/python -m observability.dashboards
+	$(BIN)/python -m pytest tests/observability/acceptance -k drawn --pictures docs/images/dashboards
+
 .PHONY: clean
 clean:  ## Remove what was built here: caches and .venv; an environment's data stays
 	@test ! -x $(BIN)/banksman || $(BIN)/banksman down

@@ -6,6 +6,8 @@ from typing import Final
 
 HOUR: Final = "1h"
 DAY: Final = "1d"
+COUNT: Final = "short"
+"""The unit of what is counted."""
 OURS: Final = '{service_namespace="banksman"}'
 """The lines of all our processes."""
 
@@ -24,7 +26,7 @@ class Stat:
     title: str
     what: str
     query: str
-    unit: str = "short"
+    unit: str = COUNT
     red_from: float | None = None
     red_below: float | None = None
 
@@ -40,7 +42,7 @@ class Graph:
     title: str
     what: str
     queries: Mapping[str, str]
-    unit: str = "short"
+    unit: str = COUNT
 
 
 @dataclass(frozen=True, kw_only=True)

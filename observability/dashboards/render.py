@@ -26,7 +26,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from observability import names
-from observability.dashboards.board import Board, Graph, Logs, Panel, Stat, Table
+from observability.dashboards.board import COUNT, Board, Graph, Logs, Panel, Stat, Table
 
 _PROMETHEUS: Final = DataSourceRef(type_val="prometheus", uid="prometheus")
 _LOKI: Final = DataSourceRef(type_val="loki", uid="loki")
@@ -57,12 +57,12 @@ def rendered(board: Board) -> str:
     )
     for name in ("environment", *board.variables):
         made.with_variable(_variable(name))
-    for number, (panel, place) in enumerate(_placed(board.panels), start=1):
+    for number, (panel, place) in enumerate(placed(board.panels), start=1):
         made.with_panel(_built(panel).id(number).title(panel.title).description(panel.what).grid_pos(place))
     return JSONEncoder(sort_keys=True, indent=1).encode(made.build()) + "\n"
 
 
-def _placed(panels: tuple[Panel, ...]) -> Iterator[tuple[Panel, GridPos]]:
+def placed(panels: tuple[Panel, ...]) -> Iterator[tuple[Panel, GridPos]]:
     """From left to right, then below what was highest."""
     x = y = deepest = 0
     for panel in panels:
@@ -95,6 +95,12 @@ def _built(panel: Panel) -> _Built:
 
 
 def _stat(panel: Stat) -> stat.Panel:
+    made = _number(panel)
+    # How much a counter has grown is reckoned from samples: 1 is 1.01 to Prometheus.
+    return made.decimals(0) if panel.unit == COUNT else made
+
+
+def _number(panel: Stat) -> stat.Panel:
     return (
         stat.Panel()
         .datasource(_PROMETHEUS)

@@ -27,6 +27,11 @@ _SETTLED: Final = 45.0
 """Seconds: the gateway counts on the server every thirty, and Prometheus scrapes every five."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make dashboards` says."""
+    parser.addoption("--pictures", type=Path, help="Draw the dashboards into this folder.")
+
+
 @dataclass(frozen=True)
 class Observed:
     """The environment, and what was run on it.
@@ -59,6 +64,12 @@ class Observed:
         answer = httpx.get(f"{self.running.state['traces']['url']}/api/traces/{trace_id}")
         batches = answer.json()["batches"] if answer.is_success else []
         return [span["name"] for batch in batches for scoped in batch["scopeSpans"] for span in scoped["spans"]]
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where the dashboards are drawn: where `make dashboards` wants them, else nowhere that stays."""
+    return request.config.getoption("pictures", None) or tmp_path
 
 
 @pytest.fixture(scope="session")

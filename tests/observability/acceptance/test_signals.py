@@ -1,18 +1,18 @@
 """What goals leave on real servers, through the shipped files: numbers, lines and spans, each with the others' ids."""
 
-import re
+from pathlib import Path
 
 import pytest
 
 from observability.dashboards.__main__ import BOARDS
 from observability.dashboards.board import Board, Graph, Stat, Table
+from observability.dashboards.pictures.__main__ import draw_all
+from observability.dashboards.pictures.answers import Answers, everything
 from tests.observability.acceptance.conftest import Observed
 from tests.stack.running import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1800)]
 
-_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)[^}]*\}")
-_INTERVALS = {"__rate_interval": "1m", "__interval": "15s", "__range": "1h"}
 
 _NO_CAP = "the policy of the embedded environment caps nothing"
 EMPTY = {
@@ -29,11 +29,6 @@ EMPTY = {
     ("audit", "Refusals by reason"): "the policy refuses no example",
 }
 """Panels without a number here, by board and title, each with its reason."""
-
-
-def _asked(query: str) -> str:
-    """A dashboard's query as Grafana would send it, with everything chosen."""
-    return _VARIABLE.sub(lambda found: _INTERVALS.get(found[1] or found[2], ".*"), query)
 
 
 def _queries(board: Board) -> list[tuple[str, str]]:
@@ -86,10 +81,19 @@ def test_every_excuse_is_of_a_panel_that_is_there() -> None:
 def test_every_question_of_a_dashboard_is_answered_with_numbers(observed: Observed, board: Board) -> None:
     silent: list[str] = []
     for title, query in _queries(board):
-        answer = observed.asked("query", query=_asked(query))["result"]
+        answer = observed.asked("query", query=everything(query))["result"]
         if not answer and (board.name, title) not in EMPTY:
-            silent.append(f"{title}: {_asked(query)}")
+            silent.append(f"{title}: {everything(query)}")
     assert not silent, "\n".join(silent)
+
+
+def test_every_dashboard_is_drawn_from_what_was_answered(observed: Observed, pictures: Path) -> None:
+    state = observed.running.state
+    draw_all(Answers(state["prometheus"]["url"], state["log_store"]["url"]), pictures)
+    drawn = {path.stem: path.read_text(encoding="utf-8") for path in pictures.glob("*.svg")}
+    assert drawn.keys() == {board.name for board in BOARDS}
+    assert "ReadFile" in drawn["goals"]
+    assert "<polyline" in drawn["workers"]
 
 
 def test_the_lines_of_each_process_are_there_and_hold_no_secret(observed: Observed) -> None:
