@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deploy_feature.migrations import Migrations
     from workflows.deploy_feature.planning import lost, plan_of, risk_of
     from workflows.deploy_feature.preparing import Preparing, StackWork
+    from workflows.deploy_feature.providing import Providing
     from workflows.deploy_feature.reporting import Conclusion, Reporting
     from workflows.deploy_feature.restoring import Restoring, back_and_not_well
     from workflows.deploy_feature.undoing import Undoing, commands_left
@@ -37,6 +38,8 @@ _FRESH: Final = timedelta(minutes=1)
 _LOOK_AFTER: Final = timedelta(hours=1)
 """How often a service's line is looked after: its goals may wait for people for days, and each look is an event."""
 
+_STAYS: Final = frozenset({State.COMPLETED, State.PARTIALLY_APPLIED})
+"""Ends after which something runs that needs what was made for it."""
 _CONCLUSIONS: Final[dict[Outcome, Conclusion]] = {
     State.COMPLETED: "success",
     State.WITHDRAWN: "cancelled",
@@ -65,7 +68,8 @@ class DeployNewFeatureWorkflow(AttendedGoal):
         self._reporting = Reporting(self, timeline, request.repository)
         self._reader = FeatureReader(self, request)
         migrations = Migrations(self, timeline)
-        self._preparing = Preparing(self, timeline, migrations)
+        self._providing = Providing(self, timeline)
+        self._preparing = Preparing(self, timeline, self._providing, migrations)
         self._applying = Applying(self, self._reader, timeline, self._control, goes_on=self._goes_on)
         self._undoing = Undoing(self, self._preparing, migrations, timeline, parks=self._park_undoing)
         self._restoring = Restoring(self, self._reader, timeline)
@@ -97,6 +101,10 @@ class DeployNewFeatureWorkflow(AttendedGoal):
             how = "Cancelled" if cancelled else "Failed"
             await self._say_end(f"{how}: {error}", "cancelled" if cancelled else "failure")
             raise
+        if result.outcome not in _STAYS:
+            await self._providing.give_back()
+            left = (*result.commands_left, *self._providing.commands_left())
+            result = result.model_copy(update={"needs": self._providing.told, "commands_left": left})
         words = "Deployed" if result.outcome is State.COMPLETED else result.outcome.replace("_", " ").capitalize()
         lines = [*result.mistakes, *result.commands_left]
         await self._say_end(f"{words}: {result.reason}", _CONCLUSIONS.get(result.outcome, "failure"), lines)
@@ -159,6 +167,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
             works,
             method=self._wanted.merge_method,
             merges=not self._control.skips("merge"),
+            needs=self._providing.told,
             why_again=self.why_again,
         )
         if plan is None:
@@ -194,6 +203,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
             applied.failed = str(aborted)
             return
         await self._applying.require_unmoved(feature, self._works)
+        await self._providing.keep()
         await self._applying.apply(steps, feature, self._works, applied)
 
     async def _take_back(self) -> DeployNewFeatureResult:
@@ -239,6 +249,7 @@ class DeployNewFeatureWorkflow(AttendedGoal):
                 "merged": self._applied.merged,
                 "environments": tuple(one.told for one in self._works),
                 "artifacts": self._preparing.artifacts,
+                "needs": self._providing.told,
                 "migrations": tuple(one.migration.told for one in self._works if one.migration is not None),
                 "commands_left": commands_left(left),
                 "steps": self._timeline.steps,

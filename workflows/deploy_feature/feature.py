@@ -187,7 +187,7 @@ class FeatureReader:
         """That of the feature, all of which this goal can carry out."""
         read, found = await self._manifest_at(commit)
         manifest = read.manifest
-        if asks := held_nowhere(manifest.policy):
+        if asks := held_nowhere(manifest.policy, manifest.needs):
             raise _stopped("asks of the policy what nothing would hold", asks, outcome=State.DENIED)
         environments = self._wanted.environments or tuple(manifest.pulumi.stacks if manifest.pulumi else ())
         asks = (*unknown_environments(manifest, environments), *not_done(manifest, environments))
@@ -234,7 +234,7 @@ def _tightening(read: ReadManifest, base: Base | None) -> Stricter | None:
         Stopped: No plan can do what both ask, or the base asks what nothing would hold.
     """
     own, other = read.tightening(), base.tightening if base else None
-    if other is not None and (asks := held_nowhere(Tightening.model_validate(other.asked))):
+    if other is not None and (asks := held_nowhere(Tightening.model_validate(other.asked), read.manifest.needs)):
         raise _stopped("of the base asks of the policy what nothing would hold", asks, outcome=State.DENIED)
     try:
         return stricter_of_both(own, other)

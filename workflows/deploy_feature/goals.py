@@ -145,6 +145,20 @@ class ArtifactTold(BaseModel):
     reference: str = Field(description="Where the artifact store has it.")
 
 
+class NeedTold(BaseModel):
+    """What became of one thing that the service needs. What opens it is in Vault alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str = Field(description="`neon`, `redis` or `qdrant`.")
+    name: str = Field(description="As the manifest names it.")
+    how: str = Field(description="`there` before, and left alone; `made`; or `given_back`, where it was made.")
+    secrets: tuple[str, ...] = Field(default=(), description="Where in Vault what opens it is.")
+    until: datetime | None = Field(default=None, description="When what was made ends by itself; None for never.")
+    lease: str | None = Field(default=None, description="What holds it: `banksman leases extend LEASE`, or `end`.")
+    remove: str = Field(default="", description="The command that removes what was made and has no lease.")
+
+
 class MigrationTold(BaseModel):
     """What became of one database's schema."""
 
@@ -176,6 +190,7 @@ class DeployNewFeatureResult(GoalResult):
     merged: str | None = Field(default=None, description="The commit that it was merged as.")
     risk: RiskClass | None = Field(default=None, description="Of the plan that people were asked about.")
     environments: tuple[EnvironmentTold, ...] = Field(default=(), description="In the order in which they go.")
+    needs: tuple[NeedTold, ...] = Field(default=(), description="Databases, caches and clusters that it needs.")
     migrations: tuple[MigrationTold, ...] = Field(default=(), description="In the order in which they go.")
     artifacts: tuple[ArtifactTold, ...] = Field(default=(), description="What tests and build left.")
     mistakes: tuple[str, ...] = Field(default=(), description="What is wrong with the manifest, one a line.")

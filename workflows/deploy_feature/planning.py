@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import unhidden, visible
     from workflows.deploy_feature.base import difference_lines
     from workflows.deploy_feature.feature import Feature
-    from workflows.deploy_feature.goals import RiskClass
+    from workflows.deploy_feature.goals import NeedTold, RiskClass
     from workflows.deploy_feature.migrations import MigrationWork, schema_lines, schema_way_back
     from workflows.deploy_feature.preparing import StackWork
     from workflows.deploy_feature.risk import risk_class, said
@@ -24,8 +24,14 @@ _PER: Final = {"once": "once", "hour": "an hour", "month": "a month"}
 Method = Literal["merge", "squash", "rebase"]
 
 
-def plan_of(
-    feature: Feature, works: Sequence[StackWork], *, method: Method, merges: bool, why_again: str = ""
+def plan_of(  # noqa: PLR0913 - all but two are named by every caller
+    feature: Feature,
+    works: Sequence[StackWork],
+    *,
+    method: Method,
+    merges: bool,
+    needs: Sequence[NeedTold] = (),
+    why_again: str = "",
 ) -> SequencePlan | None:
     """What people are asked: each migration and update in order, then the merge. None where nothing is to be done.
 
@@ -34,6 +40,7 @@ def plan_of(
         works: Its stacks, planned.
         method: How its pull request is merged.
         merges: Whether it is.
+        needs: What the service needs, as it was had.
         why_again: Why people are asked once more.
     """
     steps = _steps(works)
@@ -42,7 +49,8 @@ def plan_of(
         steps = (*steps, _merge(feature, pull, method))
     if not steps:
         return None
-    lines = (*((f"Asked again: {why_again}",) if why_again else ()), *_summary(feature, works, pull, method))
+    again = (f"Asked again: {why_again}",) if why_again else ()
+    lines = (*again, *_summary(feature, works, pull, method), *map(_need, needs))
     return SequencePlan(steps=steps, summary=cut(lines), tightening=feature.tightening)
 
 
@@ -124,6 +132,14 @@ def _summary(
     yield f"Healthy when: {_healthy(manifest)}"
     yield from (f"Way back of {way_back(one, manifest)}" for one in works if one.plan is not None)
     yield from (f"Way back of {schema_way_back(one, manifest.rollback.of_schema)}" for one in _migrated(works))
+
+
+def _need(told: NeedTold) -> str:
+    if told.until is not None:
+        how = f"was made, and ends {told.until:%Y-%m-%d %H:%M} UTC unless somebody extends its lease"
+    else:
+        how = "was made" if told.how == "made" else "was there, and is left alone"
+    return f"Needs {told.kind} {told.name}: it {how}"
 
 
 def _cost(works: Sequence[StackWork]) -> str:

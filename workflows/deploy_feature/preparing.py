@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deploy_feature.feature import Feature, Stopped
     from workflows.deploy_feature.goals import ArtifactTold, EnvironmentTold
     from workflows.deploy_feature.migrations import Migrations, MigrationWork
+    from workflows.deploy_feature.providing import Providing
     from workflows.deploy_feature.timeline import Begun, Timeline
     from workflows.manifest.commands import Command
     from workflows.manifest.manifest import InfrastructureRollback, Pulumi
@@ -81,12 +82,14 @@ class Preparing:
     Args:
         goal: Takes the steps.
         timeline: Shows them.
+        providing: Has what the service needs.
         migrations: Tries those.
     """
 
-    def __init__(self, goal: StacksGoal, timeline: Timeline, migrations: Migrations) -> None:
+    def __init__(self, goal: StacksGoal, timeline: Timeline, providing: Providing, migrations: Migrations) -> None:
         self._goal: StacksGoal = goal
         self._timeline = timeline
+        self._providing = providing
         self._migrations = migrations
         self._tested: set[str] = set()
         self.artifacts: tuple[ArtifactTold, ...] = ()
@@ -95,22 +98,24 @@ class Preparing:
     async def prepare(self, feature: Feature) -> tuple[StackWork, ...]:
         """Run the commands, and plan all stacks one after another beside them; a commit that passed is not run again.
 
-        Beside both, migrations are tried on copies.
+        Beside the commands what the service needs is had first; then migrations are tried on copies, beside the plans.
 
         Raises:
             Stopped: A command or a migration failed.
             StepDenied: The guard refused something.
             ApplicationError: A stack cannot be planned.
         """
-        failed, planned = await side_by_side(
-            self._commands(feature), side_by_side(self._stacks(feature), self._migrations.prepare(feature))
-        )
+        failed, planned = await side_by_side(self._commands(feature), self._planned(feature))
         if failed is not None:
             raise Stopped(State.REFUSED, failed)
         stacks, migrations = planned
         for work in stacks:
             work.migration = next((one for one in migrations if one.environment == work.environment), None)
         return stacks
+
+    async def _planned(self, feature: Feature) -> tuple[tuple[StackWork, ...], tuple[MigrationWork, ...]]:
+        await self._providing.provide(feature)
+        return await side_by_side(self._stacks(feature), self._migrations.prepare(feature))
 
     def stack(self, feature: Feature, pulumi: Pulumi, environment: str, *, commit: str | None = None) -> StackWork:
         """An environment's stack, not looked at yet: at the feature's commit, or at another."""

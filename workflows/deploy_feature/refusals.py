@@ -15,23 +15,11 @@ from hitl.protocol import Phase
 from workflows.deploy_feature.databases import Database, databases_of, migration_input
 from workflows.manifest.commands import Command
 from workflows.manifest.manifest import Manifest
-from workflows.manifest.needs import Need
+from workflows.manifest.needs import Need, Needs
+from workflows.redis.sellers import SELLERS
 
 _UNAPPROVED: Final = (
     "approval.waive_snapshot",
-    "neon.look_at_branch",
-    "neon.create_branch",
-    "neon.sweep_logins",
-    "neon.open_database",
-    "neon.issue_login",
-    "neon.seal_login",
-    "neon.rehearse_migration",
-    "neon.look_at_schema",
-    "neon.compare_schema",
-    "neon.end_login",
-    "neon.check_login",
-    "neon.end_branch",
-    "neon.check_branch",
     "github.look_at_pull_request",
     "github.fetch_repository",
     "github.read_file",
@@ -49,6 +37,34 @@ _UNAPPROVED: Final = (
     "verify.query_metric",
 )
 """The steps of this goal that nobody approves."""
+_NEON: Final = (
+    "neon.look_at_branch",
+    "neon.create_branch",
+    "neon.keep_connection",
+    "neon.sweep_logins",
+    "neon.open_database",
+    "neon.issue_login",
+    "neon.seal_login",
+    "neon.rehearse_migration",
+    "neon.look_at_schema",
+    "neon.compare_schema",
+    "neon.end_login",
+    "neon.check_login",
+    "neon.end_branch",
+    "neon.check_branch",
+)
+"""Those on databases."""
+_QDRANT: Final = (
+    "qdrant.quote_cluster",
+    "qdrant.create_cluster",
+    "qdrant.buy_cluster",
+    "qdrant.look_at_cluster",
+    "qdrant.issue_keys",
+    "qdrant.check_database",
+    "qdrant.schedule_backups",
+    "qdrant.look_at_alias",
+)
+"""Those on clusters, which other goals take."""
 
 
 def not_done(manifest: Manifest, environments: Sequence[str]) -> tuple[str, ...]:
@@ -68,20 +84,46 @@ def unknown_environments(manifest: Manifest, wanted: Sequence[str]) -> tuple[str
     return tuple(f"pulumi.stacks: has no environment {one!r}; there is {told}" for one in wanted if one not in known)
 
 
-def held_nowhere(policy: Tightening) -> tuple[str, ...]:
+def held_nowhere(policy: Tightening, needs: Needs | None = None) -> tuple[str, ...]:
     """What is asked of the policy for steps that nobody approves: no plan of theirs carries it, so nothing holds it.
 
-    What is asked for the steps that people approve goes into the plan, and whoever judges that holds it.
+    What is asked for the steps that people approve goes into the plan, and whoever judges that holds it. What is needed
+    is provided by goals with plans of their own, which know nothing of this manifest.
+
+    Args:
+        policy: What is asked.
+        needs: What the service needs: only steps that are taken for it can be meant.
     """
+    needs = needs or Needs()
+    steps = (*_UNAPPROVED, *(_NEON if needs.neon else ()), *(name for name in _of_others(needs)))
     told = [
         f"policy.actions[{index}]: `deny: {one.deny}` means {meant}, which nobody approves; take it out, or deny it by "
         "the deployment's policy"
         for index, one in enumerate(policy.actions)
-        if (meant := next((name for name in _UNAPPROVED if fnmatchcase(name, one.deny)), None)) is not None
+        if (meant := next((name for name in steps if fnmatchcase(name, one.deny)), None)) is not None
     ]
     if policy.phase not in {None, Phase.PRODUCTION}:
         told.append(f"policy.phase: `{policy.phase}` lets nothing be deployed; write `production`, or take it out")
+    bought = tuple(_of_others(needs))
+    told += [
+        f"policy.approvals[{index}]: `{one.action}` means {meant}, about which another goal asks; take it out, or have "
+        "the deployment's policy say so"
+        for index, one in enumerate(policy.approvals)
+        if (meant := next((name for name in bought if fnmatchcase(name, one.action)), None)) is not None
+    ]
+    if policy.budget is not None and bought:
+        told.append("policy.budget: what `needs` cost is bought by other goals, which are not held to it; take it out")
     return tuple(told)
+
+
+def _of_others(needs: Needs) -> Iterator[str]:
+    """The steps of the goals that provide what is needed."""
+    for provider in dict.fromkeys(one.provider for one in needs.redis):
+        steps = SELLERS[provider]
+        each = (steps.price, steps.create, steps.purchase, steps.look, steps.grant, steps.check)
+        yield from (one.name for one in each)
+    if needs.qdrant:
+        yield from _QDRANT
 
 
 def _found(manifest: Manifest, environments: Sequence[str]) -> Iterator[str]:
@@ -94,10 +136,9 @@ def _found(manifest: Manifest, environments: Sequence[str]) -> Iterator[str]:
     for name, command in (("migrate", manifest.migrate), ("rollback.down", manifest.rollback.down)):
         if command is not None:
             yield from _of_migration(name, command, migrated)
-    there = {one.index for one in migrated}
     for kind, index, need, name in manifest.needs.named():
-        if _meant(need, environments) and not (kind == "neon" and index in there):
-            yield f"needs.{kind}[{index}]: {name!r} is not provided by this goal yet; provide it by its own goal"
+        if kind == "estuary" and _meant(need, environments):
+            yield f"needs.{kind}[{index}]: {name!r} is not provided by this goal yet; publish it by PublishFlow"
 
 
 def _of_command(name: str, command: Command) -> Iterator[str]:

@@ -52,6 +52,7 @@ class ProvisionQdrantResult(GoalResult):
     cluster: str | None = Field(default=None, description="Qdrant's id of it.")
     url: str | None = Field(default=None, description="Where its database is.")
     version: str | None = Field(default=None, description="Of Qdrant.")
+    existed: bool | None = Field(default=None, description="Whether it was there before; None where nobody knows.")
     usd_a_month: int | None = Field(default=None, description="Whole US dollars that it costs at most in a month.")
     reader: str | None = Field(default=None, description="Where Vault keeps address and key for reading.")
     writer: str | None = Field(default=None, description="Where Vault keeps address and key for everything.")

@@ -101,6 +101,7 @@ class ProvisionQdrantWorkflow(ApprovingGoal):
         """The id of the goal's one cluster, which is made where it is not there."""
         wanted, quoted = self._wanted, await self._quote()
         if quoted.existing is not None:
+            self._told(existed=True)
             return quoted.existing
         request = CreateClusterRequest(
             name=wanted.name,
@@ -111,18 +112,21 @@ class ProvisionQdrantWorkflow(ApprovingGoal):
             millicents_per_hour=quoted.millicents_per_hour,
         )
         try:
-            return (await self.step(CREATE_CLUSTER, request, summary=wanted.summary())).id
+            made = await self.step(CREATE_CLUSTER, request, summary=wanted.summary())
         except StepDenied as refusal:
             if refusal.reason not in PEOPLE_MAY_ALLOW:
                 raise
+        else:
+            self._told(existed=made.adopted)
+            return made.id
         try:
-            made = await self.approved_step(
+            bought = await self.approved_step(
                 BUY_CLUSTER, self._plan, summary=wanted.summary(), confirm=self._confirm_bought, replans=1
             )
         except _IsThere as there:
             return str(there)
         self.end_if_cancelled()
-        return made.id
+        return bought.id
 
     async def _quote(self) -> ClusterQuoted:
         wanted = self._wanted

@@ -102,6 +102,7 @@ class ProvisionRedisResult(GoalResult):
     port: int | None = Field(default=None, description="Where it listens.")
     tls: bool | None = Field(default=None, description="Whether it takes encrypted connections alone.")
     usd_cents: int | None = Field(default=None, description="What it costs in a month at most.")
+    existed: bool | None = Field(default=None, description="Whether it was there before; None where nobody knows.")
     consumers: tuple[ConsumerGranted, ...] = Field(default=(), description="Each tried, and able to do no more.")
 
 

@@ -47,6 +47,7 @@ class ProvisionRedisWorkflow(ApprovingGoal):
         super().__init__(request)
         self._wanted = request
         self._steps = SELLERS[request.provider]
+        self._existed: bool | None = None
         self._priced = DatabasePriced(name=request.name, usd_cents=0)
 
     @workflow.run
@@ -82,6 +83,7 @@ class ProvisionRedisWorkflow(ApprovingGoal):
             port=seen.port,
             tls=seen.tls,
             usd_cents=self._priced.usd_cents,
+            existed=self._existed,
             consumers=tuple(consumers),
         )
 
@@ -98,6 +100,7 @@ class ProvisionRedisWorkflow(ApprovingGoal):
             if refusal.reason not in PEOPLE_MAY_ALLOW:
                 raise
         else:
+            self._existed = made.adopted
             return made.id
         await self.approved_step(self._steps.purchase, self._plan, summary=summary, confirm=self._confirm_made)
         self.end_if_cancelled()

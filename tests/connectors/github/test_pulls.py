@@ -30,6 +30,8 @@ async def test_every_answer_is_as_github_describes_it(twin: Served, shop: Shop) 
         opened = await session.writes.open_pull_request(head, base=base, title="T", body="B")
         found = await session.pulls.open_of(head, base=None)
         assert found == await session.pulls.get(opened.number)
+        assert found is not None
+        assert found.changed_files == len(git("diff", "--name-only", shop.main, shop.feature, at=shop.bare).split())
         bearer = {"Authorization": f"Bearer {twin.recorder.bearers[-1]}"}
         reviews = f"/repos/acme/shop/pulls/{opened.number}/reviews"
         said = twin.hands.post(reviews, json={"event": "REQUEST_CHANGES", "body": "no"}, headers=bearer)

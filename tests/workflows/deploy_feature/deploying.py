@@ -69,6 +69,7 @@ from hitl.policy.together import rule_for
 from tests.workflows.approval.approving import House, eventually
 from tests.workflows.approval.telling import Teller
 from tests.workflows.deploy_feature.database import PROJECT, Database
+from tests.workflows.deploy_feature.sellers import Sellers
 from tests.workflows.scripted import RAN
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.deploy_feature.goals import DeployNewFeatureInput, DeployNewFeatureResult, DeployStatus, StepTold
@@ -175,6 +176,7 @@ class World:
         self.losses, self.waives = False, True
         self.base: str | None = None
         self.database = Database()
+        self.sellers = Sellers()
         self.done: list[str] = []
         self.checks: list[CheckRunRequest] = []
         self.comments: list[CommentRequest] = []
@@ -361,7 +363,7 @@ class Deploying(House):
             return rule if self.patience is None else rule.model_copy(update={"approve_within": self.patience})
 
         read = [world.fetch, world.look, world.read_file, world.seal, world.page, world.number, world.waive, resolve]
-        steps = [*read, world.check, world.comment, *world.database.connectors()]
+        steps = [*read, world.check, world.comment, *world.database.connectors(), *world.sellers.steps()]
         connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=steps)
         looks = [world.prepare, world.refresh, world.preview, world.read_history, world.outputs, world.detect]
         sandbox = Worker(
