@@ -77,6 +77,8 @@ class Making:
         """Wait for its end; the exit code."""
         code = self._process.wait(_SECONDS)
         self._reading.join(30)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         return code
 
 
