@@ -267,6 +267,8 @@ class DeployNewFeatureWorkflow(AttendedGoal):
     def _wait_for(self, what: str | None) -> None:
         """Whoever waited for another feature finds another world."""
         super()._wait_for(what)
+        if what is None and self._parked:
+            self._waiting_for = self._parked[-1]  # a step beside it has its turn, and this one waits as before
         self._waited = self._waited or what is not None
 
     @property

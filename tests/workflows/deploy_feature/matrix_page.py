@@ -1,0 +1,96 @@
+"""The page of the matrix, which shows how each cell ended.
+
+`python -m tests.workflows.deploy_feature.matrix_page` writes it.
+"""
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.ending import run_to_the_end
+from deploy.temporal import register_search_attributes
+from tests.workflows.deploy_feature.goals_killed import GoalsKilled
+from tests.workflows.deploy_feature.matrix import Found, Matrix
+from tests.workflows.deploy_feature.mishaps import (
+    AWAY,
+    GOALS_AFTER,
+    GOALS_IN,
+    KILLS,
+    Taken,
+    errors_of_engines,
+    faults_of_twins,
+)
+from tests.workflows.deploy_feature.town import Town, twins
+from workflows.plugin import banksman_plugin
+
+PAGE: Final = Path(__file__).parents[3] / "docs" / "deploy-matrix.md"
+_HEAD: Final = """\
+# What a deployment survives
+
+Written by `python -m tests.workflows.deploy_feature.matrix_page`. `tests/workflows/deploy_feature/test_matrix.py` runs
+every cell and holds this page to it.
+
+Each line is a step of an honest run of [`DeployNewFeature`](how-to/deploy-a-feature.md) with one environment, in the
+order in which that run took them; what it took several times has its number. One thing happens to the step: its worker
+is killed before it, in it when its effect is done and its answer has not arrived, or right after it; the goals worker
+is killed, a process of its own by SIGKILL, while it waits for the step or before it heard the answer; or its provider
+fails once, in every way its twin can; or it stays away until somebody has mended it. Faults of a step that was taken
+several times meet the first and the last of them.
+
+GitHub and the service's page are twins over HTTP, with real git. The container engine is played, and fails with every
+error of its tree. However a line ends: the service was updated at most once, the pull request merged at most once, with
+one comment, and no check run twice; no goal, approval or lock is left, and of tokens those of killed attempts alone,
+which end by their own time.
+
+"""
+
+
+def table(honest: Iterable[Taken], found: Found) -> str:
+    """For people: a line a step, and in it what happens by how it ends."""
+    by_step: dict[Taken, dict[str, list[str]]] = {}
+    every = (*KILLS, GOALS_IN, GOALS_AFTER, *faults_of_twins(), *errors_of_engines(), AWAY)
+    for (step, what), ended in sorted(found.items(), key=lambda one: every.index(one[0][1])):
+        by_step.setdefault(step, {}).setdefault(ended.end, []).append(what)
+    lines = ["| step | how it ends, by what happened |", "|---|---|"]
+    lines += [f"| `{step}` | {_told(by_step[step])} |" for step in honest if step in by_step]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _told(ends: Mapping[str, Sequence[str]]) -> str:
+    return "<br>".join(f"**{end}**: {', '.join(happened)}" for end, happened in ends.items())
+
+
+@contextlib.asynccontextmanager
+async def whole(client: Client, folder: Path) -> AsyncGenerator[Matrix]:
+    """Every cell, on this server; the workers are still there."""
+    with twins(folder) as there:
+        town = Town(client, folder, there)
+        await town.keys.refresh()
+        async with town.systems():
+            matrix = Matrix(town)
+            async with town.goals():
+                await matrix.run()
+            await GoalsKilled(matrix).run(matrix.steps)
+            async with town.goals():
+                yield matrix
+
+
+async def _write() -> None:
+    temporal = str(Path(sys.executable).parent / "temporal")
+    environment = await WorkflowEnvironment.start_local(dev_server_existing_path=temporal, plugins=[banksman_plugin()])
+    async with environment:
+        await register_search_attributes(environment.client)
+        with tempfile.TemporaryDirectory() as folder:
+            async with whole(environment.client, Path(folder)) as matrix:
+                PAGE.write_text(table(matrix.honest.taken, matrix.found))
+
+
+if __name__ == "__main__":
+    run_to_the_end(lambda: asyncio.run(_write()))
