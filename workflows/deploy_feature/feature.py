@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import unhidden, visible
     from hitl.policy.tightening import Tightening
     from workflows.contracts import Outcome, State
-    from workflows.deploy_feature.base import Base, Irreconcilable, base_of, stricter_of_both
+    from workflows.deploy_feature.base_manifest import Base, Irreconcilable, base_of, stricter_of_both
     from workflows.deploy_feature.goals import DeployNewFeatureInput
     from workflows.deploy_feature.refusals import held_nowhere, not_done, unknown_environments
     from workflows.goal import Goal, NotApproved

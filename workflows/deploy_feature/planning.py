@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
     from hitl.approval.sequence import SequencePlan, added
     from hitl.hidden import unhidden, visible
-    from workflows.deploy_feature.base import difference_lines
+    from workflows.deploy_feature.base_manifest import difference_lines
     from workflows.deploy_feature.feature import Feature
     from workflows.deploy_feature.goals import NeedTold, RiskClass
     from workflows.deploy_feature.migrations import MigrationWork, schema_lines, schema_way_back

@@ -15,7 +15,7 @@ from hitl.policy.tightening import Tightening
 from tests.replay.record import HISTORIES
 from tests.workflows.deploy_feature.deploying import MANIFEST
 from tests.workflows.manifest.told import WHOLE
-from workflows.deploy_feature.base import Base, Irreconcilable, base_of, difference_lines, stricter_of_both
+from workflows.deploy_feature.base_manifest import Base, Irreconcilable, base_of, difference_lines, stricter_of_both
 from workflows.deploy_feature.goals import DeployNewFeatureInput, RiskClass
 from workflows.deploy_feature.planning import MOST_LINES, cut
 from workflows.deploy_feature.preparing import previous
