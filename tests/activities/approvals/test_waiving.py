@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.approvals.waiving import SnapshotWaiving
-from activities.approvals.waiving_contracts import WAIVE_SNAPSHOT, SnapshotWaived, WaiveSnapshot
-from hitl.policy.file import load_policy
-from hitl.policy.rules import Deny, evaluate
+from activities.approvals.waiving_contracts import SnapshotWaived, WaiveSnapshot
+from activities.guard.policy_source import PolicySource
 
 ASKED = WaiveSnapshot(repository="acme/shop", resource="infra/staging")
 POLICY = """\
@@ -32,18 +32,12 @@ environments:
     ],
     ids=["silent", "of-another", "named"],
 )
-def test_a_policy_that_does_not_name_it_lets_nothing_be_lost(tmp_path: Path, rule: str, *, denied: bool) -> None:
+async def test_a_policy_that_does_not_name_it_lets_nothing_be_lost(tmp_path: Path, rule: str, *, denied: bool) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(POLICY + rule)
-    verdict = evaluate(
-        load_policy(path),
-        "live",
-        action=WAIVE_SNAPSHOT.name,
-        effect=WAIVE_SNAPSHOT.effect,
-        context=ASKED.policy_context(),
-    )
-    assert isinstance(verdict, Deny) is denied
-
-
-async def test_it_answers_and_does_nothing() -> None:
-    assert await ActivityEnvironment().run(SnapshotWaiving().waive_snapshot, ASKED) == SnapshotWaived()
+    step = SnapshotWaiving(PolicySource(path, environment="live"))
+    if denied:
+        with pytest.raises(ApplicationError, match="waive_snapshot"):
+            await ActivityEnvironment().run(step.waive_snapshot, ASKED)
+    else:
+        assert await ActivityEnvironment().run(step.waive_snapshot, ASKED) == SnapshotWaived()

@@ -12,5 +12,5 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     settings = means.settings
-    rules = ApprovalRuleActivities(PolicySource(settings.policy, environment=settings.environment))
-    return (rules, SnapshotWaiving(), SurpriseReports())
+    policy = PolicySource(settings.policy, environment=settings.environment)
+    return (ApprovalRuleActivities(policy), SnapshotWaiving(policy), SurpriseReports())
