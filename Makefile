@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# In groups, of which as many run beside each other as there are processors (one more made nothing quicker); the longest come
-# first. A browser drops its connections when an interface of the machine comes or goes, as each sandbox network makes one: its
+# In groups, of which one more run beside each other than there are processors: half of a group's time is waiting, for timers,
+# containers and retries. The longest come first. A browser drops its connections when an interface of the machine comes or goes, as each sandbox network makes one: its
 # tests come before all others, and alone.
-LANES ?= $(shell getconf _NPROCESSORS_ONLN)
+LANES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
@@ -16,7 +16,8 @@ TESTS_stack := tests/stack
 TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
 PEOPLE_TESTS := $(addprefix tests/,hitl security activities)
 TESTS_people := $(PEOPLE_TESTS) $(addprefix --ignore=,$(BROWSER_TESTS))
-TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) $(PEOPLE_TESTS) tests/stack tests/connectors tests/deploy tests/sandbox)
+TESTS_features := tests/workflows/deploy_feature
+TESTS_others := $(addprefix --ignore=,$(BROWSER_TESTS) $(PEOPLE_TESTS) $(TESTS_features) tests/stack tests/connectors tests/deploy tests/sandbox)
 TESTS_pulumi := tests/sandbox/pulumi --ignore=tests/sandbox/pulumi/steps
 TESTS_steps := tests/sandbox/pulumi/steps
 TESTS_contained := $(CONTAINED_TESTS)
@@ -26,7 +27,7 @@ TESTS_fast-providers := $(addprefix tests/,connectors deploy sandbox)
 TESTS_fast-house := $(addprefix tests/,workers docs architecture replay suite)
 FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
-TEST_GROUPS := $(addprefix test-,steps stack others people connectors pulumi contained sandbox)
+TEST_GROUPS := $(addprefix test-,steps stack people others features connectors pulumi contained sandbox)
 APPROVE ?=
 FAIL ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
