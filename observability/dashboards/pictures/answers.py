@@ -1,5 +1,6 @@
 """What Prometheus and the log store answer to a panel's question."""
 
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from connectors.authorities import authorities
 from observability.dashboards.board import OURS
 
 _TIMEOUT: Final = 30.0
@@ -95,16 +97,20 @@ class Answers:
     def lines(self, query: str) -> list[Line]:
         """The newest lines."""
         asked = f"{as_logs_ql(query)} | sort by (_time) desc | limit {_LINES}"
-        answer = httpx.post(f"{self._log_store}/select/logsql/query", data={"query": asked}, timeout=_TIMEOUT)
+        answer = httpx.post(
+            f"{self._log_store}/select/logsql/query", data={"query": asked}, timeout=_TIMEOUT, verify=authorities()
+        )
         answer.raise_for_status()
-        found = [httpx.Response(200, text=line).json() for line in answer.text.splitlines()]
+        found = [json.loads(line) for line in answer.text.splitlines()]
         return [
             Line(one.get("_time", "")[11:19], one.get("service.name", ""), one.get("severity", ""), one.get("_msg", ""))
             for one in found
         ]
 
     def _asked(self, path: str, **parameters: str) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self._prometheus}/api/v1/{path}", params=parameters, timeout=_TIMEOUT)
+        answer = httpx.get(
+            f"{self._prometheus}/api/v1/{path}", params=parameters, timeout=_TIMEOUT, verify=authorities()
+        )
         answer.raise_for_status()
         return answer.json()["data"]["result"]
 
