@@ -68,7 +68,7 @@ def test_a_number_has_the_colour_of_what_it_means() -> None:
 
 def test_a_graph_names_its_lines_and_breaks_where_there_was_no_number() -> None:
     graph = Graph(title="G", what=".", queries={"{{goal}} p95": "g"}, unit="s")
-    points = ((0.0, 1.0), (10.0, 2.0), (20.0, math.nan), (30.0, 60.0), (40.0, 120.0), (90.0, 3.0))
+    points = ((0.0, 1.0), (10.0, 2.0), (20.0, math.nan), (30.0, 60.0), (40.0, 120.0), (50.0, math.inf), (90.0, 3.0))
     picture = draw(of(graph), Played([Series({"goal": "ReadFile"}, points)]))
     assert {"ReadFile p95", "2 min", "1 min", "0 s"} <= set(texts(picture))
     assert lines(picture, "#73bf69") == 4, "two parts, a single one, and the legend's"
@@ -100,6 +100,7 @@ def test_what_others_wrote_is_text_and_nothing_else() -> None:
         (3599.0, "s", "60 min"),
         (1536.0, "bytes", "1.5 KiB"),
         (math.nan, "s", "none"),
+        (math.inf, "s", "none"),
     ],
 )
 def test_numbers_are_as_people_read_them(value: float, unit: str, shown: str) -> None:

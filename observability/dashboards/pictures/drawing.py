@@ -52,7 +52,7 @@ def draw(board: Board, asked: Asked) -> str:
 
 def number(value: float, unit: str) -> str:
     """A number as people read it."""
-    if math.isnan(value):
+    if not math.isfinite(value):
         return "none"
     if unit == "percentunit":
         return f"{_digits(100 * value)}%"
@@ -82,21 +82,21 @@ def _stat(picture: Picture, box: Box, panel: Stat, found: Sequence[Series]) -> N
         panel.red_below is not None and value < panel.red_below
     )
     judged = panel.red_from is not None or panel.red_below is not None
-    colour = DIM if math.isnan(value) else _RED if bad else _GREEN if judged else PLAIN
+    colour = DIM if not math.isfinite(value) else _RED if bad else _GREEN if judged else PLAIN
     middle = box.x + box.width / 2
-    exact = round(value) if panel.unit == COUNT and not math.isnan(value) else value
+    exact = round(value) if panel.unit == COUNT and math.isfinite(value) else value
     picture.text(middle, box.y + box.height / 2 + 24, number(exact, panel.unit), size=34, colour=colour, middle=True)
 
 
 def _graph(picture: Picture, box: Box, panel: Graph, found: Sequence[tuple[str, Series]]) -> None:
-    shown = [(name, one) for name, one in found if any(not math.isnan(value) for _, value in one.points)]
+    shown = [(name, one) for name, one in found if any(math.isfinite(value) for _, value in one.points)]
     if not shown:
         picture.none(box)
         return
     left, top, right, bottom = box.x + 56, box.y + 32, box.x + box.width - 14, box.y + box.height - 44
     times = [moment for _, one in shown for moment, _ in one.points]
     begin, end = min(times), max(times)
-    most = max((value for _, one in shown for _, value in one.points if not math.isnan(value)), default=0) or 1
+    most = max((value for _, one in shown for _, value in one.points if math.isfinite(value)), default=0) or 1
     for share in (0, 0.5, 1):
         y = bottom - share * (bottom - top)
         picture.line([(left, y), (right, y)], FAINT)
@@ -169,7 +169,7 @@ def _unbroken(points: Iterable[tuple[float, float]]) -> list[list[tuple[float, f
     """Where there was no number, a line breaks; a single one is drawn as a short one."""
     found: list[list[tuple[float, float]]] = [[]]
     for point in points:
-        if math.isnan(point[1]):
+        if not math.isfinite(point[1]):
             found.append([])
         else:
             found[-1].append(point)

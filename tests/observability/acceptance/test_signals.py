@@ -19,6 +19,8 @@ EMPTY = {
     ("overview", "Budget in use"): _NO_CAP,
     ("overview", "Alerts that fire"): "nothing is broken for as long as an alert waits",
     ("goals", "Parked by goal"): "no goal parks",
+    ("approvals", "Surprises"): "no example keeps to a rehearsal",
+    ("approvals", "What people think of goals"): "nobody says what they think",
     ("approvals", "Broken glass"): "nobody takes the emergency path",
     ("sandbox", "Starts from the pool"): "no container waits in the embedded environment",
     ("sandbox", "Connections"): "no example asks for a network",
