@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from activities.leases.views import LeaseState
 from tests.stack import forked
 from tests.stack.running import BIN
 from tests.workflows.approval.approving import ACTION, House, eventually
@@ -37,6 +38,7 @@ async def test_it_shows_what_is_under_way(client: Client, tmp_path: Path) -> Non
     place.machines.there.add(place.mark)
     async with place.at_work():
         lease = await place.hold(place.request())
+        await place.until(LeaseState.HELD)  # it says so itself, in the list as well
     async with house.workers():
         goal = await house.start(branch="watched")
         approval = await house.approval_of(goal)
