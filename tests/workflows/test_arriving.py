@@ -46,6 +46,7 @@ from workflows.leases.contracts import ExtendLease
 from workflows.leases.lease import LeaseWorkflow
 from workflows.leases.notice import LeaseNoticeWorkflow
 from workflows.leases.sweep import SweepLeasesWorkflow
+from workflows.opinions.opinion import OpinionWorkflow
 from workflows.parking import ParkedNoticeWorkflow
 from workflows.plugin import banksman_plugin
 from workflows.pulumi.lock import StackLine, StackLockWorkflow
@@ -150,7 +151,7 @@ async def test_no_workflow_with_handlers_is_left_out() -> None:
     left_out = {one for one in WORKFLOWS if one not in dict(STARTED_ALONE)}
     silent = {
         *(ApprovalNoticeWorkflow, ParkedNoticeWorkflow, UnknownGoalWorkflow),
-        *(LeaseNoticeWorkflow, SweepLeasesWorkflow),
+        *(LeaseNoticeWorkflow, OpinionWorkflow, SweepLeasesWorkflow),
     }
     assert left_out == {ApprovalWorkflow, LeaseWorkflow, *silent}
     for one in silent:
