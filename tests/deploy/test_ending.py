@@ -79,7 +79,7 @@ def _processes_with_the_sdk() -> list[Path]:
 
 def test_every_process_that_loads_the_sdk_ends_so() -> None:
     processes = _processes_with_the_sdk()
-    assert ROOT / "deploy/local/demo.py" in processes
+    assert ROOT / "deploy/local/demo/__main__.py" in processes
     for path in processes:
         _, _, end = path.read_text(encoding="utf-8").partition('\nif __name__ == "__main__":\n')
         assert end.startswith("    run_to_the_end("), path
