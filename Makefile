@@ -27,7 +27,7 @@ TESTS_fast-providers := $(addprefix tests/,connectors deploy sandbox)
 TESTS_fast-house := $(addprefix tests/,workers docs architecture replay suite)
 FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
-TEST_GROUPS := $(addprefix test-,steps stack people others features connectors pulumi contained sandbox)
+TEST_GROUPS := $(addprefix test-,stack features people others connectors steps pulumi contained sandbox)
 APPROVE ?=
 FAIL ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
