@@ -24,7 +24,6 @@ from activities.guard.opinion_facts import OpinionVerdict, words_digest
 from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.errors import ConnectorError, InvalidRequest, Unavailable
-from hitl.approval.approvers import People
 from hitl.approval.decision import DecisionError, SignedDecision
 from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
@@ -178,19 +177,15 @@ class Opinions:
         """Who says it, where and when: as the gateway signed it, or as Temporal authenticated who started it."""
         at = first.event_time.ToDatetime(tzinfo=UTC)
         if given.signed is None:
-            if not first.principal.name or not self._knows(principal := f"temporal:{first.principal.name}"):
+            if not first.principal.name:
                 raise InvalidRequest(_NOBODY)
-            return self._statement(given, identity=principal, surface=CLI, at=at)
+            return self._statement(given, identity=f"temporal:{first.principal.name}", surface=CLI, at=at)
         if refuse_signature(given.signed, self._keys()) is not None:
             raise InvalidRequest("this opinion is not signed by the gateway")
         said = _read(given.signed)
         if said != self._statement(given, identity=said.identity, surface=said.surface, at=said.signed_at):
             raise InvalidRequest("the gateway signed another opinion than this one")
         return said
-
-    def _knows(self, identity: str) -> bool:
-        people: People = self._policy.current().people
-        return people.person(identity) is not None
 
     async def _given(self, first: HistoryEvent) -> GivenOpinion:
         payloads = list(first.workflow_execution_started_event_attributes.input.payloads)

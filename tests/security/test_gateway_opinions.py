@@ -15,18 +15,22 @@ from activities.queues import TaskQueue
 from hitl.approval.decision import SignedDecision
 from hitl.gateway.decisions import Kind
 from tests.hitl.gateway.judging import at_work, ended_goal, kept, know_the_tests_goal, over, say_wrong, shown
+from tests.hitl.gateway.parking import REQUEST
 from tests.hitl.gateway.running import ELSEWHERE, ONE, Place, slack_id
-from tests.security.pretended_opinion import PretendedOpinion
+from tests.security.pretended_opinion import BORROWED, BorrowedOpinion, PretendedOpinion
 from workers.gateway import Gateway
 from workflows.opinions.contracts import KEEP_OPINION, GivenOpinion, KeepOpinion, KeptOpinion, opinions_on
+from workflows.opinions.opinion import OpinionWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def refusal(here: Place, given: object, *, workflow_id: str, queue: str = TaskQueue.GOALS) -> str:
+async def refusal(
+    here: Place, given: object, *, workflow_id: str, kind: str = "Opinion", queue: str = TaskQueue.GOALS
+) -> str:
     """Why an opinion that was started by hand is not kept."""
     handle = await here.client.start_workflow(
-        "Opinion", given, id=workflow_id, task_queue=queue, execution_timeout=timedelta(seconds=40)
+        kind, given, id=workflow_id, task_queue=queue, execution_timeout=timedelta(seconds=40)
     )
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
@@ -155,6 +159,21 @@ async def test_what_is_no_goal_cannot_be_judged(here: Place) -> None:
     assert (told.kind, "there is no goal" in told.words) == (Kind.REFUSED, True)
 
 
+async def test_what_calls_itself_a_goal_on_another_queue_cannot_be_judged(here: Place) -> None:
+    async with at_work(here) as gateway:
+        mine = await here.client.start_workflow(
+            "ReadFile", REQUEST, id=f"mine/{secrets.token_hex(4)}", task_queue="queue-of-mine"
+        )
+        told = await gateway.opinions.give(
+            identity="slack:U0ALICE",
+            surface="slack",
+            goal=mine.id,
+            goal_run=str(mine.first_execution_run_id),
+            verdict="useful",
+        )
+    assert (told.kind, "there is no goal" in told.words) == (Kind.REFUSED, True)
+
+
 async def test_whom_the_policy_does_not_know_has_no_opinion(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     know_the_tests_goal(monkeypatch)
     here.house.path.write_text(ONE)
@@ -190,6 +209,20 @@ async def test_a_goals_worker_of_ones_own_changes_nothing(here: Place) -> None:
         assert (await handle.result()).person == "alice", "it says so itself"
         assert await gateway.opinions.on(run) == []
     assert kept(here) == []
+
+
+@pytest.mark.parametrize(("kind", "queue"), [("Opinion", "queue-of-mine"), (BORROWED, TaskQueue.GOALS)])
+async def test_only_the_workflow_that_keeps_opinions_has_one_kept_and_on_the_goals_queue_alone(
+    here: Place, kind: str, queue: str
+) -> None:
+    """Whoever runs a worker of their own would have the step run at any time, for what was signed long ago."""
+    async with at_work(here) as gateway:
+        goal, run = await ended_goal(here)
+        theirs = await given(here, gateway, goal, run)
+    async with here.gateway(), Worker(here.client, task_queue=queue, workflows=[OpinionWorkflow, BorrowedOpinion]):
+        said = await refusal(here, theirs, workflow_id=f"{opinions_on(run)}mine", kind=kind, queue=queue)
+    assert "an opinion is kept by its Opinion alone" in said
+    assert len(kept(here)) == 1, "the one that was given"
 
 
 async def test_the_step_alone_keeps_nothing(here: Place) -> None:
