@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,8 @@ PULL = PullRequestSeen(
     base_commit="e" * 40,
     mergeable=True,
 )
+UP = PageChecked(healthy=True, milliseconds=1)
+DOWN = PageChecked(healthy=False, why="it answered 503", status=503, milliseconds=1)
 WANTED = DeployNewFeatureInput(repository="acme/shop", branch="feature/cart")
 Goal = WorkflowHandle[Any, DeployNewFeatureResult]
 Found = UpOutcome | Exception
@@ -458,6 +460,9 @@ class Deploying(House):
 
         await eventually(so)
         return await self.status(goal)
+
+
+Make = Callable[[World], Deploying]
 
 
 def marks(steps: tuple[StepTold, ...]) -> dict[str, str]:

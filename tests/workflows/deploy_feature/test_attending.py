@@ -1,25 +1,16 @@
 """What people see of a deployment under way, and what they may have it do: less, and nothing that keeps them safe."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.verify.contracts import PageChecked
 from tests.workflows.approval.approving import eventually
-from tests.workflows.deploy_feature.deploying import Deploying, Goal, World, marks
+from tests.workflows.deploy_feature.deploying import Goal, Make, World, marks
 from workflows.approval.contracts import ApprovalView
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-Make = Callable[[World], Deploying]
 WHO = {"person": "carol", "reason": "an incident"}
-
-
-@pytest.fixture
-def make(client: Client, tmp_path: Path) -> Make:
-    return lambda world: Deploying(client, tmp_path, world)
 
 
 async def refused(goal: Goal, update: str, told: dict[str, str]) -> str:

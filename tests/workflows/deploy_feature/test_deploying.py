@@ -1,47 +1,27 @@
 """A feature from its branch to production: by one approval, or not at all, or taken back."""
 
-import shlex
-from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
-
 import pytest
-from temporalio.client import Client
 from temporalio.worker import Replayer
 
 from activities.guard.error_types import ErrorType, application_error
 from activities.sandbox.contracts import ArtifactKept
-from activities.verify.contracts import MetricSeen, PageChecked
+from activities.verify.contracts import MetricSeen
 from connectors.pulumi.outcome import Ended, UpOutcome
-from hitl.approval.decision import Verdict
 from sandbox.spec import MIB
 from tests.workflows.deploy_feature.deploying import (
-    BEFORE,
     HEAD,
     MANIFEST,
-    NEWER,
-    POLICY,
     PULL,
-    Deploying,
+    Make,
     World,
     marks,
 )
 from tests.workflows.scripted import RAN
-from workflows.catalogue import GOALS
 from workflows.implementations import WORKFLOWS
 from workflows.plugin import banksman_plugin
 from workflows.pulumi.lock import StackLine
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
-Make = Callable[[World], Deploying]
-DOWN = PageChecked(healthy=False, why="it answered 503", status=503, milliseconds=1)
-BACK = '{"repository":"acme/shop","stack":"staging","folder":"infra","version":4}'
-UP = PageChecked(healthy=True, milliseconds=1)
-
-
-@pytest.fixture
-def make(client: Client, tmp_path: Path) -> Make:
-    return lambda world: Deploying(client, tmp_path, world)
 
 
 async def test_a_feature_is_tested_planned_approved_once_applied_verified_and_merged(make: Make) -> None:
@@ -164,21 +144,6 @@ async def test_a_feature_does_not_take_out_what_the_manifest_of_its_base_asks(ma
     result = await make(world).ended()
     assert (result.outcome, world.done) == ("denied", [])
     assert "banksman.yaml of main: policy.actions[0]" in str(result.reason)
-
-
-async def test_a_base_whose_manifest_changes_while_people_decide_is_planned_and_asked_anew(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.approval_of(goal)
-        world.base = MANIFEST + "policy: {approvals: [{action: github.merge_pull_request, quorum: 3}]}\n"
-        await house.approve(goal)
-        plan = await house.approve(goal, after=1)
-        await house.decide(await house.approval_of(goal, after=1), "carol")
-        result = await goal.result()
-    assert plan.summary[0].startswith("Asked again: banksman.yaml of main is another one than when people were asked")
-    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
 
 
 @pytest.mark.parametrize("report", ["check", "comment"])
@@ -323,285 +288,6 @@ async def test_a_pull_request_that_cannot_be_merged_is_not_deployed(
     result = await make(world).ended(branch=None, pull_request=7)
     assert (result.outcome, world.done) == ("refused", [])
     assert told in str(result.reason)
-
-
-async def test_what_people_reject_changes_nothing(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.decide(await house.approval_of(goal), "alice", verdict=Verdict.REJECT, reason="not on a Friday")
-        result = await goal.result()
-    assert (result.outcome, world.done) == ("rejected", [])
-    assert "not on a Friday" in str(result.reason)
-    assert marks(result.steps)["approval"] == "failed"
-
-
-async def test_silence_changes_nothing(make: Make) -> None:
-    world = World()
-    house = make(world)
-    house.patience = timedelta(seconds=1)
-    async with house.at_work():
-        result = await (await house.ask_for()).result()
-    assert (result.outcome, world.done, world.checks[-1].conclusion) == ("expired", [], "failure")
-
-
-async def test_what_is_approved_too_late_to_be_carried_out_is_asked_again_and_not_done(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.approval_of(goal)
-        house.ahead = timedelta(days=400)
-        await house.approve(goal)
-        await house.approve(goal, after=1)
-        result = await goal.result()
-    assert (result.outcome, world.done) == ("denied", [])
-
-
-async def test_a_branch_that_moves_while_people_decide_is_planned_and_asked_anew(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.approval_of(goal)
-        world.head = NEWER
-        await house.approve(goal)
-        plan = await house.approve(goal, after=1)
-        result = await goal.result()
-    assert plan.summary[0].startswith("Asked again: feature/cart of 'acme/shop' moved from cccccccccccc to dddddd")
-    assert (result.outcome, result.commit) == ("completed", NEWER)
-    assert world.done == ["staging d", "live d", "merge d"]
-    assert len(world.commands) == 2
-    assert ("Superseded by dddddddddddd", "neutral", HEAD) in [
-        (one.title, one.conclusion, one.commit) for one in world.checks
-    ]
-
-
-async def test_a_state_that_changes_while_people_decide_is_planned_and_asked_anew(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.approval_of(goal)
-        world.states["live"] = "5" * 64
-        await house.approve(goal)
-        plan = await house.approve(goal, after=1)
-        result = await goal.result()
-    assert "the state of infra/live is another one" in plan.summary[0]
-    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
-    assert len(world.commands) == 1
-
-
-async def test_a_policy_that_changes_while_people_decide_is_asked_anew_by_the_new_rule(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        first = await house.approval_of(goal)
-        await house.decide(first, "alice")
-        house.path.write_text(POLICY.replace("[release], quorum: 2", "[release], quorum: 3"))
-        await house.client.get_workflow_handle(first).signal("policy_changed")
-        second = await house.approval_of(goal, after=1)
-        assert world.done == []
-        for person in ("alice", "bob", "carol"):
-            await house.decide(second, person)
-        result = await goal.result()
-    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
-
-
-async def test_a_policy_that_denies_while_people_decide_has_nothing_done(make: Make) -> None:
-    world = World()
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        first = await house.approval_of(goal)
-        before = await house.decision(first, "alice"), await house.decision(first, "bob")
-        house.path.write_text(POLICY.replace("allow: pulumi.update_stack", "deny: pulumi.update_stack"))
-        for one in before:
-            await house.send(first, house.sign(one))
-        result = await goal.result()
-    assert (result.outcome, world.done, world.checks[-1].conclusion) == ("denied", [], "failure")
-    assert "pulumi.update_stack" in str(result.reason)
-
-
-async def test_the_commands_that_are_left_are_ones_that_can_be_run(make: Make) -> None:
-    world = World()
-    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        await house.until(goal, "parked")
-        await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
-        result = await goal.result()
-    [command] = result.commands_left
-    banksman, run, name, option, given = shlex.split(command)
-    assert (banksman, run, name, option) == ("banksman", "run", "RollBackStack", "--input")
-    asked = next(one for one in GOALS if one.name == name).input.model_validate_json(given)
-    assert asked.model_dump(include={"repository", "stack", "version"}) == {
-        "repository": "acme/shop",
-        "stack": "staging",
-        "version": 4,
-    }
-
-
-async def test_what_is_not_healthy_is_taken_back_in_reverse_by_an_approval_of_its_own(make: Make) -> None:
-    world = World()
-    world.pages = [UP, UP, UP, DOWN]
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.approve(goal)
-        undo = await house.approve(goal, after=1)
-        result = await goal.result()
-    assert world.done[0] == "staging c"
-    assert world.done[-2:] == ["live b", "staging b"]
-    assert (result.outcome, result.merged, result.commands_left) == ("undone", None, ())
-    assert "https://live.example.com/healthz was not well for 0:00:01 in time: it answered 503" in str(result.reason)
-    assert undo.summary[0] == "Take shop-web back, of which cccccccccccc was deployed"
-    assert [(one.undone, one.restored) for one in result.environments] == [(True, True)] * 2
-    assert marks(result.steps)["undo staging"] == "done"
-    assert world.checks[-1].conclusion == "failure"
-
-
-async def test_what_is_taken_back_and_does_not_serve_waits_for_a_person_until_it_does(make: Make) -> None:
-    world = World()
-    world.pages, world.back = [DOWN], [DOWN]
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        await house.approve(goal, after=1)
-        status = await house.until(goal, "parked")
-        world.back = [UP]
-        await goal.execute_update("retry", {"person": "carol", "reason": "mended", "step": "verify undo staging"})
-        result = await goal.result()
-    assert "staging is back at bbbbbbbbbbbb and not healthy: https://staging.example.com/healthz was not well" in str(
-        status.waiting_for
-    )
-    assert "Look: banksman run InspectStack" in str(status.waiting_for)
-    assert (result.outcome, world.done, result.commands_left) == ("undone", ["staging c", "staging b"], ())
-    assert [one.restored for one in result.environments] == [True]
-
-
-async def test_what_is_taken_back_and_left_ill_is_no_good_end_and_says_so(make: Make) -> None:
-    world = World()
-    world.pages, world.back = [DOWN], [DOWN]
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        await house.approve(goal, after=1)
-        await house.until(goal, "parked")
-        await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
-        result = await goal.result()
-    told = [(one.undone, one.restored) for one in result.environments]
-    assert (result.outcome, told) == ("partially_applied", [(True, False)])
-    assert "All of it was taken back: staging is back at bbbbbbbbbbbb and not healthy" in str(result.reason)
-    assert [one.split(" --input")[0] for one in result.commands_left] == ["banksman run InspectStack"]
-
-
-@pytest.mark.parametrize(
-    ("before", "why"),
-    [("", "has no banksman.yaml at bbbbbbbbbbbb"), (MANIFEST.replace("rollback", "x"), "cannot be used")],
-    ids=["none", "wrong"],
-)
-async def test_where_the_manifest_before_says_nothing_the_record_says_that_nobody_looked(
-    make: Make, before: str, why: str
-) -> None:
-    world = World()
-    world.pages, world.manifests = [DOWN], {BEFORE: before}
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        await house.approve(goal, after=1)
-        result = await goal.result()
-    assert (result.outcome, [one.restored for one in result.environments]) == ("undone", [None])
-    assert any("nobody looked whether staging serves as before" in one and why in one for one in result.record)
-
-
-async def test_what_was_there_before_is_looked_at_as_its_own_manifest_says(make: Make) -> None:
-    world = World()
-    world.pages = [DOWN]
-    world.manifests = {BEFORE: MANIFEST.replace("/healthz", "/old")}
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        await house.approve(goal, after=1)
-        result = await goal.result()
-    assert (result.outcome, world.urls[-1]) == ("undone", "https://staging.example.com/old")
-
-
-async def test_what_people_do_not_let_be_taken_back_is_said_with_the_commands_that_are_left(make: Make) -> None:
-    world = World()
-    world.pages = [DOWN]
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for()
-        await house.approve(goal)
-        await house.decide(await house.approval_of(goal, after=1), "bob", verdict=Verdict.REJECT, reason="I mend it")
-        result = await goal.result()
-    assert (result.outcome, world.done) == ("partially_applied", ["staging c"])
-    assert "I mend it" in str(result.reason)
-    assert result.commands_left == (f"banksman run RollBackStack --input '{BACK}'",)
-
-
-@pytest.mark.parametrize(
-    ("manifest", "history", "why"),
-    [
-        (MANIFEST.replace("previous", "never"), True, "the manifest's rollback.infrastructure is `never`"),
-        (MANIFEST, False, "no deployment before this one is known by its commit"),
-    ],
-    ids=["never", "first"],
-)
-async def test_what_has_no_way_back_stays_and_is_said(make: Make, manifest: str, why: str, *, history: bool) -> None:
-    world = World()
-    world.manifest, world.pages = manifest, [DOWN]
-    world.history = world.history if history else ()
-    house = make(world)
-    async with house.at_work():
-        result = await house.deployed(environments=["staging"])
-    assert (result.outcome, world.done, result.risk) == ("partially_applied", ["staging c"], "R2")
-    assert why in str(result.reason)
-    assert result.commands_left[0].startswith("banksman run InspectStack")
-
-
-async def test_taking_back_that_fails_parks_with_what_is_left_and_goes_on_when_somebody_mended_it(make: Make) -> None:
-    world = World()
-    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        status = await house.until(goal, "parked")
-        world.previews = {}
-        told = {"person": "carol", "reason": "the package is back", "step": "preview undo staging"}
-        await goal.execute_update("retry", told)
-        await house.approve(goal, after=1)
-        result = await goal.result()
-    assert "a package is gone" in str(status.waiting_for)
-    assert "banksman run RollBackStack" in str(status.waiting_for)
-    assert (result.outcome, world.done) == ("undone", ["staging c", "staging b"])
-    assert any("resumed by carol: the package is back" in one for one in result.record)
-    assert house.teller.asked
-
-
-async def test_taking_back_that_somebody_leaves_ends_as_what_it_is(make: Make) -> None:
-    world = World()
-    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
-    house = make(world)
-    async with house.at_work():
-        goal = await house.ask_for(environments=["staging"])
-        await house.approve(goal)
-        await house.until(goal, "parked")
-        await goal.execute_update("abort", {"person": "carol", "reason": "by hand"})
-        result = await goal.result()
-    assert (result.outcome, world.done) == ("partially_applied", ["staging c"])
-    assert "a package is gone" in str(result.reason)
-    assert result.commands_left[0].startswith("banksman run RollBackStack")
 
 
 @pytest.mark.parametrize(

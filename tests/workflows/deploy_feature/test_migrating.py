@@ -11,18 +11,15 @@ from temporalio.worker import Replayer
 from activities.guard.error_types import ErrorType, application_error
 from activities.leases.views import LeaseState, LeaseView
 from activities.neon.migrations.contracts import DatabaseMigrated
-from activities.verify.contracts import PageChecked
 from connectors.pulumi.outcome import Ended, UpOutcome
 from hitl.approval.decision import Verdict
 from tests.workflows.approval.approving import eventually
 from tests.workflows.deploy_feature.database import FAILED, LINE, NEW, OLD, OTHER, PROJECT, Branch
-from tests.workflows.deploy_feature.deploying import GOES_DOWN, MIGRATES, NEEDS, Deploying, Goal, World, marks
+from tests.workflows.deploy_feature.deploying import DOWN, GOES_DOWN, MIGRATES, NEEDS, Deploying, Goal, World, marks
 from workflows.implementations import WORKFLOWS
 from workflows.plugin import banksman_plugin
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
-Make = Callable[[World], Deploying]
-DOWN = PageChecked(healthy=False, why="it answered 503", status=503, milliseconds=1)
 
 
 @pytest.fixture

@@ -1,25 +1,20 @@
 """What a service needs of others: had before it is planned, kept where it is deployed, and given back where not."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from temporalio.client import Client
 
 from activities.leases.views import LeaseState, LeaseView
-from activities.verify.contracts import PageChecked
 from hitl.approval.decision import Verdict
 from hitl.policy.tightening import Tightening
 from tests.workflows.approval.approving import eventually
 from tests.workflows.deploy_feature.database import NEW, OLD, PROJECT
-from tests.workflows.deploy_feature.deploying import MANIFEST, Deploying, World, marks
+from tests.workflows.deploy_feature.deploying import DOWN, MANIFEST, Make, World, marks
 from tests.workflows.deploy_feature.sellers import DENIED
 from workflows.deploy_feature.refusals import held_nowhere
 from workflows.manifest.reading import read_manifest
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
-DOWN = PageChecked(healthy=False, why="it answered 503", status=503, milliseconds=1)
 BRANCH = f"    - {{name: orders, project: {PROJECT}, branch: shop, database: orders}}\n"
 REDIS = """\
     - provider: upstash
@@ -45,11 +40,6 @@ def needing(*, neon: str = "", redis: str = "", qdrant: str = "") -> World:
     return world
 
 
-@pytest.fixture
-def make(client: Client, tmp_path: Path) -> Callable[[World], Deploying]:
-    return lambda world: Deploying(client, tmp_path, world)
-
-
 async def gone(world: World) -> None:
     """No branch is left."""
 
@@ -60,7 +50,7 @@ async def gone(world: World) -> None:
 
 
 async def test_a_branch_that_is_not_there_is_made_before_the_plan_and_kept_where_it_is_deployed(
-    make: Callable[[World], Deploying],
+    make: Make,
 ) -> None:
     world = needing(neon=BRANCH)
     house = make(world)
@@ -79,7 +69,7 @@ async def test_a_branch_that_is_not_there_is_made_before_the_plan_and_kept_where
     assert names.index("need orders") < names.index("preview staging")
 
 
-async def test_a_branch_that_was_made_is_given_back_where_people_reject(make: Callable[[World], Deploying]) -> None:
+async def test_a_branch_that_was_made_is_given_back_where_people_reject(make: Make) -> None:
     world = needing(neon=BRANCH)
     house = make(world)
     async with house.at_work():
@@ -90,7 +80,7 @@ async def test_a_branch_that_was_made_is_given_back_where_people_reject(make: Ca
     assert [(one.how, one.lease) for one in result.needs] == [("given_back", None)]
 
 
-async def test_a_branch_that_was_made_is_given_back_where_all_is_taken_back(make: Callable[[World], Deploying]) -> None:
+async def test_a_branch_that_was_made_is_given_back_where_all_is_taken_back(make: Make) -> None:
     world = needing(neon=BRANCH)
     world.pages = [DOWN]
     house = make(world)
@@ -105,7 +95,7 @@ async def test_a_branch_that_was_made_is_given_back_where_all_is_taken_back(make
 
 
 async def test_a_branch_that_was_made_is_left_behind_by_no_goal_that_is_cancelled(
-    make: Callable[[World], Deploying],
+    make: Make,
 ) -> None:
     world = needing(neon=BRANCH)
     house = make(world)
@@ -117,7 +107,7 @@ async def test_a_branch_that_was_made_is_left_behind_by_no_goal_that_is_cancelle
         await gone(world)
 
 
-async def test_what_is_there_is_left_alone_and_said(make: Callable[[World], Deploying]) -> None:
+async def test_what_is_there_is_left_alone_and_said(make: Make) -> None:
     world = needing(neon=BRANCH.replace("branch: shop", "branch: main"), redis=REDIS, qdrant=QDRANT)
     world.sellers.databases, world.sellers.cluster = {"shop-sessions"}, "cl-1"
     house = make(world)
@@ -136,7 +126,7 @@ async def test_what_is_there_is_left_alone_and_said(make: Callable[[World], Depl
 
 
 async def test_what_is_bought_and_has_no_lease_is_said_with_its_removal_where_it_is_not_deployed(
-    make: Callable[[World], Deploying],
+    make: Make,
 ) -> None:
     world = needing(redis=REDIS)
     house = make(world)
@@ -148,7 +138,7 @@ async def test_what_is_bought_and_has_no_lease_is_said_with_its_removal_where_it
     assert result.commands_left == (REMOVES,)
 
 
-async def test_databases_and_clusters_are_had_by_their_own_goals(make: Callable[[World], Deploying]) -> None:
+async def test_databases_and_clusters_are_had_by_their_own_goals(make: Make) -> None:
     world = needing(redis=REDIS, qdrant=QDRANT)
     house = make(world)
     async with house.at_work():
@@ -168,7 +158,7 @@ async def test_databases_and_clusters_are_had_by_their_own_goals(make: Callable[
     ],
 )
 async def test_a_need_that_cannot_be_had_ends_it_before_anybody_is_asked(
-    make: Callable[[World], Deploying], change: str, outcome: str, why: str
+    make: Make, change: str, outcome: str, why: str
 ) -> None:
     world = needing(neon=BRANCH, redis=REDIS, qdrant=QDRANT)
     match change:
@@ -186,7 +176,7 @@ async def test_a_need_that_cannot_be_had_ends_it_before_anybody_is_asked(
     assert why in str(result.reason)
 
 
-async def test_a_database_of_a_branch_that_is_made_is_migrated_there(make: Callable[[World], Deploying]) -> None:
+async def test_a_database_of_a_branch_that_is_made_is_migrated_there(make: Make) -> None:
     world = needing(neon=BRANCH)
     world.manifest += "migrate: {command: [python3, migrate.py]}\n"
     house = make(world)
