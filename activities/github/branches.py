@@ -11,7 +11,7 @@ from activities.github.contracts import (
     LookAtBranchRequest,
     LostCommit,
 )
-from activities.github.session import session_for_step
+from activities.github.session import reading_session
 from activities.guard.current_attempt import Use, current_attempt
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
@@ -39,13 +39,7 @@ class BranchActivities:
         Raises:
             ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
         """
-        session = session_for_step(
-            self._github,
-            self._vault,
-            credential=manifest.READ,
-            repository=request.repository,
-            permissions={"contents": "read"},
-        )
+        session = reading_session(self._github, self._vault, request.repository, "contents")
         async with session as repository:
             try:
                 found = await repository.branch_loss(request.branch)

@@ -13,7 +13,7 @@ from activities.github.contracts import (
     PullRequestSeen,
     ReviewSeen,
 )
-from activities.github.session import session_for_step
+from activities.github.session import reading_session
 from activities.guard.current_attempt import Use, current_attempt
 from activities.guard.granted import GrantedRequest
 from activities.guard.uncut import uncut
@@ -26,7 +26,7 @@ from connectors.github.client import GitHubApp
 from connectors.github.models import AppCredentials
 from connectors.github.pulls import Pull, Pulls
 
-_LOOKS: Final = {"pull_requests": "read", "checks": "read"}
+_LOOKS: Final = ("pull_requests", "checks")
 _MERGES: Final = {"contents": "write", "pull_requests": "read"}
 _MOST: Final = 100
 _TITLE: Final = 300
@@ -50,13 +50,7 @@ class PullRequestActivities:
         """
         if (request.number is None) is (request.branch is None):
             raise InvalidRequest("give the pull request's number or its branch, and not both")
-        session = session_for_step(
-            self._github,
-            self._vault,
-            credential=manifest.READ,
-            repository=request.repository,
-            permissions=_LOOKS,
-        )
+        session = reading_session(self._github, self._vault, request.repository, *_LOOKS)
         async with session as repository:
             found = await _found(repository.pulls, request)
             if found is None:

@@ -14,16 +14,15 @@ from activities.github.contracts import (
     RepositoryCopied,
     RepositoryFetched,
 )
-from activities.github.session import session_for_step
+from activities.github.session import reading_session
 from activities.secrets import StepTokens
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
-from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession
 from connectors.github.models import FileContent
 
-_COPIES = {"contents": "read", "pull_requests": "read", "checks": "read"}
+_COPIES = ("contents", "pull_requests", "checks")
 _INLINE_LIMIT = 256 * 1024
 
 
@@ -65,13 +64,7 @@ class GitHubActivities:
         Raises:
             ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
         """
-        session = session_for_step(
-            self._github,
-            self._vault,
-            credential=manifest.READ,
-            repository=request.repository,
-            permissions=_COPIES,
-        )
+        session = reading_session(self._github, self._vault, request.repository, *_COPIES)
         async with session as repository:
             copied, objects = await repository.copy()
         described = await self._artifacts.put(copied.model_dump_json().encode())
@@ -87,13 +80,7 @@ class GitHubActivities:
 
     def _reading(self, repository: str) -> AbstractAsyncContextManager[GitHubSession]:
         """A session whose token reads this one repository, and ends with the block."""
-        return session_for_step(
-            self._github,
-            self._vault,
-            credential=manifest.READ,
-            repository=repository,
-            permissions={"contents": "read"},
-        )
+        return reading_session(self._github, self._vault, repository, "contents")
 
     async def _as_result(self, file: FileContent) -> FileRead:
         found = FileRead(commit=file.commit, blob=file.sha, size=file.size)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 
 from activities.secrets import StepTokens, secret_for_step
+from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession
 from connectors.github.models import AppCredentials
@@ -28,3 +29,11 @@ async def session_for_step(
         github.session(AppCredentials.of(app), repository=repository, permissions=permissions) as session,
     ):
         yield session
+
+
+def reading_session(
+    github: GitHubApp, vault: StepTokens, repository: str, *permissions: str
+) -> contextlib.AbstractAsyncContextManager[GitHubSession]:
+    """The same for a step that reads: with the ordinary App, and of these kinds of things alone."""
+    reads = dict.fromkeys(permissions, "read")
+    return session_for_step(github, vault, credential=manifest.READ, repository=repository, permissions=reads)

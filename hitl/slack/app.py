@@ -5,7 +5,7 @@ What else a person is told comes after that, and may fail without anybody losing
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -142,18 +142,23 @@ class SlackApp:
         return await self.clicks.decide(_click(pressed, body["user"]["id"], ""))
 
     async def _ask(self, ack: Ack, body: Json) -> None:
+        await self._open(
+            ack, body, lambda: _modal(self._pressed(body), _about(body)), otherwise="nothing is decided yet"
+        )
+
+    async def _open(self, ack: Ack, body: Json, form: Callable[[], dict[str, Any]], *, otherwise: str) -> None:
         """Open the modal first: its trigger lives for three seconds, and an acknowledgement ends nothing."""
         problem = None
         try:
-            pressed = self._pressed(body)
+            view = form()
             with mapped("a modal"):
                 async with asyncio.timeout(_OPEN_SECONDS):
-                    await self.client.views_open(trigger_id=body["trigger_id"], view=_modal(pressed, _about(body)))
+                    await self.client.views_open(trigger_id=body["trigger_id"], view=view)
         except (_NotHere, ValidationError, PolicyError) as error:
             problem = f"Not counted. {_said(error)}"
         except ConnectorError as error:
             _log.warning("a modal could not be opened", why=str(error))
-            problem = "Slack did not open the form; nothing is decided yet, click again."
+            problem = f"Slack did not open the form; {otherwise}, click again."
         await ack()
         if problem is not None:
             await self._tell(body["channel"]["id"], body["user"]["id"], problem)
@@ -183,21 +188,10 @@ class SlackApp:
         await self._tell(body["channel"]["id"], body["user"]["id"], told.words)
 
     async def _ask_what(self, ack: Ack, body: Json) -> None:
-        """Open the form, as `_ask` does."""
-        problem = None
-        try:
-            form = wrong_form(_about(body), self._judged(body).model_dump_json())
-            with mapped("a modal"):
-                async with asyncio.timeout(_OPEN_SECONDS):
-                    await self.client.views_open(trigger_id=body["trigger_id"], view=form)
-        except (_NotHere, ValidationError, PolicyError) as error:
-            problem = f"Not counted. {_said(error)}"
-        except ConnectorError as error:
-            _log.warning("a modal could not be opened", why=str(error))
-            problem = "Slack did not open the form; nothing is said yet, click again."
-        await ack()
-        if problem is not None:
-            await self._tell(body["channel"]["id"], body["user"]["id"], problem)
+        def form() -> dict[str, Any]:
+            return wrong_form(_about(body), self._judged(body).model_dump_json())
+
+        await self._open(ack, body, form, otherwise="nothing is said yet")
 
     async def _said_wrong(self, ack: Ack, body: Json) -> None:
         """A refusal stays in the form."""

@@ -16,11 +16,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
+from deploy.local.traces.app import create_app
 from deploy.local.traces.store import TraceStore
 from observability.metrics import CoreCollector, MetricsServer, free_port, parse_address
 from observability.setup import TelemetrySettings
 from observability.traces.spans import text_of
-from tests.observability.trace_server import trace_server
+from tests.connectors.serving import served
 
 _HERE = Path(__file__).parent
 _WORKFLOW_ID = "fetch/acme/shop"
@@ -39,7 +40,7 @@ class Seen:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("telemetry")
     temporal = Path(sys.executable).parent / "temporal"
-    with trace_server(folder / "traces.db") as url:
+    with served(create_app(folder / "traces.db")) as url:
         done = subprocess.run(
             [sys.executable, _HERE / "telemetry_process.py", url, temporal, folder / "metrics.txt"],
             capture_output=True,

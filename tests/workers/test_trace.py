@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.local.traces.app import create_app
+from tests.connectors.serving import served
 from tests.deploy.local.traces.test_traces import body_of, made, request_of, spans
-from tests.observability.trace_server import trace_server
 from tests.stack import forked
 from tests.stack.running import BIN
 from workers.commands.exits import Exit
@@ -19,7 +20,7 @@ GOAL = "read-file/acme/shop with space"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[str]:
-    with trace_server(tmp_path / "traces.db") as url:
+    with served(create_app(tmp_path / "traces.db")) as url:
         yield url
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import re
-import socket
-import threading
 from collections.abc import AsyncIterator, Generator
 from itertools import pairwise
 from typing import Final, Literal
@@ -11,7 +9,6 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-import uvicorn
 from playwright.async_api import Browser, Page, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,6 +18,7 @@ from starlette.routing import Route
 from activities.leases.contracts import Owner
 from connectors.errors import AuthDenied
 from connectors.pulumi.changes import ChangeKind
+from tests.connectors.serving import served
 from tests.hitl.console.goals.steps_played import Played, playing
 from tests.hitl.console.goals.test_timeline import step
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
@@ -127,16 +125,8 @@ def elsewhere(page: str) -> Generator[str]:
     async def answer(_request: Request) -> HTMLResponse:
         return HTMLResponse(page)
 
-    app = Starlette(routes=[Route("/", answer)])
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
+    with served(Starlette(routes=[Route("/", answer)])) as url:
+        yield f"{url}/"
 
 
 async def test_a_person_approves_without_scripts_and_by_keyboard_alone(console: Console, windows: Windows) -> None:
