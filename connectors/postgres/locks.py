@@ -102,8 +102,12 @@ async def watched_locks(database: Database, role: str) -> AsyncGenerator[Locks]:
 async def _look_again(database: Database, role: str, locks: Locks) -> None:
     before = time.monotonic()
     while True:
+        look = asyncio.create_task(database.run(_LOOK, role=role))
         try:
-            rows = await asyncio.shield(database.run(_LOOK, role=role))
+            rows = await asyncio.shield(look)
+        except asyncio.CancelledError:
+            await asyncio.gather(look, return_exceptions=True)  # the connection is not closed under it
+            raise
         except ConnectorError:
             locks.complete = False
             return

@@ -26,6 +26,7 @@ from sandbox.wire import Surroundings
 
 _FAREWELL_SECONDS: Final = 2
 _STOPPED_SECONDS: Final = 20
+_UNEXPLAINED: Final = 3
 _KEPT: Final[Mapping[Work, str]] = {
     "command": "commands",
     "packages": "a program's packages",
@@ -266,6 +267,7 @@ class Egress:
     async def _create(self, name: str, run_id: str, seconds: float) -> IPv4Network:
         """Make the network on the first range that nobody has."""
         engine = self._containers.engine
+        unexplained = 0
         for _ in range(len(list(self._settings.pool.subnets(new_prefix=29)))):
             subnet = next(self._subnets)
             if subnet in self._taken:
@@ -286,7 +288,9 @@ class Egress:
                 )
             except NotDone:
                 self._taken.discard(subnet)
-                if not await self._somebody_has(subnet):
+                # Who had it may have given it back since: another worker's run, that has ended.
+                unexplained += not await self._somebody_has(subnet)
+                if unexplained > _UNEXPLAINED:
                     raise
                 continue
             except BaseException:

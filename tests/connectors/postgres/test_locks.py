@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from connectors.neon.twin.app import create_twin
 from connectors.postgres.locks import Locks, SeenLock, watched_locks
-from connectors.postgres.session import Server, connected
+from connectors.postgres.session import Rows, Server, connected
 from tests.connectors.neon.at_neon import MAIN, AtNeon, config
 from tests.connectors.serving import served_twin
 
@@ -55,6 +55,25 @@ async def test_the_locks_of_one_role_are_seen_while_they_are_held(server: Server
             while locks.looks < before + 3:  # noqa: ASYNC110 - the other task looks
                 await asyncio.sleep(0.01)
         assert locks.seen() == {}
+
+
+async def test_a_look_that_is_under_way_ends_before_its_connection_is_closed(server: Server) -> None:
+    async with connected(server) as looking:
+        run, under_way = looking.run, list[str]()
+
+        async def slowly(sql: str, **values: object) -> Rows:
+            under_way.append(sql)
+            try:
+                return await run("SELECT pg_sleep(0.3); SELECT 1, 1")
+            finally:
+                under_way.pop()
+
+        looking.run = slowly  # type: ignore[method-assign]
+        async with watched_locks(looking, server.role):
+            while not under_way:  # noqa: ASYNC110 - the other task looks
+                await asyncio.sleep(0.01)
+        assert not under_way
+        assert await run("SELECT 1") == [[1]]
 
 
 async def _seen(locks: Locks, table: str) -> None:

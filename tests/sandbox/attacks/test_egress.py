@@ -7,10 +7,11 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from ipaddress import IPv4Address, IPv4Network
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
+from docker.errors import APIError
 
 from connectors.artifacts import ArtifactStore
 from sandbox.docker.container import SandboxOptions
@@ -20,7 +21,7 @@ from sandbox.docker.provider import DockerSandbox
 from sandbox.egress import proxy as proxy_module
 from sandbox.egress import purposes
 from sandbox.egress.purposes import EgressSettings
-from sandbox.errors import CapacityExhausted, IsolationMissing, SpecRefused
+from sandbox.errors import CapacityExhausted, IsolationMissing, SandboxUnavailable, SpecRefused
 from sandbox.metrics import CONNECTIONS
 from sandbox.provisioning import Images
 from sandbox.result import RunResult
@@ -358,6 +359,45 @@ async def test_a_pool_that_is_used_up_is_told_and_recovers(
     assert (await shell(sandbox, image, "true")).exit_code == 0
     await sandbox.close()
     assert await left() == []
+
+
+async def test_a_range_that_is_given_back_right_after_it_was_refused_is_no_failure(
+    open_sandbox: DockerSandbox, engine: Engine, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, refused = engine.api.create_network, list[str]()
+
+    def beside_another(name: str, **given: Any) -> Any:
+        if refused or not given["internal"]:
+            return create(name, **given)
+        other = create(f"{name}-other", **given)
+        try:
+            return create(name, **given)
+        except APIError:
+            refused.append(name)
+            raise
+        finally:
+            engine.api.remove_network(other["Id"])
+
+    monkeypatch.setattr(engine.api, "create_network", beside_another)
+    assert (await shell(open_sandbox, image, "true")).exit_code == 0
+    assert len(refused) == 1
+
+
+async def test_networks_that_the_engine_makes_nowhere_are_a_failure_that_says_so(
+    open_sandbox: DockerSandbox, engine: Engine, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, asked = engine.api.create_network, list[str]()
+
+    def nowhere(name: str, **given: Any) -> Any:
+        if not given["internal"]:
+            return create(name, **given)
+        asked.append(name)
+        return create(name, **{**given, "options": {"com.docker.network.bridge.name": "lo"}})
+
+    monkeypatch.setattr(engine.api, "create_network", nowhere)
+    with pytest.raises(SandboxUnavailable, match="the container engine answered"):
+        await shell(open_sandbox, image, "true")
+    assert len(asked) < 10
 
 
 async def test_a_proxy_that_died_is_started_again(
