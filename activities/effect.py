@@ -5,14 +5,11 @@ from typing import Any, Final, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from activities.guard.granted import GrantedRequest
-from activities.queues import TaskQueue
+from activities.queues import PEOPLE_QUEUES
 from activities.step import Step
 from hitl.approval.plan import Plan
 from hitl.approval.rehearsal import RehearsedEffect, names
 from hitl.protocol import Effect, HasPolicyContext, HasSpend, PolicyContext
-
-_TALKS: Final = frozenset({TaskQueue.HITL, TaskQueue.POSTS})
-"""Queues of steps that tell people, or ask them: in a rehearsal nobody is there."""
 
 _OURS: Final = "approval"
 """The system whose steps are about what people approve, and touch nothing else."""
@@ -43,7 +40,8 @@ def effect_of(step: Step[Any, Any], request: BaseModel) -> RehearsedEffect | Non
     Raises:
         ValueError: The request is unclear.
     """
-    if step.effect is Effect.READ or step.gives_up or step.queue in _TALKS or step.name.partition(".")[0] == _OURS:
+    nobody_is_there = step.queue in PEOPLE_QUEUES  # in a rehearsal
+    if step.effect is Effect.READ or step.gives_up or nobody_is_there or step.name.partition(".")[0] == _OURS:
         return None
     if isinstance(request, GrantedRequest):
         return effect_of_plan(request.approved())

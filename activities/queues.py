@@ -4,6 +4,7 @@ The gateway alone has two, because a queue's rate is the one limit that all its 
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class TaskQueue(StrEnum):
@@ -21,3 +22,7 @@ class TaskQueue(StrEnum):
     """Messages to people. Signs decisions; no provider's credential."""
     POSTS = "banksman-hitl-posts"
     """New messages to people, of the same process. The queue itself hands out hardly more of them than Slack takes."""
+
+
+PEOPLE_QUEUES: Final = frozenset({TaskQueue.HITL, TaskQueue.POSTS})
+"""Of steps that tell people, or ask them."""

@@ -20,9 +20,9 @@ from pydantic import BaseModel
 from temporalio import activity
 
 from activities.presets import DESTROY, READ, WRITE, Preset
-from activities.queues import TaskQueue
+from activities.queues import PEOPLE_QUEUES, TaskQueue
 from connectors.provider import Credential
-from hitl.protocol import Effect
+from hitl.protocol import Effect, tells
 
 Request = TypeVar("Request", bound=BaseModel)
 Response = TypeVar("Response")
@@ -83,6 +83,8 @@ class Step(Generic[Request, Response]):
             )
         if (self.queue is TaskQueue.DESTRUCTIVE) is not (self.effect is Effect.DESTRUCTIVE):
             raise ValueError(f"step {self.name!r} is {self.effect} and cannot run on {self.queue}")
+        if tells(self.name, self.effect) and self.queue not in PEOPLE_QUEUES:
+            raise ValueError(f"step {self.name!r} is named like one that only tells people, and runs on {self.queue}")
         if self.credential is not None and self.credential.destroys is not (self.effect is Effect.DESTRUCTIVE):
             raise ValueError(f"step {self.name!r} is {self.effect} and cannot be given {self.credential.name!r}")
 

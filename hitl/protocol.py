@@ -40,6 +40,14 @@ class Phase(StrEnum):
         return effect.level <= self.level
 
 
+_TELLING = "hitl.tell_"
+
+
+def tells(action: str, effect: Effect) -> bool:
+    """Whether a step only tells the environment's own people something: every phase permits it."""
+    return effect is Effect.WRITE and action.startswith(_TELLING)
+
+
 class RefusalReason(StrEnum):
     """Why the guard refused a step. A closed list: goals, metrics and people branch on it, never on a message."""
 

@@ -2,7 +2,8 @@
 
 How a verdict is reached, in this order:
 
-1. An effect above the environment's phase is denied. No rule can loosen that.
+1. An effect above the environment's phase is denied. No rule can loosen that. A step that only tells the environment's
+   own people (`hitl.tell_…`) is a write that every phase permits: who is told nothing of drift learns nothing from it.
 2. A `deny` rule that matches denies, whatever else matches. The order of rules does not matter.
 3. An action that any `allow` rule names is allowed where one of these rules matches, and denied elsewhere.
 4. An action that no `allow` rule names: `read` and `write` are allowed by the phase; `destructive` is denied.
@@ -22,7 +23,7 @@ from typing import Literal, assert_never
 from hitl.approval.approvers import ApprovalRule, Path, People
 from hitl.approval.stricter import Stricter
 from hitl.policy.raw import COST
-from hitl.protocol import Effect, Phase, PolicyContext, Refusal, RefusalReason
+from hitl.protocol import Effect, Phase, PolicyContext, Refusal, RefusalReason, tells
 
 
 def names_action(pattern: str, action: str) -> bool:
@@ -218,7 +219,7 @@ def evaluate(policy: Policy, environment: str, *, action: str, effect: Effect, c
     settings = policy.environments.get(environment)
     if settings is None:
         return _unknown(policy, environment)
-    if not settings.phase.permits(effect):
+    if not settings.phase.permits(effect) and not tells(action, effect):
         return _above_phase(settings, environment, action=action, effect=effect)
     named = [rule for rule in settings.rules if rule.names(action)]
     matching = [rule for rule in named if rule.covers(context.of_action(action))]
@@ -278,7 +279,8 @@ def _not_covered(phase: Phase, allows: list[Rule], *, action: str) -> Deny:
 def _unnamed(phase: Phase, environment: str, *, action: str, effect: Effect) -> Verdict:
     match effect:
         case Effect.READ | Effect.WRITE:
-            explanation = f"{action!r} is a {effect} step, and phase {phase} of {environment!r} permits it."
+            whom = "only tells people" if tells(action, effect) else f"is a {effect} step"
+            explanation = f"{action!r} {whom}, and phase {phase} of {environment!r} permits it."
             return Allow(phase=phase, rule=None, explanation=explanation)
         case Effect.DESTRUCTIVE:
             return Deny(

@@ -52,6 +52,12 @@ class Steps:
 def plain() -> None: ...
 
 
+@pytest.mark.parametrize("on", set(TaskQueue) - {TaskQueue.HITL, TaskQueue.POSTS, TaskQueue.DESTRUCTIVE})
+def test_only_what_speaks_to_people_is_named_like_it(on: TaskQueue) -> None:
+    with pytest.raises(ValueError, match="named like one that only tells people"):
+        Step(name="hitl.tell_all", request=Request, response=int, effect=Effect.WRITE, on=on)
+
+
 async def test_an_implementation_stays_the_method_it_was() -> None:
     assert await Steps().read(Request()) == 9
     assert list(inspect.signature(Steps.read).parameters) == ["self", "request"]
