@@ -135,5 +135,5 @@ dashboards: prepare  ## Write the dashboards anew, and draw them for the docs fr
 .PHONY: clean
 clean:  ## Remove what was built here: caches and .venv; an environment's data stays
 	@test ! -x $(BIN)/banksman || $(BIN)/banksman down
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache bench/results $(RESULTS) .ci/*.txt
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache bench/results $(RESULTS) .ci/*.txt .ci/*.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
