@@ -108,6 +108,19 @@ NOTIFY: Final = Preset(
 )
 """A message to people: tried until it is told, while nothing waits for it."""
 
+ASK_MODEL: Final = Preset(
+    start_to_close=timedelta(minutes=10),
+    schedule_to_close=timedelta(hours=1),
+    heartbeat=timedelta(seconds=10),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=4,
+    ),
+)
+"""A request to a language model. Each attempt may cost something; after them, another model is another step."""
+
 DESTROY: Final = Preset(
     start_to_close=timedelta(minutes=5),
     schedule_to_close=timedelta(hours=12),

@@ -18,6 +18,8 @@ class TaskQueue(StrEnum):
     """Steps that run other people's code, each in a container. No credential but what was sealed for one run."""
     DESTRUCTIVE = "banksman-destructive"
     """Steps that destroy, each with a grant. The only credentials that can."""
+    MODELS = "banksman-models"
+    """Requests to language models. Their keys, and no other; whatever a model says is text here."""
     HITL = "banksman-hitl"
     """Messages to people. Signs decisions; no provider's credential."""
     POSTS = "banksman-hitl-posts"

@@ -21,7 +21,7 @@ from temporalio import activity
 
 from activities.presets import DESTROY, READ, WRITE, Preset
 from activities.queues import PEOPLE_QUEUES, TaskQueue
-from connectors.provider import Credential
+from connectors.provider import Credential, Maker
 from hitl.protocol import Effect, tells
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -61,9 +61,11 @@ class Step(Generic[Request, Response]):
         on: The queue that takes it, where that is not its effect's.
         tried: How often and how long it is tried, where that is not as its effect says.
         gives_up: It only takes away what a grant allows: it needs the grant, and no rule of the policy.
+        owned: Only a workflow may ask for it, as for every destructive step, and the audit log keeps digests of what
+            was asked and answered, as of every step with an effect: somebody pays for it.
 
     Raises:
-        ValueError: The name is not of that form, or queue or credential are not for that effect.
+        ValueError: The name is not of that form, or queue or credential are not for that effect, or not for each other.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Step(Generic[Request, Response]):
     on: TaskQueue | None = None
     tried: Preset | None = None
     gives_up: bool = False
+    owned: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -87,6 +90,10 @@ class Step(Generic[Request, Response]):
             raise ValueError(f"step {self.name!r} is named like one that only tells people, and runs on {self.queue}")
         if self.credential is not None and self.credential.destroys is not (self.effect is Effect.DESTRUCTIVE):
             raise ValueError(f"step {self.name!r} is {self.effect} and cannot be given {self.credential.name!r}")
+        if self.credential is not None and (self.credential.made_by is Maker.MODELS) is not (
+            self.queue is TaskQueue.MODELS
+        ):
+            raise ValueError(f"step {self.name!r} runs on {self.queue}, where nobody makes {self.credential.name!r}")
 
     @property
     def queue(self) -> TaskQueue:

@@ -67,6 +67,13 @@ class Secret:
         return self.path.endswith("/+/+")
 
 
+class Maker(StrEnum):
+    """Whose login makes the tokens of an ordinary credential. One that destroys is the destructive worker's."""
+
+    CONNECTORS = "connectors"
+    MODELS = "models"
+
+
 class Logins(StrEnum):
     """What a step may do in Vault's database engine of its provider."""
 
@@ -95,6 +102,7 @@ class Credential:
         forgets: Secrets that steps of this provider keep, and that this one deletes with all versions.
         logins: What it may do in Vault's database engine.
         longest: Seconds after which its token ends whatever happens.
+        made_by: Which worker makes its tokens, where it destroys nothing.
     """
 
     name: str
@@ -105,6 +113,7 @@ class Credential:
     forgets: tuple[Secret, ...] = ()
     logins: Logins | None = None
     longest: int = 900
+    made_by: Maker = Maker.CONNECTORS
 
     @property
     def destroys(self) -> bool:

@@ -71,6 +71,10 @@ class RefusalReason(StrEnum):
     """A rule of the policy forbids it."""
     NO_ALLOW_RULE = "no_allow_rule"
     """Nothing allows it: no rule names it, or none of those that do covers this case."""
+    UNKNOWN_MODEL = "unknown_model"
+    """The deployment's file of language models has no such model."""
+    DATA = "data"
+    """Such data may not go to that backend of language models."""
     NO_GRANT = "no_grant"
     """A destructive step without a verified grant."""
 
@@ -155,8 +159,13 @@ class PolicyContext(BaseModel):
     repository_owner: str | None = Field(default=None, description="Owner of the repository, as in OWNER/NAME.")
     repository_name: str | None = Field(default=None, description="Name of the repository, as in OWNER/NAME.")
     purpose: str | None = Field(
-        default=None, description="Why a command in the sandbox needs a network, or what a login is for."
+        default=None,
+        description="Why a command in the sandbox needs a network, what a login is for, what a model is asked for.",
     )
+    labels: str | None = Field(
+        default=None, description="What the data is that goes to a language model, as in log,private; sorted."
+    )
+    requester: str | None = Field(default=None, description="Who asked for the goal, as the goal says it.")
 
     @classmethod
     def of_repository(cls, full_name: str) -> "PolicyContext":

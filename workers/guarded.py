@@ -11,6 +11,7 @@ from activities.guard.audit import AuditLog
 from activities.guard.budgets import BudgetRecords, Budgets
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
+from activities.guard.rules import OwnRules
 from activities.guard.safeguards import Safeguards
 from activities.heartbeat import HeartbeatInterceptor
 from activities.queues import TaskQueue
@@ -30,6 +31,7 @@ QUEUES: Final = {
     Role.SANDBOX: (TaskQueue.SANDBOX,),
     Role.DESTRUCTIVE: (TaskQueue.DESTRUCTIVE,),
     Role.GATEWAY: (TaskQueue.HITL, TaskQueue.POSTS),
+    Role.MODELS: (TaskQueue.MODELS,),
 }
 """Those that the workers of each role take, its own first."""
 
@@ -45,6 +47,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     a_second: float | None = None,
     safeguards: Safeguards | None = None,
     book: BudgetRecords | None = None,
+    own: OwnRules | None = None,
 ) -> Worker:
     """A worker of this role, with every step behind the guard; one with safeguards runs destructive steps.
 
@@ -58,6 +61,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         a_second: How many the queue hands out in a second, to all its workers together.
         safeguards: Of destructive steps.
         book: Keeps what steps cost, in roles whose steps may cost something.
+        own: What the role's own file forbids beside the policy.
     """
     effects = ORDINARY_EFFECTS if safeguards is None else DESTRUCTIVE_EFFECTS
     require_declared(steps, role=role, effects=effects, queues=frozenset(QUEUES[role]))
@@ -68,6 +72,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         effects=effects,
         safeguards=safeguards,
         budgets=Budgets(book, environment=settings.environment) if book is not None else None,
+        own=own,
     )
     within = HEARS_WITHIN if role in _STOPPABLE else _MAY_BE_LATE
     return Worker(

@@ -26,6 +26,7 @@ class Role(StrEnum):
     SANDBOX = "sandbox"
     DESTRUCTIVE = "destructive"
     GATEWAY = "gateway"
+    MODELS = "models"
 
 
 # A type cannot say fields whose names are derived: `Settings.url_of` reads them.
@@ -169,6 +170,11 @@ class Settings(_Addresses):
 
     stacks: Path | None = Field(
         default=None, description="The file that says where Pulumi stacks are; without it, no step touches one."
+    )
+    models: Path | None = Field(
+        default=None,
+        description="The file that says which language models there are; without it, the models worker does not start, "
+        "and nothing is asked of any.",
     )
     engine_file: Path | None = Field(
         default=None,

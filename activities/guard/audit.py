@@ -32,6 +32,7 @@ from pydantic import (
 )
 
 from activities.guard.approval_facts import ApprovalFacts
+from activities.guard.model_facts import ModelFacts
 from activities.guard.opinion_facts import OpinionFacts
 from activities.step_end import Way
 from hitl.protocol import Effect, Phase, RefusalReason
@@ -41,7 +42,7 @@ GENESIS: Final = "0" * 64
 """What the first line names as the hash before it."""
 
 _TAIL_BLOCK: Final = 4096
-_LATER: Final = frozenset({"approval", "answer", "way", "request", "policy", "opinion"})
+_LATER: Final = frozenset({"approval", "answer", "way", "request", "policy", "opinion", "model"})
 
 
 class Outcome(BaseModel):
@@ -55,6 +56,7 @@ class Outcome(BaseModel):
     answer: str | None = Field(default=None, description="The digest of what it answered.")
     way: Way | None = Field(default=None, description="How a destructive step says that it ended.")
     opinion: OpinionFacts | None = Field(default=None, description="Of a person on a goal, once it is verified.")
+    model: ModelFacts | None = Field(default=None, description="What a language model's answer has used.")
 
 
 class AuditEvent(Outcome):

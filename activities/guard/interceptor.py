@@ -1,11 +1,11 @@
 """The guard: one interceptor around every activity execution of every worker. No activity repeats any of it.
 
 Before a step it checks, in this order: the step declares its effect and this worker's role runs such steps; it was
-given the one request it declares; a destructive step belongs to a workflow, is no local activity and has its ids; the
-environment's phase and the policy; for one that costs something, the budget (`activities.guard.budgets`), from which it
-reserves; for a destructive step, what `activities.guard.safeguards` says. A refusal is
-`PolicyDenied` with a `Denial` in its details, an audit event and a metric. After it, errors are mapped by
-`activities.guard.errors`.
+given the one request it declares; a destructive step, or one on a goal's account, belongs to a workflow, is no local
+activity and has its ids; the environment's phase, the policy, and what the role's own file forbids; for one that costs
+something, the budget (`activities.guard.budgets`), from which it reserves; for a destructive step, what
+`activities.guard.safeguards` says. A refusal is `PolicyDenied` with a `Denial` in its details, an audit event and a
+metric. After it, errors are mapped by `activities.guard.errors`.
 
 What is broken is not denied: an unreadable policy file or an audit log that cannot be written is `Unavailable`, so
 that the step waits until it is mended. No step runs without its `allowed` event written. An event that cannot be
@@ -35,8 +35,8 @@ from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.guard.errors import mapped_errors
 from activities.guard.policy_source import PolicySource
-from activities.guard.receipts import answer_digest, opinion_of, request_digest, way_of
-from activities.guard.rules import Authorizer, Decision, Execution
+from activities.guard.receipts import answer_digest, model_of, opinion_of, request_digest, way_of
+from activities.guard.rules import Authorizer, Decision, Execution, OwnRules
 from activities.guard.safeguards import Safeguards
 from activities.guard.step_metrics import count_answer, count_attempt
 from activities.step import ORDINARY_EFFECTS
@@ -77,6 +77,7 @@ class GuardInterceptor(Interceptor):
         effects: What this role may run; `DESTRUCTIVE_EFFECTS` for the destructive worker.
         safeguards: Of destructive steps; without them every one is refused.
         budgets: The book of what steps cost; without it every one is refused that costs something under a budget.
+        own: What the role's own file forbids beside the policy.
     """
 
     def __init__(  # noqa: PLR0913 - all that a role's guard may have
@@ -88,6 +89,7 @@ class GuardInterceptor(Interceptor):
         effects: frozenset[Effect] = ORDINARY_EFFECTS,
         safeguards: Safeguards | None = None,
         budgets: Budgets | None = None,
+        own: OwnRules | None = None,
     ) -> None:
         self.environment = policy.environment
         self._policy = policy
@@ -96,7 +98,7 @@ class GuardInterceptor(Interceptor):
         self._safeguards = safeguards
         self._budgets = budgets
         grants = safeguards.grants if safeguards is not None else None
-        self._authorizer = Authorizer(policy.environment, role, effects=effects, grants=grants)
+        self._authorizer = Authorizer(policy.environment, role, effects=effects, grants=grants, own=own)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
         """Called by the worker for every execution."""
@@ -334,8 +336,8 @@ class _Running:
         match self._error:
             case None:
                 digest, way = answer_digest(execution, self._answer), way_of(self._answer)
-                opinion = opinion_of(self._answer)
-                return Outcome(event="finished", duration_ms=took, answer=digest, way=way, opinion=opinion)
+                opinion, model = opinion_of(self._answer), model_of(self._answer)
+                return Outcome(event="finished", duration_ms=took, answer=digest, way=way, opinion=opinion, model=model)
             case asyncio.CancelledError() | CancelledError():
                 return Outcome(event="cancelled", duration_ms=took)
             case ApplicationError(type=str() as kind):

@@ -1,13 +1,14 @@
 """What a receipt says of a request and of its answer without keeping a word of them: their digests, and how it ended.
 
 The digest is of the JSON that Temporal's history holds, with a tag before it: whoever has the history can make it
-again. Reads have none: they leave nothing behind that could be doubted later.
+again. Reads have none, but those that are paid for: the others leave nothing behind that could be doubted later.
 """
 
 from typing import Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from activities.guard.model_facts import HasModelFacts, ModelFacts
 from activities.guard.opinion_facts import HasOpinionFacts, OpinionFacts
 from activities.guard.rules import Execution
 from activities.step_end import ApprovedAnswer, Way
@@ -41,8 +42,14 @@ def opinion_of(answer: object) -> OpinionFacts | None:
     return answer.opinion_facts() if isinstance(answer, HasOpinionFacts) else None
 
 
+def model_of(answer: object) -> ModelFacts | None:
+    """What a language model's answer has used; None for every other answer."""
+    return answer.model_facts() if isinstance(answer, HasModelFacts) else None
+
+
 def _has_effect(execution: Execution) -> bool:
-    return execution.effect in {Effect.WRITE, Effect.DESTRUCTIVE}
+    owned = execution.step is not None and execution.step.owned
+    return owned or execution.effect in {Effect.WRITE, Effect.DESTRUCTIVE}
 
 
 def _digest(tag: str, value: object) -> str | None:

@@ -26,6 +26,14 @@ class GrantVerifier(Protocol):
         ...
 
 
+class OwnRules(Protocol):
+    """What a role's own file forbids beside the policy."""
+
+    def refuse(self, request: object) -> Refusal | None:
+        """Say why a step may not be asked for this, or None where it may."""
+        ...
+
+
 @runtime_checkable
 class HasTightening(Protocol):
     """A request whose service tightens the deployment's policy."""
@@ -128,15 +136,23 @@ class Authorizer:
         role: The worker's role, for messages.
         effects: What this role may run.
         grants: Verifies grants; without one every destructive step is refused.
+        own: What the role's own file forbids; nothing without.
     """
 
     def __init__(
-        self, environment: str, role: str, *, effects: frozenset[Effect], grants: GrantVerifier | None
+        self,
+        environment: str,
+        role: str,
+        *,
+        effects: frozenset[Effect],
+        grants: GrantVerifier | None,
+        own: OwnRules | None = None,
     ) -> None:
         self._environment = environment
         self._role = role
         self._effects = effects
         self._grants = grants
+        self._own = own
 
     def decide(self, execution: Execution, policy: Policy) -> Decision:
         """Decide about one execution.
@@ -171,6 +187,8 @@ class Authorizer:
         explanation, rule = verdict.explanation, verdict.rule
         if reason is None and effect is Effect.DESTRUCTIVE and (refusal := self._check_grant(execution, policy)):
             reason, explanation = refusal.reason, refusal.explanation
+        if reason is None and self._own is not None and (refusal := self._own.refuse(execution.request)):
+            reason, explanation = refusal.reason, refusal.explanation
         return Decision(reason=reason, rule=rule, explanation=explanation, phase=phase, context=context)
 
     def _refuse_form(self, execution: Execution, effect: Effect, phase: Phase) -> Decision | None:
@@ -181,7 +199,7 @@ class Authorizer:
         if execution.step is None or not execution.step.fits(execution.args):
             text = "was not given the one request it declares; start it from its goal"
             return _refuse(execution, phase, RefusalReason.MALFORMED_REQUEST, text)
-        if effect is Effect.DESTRUCTIVE and (found := _unowned(execution.info)):
+        if (effect is Effect.DESTRUCTIVE or execution.step.owned) and (found := _unowned(execution.info, effect)):
             return _refuse(execution, phase, *found)
         return None
 
@@ -192,14 +210,15 @@ class Authorizer:
         return self._grants.verify(execution.info, execution.request, environment=self._environment, policy=policy)
 
 
-def _unowned(info: activity.Info) -> tuple[RefusalReason, str] | None:
-    """Why an execution cannot be tied to a run of a workflow: what a grant is signed for."""
+def _unowned(info: activity.Info, effect: Effect) -> tuple[RefusalReason, str] | None:
+    """Why an execution cannot be tied to a run of a workflow: what a grant is signed for, and who pays."""
+    it = "is destructive" if effect is Effect.DESTRUCTIVE else "is on a goal's account"
     if not info.in_workflow:
-        return RefusalReason.STANDALONE, "is destructive and was started without a workflow; start a goal instead"
+        return RefusalReason.STANDALONE, f"{it} and was started without a workflow; start a goal instead"
     if info.is_local:
-        return RefusalReason.LOCAL_ACTIVITY, "is destructive and was called as a local activity; call it on its queue"
+        return RefusalReason.LOCAL_ACTIVITY, f"{it} and was called as a local activity; call it on its queue"
     if not (info.workflow_id and info.workflow_run_id and info.activity_id and info.namespace):
-        return RefusalReason.MISSING_ID, "is destructive and its workflow, run or step has no id; start a goal instead"
+        return RefusalReason.MISSING_ID, f"{it} and its workflow, run or step has no id; start a goal instead"
     return None
 
 

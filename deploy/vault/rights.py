@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from connectors.provider import Credential, Logins, Secret, providers
+from connectors.provider import Credential, Logins, Maker, Secret, providers
 from connectors.slack.manifest import APP as SLACK_APP
 from connectors.vault.databases import engine_of
 
 MOUNT: Final = "banksman"
-APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec")
+APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec", "models")
 """One login for each process; its policy has its name."""
 
 _FOLDER: Final = Path(__file__).parent / "policies"
@@ -122,7 +122,8 @@ def rights() -> Mapping[str, VaultPolicy]:
     credentials = [one for provider in providers().values() for one in provider.credentials]
     return {
         "goals": _GOALS,
-        "connectors": _connectors([one for one in credentials if not one.destroys]),
+        "connectors": _connectors(_ordinary(credentials, Maker.CONNECTORS)),
+        "models": _models(_ordinary(credentials, Maker.MODELS)),
         "sandbox": _SANDBOX,
         "destructive": _destructive([one for one in credentials if one.destroys]),
         "gateway": _GATEWAY,
@@ -130,6 +131,18 @@ def rights() -> Mapping[str, VaultPolicy]:
         "deliverer": _DELIVERER,
         **{f"step-{one.name}": step_policy(one) for one in credentials},
     }
+
+
+def _ordinary(credentials: Sequence[Credential], maker: Maker) -> list[Credential]:
+    return [one for one in credentials if not one.destroys and one.made_by is maker]
+
+
+def _models(ordinary: Sequence[Credential]) -> VaultPolicy:
+    return VaultPolicy(
+        says="The models worker: the payload keys, and the tokens that its steps read keys of language models with. No "
+        "other process makes these, and it makes no other.",
+        rights=(_PAYLOAD_KEYS, *map(_makes, ordinary)),
+    )
 
 
 def _connectors(ordinary: Sequence[Credential]) -> VaultPolicy:

@@ -123,6 +123,8 @@ class RawWhere(Raw):
     repository_owner: _Pattern | None = None
     repository_name: _Pattern | None = None
     purpose: _Pattern | None = None
+    labels: _Pattern | None = None
+    requester: _Pattern | None = None
 
 
 class RawRule(Raw):

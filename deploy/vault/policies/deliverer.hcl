@@ -35,3 +35,9 @@ path "auth/approle/role/codec/secret-id" {
   min_wrapping_ttl = "1s"
   max_wrapping_ttl = "120s"
 }
+
+path "auth/approle/role/models/secret-id" {
+  capabilities     = ["create", "update"]
+  min_wrapping_ttl = "1s"
+  max_wrapping_ttl = "120s"
+}

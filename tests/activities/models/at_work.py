@@ -1,0 +1,87 @@
+"""The models worker's steps behind its guard, as a worker runs them: a real file, a real server, a played Vault."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from activities.guard.audit import AuditLog
+from activities.guard.interceptor import GuardInterceptor
+from activities.guard.policy_source import PolicySource
+from activities.models.asking import ModelActivities
+from activities.models.contracts import REQUEST, ModelAnswered, RequestModel
+from activities.models.rules import ModelRules
+from connectors.artifacts import ArtifactStore
+from connectors.models.client import ModelClient
+from connectors.models.messages import Prompt
+from tests.activities.played_vault import PlayedVault
+from tests.connectors.models.compatible import Compatible
+from tests.connectors.models.deployed import FILE, asks, deployed
+
+KEY = "sk-canary-of-the-lab-4711"
+POLICY = "environments: {local: {phase: read_only}}\n"
+
+
+class _Call(ActivityInboundInterceptor):
+    def __init__(self) -> None: ...
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> object:  # noqa: A002 - the SDK's
+        return await input.fn(*input.args)
+
+
+@dataclass
+class House:
+    """One models worker.
+
+    Attributes:
+        folder: For its files.
+        server: Every backend.
+        url: Where that is.
+        told: What is different of the step's own info.
+    """
+
+    folder: Path
+    server: Compatible
+    url: str
+    policy: str = POLICY
+    file: str = FILE
+    told: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self.vault = PlayedVault({"models/lab": {"key": SecretStr(KEY)}})
+        self.artifacts = ArtifactStore(str(self.folder / "artifacts"))
+        self.client = ModelClient(deployed(self.folder, self.url, self.file))
+        self.steps = ModelActivities(self.vault, self.client, self.artifacts)
+        (self.folder / "policy.yaml").write_text(self.policy)
+        self.log = self.folder / "audit.jsonl"
+        self._guard = GuardInterceptor(
+            PolicySource(self.folder / "policy.yaml", environment="local"),
+            AuditLog(self.log),
+            role="models",
+            own=ModelRules(self.client.models),
+        )
+
+    async def ask(self, request: object) -> ModelAnswered:
+        """The step, guarded."""
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, activity_type=REQUEST.name, **self.told)
+        call = ExecuteActivityInput(fn=self.steps.request, args=[request], executor=None, headers={})
+        answer = await environment.run(self._guard.intercept_activity(_Call()).execute_activity, call)
+        assert isinstance(answer, ModelAnswered)
+        return answer
+
+    def events(self) -> list[Mapping[str, Any]]:
+        """The audit log."""
+        return [json.loads(one) for one in self.log.read_text().splitlines()]
+
+
+def request(prompt: Prompt | None = None, **more: Any) -> RequestModel:
+    """To the lab's lamp, of data that may go there."""
+    told: dict[str, Any] = {"backend": "lab", "model": "lamp-1", "labels": ("public",), "requester": "slack:U0ALICE"}
+    return RequestModel(**{**told, **more}, prompt=prompt or asks())
