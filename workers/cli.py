@@ -77,6 +77,7 @@ _PLACES: Final = {
         _OPERATE,
         "Check, begin, change and explain a service's manifest, `banksman.yaml` in its repository.",
     ),
+    "models": _Place("models:models", _OPERATE, "Show which language models there are, and ask each."),
     "rollout": _Place("rollout:rollout", _OPERATE, "Tell whether an environment is ready for its next phase."),
     "audit": _Place("audit:audit", _OPERATE, "Check that nobody touched the audit log, and export it."),
     "worker": _Place(

@@ -20,10 +20,7 @@ def worker(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help=f"Which worker: {', '.join(Role)}.")],
 ) -> None:
     """Run one worker in the foreground; without credentials of its own it asks the running environment."""
-    settings = load_settings()
-    credentials = None
-    if settings.vault_secret_id_fd is None and settings.vault_secret_id_file is None:
-        settings, credentials = asyncio.run(_from_running_stack(role))
+    settings, credentials = asyncio.run(with_credentials(role))
     telemetry = telemetry_for(f"worker-{role}", settings)
     try:
         code = asyncio.run(run_role(role, settings, telemetry, credentials))
@@ -36,11 +33,19 @@ def worker(
     raise typer.Exit(code)
 
 
-async def _from_running_stack(role: Role) -> tuple[Settings, Credentials]:
+async def with_credentials(role: Role, *, who: str = "a worker") -> tuple[Settings, Credentials | None]:
+    """The settings, and what this role logs in with where they do not say it: then the running environment does."""
+    settings = load_settings()
+    if settings.vault_secret_id_fd is None and settings.vault_secret_id_file is None:
+        return await _from_running_stack(role, who)
+    return settings, None
+
+
+async def _from_running_stack(role: Role, who: str) -> tuple[Settings, Credentials]:
     """What the environment gives its own worker of that role: settings that are not set here, and always its Vault."""
     reply = await ask(stack_folder().socket, Ask(op="secret-id", role=role))
     if reply is None:
-        fail(f"a worker without credentials of its own asks the running environment, and {NO_STACK}", Exit.NO_STACK)
+        fail(f"{who} without credentials of its own asks the running environment, and {NO_STACK}", Exit.NO_STACK)
     if not reply.ok or reply.role_id is None or reply.secret is None:
         fail(reply.error or "the running environment gave no secret id")
     adopt(reply.settings, always={"BANKSMAN_VAULT_ADDRESS"})
