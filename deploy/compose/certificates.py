@@ -48,6 +48,7 @@ HOLDERS: Final[Mapping[str, Holder]] = {
     "sandbox": Holder(),
     "destructive": Holder(),
     "gateway": Holder(),
+    "models": Holder(),
     "operator": Holder(),
 }
 

@@ -22,6 +22,7 @@ class Wanted:
         sandbox: Run the sandbox worker, with a container engine found or started.
         servers: Programs that keep metrics and logs; None leaves them out.
         copied: What was copied of real providers: then the twins are made of that, and of no example.
+        models: The file of language models; without it, there is no worker for them.
     """
 
     repositories: Mapping[str, Path]
@@ -31,6 +32,7 @@ class Wanted:
     sandbox: bool
     servers: Programs | None = None
     copied: Path | None = None
+    models: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

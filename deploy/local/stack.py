@@ -30,9 +30,9 @@ from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_exa
 from deploy.local.options import StackOptions
 from deploy.local.platform.config import PlatformConfig
 from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
-from deploy.local.processes.children import WORKER_ROLES, Addresses, Children, Login
+from deploy.local.processes.children import MODELS, WORKER_ROLES, Addresses, Children, Login
 from deploy.local.processes.control import Ask, Reply, serve
-from deploy.local.processes.parts import SANDBOX, STACKS, Parts
+from deploy.local.processes.parts import NO_MODELS, SANDBOX, STACKS, Parts
 from deploy.local.processes.ports import HOST
 from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import (
@@ -138,7 +138,7 @@ class Stack:
             console=Url(url=ports.named_url(ports.console)),
             workers={
                 role: WorkerAddress(pid=pids.get(f"worker-{role}"), metrics=f"{ports.url(ports.metrics[role])}/metrics")
-                for role in WORKER_ROLES
+                for role in self._children.roles
             },
             traces=Url(url=ports.url(ports.traces)),
             codec=Url(url=ports.url(ports.codec)) if self.options.encrypt else None,
@@ -150,6 +150,7 @@ class Stack:
             repositories={name: str(path) for name, path in self._repositories.items()},
             policy=str(self.options.policy.absolute()),
             environment=ENVIRONMENT,
+            models=str(self.options.models.absolute()) if self.options.models is not None else None,
             parts=self._parts.all(),
             children=pids,
         )
@@ -179,6 +180,7 @@ class Stack:
         workers = [self._children.worker(role, self._login(role)) for role in ("goals", "connectors")]
         workers.append(self._children.destructive_worker(self._login("destructive")))
         workers.append(self._children.gateway(self._login("gateway")))
+        workers += self._children.models_workers(self._login(MODELS))
         current = [
             replace(worker, on_ready=partial(self._make_current, client)) if worker.name == "worker-goals" else worker
             for worker in workers
@@ -376,17 +378,15 @@ class Stack:
                 self.stop()
                 return Reply()
             case "secret-id":
-                if request.role not in WORKER_ROLES:
-                    return Reply(
-                        ok=False, error=f"no worker role {request.role!r}; there are {', '.join(WORKER_ROLES)}"
-                    )
+                if request.role not in (known := (*WORKER_ROLES, MODELS)):
+                    return Reply(ok=False, error=f"no worker role {request.role!r}; there are {', '.join(known)}")
                 return await self._given_by_hand(request.role)
 
     async def _given_by_hand(self, role: str) -> Reply:
         """What a worker needs that a person starts: the settings of our own, but for where that one listens."""
         ours = self._running.get(f"worker-{role}")
         if ours is None:
-            why = self._parts.all()[SANDBOX].why if role == "sandbox" else "the environment is still starting"
+            why = self._why_not(role)
             return Reply(ok=False, error=f"there is no {role} worker here yet: {why}")
         settings = {
             name: value
@@ -395,6 +395,11 @@ class Stack:
         }
         wrapped = await self._vault.wrapped_secret_id(role)
         return Reply(role_id=self._vault.role_id(role), secret=wrapped.get_secret_value(), settings=settings)
+
+    def _why_not(self, role: str) -> str:
+        if role == MODELS and self.options.models is None:
+            return f"of language models, {NO_MODELS}"
+        return self._parts.all()[SANDBOX].why if role == "sandbox" else "the environment is still starting"
 
 
 async def _address_for_containers(docker_host: str | None) -> str:

@@ -99,6 +99,7 @@ class StackState(BaseModel):
     repositories: dict[str, str] = Field(default_factory=dict, description="What stands behind the GitHub twin.")
     policy: str
     environment: str
+    models: str | None = Field(default=None, description="The file of language models, where there is one.")
     parts: dict[str, Part] = Field(
         default_factory=dict, description="`sandbox` runs commands, `stacks` is what goals on Pulumi stacks need."
     )

@@ -5,10 +5,10 @@ from typing import Final
 
 from observability.dashboards.operations import APPROVALS, GOALS, LEASES, OVERVIEW
 from observability.dashboards.render import rendered
-from observability.dashboards.systems import AUDIT, PROVIDERS, SANDBOX, VAULT, WORKERS
+from observability.dashboards.systems import AUDIT, MODELS, PROVIDERS, SANDBOX, VAULT, WORKERS
 
 FOLDER: Final = Path(__file__).parents[1] / "grafana/dashboards"
-BOARDS: Final = (OVERVIEW, GOALS, APPROVALS, SANDBOX, PROVIDERS, LEASES, VAULT, WORKERS, AUDIT)
+BOARDS: Final = (OVERVIEW, GOALS, APPROVALS, SANDBOX, PROVIDERS, MODELS, LEASES, VAULT, WORKERS, AUDIT)
 
 
 def write(folder: Path = FOLDER) -> None:

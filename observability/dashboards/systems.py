@@ -127,6 +127,67 @@ PROVIDERS: Final = Board(
     ),
 )
 
+_MODELS: Final = of(names.METRIC_MODEL_REQUESTS)
+
+MODELS: Final = Board(
+    name="models",
+    title="Language models",
+    what="What is asked of language models, how they answer, and what that costs.",
+    panels=(
+        Stat(title="Requests", what="In the last hour.", query=grown(_MODELS)),
+        Stat(
+            title="US dollars",
+            what="On the last day, of answers whose price is known.",
+            query=grown(of(names.METRIC_MODEL_COST), within=DAY),
+        ),
+        Stat(
+            title="Answers lost",
+            what="In the last hour; each may have been billed.",
+            query=grown(of(names.METRIC_MODEL_REQUESTS, outcome="OutcomeUnknown")),
+            red_from=0.5,
+        ),
+        Stat(
+            title="Keys refused",
+            what="In the last hour.",
+            query=grown(of(names.METRIC_MODEL_REQUESTS, outcome="AuthDenied|Forbidden")),
+            red_from=0.5,
+        ),
+        Graph(
+            title="Answers",
+            what="Per minute: `ok`, or what kind of a no.",
+            queries={"{{backend}} {{outcome}}": a_minute(_MODELS, by="backend, outcome")},
+        ),
+        Graph(
+            title="Tokens",
+            what="Per minute; cached ones are input, too.",
+            queries={"{{model}} {{kind}}": a_minute(of(names.METRIC_MODEL_TOKENS), by="model, kind")},
+        ),
+        Graph(
+            title="US dollars by model",
+            what="Per hour.",
+            queries={"{{backend}}/{{model}}": grown(of(names.METRIC_MODEL_COST), by="backend, model")},
+        ),
+        Graph(
+            title="Time of a request",
+            what="p95.",
+            unit="s",
+            queries={"{{model}}": quantile(0.95, of(f"{names.METRIC_MODEL_SECONDS}_bucket"), by="model")},
+        ),
+        Graph(
+            title="Wait for a turn",
+            what="p95, of the backend's own rate.",
+            unit="s",
+            queries={"{{backend}}": quantile(0.95, of(f"{names.METRIC_MODEL_TURN_SECONDS}_bucket"), by="backend")},
+        ),
+        Graph(
+            title="Work that waits",
+            what="On the models' queue.",
+            queries={"{{queue}}": most("queue", of(names.METRIC_QUEUE_BACKLOG, queue="banksman-models"))},
+        ),
+        Logs(title="The models' worker", what="Its lines.", query='{service_name="banksman-models"}'),
+    ),
+)
+
 VAULT: Final = Board(
     name="vault",
     title="Vault",

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from deploy.local.processes.child import ChildReport, ChildState
 from deploy.local.processes.control import Ask, Reply, ask
+from deploy.local.processes.parts import NO_MODELS
 from deploy.local.state import PartState, StackFolder, StackState
 from hitl.protocol import Phase
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
@@ -110,6 +111,7 @@ def _print_addresses(state: StackState) -> None:
         _line("Repository", f"{name} ← {shlex.quote(path)}")
     _line("Environment", f"{state.environment}, {_phase(state) or 'of no phase that can be read: every step waits'}")
     _line("Policy", shlex.quote(state.policy))
+    _line("Models", shlex.quote(state.models) if state.models else NO_MODELS)
     _line("Logs", shlex.quote(state.logs))
 
 

@@ -47,6 +47,10 @@ def up(  # noqa: PLR0913 - each is an option of the command
             metavar="FILE", help="The policy file that the workers read.", show_default="deploy/local/policy.yaml"
         ),
     ] = DEFAULT_POLICY,
+    models: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file of language models; without it, there is no worker for them."),
+    ] = None,
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Encrypt payloads, as outside development, and start the codec server.")
     ] = False,
@@ -76,6 +80,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
         traces=traces,
         sandbox=sandbox,
         servers=_servers() if observability else None,
+        models=_models(models) if models is not None else None,
     )
     running = asyncio.run(ask(folder.socket, Ask(op="status")))
     if running is not None:
@@ -112,6 +117,15 @@ def parse_repositories(given: list[str]) -> dict[str, Path]:
 def _policy(path: Path) -> Path:
     if not path.is_file():
         fail(f"there is no policy file {str(path)!r}; deploy/local/policy.yaml is one to start from", Exit.USAGE)
+    return path.absolute()
+
+
+def _models(path: Path) -> Path:
+    load: Callable[[Path], object] = resolve_name("connectors.models.file:load_models")
+    try:
+        load(path)
+    except resolve_name("connectors.models.file:ModelsError") as error:
+        fail(f"the file of language models cannot be used:\n{error}", Exit.USAGE)
     return path.absolute()
 
 

@@ -27,6 +27,8 @@ from deploy.local.telemetry.servers import Programs
 from sandbox.provisioning import EngineFound
 
 WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway")
+MODELS: Final = "models"
+"""The worker that is there only where language models are configured."""
 TWINS: Final = "twins"
 """The process of all twins that begin when they are asked."""
 _ENGINE_PATIENCE: Final = 1800.0
@@ -68,7 +70,7 @@ class Addresses:
             platform_control=ports.take(8341),
             traces=ports.take(8318),
             codec=ports.take(8234),
-            metrics={name: ports.take(9400 + index) for index, name in enumerate((*WORKER_ROLES, TWINS))},
+            metrics={name: ports.take(9400 + index) for index, name in enumerate((*WORKER_ROLES, TWINS, MODELS))},
             telemetry=Places.choose(ports),
         )
 
@@ -109,6 +111,11 @@ class Children:
     ports: Addresses
     containers: IPv4Address | None = None
     """This machine's address for containers of the engine; None where there is none."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The workers that this environment has."""
+        return WORKER_ROLES if self.options.models is None else (*WORKER_ROLES, MODELS)
 
     def temporal(self) -> ChildSpec:
         """The Temporal server with its UI; its database file survives a restart."""
@@ -170,7 +177,7 @@ class Children:
         folder.mkdir(mode=0o700, exist_ok=True)
         override, scraping = folder / "collector.json", folder / "prometheus.json"
         override.write_text(collector_override(places, traces=self.ports.traces))
-        workers = {role: self.ports.metrics[role] for role in WORKER_ROLES}
+        workers = {role: self.ports.metrics[role] for role in self.roles}
         scraping.write_text(prometheus_configuration(places, workers))
         shipped = SHIPPED / "collector/collector.yml"
         kept = ["-storageDataPath", str(folder / "logs"), "-retentionPeriod", "7d"]
@@ -267,6 +274,11 @@ class Children:
     def destructive_worker(self, login: Login) -> ChildSpec:
         """The worker that cannot be undone; it finds the engine when a step needs one."""
         return self.worker("destructive", login, self._stacks())
+
+    def models_workers(self, login: Login) -> list[ChildSpec]:
+        """The worker that asks language models; none where none are configured."""
+        file = self.options.models
+        return [self.worker(MODELS, login, {"MODELS": str(file.absolute())})] if file is not None else []
 
     def _stacks(self) -> dict[str, str]:
         """How Pulumi stacks are run; without the file the workers say that they know of none."""

@@ -36,9 +36,12 @@ def _environment() -> dict[str, str]:
     return {name: value or "filled-in" for name, value in values.items()}
 
 
-def _compose(command: tuple[str, ...], env_file: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def _compose(
+    command: tuple[str, ...], env_file: Path, *words: str, profiles: tuple[str, ...] = ("setup",)
+) -> subprocess.CompletedProcess[str]:
+    chosen = [word for profile in profiles for word in ("--profile", profile)]
     return subprocess.run(
-        [*command, "--project-directory", _ROOT, "--env-file", env_file, "--profile", "setup", "config", *words],
+        [*command, "--project-directory", _ROOT, "--env-file", env_file, *chosen, "config", *words],
         capture_output=True,
         text=True,
         timeout=60,
@@ -71,6 +74,16 @@ def stack(compose: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) ->
     done = _compose(compose, env_file, "--format", "json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+    return cast("dict[str, object]", json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def with_models(compose: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The same with the profile of language models."""
+    env_file = tmp_path_factory.mktemp("compose-models") / "env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in _environment().items()))
+    done = _compose(compose, env_file, "--format", "json", profiles=("setup", "models"))
+    assert done.returncode == 0, done.stderr
     return cast("dict[str, object]", json.loads(done.stdout))
 
 
@@ -146,7 +159,7 @@ def test_ports_are_published_on_loopback_only(stack: dict[str, object]) -> None:
 def test_the_gateway_only_reads_what_others_wrote_of_themselves(stack: dict[str, object]) -> None:
     volumes = cast("list[dict[str, object]]", _services(stack)["worker-gateway"]["volumes"])
     others = [one for one in volumes if str(one["source"]).startswith("audit-") and one["source"] != "audit-gateway"]
-    assert [one.get("read_only") for one in others] == [True] * 4
+    assert [one.get("read_only") for one in others] == [True] * 5
     environment = cast("dict[str, str]", _services(stack)["worker-gateway"]["environment"])
     assert {str(one["target"]).rpartition("/")[0] for one in others} == {environment["BANKSMAN_AUDIT_OF_OTHERS"]}
 
@@ -170,6 +183,24 @@ def test_each_role_sees_its_own_secrets_only(stack: dict[str, object]) -> None:
     volumes = cast("dict[str, dict[str, dict[str, str]]]", stack["volumes"])
     for name in (name for name in volumes if name.startswith("secret-ids-")):
         assert volumes[name]["driver_opts"]["type"] == "tmpfs"
+
+
+def test_the_models_worker_is_there_when_it_is_asked_for_and_reaches_models_alone(
+    stack: dict[str, object], with_models: dict[str, object]
+) -> None:
+    assert "worker-models" not in _services(stack)
+    assert _services(with_models).keys() - _services(stack).keys() == {"worker-models"}
+    worker = _services(with_models)["worker-models"]
+    assert set(cast("dict[str, object]", worker["networks"])) == {"temporal", "vault", "telemetry", "models-egress"}
+    volumes = {str(one["source"]) for one in cast("list[dict[str, object]]", worker["volumes"])}
+    assert {one for one in volumes if "/" not in one} == {
+        *("tls-models", "secret-ids-models", "audit-models", "artifacts"),
+    }
+    assert (worker["read_only"], worker["cap_drop"]) == (True, ["ALL"])
+    others = [name for name, one in _services(with_models).items() if "models-egress" in str(one.get("networks"))]
+    assert others == ["worker-models"]
+    keys = [name for name, one in _services(with_models).items() if "secret-ids-models" in str(one.get("volumes"))]
+    assert sorted(keys) == ["deliverer", "worker-models"]
 
 
 def test_our_containers_can_do_little(stack: dict[str, object]) -> None:

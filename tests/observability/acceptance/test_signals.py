@@ -26,6 +26,13 @@ EMPTY = {
     ("sandbox", "Connections"): "no example asks for a network",
     ("leases", "Budget in use"): _NO_CAP,
     ("leases", "Refused for the budget"): _NO_CAP,
+    **dict.fromkeys(
+        (
+            *(("models", "Answers"), ("models", "Tokens"), ("models", "US dollars by model")),
+            *(("models", "Time of a request"), ("models", "Wait for a turn")),
+        ),
+        "no language model is asked",
+    ),
     ("vault", "Renewals"): "tokens are renewed after hours",
     ("workers", "Calls to Temporal"): "one of its questions is about calls that fail",
     ("audit", "Refusals by reason"): "the policy refuses no example",
