@@ -128,9 +128,10 @@ docs: install  ## Write the generated reference pages anew
 	$(BIN)/python -m tests.docs.reference
 
 .PHONY: dashboards
-dashboards: prepare  ## Write the dashboards anew, and draw them for the docs from a run of every goal (minutes)
+dashboards: prepare  ## Write the dashboards anew; draw them, and tell what each query was answered, from a run of every goal (minutes)
 	$(BIN)/python -m observability.dashboards
-	$(BIN)/python -m pytest tests/observability/acceptance -k drawn --pictures docs/images/dashboards
+	$(BIN)/python -m pytest tests/observability/acceptance -k "drawn or written" \
+	  --pictures docs/images/dashboards --queries docs/queries.md
 
 .PHONY: clean
 clean:  ## Remove what was built here: caches and .venv; an environment's data stays

@@ -14,9 +14,11 @@ from deploy.images.build import ImageBuildFailed
 from deploy.local.container_engine.found import DockerSettings, DockerUnavailable
 from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
+from tests.observability.questions.grammars import find_grammars
 
 _HEARTBEAT: Final = 20.0
 _LOG: Final = "the container engine's log (docker/dockerd.log)"
+_GRAMMARS: Final = "the grammars of queries"
 _IMAGES: Final = "the container engine, and the sandbox's images with Pulumi"
 
 
@@ -77,7 +79,11 @@ async def prepare() -> None:
     """Everything at once: packages are fetched while programs are built."""
     tools = (Tool.CHROMIUM, Tool.PROMTOOL, Tool.COMPOSE)
     images = build(DockerSettings(cache=CACHE), pulumi=True, providers=None)
-    parts = {_IMAGES: images, **{tool.value: resolve(tool, progress=tell) for tool in tools}}
+    parts = {
+        _IMAGES: images,
+        _GRAMMARS: find_grammars(),
+        **{tool.value: resolve(tool, progress=tell) for tool in tools},
+    }
     await Told(parts, say=tell).run()
 
 

@@ -61,6 +61,7 @@ class Tool(StrEnum):
     PROMETHEUS = "prometheus"
     COLLECTOR = "otelcol-contrib"
     LOG_STORE = "victoria-logs"
+    NODE = "node"
 
 
 class ToolReport(BaseModel):
@@ -182,6 +183,12 @@ _FACTS: Final[dict[Tool, _Facts]] = {
     Tool.PROMETHEUS: _Facts((("prometheus", "--version"),), _OBSERVABILITY, _BUILT, least=(3, 0)),
     Tool.COLLECTOR: _Facts((("otelcol-contrib", "--version"),), _OBSERVABILITY, _BUILT),
     Tool.LOG_STORE: _Facts((("victoria-logs", "-version"),), _OBSERVABILITY, _BUILT, pattern=r"v(\d+\.\d+\.\d+)"),
+    Tool.NODE: _Facts(
+        (("node", "--version"),),
+        "the tests of queries, by the grammars of Prometheus and Grafana",
+        "https://nodejs.org, or on Debian: apt-get install nodejs npm",
+        least=(18,),
+    ),
 }
 
 _COMPOSE_VERSION: Final = "v2.40.3"

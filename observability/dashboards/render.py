@@ -33,11 +33,12 @@ _LOKI: Final = DataSourceRef(type_val="loki", uid="loki")
 _WIDTH: Final = 24
 _SIZES: Final[dict[type[Panel], tuple[int, int]]] = {Stat: (6, 4), Graph: (12, 8), Table: (12, 8), Logs: (24, 9)}
 _REFS: Final = "ABCDEFGH"
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "environment": 'label_values(up{job="banksman"}, environment)',
     "goal": f"label_values({names.METRIC_GOALS_PARKED}, goal)",
     "provider": f"label_values({names.METRIC_PROVIDER_REQUESTS}, provider)",
 }
+"""What a dashboard can be narrowed to, and where Grafana finds the choices."""
 _Built = stat.Panel | timeseries.Panel | table.Panel | logs.Panel
 
 
@@ -153,7 +154,7 @@ def _variable(name: str) -> dashboard.QueryVariable:
         dashboard.QueryVariable(name)
         .label(name.capitalize())
         .datasource(_PROMETHEUS)
-        .query(_VARIABLES[name])
+        .query(VARIABLES[name])
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(True)  # noqa: FBT003 - the SDK's

@@ -30,6 +30,7 @@ _SETTLED: Final = 45.0
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What `make dashboards` says."""
     parser.addoption("--pictures", type=Path, help="Draw the dashboards into this folder.")
+    parser.addoption("--queries", type=Path, help="Write what every query was answered with to this page.")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ class Observed:
 def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Where the dashboards are drawn: where `make dashboards` wants them, else nowhere that stays."""
     return request.config.getoption("pictures", None) or tmp_path
+
+
+@pytest.fixture
+def queries(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where what was answered is written, in the same way."""
+    return request.config.getoption("queries", None) or tmp_path / "queries.md"
 
 
 @pytest.fixture(scope="session")

@@ -1,56 +1,31 @@
 """What goals leave on real servers, through the shipped files: numbers, lines and spans, each with the others' ids."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from deploy.local.tools import ToolUnavailableError
 from observability.dashboards.__main__ import BOARDS
-from observability.dashboards.board import Board, Graph, Stat, Table
 from observability.dashboards.pictures.__main__ import draw_all
-from observability.dashboards.pictures.answers import Answers, everything
+from observability.dashboards.pictures.answers import Answers
+from tests.observability.acceptance.answering import SILENT, Answering
 from tests.observability.acceptance.conftest import Observed
+from tests.observability.questions.everywhere import questions
+from tests.observability.questions.grammars import find_grammars
+from tests.observability.questions.page import Answered, read, written
 from tests.stack.running import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1800)]
 
 
-_NO_CAP = "the policy of the embedded environment caps nothing"
-EMPTY = {
-    ("overview", "Budget in use"): _NO_CAP,
-    ("overview", "Alerts that fire"): "nothing is broken for as long as an alert waits",
-    ("goals", "Parked by goal"): "no goal parks",
-    ("approvals", "Surprises"): "no example keeps to a rehearsal",
-    ("approvals", "What people think of goals"): "nobody says what they think",
-    ("approvals", "Broken glass"): "nobody takes the emergency path",
-    ("sandbox", "Starts from the pool"): "no container waits in the embedded environment",
-    ("sandbox", "Connections"): "no example asks for a network",
-    ("leases", "Budget in use"): _NO_CAP,
-    ("leases", "Refused for the budget"): _NO_CAP,
-    **dict.fromkeys(
-        (
-            *(("models", "Answers"), ("models", "Tokens"), ("models", "US dollars by model")),
-            *(("models", "Time of a request"), ("models", "Wait for a turn")),
-        ),
-        "no language model is asked",
-    ),
-    ("vault", "Renewals"): "tokens are renewed after hours",
-    ("workers", "Calls to Temporal"): "one of its questions is about calls that fail",
-    ("audit", "Refusals by reason"): "the policy refuses no example",
-}
-"""Panels without a number here, by board and title, each with its reason."""
-
-
-def _queries(board: Board) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for panel in board.panels:
-        match panel:
-            case Stat() | Table():
-                found.append((panel.title, panel.query))
-            case Graph():
-                found += [(panel.title, query) for query in panel.queries.values()]
-            case _:
-                pass
-    return found
+@pytest.fixture(scope="module")
+def answered(observed: Observed) -> list[Answered]:
+    try:
+        grammars = asyncio.run(find_grammars())
+    except ToolUnavailableError as reason:
+        pytest.skip(str(reason))
+    return Answering(observed, grammars).all(questions())
 
 
 @pytest.mark.parametrize("goal", ["ReadFile", "DeleteBranch", "InspectRedis", "PreviewAndUp"])
@@ -82,18 +57,18 @@ def test_every_rule_of_alerts_and_objectives_can_be_told(observed: Observed) -> 
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
 
 
-def test_every_excuse_is_of_a_panel_that_is_there() -> None:
-    assert EMPTY.keys() <= {(board.name, title) for board in BOARDS for title, _ in _queries(board)}
-
-
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
-def test_every_question_of_a_dashboard_is_answered_with_numbers(observed: Observed, board: Board) -> None:
-    silent: list[str] = []
-    for title, query in _queries(board):
-        answer = observed.asked("query", query=everything(query))["result"]
-        if not answer and (board.name, title) not in EMPTY:
-            silent.append(f"{title}: {everything(query)}")
+def test_every_question_of_dashboards_rules_and_pages_is_parsed_and_answered(answered: list[Answered]) -> None:
+    silent = [
+        f"{one.question.place}, {one.question.what}: {one.question.sent}: {one.data}"
+        for one in answered
+        if not one.parsed or one.data.startswith(SILENT)
+    ]
     assert not silent, "\n".join(silent)
+
+
+def test_what_was_answered_is_written(answered: list[Answered], queries: Path) -> None:
+    queries.write_text(written(answered), encoding="utf-8")
+    assert [one.data for one in read(queries)] == [one.data for one in answered]
 
 
 def test_every_dashboard_is_drawn_from_what_was_answered(observed: Observed, pictures: Path) -> None:
