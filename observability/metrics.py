@@ -6,7 +6,7 @@ there, so that people have one address to scrape.
 
 import http.client
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
@@ -14,19 +14,53 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from observability.names import METRIC_PROCESS_INFO, METRIC_TEMPORAL_CORE_UP
 
 LOOPBACK: Final = "127.0.0.1"
+OTHER: Final = "other"
+"""A label's value for every name that is not ours."""
 _READ_SECONDS: Final = 2.0
 _MAX_BYTES: Final = 8 * 1024 * 1024
 
 
-class CoreCollector(Collector):
-    """The metrics of Temporal's core, read from its private port at each scrape."""
+class Registered:
+    """The names that a process has registered with Temporal. Core makes a label of whatever name somebody asks for."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self) -> None:
+        self._names: Mapping[str, frozenset[str]] = {"workflow_type": frozenset(), "activity_type": frozenset()}
+
+    def set(self, *, workflow_types: Iterable[str], activity_types: Iterable[str]) -> None:
+        """Know these, and none that was known before."""
+        self._names = {"workflow_type": frozenset(workflow_types), "activity_type": frozenset(activity_types)}
+
+    def folded(self, family: Metric) -> Metric:
+        """The same numbers, with all that belongs to other names in one series each: `other`."""
+        samples: dict[tuple[str, ...], Sample] = {}
+        for one in family.samples:
+            labels = {label: self._known(label, value) for label, value in one.labels.items()}
+            key = (one.name, *(part for item in sorted(labels.items()) for part in item))
+            before = samples[key].value if key in samples else 0.0
+            samples[key] = one._replace(labels=labels, value=before + one.value)
+        family.samples = list(samples.values())
+        return family
+
+    def _known(self, label: str, value: str) -> str:
+        names = self._names.get(label)
+        return value if names is None or value in names else OTHER
+
+
+class CoreCollector(Collector):
+    """The metrics of Temporal's core, read from its private port at each scrape.
+
+    Args:
+        port: Of core.
+        registered: The names that series are kept for.
+    """
+
+    def __init__(self, port: int, registered: Registered) -> None:
+        self._port, self._registered = port, registered
 
     def describe(self) -> Iterable[Metric]:
         """Nothing ahead: registering must not read a port that no one listens on yet."""
@@ -41,13 +75,16 @@ class CoreCollector(Collector):
         yield GaugeMetricFamily(
             METRIC_TEMPORAL_CORE_UP, "Whether the metrics of Temporal's core could be read.", value=bool(families)
         )
-        yield from families
+        yield from map(self._registered.folded, families)
 
     def _read(self) -> str:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=_READ_SECONDS)
         try:
             connection.request("GET", "/metrics")
-            return connection.getresponse().read(_MAX_BYTES).decode()
+            answer = connection.getresponse().read(_MAX_BYTES + 1)
+            # Made-up names can make it longer; what has been read whole is better than nothing.
+            whole = answer if len(answer) <= _MAX_BYTES else answer[: answer.rindex(b"\n") + 1]
+            return whole.decode()
         finally:
             connection.close()
 

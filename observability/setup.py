@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from observability.logs import LogFormat, LogLevel, configure_logs
-from observability.metrics import LOOPBACK, CoreCollector, MetricsServer, free_port, parse_address
+from observability.metrics import LOOPBACK, CoreCollector, MetricsServer, Registered, free_port, parse_address
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -60,6 +60,8 @@ class Telemetry:
         # Nothing is loaded for what is off, hence the late imports of this class.
         self._tracing: Tracing | None = None
         self._metrics: MetricsServer | None = None
+        self.registered = Registered()
+        """What this process has registered with Temporal; set it before the worker runs."""
         if settings.metrics_address is not None:
             self._metrics = MetricsServer(settings.metrics_address, service=service, release=version("banksman"))
         if settings.otlp_endpoint is not None:
@@ -107,7 +109,7 @@ class Telemetry:
                 if attempt == _ATTEMPTS - 1:
                     raise RuntimeError("no free loopback port for the metrics of Temporal's core") from error
                 continue
-            self._metrics.add(CoreCollector(port))
+            self._metrics.add(CoreCollector(port, self.registered))
             return runtime
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -26,7 +26,7 @@ from connectors.vault import TokenLost, VaultSession, WrappedSecretId
 from observability.setup import Telemetry
 from workers.codec import EncryptionCodec, KeyRing
 from workers.settings import Role, Settings
-from workers.temporal import connect
+from workers.temporal import connect, registered_names
 from workflows.plugin import banksman_plugin
 
 _log = structlog.get_logger("banksman.worker")
@@ -150,6 +150,8 @@ async def serve(*workers: Worker, process: Process, beside: Coroutine[Any, Any, 
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    if Telemetry.current is not None:
+        Telemetry.current.registered.set(**registered_names(workers))
     running = [asyncio.create_task(worker.run()) for worker in workers]
     queues = ", ".join(worker.task_queue for worker in workers)
     keeping = asyncio.create_task(process.vault.keep_alive())

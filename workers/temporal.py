@@ -1,15 +1,16 @@
 """How a process of ours reaches Temporal, and what it is called there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 from temporalio.api.workflowservice.v1 import GetClusterInfoRequest
 from temporalio.client import Client, Plugin, TLSConfig
 from temporalio.converter import PayloadCodec
 from temporalio.runtime import Runtime
+from temporalio.worker import Worker
 
 from workers.replayed import SOURCES, replayed_digest
 from workers.settings import Settings
@@ -58,3 +59,26 @@ def _tls(settings: Settings) -> TLSConfig | bool:
 async def cluster_id(client: Client) -> str:
     """The id of the Temporal cluster, as the server says it: a decision is signed for one cluster."""
     return (await client.workflow_service.get_cluster_info(GetClusterInfoRequest())).cluster_id
+
+
+class RegisteredNames(TypedDict):
+    """What Temporal knows the workflows and steps of some workers by."""
+
+    workflow_types: frozenset[str]
+    activity_types: frozenset[str]
+
+
+def registered_names(workers: Iterable[Worker]) -> RegisteredNames:
+    """The names of all that these workers run; a dynamic workflow has none."""
+    workflows: list[object] = []
+    activities: list[object] = []
+    for worker in workers:
+        config = worker.config()
+        workflows += config.get("workflows", ())
+        activities += config.get("activities", ())
+    return {"workflow_types": _names("workflow", workflows), "activity_types": _names("activity", activities)}
+
+
+def _names(kind: str, defined: Iterable[object]) -> frozenset[str]:
+    found = [getattr(getattr(one, f"__temporal_{kind}_definition", None), "name", None) for one in defined]
+    return frozenset(str(name) for name in found if name)

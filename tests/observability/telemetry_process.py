@@ -38,6 +38,7 @@ def _served() -> Starlette:
 async def main(otlp: str, temporal: str, metrics: Path) -> None:
     settings = TelemetrySettings(otlp_endpoint=otlp, metrics_address="127.0.0.1:0")
     telemetry = configure("process-under-test", settings=settings)
+    telemetry.registered.set(workflow_types=["Fetch"], activity_types=["twin.fetch"])
     server = uvicorn.Server(uvicorn.Config(_served(), host="127.0.0.1", port=0, log_config=None))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from deploy.local.traces.app import create_app
 from deploy.local.traces.store import TraceStore
-from observability.metrics import CoreCollector, MetricsServer, free_port, parse_address
+from observability.metrics import CoreCollector, MetricsServer, Registered, free_port, parse_address
 from observability.setup import TelemetrySettings
 from observability.traces.spans import text_of
 from tests.connectors.serving import served
@@ -155,7 +155,7 @@ def test_one_page_of_metrics_holds_ours_the_processes_and_temporals(seen: Seen) 
 def test_a_core_that_does_not_answer_costs_only_its_own_metrics() -> None:
     registry = CollectorRegistry()
     server = MetricsServer("127.0.0.1:0", service="s", release="1", registry=registry)
-    server.add(CoreCollector(free_port()))
+    server.add(CoreCollector(free_port(), Registered()))
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
             text = cast("bytes", answer.read()).decode()
