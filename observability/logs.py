@@ -4,11 +4,12 @@ structlog hands its events to the standard library's logging, and one formatter 
 line carries the same trace id, workflow id and redaction as ours.
 """
 
+import json
 import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Literal, cast
 
@@ -31,6 +32,13 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 _CHATTY: Final = ("urllib3", "httpx", "httpcore", "asyncio", "github.Requester")
 """Loggers whose info lines repeat what our spans say; their warnings are kept."""
+MAX_LINE: Final = 16_000
+"""Bytes of one line. Docker cuts at 16 KiB, and half a line of JSON has no trace id; Loki refuses from 256 KB on."""
+_SHORTER: Final = (4_096, 1_024, 256, 64)
+_ALWAYS: Final = frozenset(
+    {"timestamp", "level", "logger", "service", LOG_TRACE_ID, LOG_SPAN_ID}
+    | {ATTR_WORKFLOW_ID, ATTR_RUN_ID, ATTR_ACTIVITY_TYPE, ATTR_ACTIVITY_ATTEMPT}
+)
 _REPETITIVE: Final = "opentelemetry."
 _REPEAT_SECONDS: Final = 60.0
 _MAX_REMEMBERED: Final = 256
@@ -97,11 +105,7 @@ def _processors(service: str) -> list[Processor]:
 
 def _formatter(before: list[Processor], *, log_format: LogFormat) -> logging.Formatter:
     # A library may raise while it formats its own arguments; the formatter of structlog would pass that on.
-    render: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    )
+    render: Processor = _one_line if log_format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=before,
         processors=[
@@ -131,6 +135,32 @@ def _route_everything_to(handler: logging.Handler, *, level: LogLevel) -> None:
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The last processor before rendering: what leaves it holds no secret and only plain values."""
     return cast("EventDict", redact.value(event))
+
+
+def _one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """The event as JSON, in at most `MAX_LINE` bytes: values are cut shorter, and then left out, until it fits.
+
+    `cut` tells how many bytes it would have had. What links it to its trace and its goal stays whole.
+    """
+    line = _json(event)
+    if len(line) * 4 <= MAX_LINE or (size := len(line.encode("utf-8", "surrogatepass"))) <= MAX_LINE:
+        return line
+    for most in _SHORTER:
+        line = _json({**{key: _shorter(key, value, most) for key, value in event.items()}, "cut": size})
+        if len(line.encode("utf-8", "surrogatepass")) <= MAX_LINE:
+            return line
+    return _json({**{key: event[key] for key in event if key in _ALWAYS}, "event": "a line too long", "cut": size})
+
+
+def _json(event: Mapping[str, object]) -> str:
+    return json.dumps(event, ensure_ascii=False, default=repr)
+
+
+def _shorter(key: str, value: object, most: int) -> object:
+    if key in _ALWAYS or value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else _json({"": value})[5:-1]
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

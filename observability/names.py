@@ -81,6 +81,7 @@ LOGGER_AUDIT_CHECKPOINTS: Final = "banksman.audit.checkpoints"
 # What this process knows of itself.
 METRIC_PROCESS_INFO: Final = "banksman_process_info"
 METRIC_TEMPORAL_CORE_UP: Final = "banksman_temporal_core_up"
+METRIC_TELEMETRY_LOST: Final = "banksman_telemetry_lost_total"
 ATTR_ACTIVITY_TYPE: Final = "temporal.activity_type"
 ATTR_ACTIVITY_ATTEMPT: Final = "temporal.activity_attempt"
 ATTR_WORKFLOW_TYPE: Final = "temporal.workflow_type"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, cast
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -20,18 +21,66 @@ from opentelemetry.trace import Link, Status
 from opentelemetry.util.types import Attributes
 from starlette.applications import Starlette
 
+from observability.lost import Room
 from observability.names import SERVICE_NAMESPACE
 from observability.redaction import redact
 
 if TYPE_CHECKING:
     from temporalio.client import Plugin
 
+_log: Final = structlog.get_logger("banksman.telemetry")
 _PATH: Final = "/v1/traces"
 _ASGI_MESSAGE: Final = "asgi.event.type"
 _EXPORT_SECONDS: Final = 5.0
 _DELAY_MILLIS: Final = 1_000.0
 _MAX_QUEUE: Final = 4_096
 _MAX_BATCH: Final = 256
+
+
+class BoundedSpans(BatchSpanProcessor):
+    """Sends spans in batches, from a thread of its own. What ends while too many wait is lost and counted.
+
+    Args:
+        exporter: Takes them.
+        room: How many may wait.
+    """
+
+    def __init__(self, exporter: SpanExporter, room: Room) -> None:
+        super().__init__(
+            _Leaving(exporter, room),
+            # Never full: the room is smaller.
+            max_queue_size=2 * room.most,
+            max_export_batch_size=min(_MAX_BATCH, room.most),
+            schedule_delay_millis=_DELAY_MILLIS,
+        )
+        self._room = room
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take it, where there is room. No step waits here."""
+        if span.context is not None and span.context.trace_flags.sampled and self._room.enter():
+            super().on_end(span)
+
+
+class _Leaving(SpanExporter):
+    """Tells a room what has left it, and how."""
+
+    def __init__(self, inner: SpanExporter, room: Room) -> None:
+        self._inner, self._room = inner, room
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        taken = False
+        try:
+            result = self._inner.export(spans)
+            taken = result is SpanExportResult.SUCCESS
+            return result
+        finally:
+            self._room.leave(len(spans), taken=taken)
+
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._inner.force_flush(timeout_millis)
 
 
 class RedactingExporter(SpanExporter):
@@ -101,14 +150,8 @@ class Tracing:
         else:
             # Our own `shutdown` is bounded; the provider's handler at exit would wait for a collector that is away.
             self._provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
-        self._provider.add_span_processor(
-            BatchSpanProcessor(
-                RedactingExporter(exporter),
-                max_queue_size=_MAX_QUEUE,
-                max_export_batch_size=_MAX_BATCH,
-                schedule_delay_millis=_DELAY_MILLIS,
-            )
-        )
+        self._room = Room("spans", most=_MAX_QUEUE)
+        self._provider.add_span_processor(BoundedSpans(RedactingExporter(exporter), self._room))
         trace.set_tracer_provider(self._provider)
         RequestsInstrumentor().instrument(tracer_provider=self._provider)
 
@@ -123,6 +166,8 @@ class Tracing:
         last = threading.Thread(target=self._provider.shutdown, name="traces-shutdown", daemon=True)
         last.start()
         last.join(seconds)
+        if lost := self._room.lost:
+            _log.warning("spans are lost: no collector took them", count=lost)
 
 
 def traces_url(endpoint: str) -> str:

@@ -61,6 +61,7 @@ class Tool(StrEnum):
     PROMETHEUS = "prometheus"
     COLLECTOR = "otelcol-contrib"
     LOG_STORE = "victoria-logs"
+    JAEGER = "jaeger"
     NODE = "node"
 
 
@@ -183,6 +184,13 @@ _FACTS: Final[dict[Tool, _Facts]] = {
     Tool.PROMETHEUS: _Facts((("prometheus", "--version"),), _OBSERVABILITY, _BUILT, least=(3, 0)),
     Tool.COLLECTOR: _Facts((("otelcol-contrib", "--version"),), _OBSERVABILITY, _BUILT),
     Tool.LOG_STORE: _Facts((("victoria-logs", "-version"),), _OBSERVABILITY, _BUILT, pattern=r"v(\d+\.\d+\.\d+)"),
+    Tool.JAEGER: _Facts(
+        (("jaeger", "version"),),
+        f"{_OBSERVABILITY}: traces in Jaeger, beside our own page",
+        "with its page: https://www.jaegertracing.io/download/; without it `banksman up --observability` builds it",
+        pattern=r'"gitVersion":"v(\d+\.\d+\.\d+)"',
+        least=(2, 0),
+    ),
     Tool.NODE: _Facts(
         (("node", "--version"),),
         "the tests of queries, by the grammars of Prometheus and Grafana",

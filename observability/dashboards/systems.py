@@ -236,6 +236,9 @@ VAULT: Final = Board(
     ),
 )
 
+_NOT_STORED: Final = '{__name__=~"otelcol_exporter_send_failed_(spans|log_records)(_total)?"}'
+"""By whichever of the two names the collector's release has for it."""
+
 WORKERS: Final = Board(
     name="workers",
     title="Workers and Temporal",
@@ -300,6 +303,14 @@ WORKERS: Final = Board(
             queries={
                 "{{operation}}": a_minute(of("temporal_request_total"), by="operation"),
                 "{{operation}} failed": a_minute(of("temporal_request_failure_total"), by="operation"),
+            },
+        ),
+        Graph(
+            title="Telemetry lost",
+            what="Per minute: spans and lines that no collector took, and those that no store took from it.",
+            queries={
+                "{{signal}} {{why}}": a_minute(of(names.METRIC_TELEMETRY_LOST), by="signal, why"),
+                "{{exporter}}": f"sum by (exporter) (rate({_NOT_STORED}[$__rate_interval])) * 60",
             },
         ),
         Graph(

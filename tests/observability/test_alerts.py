@@ -23,7 +23,7 @@ _RULES = ("alerts.yml", "objectives.yml")
 _CASES = ("alerts_test.yml", "objectives_test.yml")
 _DASHBOARDS = sorted((_ROOT / "observability/grafana/dashboards").glob("*.json"))
 _METRIC = re.compile(r"\b(?:banksman|temporal|process|python)_[a-z0-9_]+")
-_FOREIGN = ("temporal_", "process_", "python_")
+_FOREIGN = ("temporal_", "process_", "python_", "otelcol_")
 _SUFFIXES = ("_bucket", "_count", "_sum")
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from observability.logs import Throttle
+from observability.logs import MAX_LINE, Throttle
 
 _START = """
 import logging, sys, structlog
@@ -90,6 +90,42 @@ except ValueError:
     assert "canary" not in text.lower().replace("canary = ", "").replace("+ canary", "")
     assert "known-to-this-process" not in text
     assert "ValueError: no entry for [redacted vault-token]" in str(lines[3]["exception"])
+
+
+def test_a_line_of_ten_megabytes_is_one_short_line_that_keeps_its_links() -> None:
+    lines = run(
+        """
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+span = NonRecordingSpan(SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1)))
+big = "x" * 10_000_000
+with trace.use_span(span):
+    log.info("one text", words=big, short="kept")
+    log.info(big)
+    log.info("many", items=["\\u00e9" * 30_000 for _ in range(300)])
+    log.info("keys", **{f"k{n}": "y" * 1_000 for n in range(250)})
+    logging.getLogger("hvac").warning("%s", big)
+    try:
+        raise ValueError(big)
+    except ValueError:
+        log.exception("failed")
+"""
+    )
+    assert len(lines) == 6
+    for line in lines:
+        assert len(json.dumps(line, ensure_ascii=False).encode()) <= MAX_LINE + 100
+        assert (line["trace_id"], line["service"], line["level"]) == ("0" * 31 + "1", "svc", line["level"])
+        assert cast("int", line["cut"]) > MAX_LINE
+    assert lines[0]["event"] == "one text"
+    assert lines[0]["short"] == "kept"
+    assert str(lines[0]["words"]).startswith("xxxx")
+    assert str(lines[5]["exception"]).startswith("Traceback")
+
+
+def test_a_line_of_ordinary_length_is_left_whole() -> None:
+    [line] = run('log.info("hello", words="\\u00e9" * 7_000)')
+    assert len(str(line["words"])) == 7_000
+    assert "cut" not in line
 
 
 def test_an_uncaught_error_is_a_redacted_line_too() -> None:

@@ -104,6 +104,8 @@ def _print_addresses(state: StackState) -> None:
         _line("Metrics", f"{state.prometheus.url} (Prometheus; `/api/v1/query?query=…` asks it)")
     if state.log_store is not None:
         _line("Log lines", f"{state.log_store.url}/select/vmui")
+    if state.jaeger is not None:
+        _line("Jaeger", f"{state.jaeger.url} (the same traces; one that was built here has its API alone)")
     if state.console is not None:
         _line("Approvals", state.console.url)
         _line("", f"{state.twins['slack'].url} (Slack's twin)")

@@ -22,7 +22,13 @@ from deploy.local.options import StackOptions
 from deploy.local.processes.child import ChildSpec, Probe
 from deploy.local.processes.ports import HOST, Ports
 from deploy.local.state import StackFolder
-from deploy.local.telemetry.configured import SHIPPED, Places, collector_override, prometheus_configuration
+from deploy.local.telemetry.configured import (
+    SHIPPED,
+    Places,
+    collector_override,
+    jaeger_configuration,
+    prometheus_configuration,
+)
 from deploy.local.telemetry.servers import Programs
 from sandbox.provisioning import EngineFound
 
@@ -204,8 +210,15 @@ class Children:
                 port=places.log_store,
                 probe=f"{Addresses.url(places.log_store)}/health",
             ),
+            self._jaeger(servers, places),
             self._log_shipper(places),
         ]
+
+    def _jaeger(self, servers: Programs, places: Places) -> ChildSpec:
+        kept, configured = self.folder.telemetry / "spans", self.folder.telemetry / "jaeger.json"
+        configured.write_text(jaeger_configuration(places, kept))
+        argv, address = [str(servers.jaeger), "--config", str(configured)], Addresses.url(places.jaeger)
+        return self._server("jaeger", argv, port=places.jaeger, probe=f"{address}/api/services")
 
     def _log_shipper(self, places: Places) -> ChildSpec:
         argv = ["log-shipper", str(self.folder.logs), "--to", Addresses.url(places.otlp)]

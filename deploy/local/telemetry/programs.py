@@ -1,7 +1,8 @@
-"""The three servers of `banksman up --observability`: from PATH, else built from source with Go.
+"""The four servers of `banksman up --observability`: from PATH, else built from source with Go.
 
 Go's checksum database vouches for what is built. Grafana, Loki and Tempo are not among them: Compose has these. For
-Loki stands VictoriaLogs, which takes the same lines by the same protocol and has a page to search them.
+Loki stands VictoriaLogs, which takes the same lines by the same protocol and has a page to search them. Jaeger's own
+page is in its release alone: one that is built has its API.
 """
 
 from pathlib import Path
@@ -21,6 +22,8 @@ from deploy.local.tools import (
 
 _PROMETHEUS: Final = ("github.com/prometheus/prometheus/cmd/prometheus", "v0.316.0")
 _LOG_STORE: Final = ("github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs", "v1.52.1")
+_JAEGER: Final = ("github.com/jaegertracing/jaeger/cmd/jaeger", "v1.76.0")
+"""Jaeger 2.13, by the number that its module still has."""
 _BUILDER: Final = "go.opentelemetry.io/collector/cmd/builder"
 _CORE: Final = "go.opentelemetry.io/collector"
 _CONTRIB: Final = "github.com/open-telemetry/opentelemetry-collector-contrib"
@@ -44,7 +47,7 @@ _COMPONENTS: Final = {
 
 
 async def find_programs(progress: Progress, *, cache: Path = DEFAULT_CACHE) -> Programs:
-    """All three; the first time this takes minutes, where they have to be built.
+    """All four; the first time this takes minutes, where they have to be built.
 
     Args:
         progress: Told in one line what is being done.
@@ -57,6 +60,7 @@ async def find_programs(progress: Progress, *, cache: Path = DEFAULT_CACHE) -> P
         prometheus=await _found(Tool.PROMETHEUS, *_PROMETHEUS, progress, cache),
         collector=await _found_collector(progress, cache),
         log_store=await _found(Tool.LOG_STORE, *_LOG_STORE, progress, cache),
+        jaeger=await _found(Tool.JAEGER, *_JAEGER, progress, cache),
     )
 
 

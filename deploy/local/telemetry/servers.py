@@ -6,8 +6,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Programs:
-    """Where the three programs lie."""
+    """Where the four programs lie."""
 
     prometheus: Path
     collector: Path
     log_store: Path
+    jaeger: Path

@@ -66,6 +66,12 @@ class Observed:
         batches = answer.json()["batches"] if answer.is_success else []
         return [span["name"] for batch in batches for scoped in batch["scopeSpans"] for span in scoped["spans"]]
 
+    def spans_of_jaeger(self, trace_id: str) -> list[str]:
+        """The same, as Jaeger has them."""
+        answer = httpx.get(f"{self.running.state['jaeger']['url']}/api/traces/{trace_id}")
+        found = answer.json()["data"] if answer.is_success else []
+        return [span["operationName"] for trace in found for span in trace["spans"]]
+
 
 @pytest.fixture
 def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:

@@ -45,6 +45,14 @@ def test_a_goals_number_leads_to_its_trace_and_its_trace_to_its_lines(observed: 
     assert all(observed.spans(one) for one in sorted(exemplars)[:5]), "each leads to one that is there"
 
 
+def test_jaeger_has_the_same_trace_as_our_own_page(observed: Observed) -> None:
+    trace_id = observed.goals["DeleteBranch"]["trace_id"]
+    eventually(lambda: "wait for people" in observed.spans(trace_id), what="the whole trace")
+    eventually(
+        lambda: sorted(observed.spans_of_jaeger(trace_id)) == sorted(observed.spans(trace_id)), what="it in Jaeger"
+    )
+
+
 def test_every_worker_and_server_is_scraped(observed: Observed) -> None:
     up = {one["metric"]["job"]: one["value"][1] for one in observed.asked("query", query="min by (job) (up)")["result"]}
     assert up == {"banksman": "1", "temporal": "1", "telemetry": "1"}
