@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,6 +42,8 @@ LOUD, QUIET, BARE = "bench-loud", "bench-quiet", "bench-bare"
 _NO_LIMIT = 10**9
 _PATIENCE = 60.0
 _START_SECONDS = 180
+_SCRAPE_EVERY = 5.0
+_OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
 @dataclass
@@ -88,6 +90,11 @@ class Site:
             **more,
         }
         return bench_environment({f"BANKSMAN_{name}": value for name, value in told.items()})
+
+    @property
+    def spans(self) -> str:
+        """What takes the spans: the collector where there is one, else the trace store."""
+        return (self.state.otlp or self.state.traces).url
 
     def start(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> int:
         """Start one process; what it says goes to a file. Its process id."""
@@ -224,14 +231,10 @@ async def _start_github(site: Site) -> TwinConfig:
     return config
 
 
-def _start_workers(site: Site, config: TwinConfig, metrics: int) -> None:
-    traces = {"OTLP_ENDPOINT": site.state.traces.url}
-    loud = {
-        "goals": site.settings(LOUD, METRICS_ADDRESS=f"127.0.0.1:{free_port()}", **traces),
-        "connectors": site.settings(LOUD, METRICS_ADDRESS=f"127.0.0.1:{metrics}", **traces),
-    }
-    for role, environment in loud.items():
-        site.start(f"loud-{role}", ["workers", "worker", role], environment)
+def _start_workers(site: Site, config: TwinConfig, metrics: Mapping[str, int]) -> None:
+    for role, port in metrics.items():
+        loud = site.settings(LOUD, METRICS_ADDRESS=f"127.0.0.1:{port}", OTLP_ENDPOINT=site.spans)
+        site.start(f"loud-{role}", ["workers", "worker", role], loud)
         site.start(f"quiet-{role}", ["workers", "worker", role], site.settings(QUIET))
     arguments = ["--address", site.state.temporal.address, "--namespace", BARE, "--github", site.github]
     arguments += ["--client-id", config.client_id, "--key", str(site.folder.twins / "github-app.pem")]
@@ -239,25 +242,38 @@ def _start_workers(site: Site, config: TwinConfig, metrics: int) -> None:
         site.start(f"bare-{part}", ["bench.bare", part, *arguments], bench_environment({}))
 
 
+async def _scrape(pages: Sequence[str]) -> None:
+    """As Prometheus does it, until it is cancelled: of each page all, with exemplars, every five seconds."""
+    async with httpx.AsyncClient(verify=authorities(), headers={"accept": _OPEN_METRICS}) as client:
+        while True:
+            await asyncio.gather(*map(client.get, pages), return_exceptions=True)
+            await asyncio.sleep(_SCRAPE_EVERY)
+
+
 @contextlib.asynccontextmanager
-async def running(plugins: Callable[[str], list[Plugin]]) -> AsyncGenerator[System]:
+async def running(plugins: Callable[[str], list[Plugin]], *, everything: bool) -> AsyncGenerator[System]:
     """All sides, up and polling.
 
     Args:
-        plugins: Makes the plugins of our client with telemetry, from the address of the trace store.
+        plugins: Makes the plugins of our client with telemetry, from the address of what takes its spans.
+        everything: Telemetry goes through the collector to all stores, and its metrics are scraped.
     """
     async with AsyncExitStack() as stack:
-        site = stack.enter_context(embedded())
+        site = stack.enter_context(embedded(*(["--observability"] if everything else [])))
         address = site.state.temporal.address
         converter = data_converter()
         quiet = await Client.connect(address, namespace=QUIET, data_converter=converter)
-        telling = plugins(site.state.traces.url)
+        telling = plugins(site.spans)
         loud = await Client.connect(address, namespace=LOUD, data_converter=converter, plugins=telling)
         bare = await Client.connect(address, namespace=BARE)
         await asyncio.gather(*map(make_namespace, (loud, quiet, bare)))
-        metrics = free_port()
+        metrics = {"goals": free_port(), "connectors": free_port()}
         _start_workers(site, await _start_github(site), metrics)
+        pages = [f"http://127.0.0.1:{port}/metrics" for port in metrics.values()]
+        if everything:
+            scraping = asyncio.create_task(_scrape(pages))
+            stack.callback(scraping.cancel)
         for client in (loud, quiet):
             await promote(client, deployment=DEPLOYMENT_NAME, build_id=build_id())
-        yield System(loud=loud, quiet=quiet, bare=bare, metrics=f"http://127.0.0.1:{metrics}/metrics")
+        yield System(loud=loud, quiet=quiet, bare=bare, metrics=pages[1])
         site.check()

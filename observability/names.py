@@ -57,6 +57,8 @@ ATTR_REASON: Final = "banksman.reason"
 ATTR_ACTION: Final = "banksman.action"
 ATTR_RISK: Final = "banksman.risk"
 ATTR_OUTCOME: Final = "banksman.outcome"
+ATTR_SURFACE: Final = "banksman.surface"
+ATTR_VERDICT: Final = "banksman.verdict"
 
 # Spans of requests to providers. The standard's own names but for the first.
 ATTR_PROVIDER: Final = "banksman.provider"
@@ -67,6 +69,7 @@ ATTR_URL_TEMPLATE: Final = "url.template"
 # Spans of our own; those of Temporal, of requests and of web pages have the names that their libraries give.
 SPAN_SANDBOX_RUN: Final = "sandbox run"
 SPAN_WAIT_FOR_PEOPLE: Final = "wait for people"
+SPAN_DECISION: Final = "a person decided"
 
 # Containers.
 ATTR_SANDBOX_IMAGE: Final = "banksman.sandbox.image"

@@ -1,5 +1,6 @@
 """One provider's API: a session with one credential asks, in its turn, and is told by the one tree of errors."""
 
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from typing import Final, Generic, NamedTuple
@@ -15,6 +16,7 @@ from connectors.http.observed import observed
 from connectors.http.operation import NOTHING, Answer, Call
 from connectors.limits import Allowance, Turns
 from connectors.metrics import TURN_SECONDS
+from observability.exemplars import exemplar
 from observability.names import ATTR_HTTP_STATUS
 
 AGENT: Final = "banksman"
@@ -97,8 +99,11 @@ class Session:
     async def exchange(self, call: Call[Answer]) -> Answered[Answer]:
         """The same with the answer's headers, for those who read pages."""
         with observed(self.provider, call.operation) as span:
-            with TURN_SECONDS.labels(provider=self.provider).time():
+            began = time.monotonic()
+            try:
                 await self._turns.turn(call.what)
+            finally:
+                TURN_SECONDS.labels(provider=self.provider).observe(time.monotonic() - began, exemplar())
             try:
                 answer = await self._send(call)
                 span.set_attribute(ATTR_HTTP_STATUS, answer.status_code)

@@ -18,6 +18,7 @@ from connectors.vault.handover import seal
 from connectors.vault.kv import delete_kv, list_kv, read_kv, write_kv
 from connectors.vault.metrics import STEP_TOKENS
 from connectors.vault.transport import Transport, fields
+from observability.exemplars import exemplar
 
 _log = structlog.get_logger("banksman.vault")
 
@@ -93,10 +94,10 @@ class StepToken:
                 self._token,
                 lambda vault: vault.auth.token.revoke_self(),
             )
-            STEP_TOKENS.labels("revoked").inc()
+            STEP_TOKENS.labels("revoked").inc(exemplar=exemplar())
         except ConnectorError as error:
             # It ends by itself within its time to live; the step's own outcome matters more.
-            STEP_TOKENS.labels("not_revoked").inc()
+            STEP_TOKENS.labels("not_revoked").inc(exemplar=exemplar())
             _log.warning("step token not revoked; it ends by itself", action=self._action, why=str(error))
 
 
@@ -126,7 +127,7 @@ async def _make(
             role_name=action, meta=dict(metadata), ttl=f"{int(ttl.total_seconds())}s", renewable=False
         ),
     )
-    STEP_TOKENS.labels("created").inc()
+    STEP_TOKENS.labels("created").inc(exemplar=exemplar())
     return StepToken(
         transport,
         SecretStr(fields(answer, "auth", "client_token")),

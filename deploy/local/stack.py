@@ -144,6 +144,7 @@ class Stack:
             codec=Url(url=ports.url(ports.codec)) if self.options.encrypt else None,
             prometheus=Url(url=ports.url(ports.telemetry.prometheus)) if self.options.servers else None,
             log_store=Url(url=ports.url(ports.telemetry.log_store)) if self.options.servers else None,
+            otlp=Url(url=ports.url(ports.telemetry.otlp)) if self.options.servers else None,
             jaeger=Url(url=ports.url(ports.telemetry.jaeger)) if self.options.servers else None,
             state_database=self._state_at,
             platform=self._platform_at,

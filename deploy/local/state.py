@@ -93,6 +93,7 @@ class StackState(BaseModel):
     console: Url | None = Field(default=None, description="The web page on which approvals wait.")
     prometheus: Url | None = Field(default=None, description="Metrics, rules and exemplars, where they were asked for.")
     log_store: Url | None = Field(default=None, description="Log lines of every process, where they were asked for.")
+    otlp: Url | None = Field(default=None, description="The collector, which takes spans and lines by OTLP over HTTP.")
     jaeger: Url | None = Field(default=None, description="The same traces in Jaeger, where it was asked for.")
     state_database: StateDatabaseAddress | None = Field(default=None, description="Where Pulumi keeps its state.")
     platform: Url | None = Field(default=None, description="Where services that were deployed here are seen.")

@@ -33,6 +33,7 @@ from hitl.gateway.server import NotAnApproval, Server, quoted
 from hitl.hidden import visible
 from hitl.policy.file import PolicyError
 from observability import names
+from observability.exemplars import exemplar
 from workflows.catalogue import find_goal
 from workflows.opinions.contracts import (
     KEEP_OPINION,
@@ -246,7 +247,7 @@ class OpinionSteps:
             kept = await self._opinions.verified(info.workflow_id, info.workflow_run_id)
         except (RPCError, PolicyError) as error:
             raise Unavailable("Temporal or the policy cannot be read now; it is tried again") from error
-        _OPINIONS.labels(verdict=kept.verdict, surface=kept.surface).inc()
+        _OPINIONS.labels(verdict=kept.verdict, surface=kept.surface).inc(exemplar=exemplar())
         return kept
 
 

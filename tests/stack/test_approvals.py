@@ -115,6 +115,10 @@ def test_the_wait_for_people_is_a_span_that_leads_to_the_click(
     [link] = wait["links"]
     click = hexadecimal(link["traceId"])
     assert click != trace_id
+    [decided] = named("a person decided")
+    assert (decided["parentSpanId"], decided["links"]) == (wait["spanId"], [link])
+    shown = {one["key"]: one["value"]["stringValue"] for one in decided["attributes"]}
+    assert (shown["banksman.surface"], shown["banksman.verdict"]) == ("slack", "approve")
     eventually(lambda: named("HandleUpdate:decide", click), what="the click's own trace")
     assert [hexadecimal(span["spanId"]) for span in named("HandleUpdate:decide", click)] == [
         hexadecimal(link["spanId"])

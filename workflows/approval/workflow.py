@@ -168,7 +168,7 @@ class ApprovalWorkflow(OneInput):
         if decision.verdict is Verdict.APPROVE and decision.rule_digest != self._request.rule.digest:
             return self._ask_again()
         self._requester = decision.requester
-        self._waiting.click()
+        self._waiting.decided(decision)
         self._counted.append(
             CountedDecision(
                 person=decision.person,
