@@ -24,6 +24,7 @@ _TIMEOUT: Final = 5.0
 _PROBE: Final = "banksman-probe"
 _PROBE_LIVES: Final = 5
 _DEFAULT: Final = "default"
+_LONGEST_REFUSAL: Final = 300
 
 
 class Place(BaseModel):
@@ -97,6 +98,24 @@ async def ping(login: Login) -> None:
     """
     async with _connected(login) as redis:
         await cast("Awaitable[object]", redis.ping())
+
+
+async def run(login: Login, *words: str) -> object:
+    """What the database answers to one command of this user.
+
+    Raises:
+        AuthDenied: It may not do that.
+        InvalidRequest: The database does not take it.
+        ConnectorError: By the tree.
+    """
+    async with _connected(login) as redis:
+        try:
+            return await cast("Awaitable[object]", redis.execute_command(*words))
+        except NoPermissionError:
+            raise
+        except ResponseError as error:
+            refused = f"the database does not take {_shown(words[:1])!r}: {error}"
+    raise InvalidRequest(refused[:_LONGEST_REFUSAL])
 
 
 async def set_user(admin: Login, *, user: str, password: SecretStr, rule: str) -> None:

@@ -1,8 +1,8 @@
 """Repositories to try things on behind the GitHub twin, made from examples of this project.
 
 `acme/infra` is a program of Pulumi's; beside it lies a state to try `RestoreState` with, that of a stack which has
-nothing. `acme/storefront` is a web service that is deployed for real, with a branch that changes its page.
-`acme/shop-database` has migrations, with the driver that they need.
+nothing. `acme/storefront` is a web service that is deployed for real, with a branch that changes its page; it and
+`acme/shop-database` have migrations, with the driver that they need.
 """
 
 import asyncio
@@ -54,8 +54,10 @@ def copy_program(into: Path) -> None:
 
 
 def copy_service(into: Path) -> None:
-    """The web service."""
+    """The web service, with what runs its migrations."""
     shutil.copytree(_SERVICE, into, ignore=_NO_CACHE)
+    shutil.copy2(_MIGRATIONS / "migrate.py", into)
+    _copy_driver(into)
 
 
 def copy_feature(into: Path) -> None:
@@ -66,6 +68,10 @@ def copy_feature(into: Path) -> None:
 def copy_migrations(into: Path) -> None:
     """The migrations, with their driver in `vendor/`."""
     shutil.copytree(_MIGRATIONS, into, ignore=_NO_CACHE)
+    _copy_driver(into)
+
+
+def _copy_driver(into: Path) -> None:
     for name in _DRIVER:
         try:
             found = distribution(name)

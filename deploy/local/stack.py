@@ -28,7 +28,7 @@ from deploy.local.container_engine.found import DockerSettings, address_for_cont
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_examples
 from deploy.local.options import StackOptions
-from deploy.local.platform.config import PlatformConfig
+from deploy.local.platform.config import PlatformConfig, VaultAccess
 from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
 from deploy.local.processes.children import MODELS, WORKER_ROLES, Addresses, Children, Login
 from deploy.local.processes.control import Ask, Reply, serve
@@ -293,6 +293,7 @@ class Stack:
             engine=self.folder.engine,
             deployment=self.folder.deployment,
             folder=self.folder.platform,
+            vault=VaultAccess(address=self._vault.address, token=await self._vault.platform_token()),
         )
         configuration = self.folder.private("platform.json", config.model_dump_json().encode())
         try:

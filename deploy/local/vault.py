@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import httpx
 import hvac
@@ -21,6 +21,9 @@ from pydantic import SecretStr
 
 from connectors.authorities import authorities
 from connectors.vault import Deliverer
+from connectors.vault.kv import MOUNT
+from connectors.vault.transport import fields
+from deploy.local.platform.consumers import READABLE
 from deploy.local.processes.child import ChildFailed
 from deploy.local.processes.ports import HOST
 from deploy.local.state import StackFolder
@@ -28,6 +31,8 @@ from deploy.vault.bootstrap import BootstrapResult, Change, bootstrap, seed_secr
 
 _ACTIVE_PATIENCE: Final = 30.0
 _POLL: Final = 0.1
+_PLATFORM: Final = "embedded-platform"
+_PLATFORM_PERIOD: Final = "24h"
 _CONFIGURATION = """\
 storage "raft" {{
   path                   = "{data}"
@@ -48,6 +53,15 @@ listener "tcp" {{
 api_addr     = "http://{host}:{port}"
 cluster_addr = "http://{host}:{cluster_port}"
 """
+
+
+def platform_rights() -> str:
+    """What the platform's token may, as Vault's policy."""
+    rules = [f'path "{MOUNT}/data/{one.path}" {{ capabilities = ["read"] }}' for one in READABLE]
+    folders = {one.path.partition("/+/+")[0] for one in READABLE if one.path.endswith("/+/+")}
+    rules += [f'path "{MOUNT}/metadata/{one}/" {{ capabilities = ["list"] }}' for one in sorted(folders)]
+    rules.append('path "auth/token/renew-self" { capabilities = ["update"] }')
+    return "\n".join(rules)
 
 
 @dataclass
@@ -116,6 +130,27 @@ class EmbeddedVault:
         """A fresh secret id, wrapped, for one login within a minute; made by a token that can do nothing else."""
         deliverer = Deliverer(address=self.address, token=self._bootstrapped().deliverer_token)
         return (await deliverer.mint(role)).token
+
+    async def platform_token(self) -> SecretStr:
+        """A token for the platform, which reads the logins of its services' needs and can do nothing else.
+
+        It ends a day after its last renewal. In production a platform of one's own reads what it is given.
+
+        Raises:
+            VaultError: Vault refuses.
+        """
+        return await asyncio.to_thread(self._make_platform_token)
+
+    def _make_platform_token(self) -> SecretStr:
+        client = hvac.Client(url=self.address, token=self._root_token().get_secret_value(), timeout=30)
+        try:
+            client.sys.create_or_update_policy(_PLATFORM, platform_rights())
+            made = cast("Any", client.auth.token).create_orphan(
+                policies=[_PLATFORM], no_default_policy=True, period=_PLATFORM_PERIOD, renewable=True
+            )
+        finally:
+            client.adapter.close()
+        return SecretStr(str(fields(made, "auth", "client_token")))
 
     def codec_token(self) -> Path:
         """The token that the Temporal UI and CLI show to the codec server."""

@@ -12,6 +12,7 @@ from deploy.local.platform.config import PlatformConfig
 from deploy.local.platform.control import control_app
 from deploy.local.platform.pages import pages_app
 from deploy.local.platform.platform import Platform
+from deploy.local.platform.stores import Stores
 from sandbox.docker.container import Containers, SandboxOptions
 from sandbox.docker.engine import Engine
 from sandbox.docker.reaper import Reaper
@@ -46,12 +47,14 @@ async def _serve(config: PlatformConfig, listening: socket.socket, control: sock
     options = SandboxOptions(deployment=config.deployment, owner=_OWNER)
     containers = Containers(engine, options)
     await Reaper(engine, options, lambda: containers.live).round()  # what a platform that was killed has left
-    platform = Platform(containers, images.base.digest, config.folder)
+    stores = Stores(config.vault.address, config.vault.token) if config.vault is not None else None
+    platform = Platform(containers, images.base.digest, config.folder, stores=stores)
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    work = [
+    work: list[asyncio.Task[None]] = [
         asyncio.create_task(platform.keep()),
+        *([asyncio.create_task(stores.keep_token())] if stores is not None else []),
         asyncio.create_task(serving.serve(pages_app(platform), listening)),
         asyncio.create_task(serving.serve(control_app(platform, look=config.look, change=config.change), control)),
     ]

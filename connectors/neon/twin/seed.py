@@ -1,7 +1,8 @@
-"""Prepares Neon's twin: an organisation with the database of a shop, and a branch of it that may go."""
+"""Prepares Neon's twin: an organisation with a shop's database, a branch of it that may go, and its window's."""
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from connectors.neon.twin.passwords import new_password
 from connectors.twins import PreparedTwin, TwinPlace
 
 PROJECT: Final = "shop-quiet-moon-17281"
+STOREFRONT_PROJECT: Final = "storefront-still-river-40112"
 OLD_BRANCH: Final = "old-idea"
 
 
@@ -25,23 +27,22 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
     config = _kept(place.kept("neon.json")) or TwinConfig(
         keys=(f"napi_{secrets.token_hex(24)}", f"napi_{secrets.token_hex(24)}"),
         clusters=place.root / "twins" / "neon",
-        projects=(
-            SeededProject(
-                id=PROJECT,
-                name="shop",
-                database="shop",
-                owner="shop_owner",
-                password=new_password(),
-                branches=(OLD_BRANCH,),
-            ),
-        ),
     )
-    config = config.model_copy(update={"listen": place.listen, "containers": place.containers})
+    projects = (*config.projects, *_missing(config))
+    config = config.model_copy(update={"listen": place.listen, "containers": place.containers, "projects": projects})
     kept = place.keep("neon.json", config.model_dump_json(indent=2).encode())
     key, destructive = (SecretStr(one) for one in config.keys)
     return PreparedTwin(
         configuration=kept, secrets={KEY.path: {"key": key}, DESTRUCTIVE_KEY.path: {"key": destructive}}
     )
+
+
+def _missing(config: TwinConfig) -> Iterator[SeededProject]:
+    """Those that it has not: an environment that was made before one of them was added gets it, too."""
+    for project, name, branches in ((PROJECT, "shop", (OLD_BRANCH,)), (STOREFRONT_PROJECT, "storefront", ())):
+        if project not in {one.id for one in config.projects}:
+            owner, password = f"{name}_owner", new_password()
+            yield SeededProject(id=project, name=name, database=name, owner=owner, password=password, branches=branches)
 
 
 def _kept(file: Path) -> TwinConfig | None:

@@ -14,10 +14,12 @@ from pydantic import JsonValue
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from connectors.creation import mark
 from connectors.qdrant import database_operations as database
 from connectors.qdrant.client import READER, WRITER
 from connectors.qdrant.database_operations import Envelope
 from connectors.qdrant.models import (
+    MARK_LABEL,
     AskForQuote,
     ClusterState,
     Configuration,
@@ -26,6 +28,7 @@ from connectors.qdrant.models import (
     CreateDatabaseKey,
     Ended,
     Endpoint,
+    Label,
     Phase,
 )
 from connectors.qdrant.operations import (
@@ -372,6 +375,7 @@ class _Qdrant(Twin):
             cloud_provider_region_id="eu-central-1",
             configuration=Configuration(number_of_nodes=1, package_id=self._config.packages[0].id, version=_VERSION),
             state=ClusterState(phase=Phase.HEALTHY, version=_VERSION, endpoint=endpoint),
+            labels=(Label(key=MARK_LABEL, value=mark(one.goal, one.name)),) if one.goal else (),
         )
         self.known.clusters[made.id] = made
         self._add_key(made.id, "readers", one.readers, "read")

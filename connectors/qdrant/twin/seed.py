@@ -1,8 +1,13 @@
-"""Prepares Qdrant's twin: one account, its keys this environment's own, with a shop's search and an old cluster."""
+"""Prepares Qdrant's twin: one account, its keys this environment's own, with a shop's search and an old cluster.
+
+A third one is as the goal `ProvisionQdrant` has made it, with a collection filled, for the sample service needs it.
+"""
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr, ValidationError
 
@@ -10,7 +15,9 @@ from connectors.qdrant.manifest import BUYING_KEY, DELETING_KEY, READERS, READIN
 from connectors.qdrant.twin.app import SeededDatabase, TwinConfig
 from connectors.twins import PreparedTwin, TwinPlace
 
-_CLUSTER, _OLD = "shop-search", "shop-old"
+STOREFRONT: Final = "storefront-search"
+_COLLECTIONS: Final = {"shop-search": "products-v1", "shop-old": "products-v0", STOREFRONT: "products-v1"}
+"""What stands behind the alias `products`, by cluster."""
 
 
 async def prepare(place: TwinPlace) -> PreparedTwin:
@@ -37,19 +44,29 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
 
 def _config(kept: Path, listen: str) -> TwinConfig:
     try:
-        return TwinConfig.model_validate_json(kept.read_bytes()).model_copy(update={"listen": listen})
+        config = TwinConfig.model_validate_json(kept.read_bytes())
     except (FileNotFoundError, ValidationError):
-        reading, writing, buying, deleting, *keys = (secrets.token_hex(16) for _ in range(8))
-        search, old = (
-            SeededDatabase(name=name, readers=keys.pop(), writers=keys.pop(), collection=collection, alias="products")
-            for name, collection in ((_CLUSTER, "products-v1"), (_OLD, "products-v0"))
-        )
-        return TwinConfig(
-            listen=listen,
+        reading, writing, buying, deleting = (secrets.token_hex(16) for _ in range(4))
+        config = TwinConfig(
             account="6f0c9a1e-2c37-4a54-9d0b-7f3a2b6d1c55",
             reading_key=reading,
             writing_key=writing,
             buying_key=buying,
             deleting_key=deleting,
-            databases=(search, old),
         )
+    databases = (*config.databases, *_missing(config))
+    return config.model_copy(update={"listen": listen, "databases": databases})
+
+
+def _missing(config: TwinConfig) -> Iterator[SeededDatabase]:
+    """Those that it has not: an environment that was made before one of them was added gets it, too."""
+    for name, collection in _COLLECTIONS.items():
+        if name not in {one.name for one in config.databases}:
+            yield SeededDatabase(
+                name=name,
+                readers=secrets.token_hex(16),
+                writers=secrets.token_hex(16),
+                collection=collection,
+                alias="products",
+                goal=f"provision-qdrant/{name}" if name == STOREFRONT else "",
+            )

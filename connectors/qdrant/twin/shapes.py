@@ -24,6 +24,7 @@ class SeededDatabase(BaseModel):
         readers: Its key that reads.
         writers: Its key that does all.
         points: How many there are, with four numbers each.
+        goal: The workflow id of the goal that has made it, which finds it again; empty where none has.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +35,7 @@ class SeededDatabase(BaseModel):
     collection: str
     alias: str
     points: int = 8
+    goal: str = ""
 
 
 class TwinConfig(BaseModel):

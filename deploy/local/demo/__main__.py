@@ -20,7 +20,6 @@ from deploy.local.demo.commands import bring_up
 from deploy.local.demo.environment import Environment
 from deploy.local.demo.failing import Failure
 from deploy.local.demo.first_goals import FirstGoals
-from deploy.local.demo.migrating import MigrationShowing
 from deploy.local.demo.showing import Broken, Showing
 from deploy.local.demo.terminal import DemoFailed, say, terminal
 
@@ -44,9 +43,6 @@ async def demonstrate(*, approve: bool, way: Failure | None) -> None:
         if way is not None:
             raise DemoFailed(f"FAIL={way} cannot be shown, because {missing}")
         await _without_services(first, missing, approve=approve)
-    elif way is Failure.MIGRATION:
-        if differences := await MigrationShowing(environment).run():
-            raise Broken(differences)
     else:
         await Showing(environment, approve, way).run()
     await first.tell_who_waits()

@@ -21,7 +21,12 @@ from connectors.authorities import authorities
 from deploy.local.demo.commands import status
 from deploy.local.demo.deployment import Followed, Hook
 from deploy.local.demo.environment import Environment
-from deploy.local.demo.features import Change, with_a_page_that_fails, with_a_wrong_price
+from deploy.local.demo.features import (
+    Change,
+    with_a_letter_lost,
+    with_a_migration_that_fails,
+    with_a_page_that_fails,
+)
 from deploy.local.demo.pull_requests import Proposed
 from deploy.local.demo.storefront import ENVIRONMENT, Storefront, Visits
 from deploy.local.demo.terminal import DemoFailed, say
@@ -32,6 +37,7 @@ _RESTARTED: Final = 60.0
 _POLL: Final = 0.2
 _SOON: Final = 0.05
 _SANDBOX: Final = "worker-sandbox"
+_NO_TABLE: Final = "customers"
 _BY_HAND: Final = 77
 """Percent of the traffic, which no program of the service ever declared."""
 
@@ -66,8 +72,14 @@ class Promise:
 
 HONEST: Final = Promise("", State.COMPLETED, 1, deployed=True)
 PROMISES: Final[Mapping[Failure, Promise]] = {
+    Failure.MIGRATION: Promise(
+        "its migration, which is tried on a copy of the database first: nobody is asked, nothing is changed",
+        State.REFUSED,
+        0,
+        deployed=False,
+    ),
     Failure.TESTS: Promise(
-        "a digit is lost in the price, and a test of the branch says so: nobody is asked, nothing is changed",
+        "a letter is lost in what people read, and a test of the branch says so: nobody is asked, nothing is changed",
         State.REFUSED,
         0,
         deployed=False,
@@ -137,18 +149,26 @@ class Failing:
         self._drifted = False
         self._began = time.time()
         self._sees = ""
+        self._branches: list[str] = []
 
     @property
     def promise(self) -> Promise:
         """What is promised of it."""
         return HONEST if self._way is None else PROMISES[self._way]
 
+    async def look_before(self) -> None:
+        """Note what is compared afterwards."""
+        if self._way is Failure.MIGRATION:
+            self._branches = await self._storefront.branches()
+
     def change(self, feature: Change, files: Mapping[str, str]) -> Change:
         """The feature with what is wrong with it."""
         self._sees = feature.sees
         match self._way:
             case Failure.TESTS:
-                return with_a_wrong_price(feature)
+                return with_a_letter_lost(feature)
+            case Failure.MIGRATION:
+                return with_a_migration_that_fails(feature)
             case Failure.VERIFY:
                 return with_a_page_that_fails(feature, files)
             case _:
@@ -176,6 +196,7 @@ class Failing:
             Failure.DRIFT: self._look_at_drift,
             Failure.CRASH: lambda: self._look_at_crash(followed),
             Failure.PROVIDER: lambda: self._look_at_github(proposed),
+            Failure.MIGRATION: lambda: self._look_at_copies(followed),
         }
         look = looks.get(self._way) if self._way is not None else None
         return [why for why in [await look() if look else ""] if why]
@@ -198,6 +219,16 @@ class Failing:
         await self._storefront.change_by_hand(share=_BY_HAND)
         self._drifted = True
         say(f"  [magenta]![/] by hand, past everybody: new releases of the service get {_BY_HAND} % of the traffic")
+
+    async def _look_at_copies(self, followed: Followed) -> str:
+        """Of the reason, and of the copy that the migration failed on."""
+        if _NO_TABLE not in (followed.result.reason or ""):
+            return f"its reason is not that there is no table {_NO_TABLE!r}: {followed.result.reason}"
+        after = await self._storefront.branches()
+        if after != self._branches:
+            return f"its database has the branches {', '.join(after)}, and had {', '.join(self._branches)}"
+        say(f"  the copy is gone: the database has {len(after)} branches, as before")
+        return ""
 
     async def _look_at_drift(self) -> str:
         if not self._drifted:

@@ -58,6 +58,7 @@ class Showing:
         files = await storefront.files()
         change = failing.change(next_feature(files), files)
         self._introduce(change, failing)
+        await failing.look_before()
         before = await storefront.main()
         proposed = await propose(self.environment, SERVICE_REPOSITORY, change.title, change.files)
         try:
@@ -78,10 +79,11 @@ class Showing:
             say(f"[bold]What fails:[/] {failing.promise.told}")
 
     async def _bring_it_up(self, storefront: Storefront) -> None:
-        """The service as it is on its main branch, where it was never deployed."""
-        if await storefront.is_there():
+        """The service as it is on its main branch, where it was never deployed, or lacks what it needs."""
+        if await storefront.is_whole():
             return
         say(f"\nThe shop is not there yet: first its main branch is deployed, with Alice's yes ({storefront.page})")
+        await storefront.ask_for_a_login()
         try:
             followed = await self._deploy(Failing(None, storefront), branch="main", approve=True)
         except asyncio.CancelledError:
@@ -89,6 +91,10 @@ class Showing:
             raise
         if followed.result.outcome is not State.COMPLETED:
             raise DemoFailed(f"the shop did not come up: {followed.result.reason}")
+        if not await storefront.is_whole():
+            raise DemoFailed(
+                f"the shop lacks what its database, its cache or its collection has: see {storefront.page}"
+            )
 
     async def _deploy(
         self, failing: Failing, *, approve: bool, branch: str | None = None, pull_request: int | None = None

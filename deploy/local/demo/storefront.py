@@ -1,6 +1,7 @@
 """The sample service of a demonstration: its repository behind GitHub's twin, and its page."""
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -8,19 +9,26 @@ from typing import Final
 import httpx
 
 from connectors.authorities import authorities
+from deploy.local.demo.commands import run_to_its_end, show_command
 from deploy.local.demo.environment import Environment
-from deploy.local.demo.features import READ
+from deploy.local.demo.features import MANIFEST, MIGRATIONS, READ
 from deploy.local.demo.pull_requests import bare_of
-from deploy.local.demo.terminal import DemoFailed
+from deploy.local.demo.terminal import DemoFailed, say
 from deploy.local.example import SERVICE_REPOSITORY
 from deploy.local.platform.config import PlatformConfig
+from deploy.local.platform.consumers import login_wanted
 from deploy.local.platform.model import Wanted
+from workflows.manifest.needs import NeonNeed
+from workflows.manifest.reading import read_manifest
+from workflows.neon.goals import ISSUE_NEON_LOGIN
 
 ENVIRONMENT: Final = "staging"
 NAME: Final = "storefront-staging"
 _VISITS: Final = 20
 _OK: Final = 200
 _AGAIN: Final = 1.0
+_LOGIN: Final = 120.0
+_WHOLE: Final = ("Hard hat", "seen ", "Like Hard hat: ")
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,11 @@ class Storefront:
             DemoFailed: One of them is gone.
         """
         bare, commit, found = bare_of(self.environment, SERVICE_REPOSITORY), await self.main(), dict[str, str]()
-        for path in READ:
+        tree = await bare.tree(commit, recursive=True) if commit else []
+        for path in (
+            *READ,
+            *(one.path for one in tree if one.size is not None and one.path.startswith(f"{MIGRATIONS}/")),
+        ):
             item = await bare.item(commit, path) if commit else None
             content = await bare.blob(item.sha) if item else None
             if content is None:
@@ -81,9 +93,37 @@ class Storefront:
         well = [one for one in answers if one.status_code == _OK]
         return Visits(all=count, well=len(well), new=len([one for one in well if sees in one.text]))
 
-    async def is_there(self) -> bool:
-        """Whether anything was deployed yet."""
-        return (await self.visits("", count=1)).well == 1
+    async def is_whole(self) -> bool:
+        """Whether it was deployed, and shows what its database, its cache and its collection have.
+
+        These forget all when the environment ends, and the service is still there afterwards.
+        """
+        seen = [await self.visits(words, count=1) for words in _WHOLE]
+        return all(one.new for one in seen)
+
+    async def ask_for_a_login(self) -> None:
+        """Have a login to its database issued, which reads, and which the platform finds in Vault.
+
+        Raises:
+            DemoFailed: There is none.
+        """
+        wanted = login_wanted(await self._database())
+        text = show_command(ISSUE_NEON_LOGIN.name, wanted, "--wait")
+        ended = await run_to_its_end(ISSUE_NEON_LOGIN.name, text, seconds=_LOGIN)
+        say(f"  it reads, until {ended.told('expires_at')[:10]}; where it is, only Vault tells: {ended.told('secret')}")
+
+    async def branches(self) -> list[str]:
+        """The names of those that its database has."""
+        project = (await self._database()).project
+        config = json.loads((self.environment.folder.twins / "neon.json").read_text())
+        url = f"{self.environment.stack.twins['neon'].url}/projects/{project}/branches"
+        async with httpx.AsyncClient(verify=authorities(), timeout=60) as hands:
+            answer = await hands.get(url, headers={"Authorization": f"Bearer {config['keys'][0]}"})
+        return sorted(str(one["name"]) for one in answer.raise_for_status().json()["branches"])
+
+    async def _database(self) -> NeonNeed:
+        [need] = read_manifest((await self.files())[MANIFEST].encode()).manifest.needs.neon
+        return need
 
     async def until_all_see(self, sees: str, *, seconds: float) -> Visits:
         """Look until all visitors see it, which they do when its release is no longer watched; or how it is then."""

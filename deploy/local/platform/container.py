@@ -1,4 +1,7 @@
-"""One release in a container as shut as any run's: no network, no credential, nothing of it outlives the container."""
+"""One release in a container as shut as any run's: no network, no credential, nothing of it outlives the container.
+
+What it needs of others it asks the platform for, which holds the logins.
+"""
 
 import asyncio
 import contextlib
@@ -7,7 +10,8 @@ from collections import deque
 from typing import Final, Self
 
 from deploy.local.platform.line import Answer, Line, NoAnswer, Request
-from deploy.local.platform.model import PORT, Release
+from deploy.local.platform.model import NEEDS_PORT, PORT, Release
+from deploy.local.platform.outward import Answering, Outward
 from sandbox.docker.container import PREFIX, Container, Containers
 from sandbox.docker.hardening import Place, container_config
 from sandbox.errors import SandboxError
@@ -41,11 +45,14 @@ class Running:
         self.release = release
         self._containers, self._container = containers, container
         self._line: Line | None = None
+        self._outward: Outward | None = None
         self._said: deque[str] = deque(maxlen=_LINES)
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, containers: Containers, image: str, release: Release, *, service: str) -> Self:
+    async def start(
+        cls, containers: Containers, image: str, release: Release, *, service: str, answering: Answering | None = None
+    ) -> Self:
         """Start it, and wait until it serves.
 
         Args:
@@ -53,6 +60,7 @@ class Running:
             image: By digest.
             release: What runs.
             service: Whose it is, for its name.
+            answering: Answers what it asks of its needs; None where it has none.
 
         Raises:
             DidNotStart: It ended, or does not answer in time; nothing of it is left.
@@ -63,8 +71,8 @@ class Running:
         container = await containers.start(name, config)
         running = cls(containers, container, release)
         try:
-            await container.attachment.send(_order(release))
-            await running._connect()
+            await container.attachment.send(_order(release, asks=answering is not None))
+            await running._connect(answering)
             await running._ready()
         except BaseException:
             await running.close()
@@ -90,13 +98,17 @@ class Running:
         """End it."""
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
-        if self._line is not None:
-            await self._line.close()
+        for line in (self._line, self._outward):
+            if line is not None:
+                await line.close()
         await self._containers.remove(self._container)
 
-    async def _connect(self) -> None:
+    async def _connect(self, answering: Answering | None) -> None:
+        engine, container = self._containers.engine, self._container.id
         try:
-            self._line = await Line.open(self._containers.engine, self._container.id, port=PORT)
+            if answering is not None:
+                self._outward = await Outward.open(engine, container, answering, port=NEEDS_PORT)
+            self._line = await Line.open(engine, container, port=PORT)
         except SandboxError as error:
             await asyncio.wait({self._listening}, timeout=_LAST_WORDS)
             if self.alive:
@@ -141,7 +153,7 @@ def _visible(line: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in line[:_LONGEST_LINE])
 
 
-def _order(release: Release) -> Order:
+def _order(release: Release, *, asks: bool) -> Order:
     """The service's command, on its files, for as long as the container lives."""
     contents = {path: text.encode() for path, text in release.files.items()}
     entries: list[Entry] = [{"path": path, "size": len(text), "mode": 0o600} for path, text in contents.items()]
@@ -155,6 +167,7 @@ def _order(release: Release) -> Order:
                 "LANG": "C.UTF-8",
                 "PYTHONUNBUFFERED": "1",
                 "PORT": str(PORT),
+                **({"NEEDS_PORT": str(NEEDS_PORT)} if asks else {}),
             },
             "files": entries,
             "secrets": [],

@@ -8,7 +8,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -16,12 +15,9 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deploy.local.platform import inside
+from deploy.local.platform.attached import attach, said
 from sandbox.docker.engine import Engine
-from sandbox.errors import SandboxUnavailable
 
-_DOCKER_HEADER: Final = struct.Struct(">BxxxI")
-_STDOUT: Final = 1
-_OPEN_SECONDS: Final = 30
 _LONGEST: Final = inside.MOST_BODY * 4 // 3 + 64 * 1024
 
 
@@ -86,25 +82,7 @@ class Line:
             SandboxError: The engine refuses, or is gone.
         """
         code = Path(inside.__file__).read_text(encoding="utf-8")
-        argv = ["/usr/bin/python3", "-I", "-S", "-c", code, str(port)]
-        made = await engine.call(engine.api.exec_create, container, argv, stdin=True)
-        body = json.dumps({"Detach": False, "Tty": False})
-        request = (
-            f"POST /v1.41/exec/{made['Id']}/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        )
-        try:
-            reader, writer = await asyncio.open_unix_connection(engine.socket_path)
-            async with asyncio.timeout(_OPEN_SECONDS):
-                writer.write(request.encode())
-                head = await reader.readuntil(b"\r\n\r\n")
-        except (OSError, EOFError, asyncio.LimitOverrunError) as error:
-            raise SandboxUnavailable(f"no line into the container: {type(error).__name__}") from error
-        line = cls(reader, writer)
-        if not head.startswith(b"HTTP/1.1 101"):
-            await line.close()
-            raise SandboxUnavailable(f"the engine opens no line into the container: {head.splitlines()[0][:80]!r}")
-        return line
+        return cls(*await attach(engine, container, code, [str(port)]))
 
     async def ask(self, request: Request, *, seconds: float) -> Answer:
         """One request to the service, and its answer.
@@ -123,17 +101,17 @@ class Line:
                     raise NoAnswer("the line into the container has ended")
                 self._writer.write(inside.HEAD.pack(number, len(text)) + text)
                 await self._writer.drain()
-                said = Answer.model_validate_json(await future)
-                said.content()
+                answer = Answer.model_validate_json(await future)
+                answer.content()
         except TimeoutError as error:
             raise NoAnswer(f"nothing came within {seconds:g} s") from error
         except (OSError, ValidationError, ValueError) as error:
             raise NoAnswer(f"its answer makes no sense ({type(error).__name__})") from error
         finally:
             self._waiting.pop(number, None)
-        if said.error:
-            raise NoAnswer(f"the service does not answer ({said.error})")
-        return said
+        if answer.error:
+            raise NoAnswer(f"the service does not answer ({answer.error})")
+        return answer
 
     async def close(self) -> None:
         """Hang up; what answers in the container then ends."""
@@ -145,15 +123,10 @@ class Line:
 
     async def _read(self) -> None:
         try:
-            while True:
-                source, size = _DOCKER_HEADER.unpack(await self._reader.readexactly(_DOCKER_HEADER.size))
-                part = await self._reader.readexactly(size)
-                if source == _STDOUT:
-                    self._buffer += part
-                    if not self._deliver():
-                        return
-        except (asyncio.IncompleteReadError, OSError):
-            return
+            async for part in said(self._reader):
+                self._buffer += part
+                if not self._deliver():
+                    return
         finally:
             for one in self._waiting.values():
                 if not one.done():

@@ -15,6 +15,8 @@ MOST_SOURCE: Final = 512 * 1024
 """Bytes of all files of one release together."""
 PORT: Final = 8080
 """Where a service listens, on loopback in its own container; it is told so by `PORT`."""
+NEEDS_PORT: Final = 8081
+"""Where it asks for its needs, in the same way; it is told so by `NEEDS_PORT`."""
 
 _MOST_FAILED: Final = 3
 _ONE_IN: Final = 5

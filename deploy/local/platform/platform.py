@@ -16,6 +16,9 @@ import structlog
 from deploy.local.platform.container import DidNotStart, Running
 from deploy.local.platform.line import Answer, NoAnswer, Request
 from deploy.local.platform.model import Release, Rollout, Service, Turns, Wanted, Watch
+from deploy.local.platform.needs import NotItsOwn, needs_of
+from deploy.local.platform.outward import Answering
+from deploy.local.platform.stores import Stores
 from sandbox.docker.container import Containers
 from sandbox.errors import SandboxError
 
@@ -45,12 +48,20 @@ class Platform:
         image: What these are made from, by digest.
         folder: Where what was declared is kept.
         clock: Seconds since the epoch.
+        stores: Asks for services what they need; None where nothing can be asked.
     """
 
     def __init__(
-        self, containers: Containers, image: str, folder: Path, *, clock: Callable[[], float] = time.time
+        self,
+        containers: Containers,
+        image: str,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        stores: Stores | None = None,
     ) -> None:
         self._containers, self._image, self._folder, self._clock = containers, image, folder, clock
+        self._stores = stores
         self._services: dict[str, Service] = {}
         self._running: dict[tuple[str, str], Running] = {}
         self._turns: dict[str, Turns] = {}
@@ -196,7 +207,16 @@ class Platform:
         if there is not None:
             del self._running[key]
             await there.close()
-        self._running[key] = await Running.start(self._containers, self._image, release, service=name)
+        self._running[key] = await Running.start(
+            self._containers, self._image, release, service=name, answering=self._answering(name, release)
+        )
+
+    def _answering(self, name: str, release: Release) -> Answering | None:
+        try:
+            needs = needs_of(release, name)
+        except NotItsOwn as error:
+            raise DidNotStart(str(error)) from error
+        return self._stores.answering(needs) if needs and self._stores is not None else None
 
     async def _settle(self, name: str) -> None:
         """End what is needed no more."""

@@ -1,5 +1,6 @@
 """The features of a demonstration: always a next one, each passes its own test, and each fails as it is meant to."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,15 +10,17 @@ import pytest
 
 from deploy.local.demo.features import (
     MANIFEST,
+    MIGRATIONS,
     READ,
     SERVER,
     TEST,
     WINDOW,
     Change,
-    goods_of,
+    facts_of,
     next_feature,
+    with_a_letter_lost,
+    with_a_migration_that_fails,
     with_a_page_that_fails,
-    with_a_wrong_price,
 )
 from deploy.local.demo.terminal import DemoFailed
 from deploy.local.example import copy_feature, copy_service
@@ -37,7 +40,8 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def files(shop: Path) -> dict[str, str]:
-    return {path: (shop / path).read_text() for path in READ}
+    migrations = (path.relative_to(shop).as_posix() for path in (shop / MIGRATIONS).rglob("*.sql"))
+    return {path: (shop / path).read_text() for path in (*READ, *migrations)}
 
 
 def apply(shop: Path, change: Mapping[str, str]) -> None:
@@ -50,37 +54,55 @@ def own_tests(shop: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def page(shop: Path) -> str:
-    line = "from app.window import page; print(page())"
+    """With one product, of which something is known for each column."""
+    line = "from app.window import FACTS, page; print(page([[1, 'Hard hat', 2900, *FACTS]], 1, []))"
     return subprocess.run([sys.executable, "-c", line], cwd=shop, capture_output=True, text=True, check=True).stdout
 
 
 def test_there_is_always_a_next_one_which_is_seen_and_passes_its_test(shop: Path) -> None:
-    seen: list[str] = []
+    seen, columns = list[str](), set[str]()
     for _ in range(13):
         before, change = page(shop), next_feature(files(shop))
         assert change.sees not in before, change.title
         apply(shop, change.files)
         assert change.sees in page(shop)
-        assert goods_of(files(shop)) == change.goods
+        assert facts_of(files(shop)) == change.facts
+        assert len(change.facts) <= 4
+        [made] = re.findall(r"ADD COLUMN (\w+) text", change.files[change.migration])
+        assert made in change.facts
+        assert made not in columns, "what an older release reads stays as it is"
+        columns.add(made)
         seen.append(change.title)
     done = own_tests(shop)
     assert done.returncode == 0, done.stderr
-    assert "Clear the window for the season" in seen
-    assert seen[0] == seen[11] == "Sell the wire rope, 10 m"
+    assert seen[0] == seen[10] != seen[1]
 
 
-def test_each_is_what_the_one_before_left(shop: Path) -> None:
-    for _ in range(11):
-        apply(shop, next_feature(files(shop)).files)
+def test_each_is_what_the_one_before_left_and_has_a_way_back(shop: Path) -> None:
+    for number in range(2, 13):
+        change = next_feature(files(shop))
+        apply(shop, change.files)
         done = own_tests(shop)
         assert done.returncode == 0, done.stderr
+        assert change.migration.startswith(f"{MIGRATIONS}/{number:04}-")
+        up = shop / change.migration
+        assert "DROP COLUMN" in (up.parent / "down" / up.name).read_text()
 
 
-def test_a_wrong_price_fails_the_test_that_comes_with_it(shop: Path) -> None:
-    apply(shop, with_a_wrong_price(next_feature(files(shop))).files)
+def test_a_letter_that_is_lost_fails_the_test_that_comes_with_it(shop: Path) -> None:
+    apply(shop, with_a_letter_lost(next_feature(files(shop))).files)
     done = own_tests(shop)
     assert done.returncode == 1
     assert "FAILED (failures=1)" in done.stderr
+
+
+def test_a_migration_that_fails_passes_all_tests_and_does_something_first(shop: Path) -> None:
+    change = with_a_migration_that_fails(next_feature(files(shop)))
+    apply(shop, change.files)
+    assert own_tests(shop).returncode == 0
+    first, last = change.files[change.migration].split("\n", 1)
+    assert first.startswith("ALTER TABLE products ADD COLUMN")
+    assert "REFERENCES customers" in last
 
 
 def test_a_page_that_fails_passes_all_tests_and_has_little_time_to_be_well(shop: Path) -> None:
@@ -93,7 +115,9 @@ def test_a_page_that_fails_passes_all_tests_and_has_little_time_to_be_well(shop:
     assert [one.verify.within for one in manifests if one.verify] == ["5m", "15s"]
 
 
-@pytest.mark.parametrize("window", ["", "GOODS = load()\n", "GOODS = {\n", "GOODS = {}\n", "GOODS = {a: 1}\n"])
+@pytest.mark.parametrize(
+    "window", ["", "FACTS = load()\n", "FACTS: dict[str, str] = {\n", "FACTS: dict[str, str] = {a}\n"]
+)
 def test_a_page_that_was_written_anew_is_said_in_one_sentence(shop: Path, window: str) -> None:
     with pytest.raises(DemoFailed, match="put it back"):
         next_feature({**files(shop), WINDOW: window})
@@ -102,6 +126,7 @@ def test_a_page_that_was_written_anew_is_said_in_one_sentence(shop: Path, window
 def test_a_server_that_was_written_anew_is_not_broken(shop: Path) -> None:
     before = files(shop)
     feature: Change = next_feature(before)
-    assert set(feature.files) == {WINDOW, TEST}
+    down = feature.migration.replace(MIGRATIONS, f"{MIGRATIONS}/down")
+    assert set(feature.files) == {WINDOW, TEST, feature.migration, down}
     with pytest.raises(DemoFailed, match="written anew"):
         with_a_page_that_fails(feature, {**before, SERVER: "print('hello')"})
