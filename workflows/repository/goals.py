@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from temporalio.common import SearchAttributeKey
 
+from hitl.plan_language.labels import TRUST
 from hitl.protocol import Effect
 from sandbox.spec import Purpose
 from workflows.contracts import (
@@ -72,8 +73,12 @@ class ReadFileResult(GoalResult):
 
     repository: str = Field(description="As it was asked for.")
     path: str = Field(description="As it was asked for.")
-    commit: str | None = Field(default=None, description="The commit that was read, so that it can be read again.")
-    blob: str | None = Field(default=None, description="Git's id of the content.")
+    commit: str | None = Field(
+        default=None,
+        description="The commit that was read, so that it can be read again.",
+        json_schema_extra={TRUST: "digest"},
+    )
+    blob: str | None = Field(default=None, description="Git's id of the content.", json_schema_extra={TRUST: "digest"})
     size: int | None = Field(default=None, description="Bytes.")
     encoding: Literal["utf-8", "base64"] | None = Field(default=None, description="How `content` is written.")
     content: str | None = Field(default=None, description="The file, up to 256 kB.")

@@ -1,0 +1,1 @@
+"""Goals of the agent: what it plans, and plans that are carried out."""
