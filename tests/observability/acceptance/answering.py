@@ -30,9 +30,9 @@ EMPTY: Final = {
     ("dashboard Leases and money", "Refused for the budget"): _NO_CAP,
     **dict.fromkeys(
         (
-            *(("dashboard Models", "Answers"), ("dashboard Models", "Tokens")),
-            *(("dashboard Models", "US dollars by model"), ("dashboard Models", "Time of a request")),
-            ("dashboard Models", "Wait for a turn"),
+            *(("dashboard Language models", "Answers"), ("dashboard Language models", "Tokens")),
+            *(("dashboard Language models", "US dollars by model"), ("dashboard Language models", "Time of a request")),
+            ("dashboard Language models", "Wait for a turn"),
         ),
         "no language model is asked",
     ),

@@ -392,7 +392,8 @@ async def test_networks_that_the_engine_makes_nowhere_are_a_failure_that_says_so
         if not given["internal"]:
             return create(name, **given)
         asked.append(name)
-        return create(name, **{**given, "options": {"com.docker.network.bridge.name": "lo"}})
+        given["options"] = {"com.docker.network.bridge.name": "lo"}
+        return create(name, **given)
 
     monkeypatch.setattr(engine.api, "create_network", nowhere)
     with pytest.raises(SandboxUnavailable, match="the container engine answered"):
