@@ -376,7 +376,7 @@ async def test_a_range_that_is_given_back_right_after_it_was_refused_is_no_failu
             refused.append(name)
             raise
         finally:
-            engine.api.remove_network(other["Id"])
+            engine.api.remove_network(str(other["Id"]))
 
     monkeypatch.setattr(engine.api, "create_network", beside_another)
     assert (await shell(open_sandbox, image, "true")).exit_code == 0
