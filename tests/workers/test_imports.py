@@ -58,11 +58,24 @@ def loaded(modules: str) -> set[str]:
         (of_role("connectors"), {*WORKERS, "github", "dulwich"}),
         (of_role("sandbox"), {*WORKERS, "docker"}),
         (of_role("destructive"), {*WORKERS, "docker", "github", "dulwich"}),
+        (of_role("models"), WORKERS),
         ("workers.commands.worker workers.roles.gateway", {*WORKERS, "slack_bolt", "starlette"}),
     ],
 )
 def test_only_the_libraries_that_are_needed_are_imported(modules: str, needed: set[str]) -> None:
     assert LIBRARIES & loaded(modules) == needed
+
+
+PROVIDERS = {"anthropic", "boto3", "botocore", "google.genai", "openai"}
+
+
+def test_who_asks_language_models_loads_the_libraries_of_those_that_are_configured_and_no_other_process_any() -> None:
+    assert not PROVIDERS & loaded(of_role("models"))
+    assert "pydantic_ai" in loaded(of_role("models"))
+    of_bedrock = loaded(f"{of_role('models')} pydantic_ai.models.bedrock")
+    assert PROVIDERS & of_bedrock <= {"boto3", "botocore"}
+    for modules in (of_role("connectors"), "workflows.implementations", "activities.models.contracts"):
+        assert not {*PROVIDERS, "pydantic_ai", "genai_prices", "httpx2"} & loaded(modules)
 
 
 def implementing() -> set[str]:

@@ -151,6 +151,7 @@ def prometheus_configuration(places: Places, workers: Mapping[str, int]) -> str:
     }
     for job in shipped["scrape_configs"]:
         job["static_configs"] = targets[job["job_name"]]
+        job.pop("dns_sd_configs", None)
     return json.dumps(shipped, indent=2)
 
 

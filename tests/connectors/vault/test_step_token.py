@@ -162,15 +162,17 @@ async def test_outlives_the_process_that_made_it(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "action", ["github-read", "github-write", "github-delete-branch", "pulumi-look", "pulumi-change"]
+    "action", ["github-read", "github-write", "github-delete-branch", "pulumi-look", "pulumi-change", "models-request"]
 )
-@pytest.mark.parametrize("role", ["goals", "connectors", "destructive", "sandbox", "gateway", "codec"])
+@pytest.mark.parametrize("role", ["goals", "connectors", "destructive", "sandbox", "gateway", "codec", "models"])
 async def test_each_action_belongs_to_one_process(house: House, role: str, action: str) -> None:
-    """What reads and writes is the connectors worker's, what destroys the destructive one's; the others make none."""
+    """What reads and writes is the connectors worker's, what destroys the destructive one's, and a key of language
+    models the models worker's; the others make none."""
     session = await house.login(role)
     mine = {
         "connectors": ("github-read", "github-write", "pulumi-look"),
         "destructive": ("github-delete-branch", "pulumi-change"),
+        "models": ("models-request",),
     }
     if action in mine.get(role, ()):
         async with session.step(action, metadata=METADATA, ttl=MINUTE):

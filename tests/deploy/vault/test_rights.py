@@ -3,7 +3,17 @@
 import pytest
 
 from connectors import provider
-from connectors.provider import Credential, Logins, ManifestError, Provider, Secret, Twin, contradictions, providers
+from connectors.provider import (
+    Credential,
+    Logins,
+    Maker,
+    ManifestError,
+    Provider,
+    Secret,
+    Twin,
+    contradictions,
+    providers,
+)
 from deploy.vault.rights import APP_ROLES, files, rights, step_policy
 
 DESTRUCTIVE = "destructive"
@@ -26,6 +36,15 @@ def test_no_ordinary_role_reaches_a_credential_that_destroys(role: str) -> None:
     for one in credentials:
         assert one.name not in text
         assert one.secret.path not in text
+
+
+def test_keys_of_language_models_are_within_reach_of_the_models_role_and_of_no_other() -> None:
+    [key] = [one for found in providers().values() for one in found.credentials if one.made_by is Maker.MODELS]
+    assert key.secret.path == "models/+"
+    reaching = [role for role in APP_ROLES if key.name in rights()[role].hcl() or "/models" in rights()[role].hcl()]
+    assert reaching == ["models"]
+    made = {one.path.rpartition("/")[2] for one in rights()["models"].rights if one.path.startswith("auth/")}
+    assert made == {key.name}
 
 
 def test_the_destructive_role_makes_these_and_no_other() -> None:

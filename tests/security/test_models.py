@@ -1,0 +1,176 @@
+"""Language models on a real server: what a person with a Temporal client can try, and what stays in a history."""
+
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+from temporalio.client import ActivityFailureError, Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import Worker
+
+from activities.guard.error_types import denial_of
+from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
+from activities.queues import TaskQueue
+from activities.step import StepError
+from connectors.models.messages import MOST_INLINE, Text
+from connectors.vault import VaultSession
+from hitl.protocol import RefusalReason
+from tests.activities.models.at_work import KEY, POLICY, request
+from tests.activities.played_vault import PlayedVault
+from tests.connectors.models.compatible import Compatible, refuses, says
+from tests.connectors.models.deployed import asks, written
+from tests.connectors.serving import served
+from tests.security.asking_models import AskOnce
+from workers.guarded import guarded_worker
+from workers.roles.models import client_of, models_worker
+from workers.settings import Role, Settings
+from workflows.plugin import banksman_plugin
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture
+def server() -> Compatible:
+    return Compatible()
+
+
+@pytest.fixture
+def settings(server: Compatible, tmp_path: Path) -> Iterator[Settings]:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    with served(server.app()) as url:
+        yield Settings(
+            policy=policy,
+            artifacts=str(tmp_path / "artifacts"),
+            audit_dir=tmp_path / "audit",
+            models=written(tmp_path, url),
+        )
+
+
+@asynccontextmanager
+async def at_work(client: Client, settings: Settings) -> AsyncGenerator[tuple[Client, str]]:
+    """The models worker as its role makes it, and one with the workflow; the client of both, and the latter's queue."""
+    own = await Client.connect(client.service_client.config.target_host, plugins=[banksman_plugin()])
+    vault = cast("VaultSession", PlayedVault({"models/lab": {"key": SecretStr(KEY)}}))
+    queue = f"ask-{uuid.uuid4()}"
+    models = models_worker(own, settings, vault, client_of(settings))
+    async with models, Worker(own, task_queue=queue, workflows=[AskOnce]):
+        yield own, queue
+
+
+async def kept(handle: WorkflowHandle[Any, Any]) -> bytes:
+    """A history as the server has it, payloads in the clear."""
+    return b"".join(one.SerializeToString() for one in (await handle.fetch_history()).events)
+
+
+async def ask(client: Client, queue: str, wanted: RequestModel) -> tuple[ModelAnswered | None, Exception | None, bytes]:
+    """What it answered, or failed with, and its history as it is kept."""
+    handle = await client.start_workflow(
+        AskOnce.run, wanted, id=f"ask/{uuid.uuid4()}", task_queue=queue, run_timeout=timedelta(seconds=40)
+    )
+    answer, failure = None, None
+    try:
+        answer = await handle.result()
+    except WorkflowFailureError as error:
+        failure = error.cause
+    return answer, failure if isinstance(failure, Exception) else None, await kept(handle)
+
+
+async def test_a_goal_asks_and_its_history_has_no_key_and_no_long_text(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    server.answers.append(says("y" * (MOST_INLINE + 1)))
+    async with at_work(client, settings) as (own, queue):
+        answer, failure, history = await ask(own, queue, request())
+    assert failure is None
+    assert answer
+    assert answer.cost_micros == 212
+    [said] = answer.answer.parts
+    assert isinstance(said, Text)
+    assert (said.reference or "").startswith("sha256:")
+    assert server.keys == [f"Bearer {KEY}"]
+    assert b"Is the lamp lit?" in history
+    assert KEY.encode() not in history
+    assert len(history) < 20_000
+    assert KEY not in (settings.audit_dir / "models.jsonl").read_text()
+
+
+async def test_a_busy_backend_is_asked_again_when_it_said(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    server.answers += [refuses(529, headers={"retry-after": "1"}), says("lit")]
+    async with at_work(client, settings) as (own, queue):
+        answer, _, history = await ask(own, queue, request())
+    assert answer
+    assert answer.answer.parts == (Text(text="lit"),)
+    assert len(server.asked) == 2
+    assert KEY.encode() not in history
+
+
+async def test_an_answer_that_was_lost_is_not_paid_for_twice(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    server.answers += [refuses(504), says("lit")]
+    async with at_work(client, settings) as (own, queue):
+        _, failure, history = await ask(own, queue, request())
+    assert isinstance(failure, ActivityError)
+    assert isinstance(failure.cause, ApplicationError)
+    assert failure.cause.type == "OutcomeUnknown"
+    assert len(server.asked) == 1
+    assert KEY.encode() not in history
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        (request(labels=("private",)), RefusalReason.DATA),
+        (request(backend="nobody"), RefusalReason.UNKNOWN_MODEL),
+        (request(asks("x" * (MOST_INLINE + 1))), RefusalReason.MALFORMED_REQUEST),
+    ],
+)
+async def test_a_refusal_is_a_result_and_nobody_was_asked(
+    client: Client, server: Compatible, settings: Settings, wanted: RequestModel, reason: RefusalReason
+) -> None:
+    async with at_work(client, settings) as (own, queue):
+        _, failure, _ = await ask(own, queue, wanted)
+    assert isinstance(failure, ActivityError)
+    denial = denial_of(failure.cause)
+    assert denial
+    assert (denial.reason, denial.action) == (reason, "models.request")
+    assert server.asked == []
+
+
+async def test_an_activity_that_somebody_starts_by_hand_is_refused(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    async with at_work(client, settings) as (own, _):
+        with pytest.raises(ActivityFailureError) as caught:
+            await own.execute_activity(
+                REQUEST.name,
+                request(),
+                id=f"by-hand-{uuid.uuid4()}",
+                task_queue=TaskQueue.MODELS,
+                start_to_close_timeout=timedelta(seconds=20),
+            )
+    denial = denial_of(caught.value.cause)
+    assert denial
+    assert denial.reason is RefusalReason.STANDALONE
+    assert server.asked == []
+
+
+async def test_the_models_worker_has_these_two_steps_and_no_other_worker_takes_them(
+    client: Client, settings: Settings
+) -> None:
+    vault = cast("VaultSession", PlayedVault())
+    own = await Client.connect(client.service_client.config.target_host, plugins=[banksman_plugin()])
+    worker = models_worker(own, settings, vault, client_of(settings))
+    found = cast("list[Any]", worker.config().get("activities"))
+    assert sorted(one.__temporal_activity_definition.name for one in found) == [FIND_MODELS.name, REQUEST.name]
+    for role in (Role.CONNECTORS, Role.SANDBOX, Role.GATEWAY):
+        with pytest.raises(StepError, match=r"models\.request"):
+            guarded_worker(own, settings, role, found)
