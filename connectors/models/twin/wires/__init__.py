@@ -1,0 +1,1 @@
+"""How each provider's wire carries one and the same conversation."""
