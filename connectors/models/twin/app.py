@@ -46,7 +46,7 @@ class TwinConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    listen: str = "127.0.0.1:8320"
+    listen: str = "127.0.0.1:8311"
     openai: str = Field(repr=False)
     anthropic: str = Field(repr=False)
     bedrock: AwsKey

@@ -68,7 +68,7 @@ class Cut(_Fault):
 
 
 class Interrupted(_Fault):
-    """A stream that has begun ends with the provider's event of an error; an answer in one piece is refused."""
+    """A stream that has begun ends with the event of an error; in place of an answer in one piece it is overloaded."""
 
     kind: Literal["interrupted"]
     after: int | None = Field(default=None, ge=0, description="Events that still arrive; None: half of them.")

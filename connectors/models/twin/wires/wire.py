@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.models.twin.conversation import Asked, Played, WireName
-from connectors.models.twin.faults import Silent, Slow
+from connectors.models.twin.faults import Interrupted, Silent, Slow
 from connectors.models.twin.refusals import Kind, Refusal
 from connectors.models.twin.stage import Stage
 from connectors.models.twin.wires.answers import Halved, Silence, Streamed, stays
@@ -98,18 +98,18 @@ class Wire(ABC):
         """
         found = self.stage.cue(asked, truncates=self.truncates)
         fault = found.cue.fault
+        if isinstance(fault, Interrupted) and not asked.stream:
+            raise Refusal(Kind.OVERLOADED)
         if isinstance(fault, Slow) and not await stays(request, fault.seconds):
             return Silence()
         played = self.shown(self.stage.play(asked, found))
         return Silence() if isinstance(fault, Silent) else self._answer(asked, played)
 
     def _answer(self, asked: Asked, played: Played) -> Response:
-        broken, ending, headers = Refusal(Kind.OVERLOADED), played.ending, dict(self.headers(played.number))
+        ending, headers = played.ending, dict(self.headers(played.number))
         if asked.stream:
-            last = self.broken_off(broken)
+            last = self.broken_off(Refusal(Kind.OVERLOADED))
             return Streamed(self.pieces(asked, played), self.events, ending, last=last, headers=headers)
-        if ending is not None and ending.told:
-            raise broken
         return (JSONResponse if ending is None else _halved)(self.whole(asked, played), headers=headers)
 
     def _guarded(

@@ -192,6 +192,7 @@ def test_an_answer_in_one_piece_is_refused_where_a_stream_would_be_interrupted(
 ) -> None:
     plant(twin, {"say": SAID, "fault": {"kind": "interrupted"}})
     assert status(refused(ask)) == OVERLOAD[way][1]
+    assert bills(twin)["requests"] == 0
 
 
 TOOL: Final = Tool(name="read_file", schema={"type": "object", "properties": {"path": {"type": "string"}}})
