@@ -1,5 +1,6 @@
 """Scores and cues: which one is played, what is filled in, and what is no score."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ MODEL = Model(id="m:1")
 
 def asked(*turns: Turn, **changed: Any) -> Asked:
     said = turns or (Turn(role="user", text="greet me"),)
-    return Asked(**{"wire": WireName.OPENAI, "model": MODEL.id, "turns": said, **changed})
+    return replace(Asked(wire=WireName.OPENAI, model=MODEL.id, turns=said), **changed)
 
 
 def stage(score: str) -> Stage:
