@@ -1,17 +1,21 @@
 """Scores and cues: which one is played, what is filled in, and what is no score."""
 
+import re
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, get_args
 
 import pytest
 from pydantic import JsonValue
 
 from connectors.models.twin.conversation import Asked, Tool, ToolCall, Turn, WireName
+from connectors.models.twin.faults import Refusing, Spoiling
 from connectors.models.twin.refusals import Kind, Refusal
 from connectors.models.twin.score import Score, ScoreError, filled, read_cues, read_score
 from connectors.models.twin.stage import Model, Stage
 from connectors.twins.clock import TwinClock
 
+PAGE: Final = Path(__file__).parents[4] / "docs" / "how-to" / "script-a-model.md"
 MODEL = Model(id="m:1")
 
 
@@ -166,3 +170,22 @@ def test_bills_add_up_and_are_forgotten() -> None:
     on.ledger.forget()
     said(on, asked())
     assert [one.number for one in on.ledger.statement().bills] == [4]
+
+
+def test_the_score_of_the_page_can_be_played() -> None:
+    (written,) = [one for one in fences(PAGE) if one.startswith("cues:")]
+    on = Stage([MODEL], read_score(written), TwinClock())
+    reading = asked(Turn(role="user", text="read README.md"), tools=(Tool(name="read_file", schema={}),))
+    played = on.play(reading, on.cue(reading))
+    assert (played.text, played.calls[0].arguments) == ("Let me look into README.md.", '{"path":"README.md"}')
+
+
+def test_the_page_tells_every_bad_day() -> None:
+    kinds = {get_args(one.model_fields["kind"].annotation)[0] for one in (*get_args(Refusing), *get_args(Spoiling))}
+    told = {line.split("`")[1] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")}
+    assert kinds <= told
+
+
+def fences(page: Path) -> list[str]:
+    """The blocks of YAML on a page."""
+    return re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
