@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.step import Step
     from hitl.approval.rehearsal import RehearsedEffect
     from hitl.hidden import unhidden_lines, visible
-    from hitl.protocol import RefusalReason
+    from hitl.protocol import Effect, RefusalReason
     from workflows.contracts import (
         STATE_ATTRIBUTE,
         GoalInput,
@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.execute import execute
     from workflows.one_input import OneInput
-    from workflows.parked_contracts import waits_for
+    from workflows.parked_contracts import MAY_HAVE_BEGUN, waits_for
     from workflows.parking import Parking
     from workflows.rehearsed import Effects, refusal
 
@@ -69,9 +69,16 @@ class NotApproved(Exception):
 class StepWaits(Exception):
     """A step used up its retries on what waiting, or a person, may mend: this sentence."""
 
-    def __init__(self, why: str, *, step: str) -> None:
+    def __init__(self, why: str, *, step: str, once: bool = False) -> None:
         super().__init__(why)
         self.step = step
+        self.once = once
+        """Whether what people approved lets it begin once."""
+
+    @property
+    def told(self) -> str:
+        """What people hear of a goal that is parked for it."""
+        return f"{self}; {MAY_HAVE_BEGUN}" if self.once else str(self)
 
 
 class CancelledInDoubt(asyncio.CancelledError):
@@ -210,7 +217,8 @@ class Goal(OneInput):
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            raise StepWaits(_worth_waiting_for(error), step=error.activity_type) from error
+            why, once = _worth_waiting_for(error), step.effect is Effect.DESTRUCTIVE
+            raise StepWaits(why, step=error.activity_type, once=once) from error
 
     async def _keep_to_rehearsal(self, step: Step[Request, Response], request: Request) -> None:
         """Halt before what the rehearsal did not do, until somebody who may says yes.
@@ -291,7 +299,7 @@ class Goal(OneInput):
         tries_by_itself = workflow.patched(_TRIES_BY_ITSELF)
         if tries_by_itself and workflow.cancellation_reason() is not None:
             raise CancelledInDoubt(str(waits))
-        self._waiting_for = why = str(waits)
+        self._waiting_for = why = waits.told
         self._resumed = False
         pause = pause_of_parked(parking.times) if tries_by_itself else None
         parking.times += 1
@@ -299,7 +307,7 @@ class Goal(OneInput):
         name = shlex.quote(visible(workflow.info().workflow_id))
         self._show(
             State.PARKED,
-            f"**Parked:** {why}\n\n{again}Mend it, then `banksman resume {name}`; or cancel the workflow.",
+            f"**Parked:** {why}\n\n{again}{_way_on(name, once=waits.once)}",
         )
         if workflow.patched(_TELLS_PEOPLE):
             await parking.tell(waits.step)
@@ -314,6 +322,15 @@ class Goal(OneInput):
         self._state = state
         workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set(state.value)])
         workflow.set_current_details(unhidden_lines(details))
+
+
+def _way_on(name: str, *, once: bool) -> str:
+    """What a person does with a parked goal."""
+    if once:
+        return (
+            f"Where it had begun, cancel the workflow and start it anew; else mend it, then `banksman resume {name}`."
+        )
+    return f"Mend it, then `banksman resume {name}`; or cancel the workflow."
 
 
 def _worth_waiting_for(error: ActivityError) -> str:

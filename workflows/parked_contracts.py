@@ -8,7 +8,7 @@ asks, where it stands and what its step said, the gateway reads from the server.
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ServerError
 from temporalio.exceptions import TimeoutError as TimedOut
 
 from activities.guard.error_types import ErrorType
@@ -20,6 +20,12 @@ from hitl.protocol import Effect
 PARKED_NOTICE: Final = "ParkedNotice"
 """The only workflow that the step speaks for: of the goal that is its parent."""
 
+
+MAY_HAVE_BEGUN: Final = (
+    "it may have been done, and what was approved lets it begin once. Look at what is there first: where it had begun, "
+    "going on does it no more, and the goal asks people again, or ends and is started anew"
+)
+"""What people are told besides of a step by a grant: whether it had begun, only the guard knows, when it is tried."""
 
 _WORTH_WAITING_FOR: Final = frozenset({ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED, ErrorType.SANDBOX_UNAVAILABLE})
 
@@ -55,6 +61,8 @@ def waits_for(step: str, cause: BaseException | None) -> str | None:
     """
     if isinstance(cause, TimedOut):
         last = cause.cause
+        if isinstance(last, ServerError) and last.cause is not None:
+            last = last.cause  # the server's own words for one that it found too long; what it kept lies below
         return f"{step} got no answer in time" + (f": {last}" if last else "")
     if isinstance(cause, ApplicationError) and cause.type in _WORTH_WAITING_FOR:
         return cause.message

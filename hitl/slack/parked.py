@@ -7,12 +7,15 @@ import hashlib
 import shlex
 from typing import Final
 
+from activities.catalogue import steps
 from hitl.gateway.parked import ParkedGoal
 from hitl.hidden import unhidden, visible
+from hitl.protocol import Effect
 from hitl.slack.blocks import Block, Passage, Shown, context, escaped, fields, fitting, header, link, named, short
 from hitl.slack.messages import Links
 from hitl.slack.wording import middle
 from workflows.contracts import State
+from workflows.parked_contracts import MAY_HAVE_BEGUN
 
 PARKED_TYPE: Final = "banksman_parked"
 _LONGEST: Final = 500
@@ -38,7 +41,7 @@ def parked_message(found: ParkedGoal, *, environment: str, links: Links, over: b
     """
     stands = f"{_stands(found) if over else 'Parked'}: "
     title = stands + middle(visible(found.goal.id), _TITLE - len(stands))
-    passages = [_why(found, over=over), *([] if over else [_next_step(found)])]
+    passages = [_why(found, over=over), *([] if over else [way_on(found.goal.id, found.step)])]
     return Shown(
         text=escaped(title),
         blocks=fitting([header(title), _at_a_glance(found, environment)], passages, [_links(found, links)]),
@@ -76,8 +79,18 @@ def _why(found: ParkedGoal, *, over: bool) -> Passage:
     return Passage("It waited for:" if over else "It waits for:", [short(unhidden(found.why), _LONGEST)])
 
 
-def _next_step(found: ParkedGoal) -> Passage:
-    resume = f"banksman resume {shlex.quote(visible(found.goal.id))}"
+def way_on(goal: str, step_name: str) -> Passage:
+    """What a person does: of a step by a grant it is said that it may have begun, and what follows from that.
+
+    Args:
+        goal: Its workflow id.
+        step_name: At which it is parked.
+    """
+    resume = f"banksman resume {shlex.quote(visible(goal))}"
+    step = steps().get(step_name)
+    if step is not None and step.effect is Effect.DESTRUCTIVE:
+        told = f"{MAY_HAVE_BEGUN[0].upper()}{MAY_HAVE_BEGUN[1:]}. Where it had not begun, mend it, then:"
+        return Passage(told, [resume, _BY_ITSELF])
     return Passage("Mend it, then let it go on, or cancel it in Temporal:", [resume, _BY_ITSELF])
 
 

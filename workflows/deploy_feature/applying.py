@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deploy_feature.timeline import Timeline
     from workflows.deploy_feature.verifying import Verifying
     from workflows.goal import Goal, StepDenied
+    from workflows.pulumi.change import state_moved
 
 Change = StackWork | MigrationWork
 """What a deployment changes, of which it may have to be told what became of it."""
@@ -40,6 +41,10 @@ _APPLIED: Final = {
     State.UNKNOWN: "unknown",
 }
 _IN_DOUBT: Final = frozenset({"unknown", "cancelled"})
+
+
+_LOOKS_OUTSIDE: Final = "deploy-feature/looks-outside-first"
+"""The patch: runs that began without it looked at the state alone before the first of several steps."""
 
 
 @dataclass
@@ -100,13 +105,15 @@ class Applying:
                 if work.migration is not None and work.migration.plan is not None:
                     await work.migration.migrating.require_unmoved()
                 if work.plan is not None:
-                    seen = await self._state(work)
-                    if seen.state != work.previewed.state:
-                        raise application_error(
-                            ErrorType.CONFLICT,
-                            f"the state of {work.access.name} is another one than people approved a change of: what "
-                            "was approved is not applied, and is planned again",
-                        )
+                    await self._require_stack_unmoved(work, alone=_changes(works) == 1)
+
+    async def _require_stack_unmoved(self, work: StackWork, *, alone: bool) -> None:
+        if not alone and workflow.patched(_LOOKS_OUTSIDE):
+            # Else what is changed before this update is taken back when the update finds it out.
+            async with work.access.holding():
+                await work.change.require_as_planned()
+        elif (await self._state(work)).state != work.previewed.state:
+            raise state_moved(work.access.name)
 
     async def apply(self, steps: ApprovedSteps, feature: Feature, works: Sequence[StackWork], applied: Applied) -> None:
         """Carry it out, as far as it goes well; `applied` is kept up to date with every step.
@@ -225,3 +232,9 @@ class Applying:
     async def _state(self, work: StackWork) -> StackOutputs:
         async with work.access.holding():
             return await work.access.inspect(READ_OUTPUTS, OutputsLook, summary=f"Read the state of {work.access.name}")
+
+
+def _changes(works: Sequence[StackWork]) -> int:
+    """How many schemas and stacks are changed."""
+    migrated = [one for one in works if one.migration is not None and one.migration.plan is not None]
+    return len(migrated) + len([one for one in works if one.plan is not None])

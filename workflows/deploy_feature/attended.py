@@ -108,11 +108,11 @@ class AttendedGoal(StacksGoal, SequenceGoal, LeasingGoal):
 
     async def park(self, waits: StepWaits, parking: Parking) -> None:
         """Steps run side by side: as long as one of them is parked, the goal is."""
-        self._parked.append(str(waits))
+        self._parked.append(waits.told)
         try:
             await super().park(waits, parking)
         finally:
-            self._parked.remove(str(waits))
+            self._parked.remove(waits.told)
         if self._parked:
             self._waiting_for = self._parked[-1]
             self._show(State.PARKED, f"**Parked:** {self._waiting_for}")

@@ -42,6 +42,18 @@ REPLANS: Final = 3
 MOST_LISTED: Final = 200
 
 
+_SHOWN: Final = 3
+
+
+def state_moved(name: str) -> ApplicationError:
+    """What voids an approval whose stack has another state by now."""
+    return application_error(
+        ErrorType.CONFLICT,
+        f"the state of {name} is another one than people approved a change of: what was approved is not applied, and "
+        "is planned again",
+    )
+
+
 class NothingToDo(Exception):
     """The stack is as it should be: there is nothing to approve."""
 
@@ -58,6 +70,7 @@ class StackChange:
         self._stack: StackAccess = stack
         self._confirmed = confirmed
         self._drift = DriftSeen()
+        self._planned_on = DriftSeen()
         self.previewed = StackPreviewed()
 
     async def plan(self, *, refresh: bool = True, why: str = "") -> Plan:
@@ -74,12 +87,34 @@ class StackChange:
         prepared = await stack.prepare()
         async with stack.holding():
             drift = await stack.inspect(REFRESH_STACK, StackLook, summary="Refresh state") if refresh else None
+            self._planned_on = drift or DriftSeen()
             previewed = await stack.inspect(
                 PREVIEW_STACK,
                 partial(PreviewRequest, drift=drift.report if drift else None, why=why),
                 summary=f"Preview {stack.name} at {prepared.commit[:12]}",
             )
         return self.planned(previewed)
+
+    async def require_as_planned(self) -> None:
+        """Look whether the state and what it is of are as they were when it was planned. The goal has the stack.
+
+        The update looks for itself; this is for what is changed before it, and would have to be taken back.
+
+        Raises:
+            ApplicationError: `Conflict`: they are not.
+        """
+        known, name = self._planned_on.fingerprints, self._stack.name
+        look = partial(DriftLook, known=known)
+        seen = await self._stack.inspect(DETECT_DRIFT, look, summary=f"Look at {name} once more")
+        if seen.state != self.previewed.state:
+            raise state_moved(name)
+        if new := set(seen.fingerprints) - set(known):
+            told = "; ".join(line.strip() for line in seen.new[:_SHOWN]) or f"{len(new)} differences"
+            raise application_error(
+                ErrorType.CONFLICT,
+                f"somebody changed {name} past its state ({told}): what was approved is not applied, and is planned "
+                "again",
+            )
 
     def planned(self, previewed: StackPreviewed) -> Plan:
         """The plan that people are asked about.

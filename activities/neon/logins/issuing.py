@@ -78,7 +78,7 @@ class NeonIssuing:
         said = logins.statements(request.database, request.purpose)
         async with token_for_step(self._vault, ISSUE) as token:
             server = await (await owner(token, self._api)).of(request)
-            await engine(token).end(role)
+            await _make_way(engine(token), server, request.database, role)
             await engine(token).define(
                 LoginRole(
                     name=role,
@@ -190,6 +190,13 @@ async def _ended_by_vault(databases: Databases, role: str) -> str | None:
     except Unavailable as error:
         return str(error)
     return None
+
+
+async def _make_way(databases: Databases, server: Server, name: str, role: str) -> None:
+    """End what a role was issued before: also where its branch was made anew since, in which there is no such login."""
+    if await _ended_by_vault(databases, role) is not None:
+        await _dropped(server, name, role)
+        await databases.forget(role)
 
 
 async def _dropped(server: Server, name: str, role: str) -> list[str]:

@@ -193,6 +193,16 @@ async def test_with_its_branch_a_login_is_gone_and_vault_forgets_all_of_it(bank:
     assert connection(OLD_IDEA) not in bank.listed("banksman-neon/config")
 
 
+async def test_where_its_branch_was_made_anew_since_a_login_is_issued_in_the_new_one(bank: Bank) -> None:
+    """Vault cannot end what went with the old one, and need not."""
+    await bank.issue(branch=OLD_IDEA)
+    bank.neon.ask("DELETE", f"/branches/{OLD_IDEA}")
+    issued = await bank.issue()
+    assert bank.logins() == [issued.role]
+    assert len(bank.leases()) == 1
+    assert psql(bank.kept(issued), "SELECT 1") == "1"
+
+
 async def test_a_branch_is_swept_of_its_parents_logins_and_keeps_its_own(bank: Bank) -> None:
     parents = await bank.issue()
     made = bank.neon.ask("POST", "/branches", json={"branch": {"name": "child"}, "endpoints": [{"type": "read_write"}]})

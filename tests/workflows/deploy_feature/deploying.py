@@ -144,6 +144,7 @@ class World:
     Attributes:
         unchanged: Stacks that are already as the commit wants.
         states: The identity of each stack's state.
+        drifted: What stands otherwise than a stack's state says; a plan that is made then is made on that.
         updates: How the next updates end; each is applied when there is nothing here.
         pages: What the next looks at a page say; the last one stays.
         back: The same of a stack that was taken back to the commit before.
@@ -164,6 +165,7 @@ class World:
         self.ran: list[CommandRun] = [RAN]
         self.unchanged: set[str] = set()
         self.states = {"staging": "1" * 64, "live": "2" * 64}
+        self.drifted: dict[str, tuple[str, ...]] = {}
         self.history: tuple[Deployment, ...] = (
             Deployment(version=4, kind="update", result="succeeded", commit=BEFORE),
         )
@@ -252,7 +254,8 @@ class World:
 
     @activity.defn(name="pulumi.refresh_stack")
     async def refresh(self, request: StackLook) -> DriftSeen:
-        return DriftSeen(state=self.states[request.place.stack], looked_at=1)
+        stack = request.place.stack
+        return DriftSeen(state=self.states[stack], looked_at=1, fingerprints=self.drifted.get(stack, ()))
 
     @activity.defn(name="pulumi.preview_stack")
     async def preview(self, request: PreviewRequest) -> StackPreviewed:
@@ -290,7 +293,10 @@ class World:
 
     @activity.defn(name="pulumi.detect_drift")
     async def detect(self, request: DriftLook) -> DriftSeen:
-        return DriftSeen(state=self.states[request.place.stack], looked_at=1, missing=0)
+        stack = request.place.stack
+        seen = DriftSeen(state=self.states[stack], looked_at=1, missing=0)
+        lines = self.drifted.get(stack, ())
+        return seen.model_copy(update={"fingerprints": lines, "lines": lines, "new": lines})
 
     @activity.defn(name="verify.check_page")
     async def page(self, request: CheckPageRequest) -> PageChecked:

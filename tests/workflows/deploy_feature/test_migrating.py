@@ -166,6 +166,22 @@ async def test_a_schema_that_changes_while_people_decide_is_tried_and_asked_abou
     assert len(world.commands) == 1
 
 
+async def test_a_stack_that_is_changed_by_hand_while_people_decide_is_found_before_the_schema_is_migrated(
+    house: Deploying, world: World
+) -> None:
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approval_of(goal)
+        world.drifted["staging"] = ("service web: share 25 → 77",)
+        await house.approve(goal)
+        await house.approval_of(goal, after=1)
+        assert world.database.done == []
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert (result.outcome, world.database.done) == ("completed", ["migrate.py"])
+    assert world.done == ["staging c", "merge c"]
+
+
 async def test_a_branch_that_is_called_otherwise_by_then_is_planned_anew(house: Deploying, world: World) -> None:
     async with house.at_work():
         goal = await house.ask_for()

@@ -78,6 +78,24 @@ async def test_a_state_that_changes_while_people_decide_is_planned_and_asked_ane
     assert len(world.commands) == 1
 
 
+async def test_what_is_changed_past_a_state_while_people_decide_is_found_before_anything_is_done(make: Make) -> None:
+    """Of the second stack, too: else the first one would have to be taken back."""
+    world = World()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for()
+        await house.approval_of(goal)
+        world.drifted["live"] = ("container web: ports 80 → 8080",)
+        await house.approve(goal)
+        second = await house.approval_of(goal, after=1)
+        assert world.done == []
+        plan = await house.plan(second)
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert "somebody changed infra/live past its state (container web: ports 80 → 8080)" in plan.summary[0]
+    assert (result.outcome, world.done) == ("completed", ["staging c", "live c", "merge c"])
+
+
 async def test_a_policy_that_changes_while_people_decide_is_asked_anew_by_the_new_rule(make: Make) -> None:
     world = World()
     house = make(world)

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,11 @@ from activities.github.contracts import BranchDeleted, BranchSeen
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.queues import TaskQueue
 from tests.replay.approvals import BEGUN, DELETED, GONE, Asking, approved, asked_again, at_work, start_asking, stopped
+from tests.replay.scenarios import until_parked
 from tests.workflows.approval.approving import ACTION, House
 from tests.workflows.scripted import SEEN, Steps, workers
-from workflows.contracts import State
+from workflows.contracts import Resume, State
+from workflows.parked_contracts import MAY_HAVE_BEGUN
 from workflows.repository.goals import DeleteBranchInput, DeleteBranchResult
 
 
@@ -139,6 +142,31 @@ async def test_what_was_begun_before_the_goal_parked_is_planned_and_asked_again_
     assert (await house.told(goal))[0].startswith(
         "in doubt: nobody can say whether it was carried out. Why: It was begun"
     )
+
+
+@on_the_server
+@pytest.mark.parametrize("begun", [False, True], ids=["not-begun", "begun"])
+async def test_one_that_used_up_its_time_says_that_it_may_have_begun_and_what_to_do(
+    house: House, *, begun: bool
+) -> None:
+    """Resumed it goes on where the guard finds it not begun; else people are asked, on what is there then."""
+    away = application_error(ErrorType.UNAVAILABLE, "GitHub is away", retry_after=timedelta(days=1))
+    answers = (away, *((policy_denied(BEGUN),) if begun else ()), DELETED)
+    name = f"late-{secrets.token_hex(4)}"
+    asking = Asking(name, State.APPROVED, approved, deleted=answers, seen=(SEEN, *((SEEN,) if begun else ()), GONE))
+    async with at_work(house, asking):
+        goal = await start_asking(house, asking)
+        first = await house.approval_of(goal)
+        await approved(house, goal, first)
+        status = await until_parked(goal)
+        shown = str((await goal.query("__temporal_workflow_metadata")).current_details)
+        await goal.execute_update("resume", Resume())
+        if begun:
+            await approved(house, goal, await house.approval_of(goal, after=1))
+        result = await goal.result()
+    assert (result["outcome"], result["reason"]) == ("completed", None)
+    assert str(status.waiting_for) == f"GitHub is away; {MAY_HAVE_BEGUN}"
+    assert "Where it had begun, cancel the workflow and start it anew; else mend it, then `banksman resume" in shown
 
 
 @on_the_server
