@@ -11,8 +11,8 @@ from hitl.approval.plan import Plan
 from hitl.approval.rehearsal import RehearsedEffect, names
 from hitl.protocol import Effect, HasPolicyContext, HasSpend, PolicyContext
 
-_OURS: Final = "approval"
-"""The system whose steps are about what people approve, and touch nothing else."""
+_OURS: Final = frozenset({"approval", "agent"})
+"""The systems whose steps are about what people approve, and touch nothing else."""
 
 _MADE_ANEW: Final = frozenset({"purpose", "cost", "provider"})
 """Of a policy's context: what it costs is beside the identity, and the step's name says the provider."""
@@ -41,7 +41,7 @@ def effect_of(step: Step[Any, Any], request: BaseModel) -> RehearsedEffect | Non
         ValueError: The request is unclear.
     """
     nobody_is_there = step.queue in PEOPLE_QUEUES  # in a rehearsal
-    if step.effect is Effect.READ or step.gives_up or nobody_is_there or step.name.partition(".")[0] == _OURS:
+    if step.effect is Effect.READ or step.gives_up or nobody_is_there or step.name.partition(".")[0] in _OURS:
         return None
     if isinstance(request, GrantedRequest):
         return effect_of_plan(request.approved())

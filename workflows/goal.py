@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
         State,
     )
     from workflows.execute import execute
+    from workflows.of_a_plan import tell_plan
     from workflows.one_input import OneInput
     from workflows.parked_contracts import MAY_HAVE_BEGUN, waits_for
     from workflows.parking import Parking
@@ -311,12 +312,14 @@ class Goal(OneInput):
         )
         if workflow.patched(_TELLS_PEOPLE):
             await parking.tell(waits.step)
+        await tell_plan(why)
         with contextlib.suppress(asyncio.TimeoutError):
             await workflow.wait_condition(lambda: self._resumed, timeout=pause)
         if self._resumed:
             parking.over()
         self._waiting_for = None
         self._show(State.RUNNING, f"**Now:** {self._step}")
+        await tell_plan(None)
 
     def _show(self, state: GoalState, details: str) -> None:
         self._state = state

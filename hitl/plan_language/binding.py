@@ -144,9 +144,12 @@ class _Binder:
         if len(found) > each.at_most:
             raise Unresolved(f"{each.source!r} holds {len(found)}, and 'at_most' lets it hold {each.at_most}")
         if not found:
-            self.left_out.append(LeftOut(id=placed.step.id, why=f"{each.source} is empty"))
+            self._leave_out(placed, placed.step.id, f"{each.source} is empty")
         inner = self._type(each.source, None).item() or ANYTHING
         return [(number, (item, inner)) for number, item in enumerate(found, start=1)]
+
+    def _leave_out(self, placed: Placed, bound_id: str, why: str) -> None:
+        self.left_out.append(LeftOut(id=bound_id, part=placed.part, goal=placed.step.goal, why=why))
 
     def _one(self, placed: Placed, number: int | None, item: tuple[JsonValue, Typed] | None) -> BoundStep | None:
         step, known = placed.step, self.catalogue[placed.step.goal]
@@ -156,7 +159,7 @@ class _Binder:
             value = look_up(step.when.source, names)
             if not holds(step.when, value):
                 why = f"{step.when.words()} does not hold: it is {_short(value)}"
-                self.left_out.append(LeftOut(id=bound_id, why=why))
+                self._leave_out(placed, bound_id, why)
                 return None
         inputs = {name: resolved(value, names) for name, value in step.inputs.items()}
         at = f"{placed.at}/inputs"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from hitl.canonical import NotCanonical, canonical_json, require_canonical, tagged_digest
 from hitl.plan_language.labels import Trust
-from hitl.plan_language.language import MOST_STEPS
+from hitl.plan_language.language import MOST_STEPS, Part
 from hitl.protocol import Effect
 
 BOUND_SCHEMA: Final = "banksman-bound-plan"
@@ -56,6 +56,8 @@ class LeftOut(_Part):
     """A step whose comparison does not hold, or whose list is empty."""
 
     id: str
+    part: Part
+    goal: str
     why: str
 
 

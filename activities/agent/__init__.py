@@ -1,0 +1,1 @@
+"""Steps of the agent: binding its plans, and whether one may be run."""

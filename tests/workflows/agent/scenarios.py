@@ -1,0 +1,112 @@
+"""The ways that a plan of goals can go, with the real binder, guard and signatures; recorded and replayed."""
+
+import contextlib
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+from activities.guard.error_types import ErrorType, application_error
+from hitl.approval.decision import Verdict
+from tests.hitl.plan_language.planning import MOTTO, OPEN, plan_of, step
+from tests.replay.scenarios import exhausted, until_parked
+from tests.workflows.agent.running import DELETE, DESTROYS, RUN, WRITES, PlanHouse, there
+from tests.workflows.played import Played
+from tests.workflows.scripted import Steps
+from workflows.agent.goals import RUN_PLAN
+from workflows.contracts import Resume
+
+Run = WorkflowHandle[Any, Any]
+
+
+async def _nobody(house: PlanHouse, goal: Run) -> None:
+    del house, goal
+
+
+async def _approved(house: PlanHouse, goal: Run) -> None:
+    await house.click(goal, RUN)
+
+
+async def _rejected(house: PlanHouse, goal: Run) -> None:
+    await house.click(goal, RUN, Verdict.REJECT)
+
+
+async def _approved_twice(house: PlanHouse, goal: Run) -> None:
+    await house.click(goal, RUN)
+    await house.click(house.child(goal, "act/gone"), DELETE)
+
+
+async def _rejected_by_itself(house: PlanHouse, goal: Run) -> None:
+    await house.click(goal, RUN)
+    await house.click(house.child(goal, "act/gone"), DELETE, Verdict.REJECT)
+
+
+async def _cancelled(house: PlanHouse, goal: Run) -> None:
+    await house.click(goal, RUN)
+    child = house.child(goal, "act/gone")
+    await there(child)
+    await house.approval_of(child)
+    await goal.cancel()
+
+
+async def _resumed(house: PlanHouse, goal: Run) -> None:
+    child = house.child(goal, "explore/motto")
+    await there(child)
+    await until_parked(child)
+    await child.execute_update("resume", Resume(note="unsealed"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanPlayed(Played):
+    """A run of a plan.
+
+    Attributes:
+        plan: Which.
+        drive: What people do.
+        steps: What GitHub answers; as it does when all is well, where nothing is said.
+        unasked: Whether the policy lets plans that only write run unasked.
+    """
+
+    plan: dict[str, JsonValue]
+    drive: Callable[[PlanHouse, Run], Awaitable[None]] = _nobody
+    steps: Callable[[], Steps] | None = None
+    unasked: bool = False
+
+    async def run(self, client: Client) -> Run:
+        """To its end, whichever that is."""
+        with tempfile.TemporaryDirectory() as scratch:
+            house = PlanHouse(client, Path(scratch), unasked=self.unasked)
+            if self.steps is not None:
+                house.steps = self.steps()
+            async with house.workers(gateway=True):
+                goal = await house.run(self.plan, name=f"RunPlan/{self.name}")
+                await self.drive(house, goal)
+                with contextlib.suppress(WorkflowFailureError):
+                    await goal.result()
+        return goal
+
+
+def _denied() -> Steps:
+    return Steps(answers=[application_error(ErrorType.POLICY_DENIED, "acme/shop is not to be read")])
+
+
+def _played(name: str, plan: dict[str, JsonValue], **how: Any) -> PlanPlayed:
+    return PlanPlayed(goal=RUN_PLAN, name=name, answers={}, plan=plan, **how)
+
+
+SCENARIOS = (
+    _played("only-reads", plan_of(act=[{**MOTTO, "id": "again"}])),
+    _played("approved", WRITES, drive=_approved),
+    _played("rejected", WRITES, drive=_rejected),
+    _played("unasked", WRITES, unasked=True),
+    _played("destroys", DESTROYS, drive=_approved_twice),
+    _played("stopped-by-a-step", DESTROYS, drive=_rejected_by_itself),
+    _played("cancelled", DESTROYS, drive=_cancelled),
+    _played("explored-in-vain", WRITES, steps=_denied),
+    _played("with-mistakes", plan_of(act=[step(OPEN, goal="X")])),
+    _played("parked-and-resumed", plan_of(act=[]), drive=_resumed, steps=exhausted),
+)

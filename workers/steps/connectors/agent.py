@@ -1,0 +1,21 @@
+"""Steps around plans of goals; the catalogue is that of this release, read when the first plan comes."""
+
+from collections.abc import Sequence
+
+from activities.agent.binding import PlanBinding
+from activities.agent.running import UnaskedPlans
+from activities.guard.policy_source import PolicySource
+from hitl.plan_language.catalogue import Catalogue
+from workers.steps.connectors import Means
+
+
+def steps(means: Means) -> Sequence[object]:
+    """See `workers.steps.found.Implementing`."""
+    policy = PolicySource(means.settings.policy, environment=means.settings.environment)
+    return (PlanBinding(_catalogue), UnaskedPlans(policy, _catalogue))
+
+
+def _catalogue() -> Catalogue:
+    from workflows.agent.described import described  # noqa: PLC0415 - no other step of this worker needs any goal
+
+    return described()

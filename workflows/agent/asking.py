@@ -1,0 +1,70 @@
+"""What people are asked about a plan of goals: the bound plan itself, whole, and lines that say the same in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from activities.agent.contracts import RUN_PLAN, RunPlanParameters
+from hitl.approval.plan import Change, Plan, Resource, Risk
+from hitl.hidden import unhidden, visible
+from hitl.plan_language.bound import BoundPlan
+from hitl.plan_language.rendering import headline, input_lines, strongest_line
+from hitl.protocol import Effect
+
+_LINES: Final = 50
+_LONGEST: Final = 500
+_CHANGES: Final[Mapping[Effect, Change]] = {
+    Effect.READ: Change.UPDATE,
+    Effect.WRITE: Change.UPDATE,
+    Effect.DESTRUCTIVE: Change.DELETE,
+}
+
+
+def plan_to_approve(bound: BoundPlan) -> Plan:
+    """The plan whose digest people sign.
+
+    Args:
+        bound: With a step that does more than read.
+
+    Raises:
+        NotCanonical: It cannot be written down.
+    """
+    parameters = RunPlanParameters.of(bound).model_dump(mode="json", exclude_none=True)
+    return Plan(
+        action=RUN_PLAN.name,
+        parameters=parameters,
+        resources=tuple(
+            Resource(kind=_line(one.goal), name=_line(f"step {one.id}"), change=_CHANGES[one.effect])
+            for one in bound.steps
+            if one.effect is not Effect.READ
+        ),
+        summary=_summary(bound),
+        risk=Risk.HIGH if bound.effect is Effect.DESTRUCTIVE else Risk.MEDIUM,
+    )
+
+
+def _summary(bound: BoundPlan) -> tuple[str, ...]:
+    """All of it where that is short enough; else a line a step, as many as there may be."""
+    first = (f"Run the plan: {visible(bound.title)}", strongest_line(bound.effect))
+    whole = (*first, *_whole(bound))
+    if len(whole) <= _LINES and all(len(one) <= _LONGEST for one in whole):
+        return tuple(map(_line, whole))
+    told = f"All inputs of its {len(bound.steps)} steps are in full in the parameter `plan`"
+    short = (*first, told, *(f"{number}. {headline(one)}" for number, one in enumerate(bound.steps, start=1)))
+    if len(short) > _LINES:
+        rest = len(short) - _LINES + 1
+        short = (*short[: _LINES - 1], f"and {rest} more")
+    return tuple(map(_line, short))
+
+
+def _whole(bound: BoundPlan) -> Iterator[str]:
+    for number, one in enumerate(bound.steps, start=1):
+        yield f"{number}. {headline(one)}"
+        yield from (f"   {line}" for line in input_lines(one))
+    for left in bound.left_out:
+        yield f"Left out: {visible(left.id)}, for {visible(left.why)}"
+
+
+def _line(text: str) -> str:
+    """One line as plans have them: nothing hidden, and short."""
+    shown = unhidden(text)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
