@@ -48,7 +48,7 @@ _PLACES: Final = {
     "rehearse": _Place(
         "rehearse:rehearse", _GOALS, "Run a goal on twins of what is really there, and list all that it would do."
     ),
-    "plan": _Place("plan:plan", _GOALS, "Check a plan of goals, and show what it would do."),
+    "plan": _Place("plan:plan", _GOALS, "Check a plan of goals, show what it would do, and run it."),
     "resume": _Place("resume:resume", _GOALS, "Let a parked goal try its step again."),
     "feedback": _Place(
         "feedback:feedback",

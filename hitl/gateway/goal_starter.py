@@ -12,8 +12,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio.api.common.v1 import Memo, Payload
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.queues import TaskQueue
 from hitl.approval.approvers import People
@@ -22,6 +23,7 @@ from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
 from hitl.gateway.server import Server
 from hitl.hidden import visible
+from workflows.agent.goals import RUN_PLAN
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.goal_type import GoalType
 
@@ -127,6 +129,8 @@ class GoalStarter:
     async def requester(self, workflow_id: str, first: HistoryEvent, people: People) -> str:
         """The identity that asked for the run that began with this event; `unverified` where nobody vouches for it.
 
+        A goal that is a step of a plan was asked for by who asked for the plan.
+
         Raises:
             Unavailable: The keys are too old to tell.
         """
@@ -135,6 +139,8 @@ class GoalStarter:
             return principal
         started = first.workflow_execution_started_event_attributes
         said = await self._statement(started.memo)
+        if said is None and (plan := await self._plan_of(started)) is not None:
+            return await self.requester(started.parent_workflow_execution.workflow_id, plan, people)
         if said is None or started.task_queue.name != TaskQueue.GOALS:  # elsewhere, whoever polls would speak for them
             return UNVERIFIED
         really = said.model_copy(
@@ -148,6 +154,21 @@ class GoalStarter:
         )
         fresh = abs(first.event_time.ToDatetime(tzinfo=UTC) - said.signed_at) <= _FRESH
         return said.requester if fresh and really == said else UNVERIFIED
+
+    async def _plan_of(self, started: WorkflowExecutionStartedEventAttributes) -> HistoryEvent | None:
+        """How the plan began that a goal is a step of, by the server's word; None where it is none."""
+        parent = started.parent_workflow_execution
+        if not parent.workflow_id or started.task_queue.name != TaskQueue.GOALS:
+            return None
+        try:
+            first = await self._server.first_event(parent.workflow_id, parent.run_id)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+        begun = first.workflow_execution_started_event_attributes
+        ours = begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name == RUN_PLAN.name
+        return first if ours else None
 
     async def requester_of(self, workflow_id: str, run_id: str, people: People) -> str:
         """The same, of a run that nobody has looked at yet.

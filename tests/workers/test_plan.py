@@ -91,6 +91,13 @@ def test_a_file_that_is_no_plan_is_told(folder: Path, content: bytes, says: str)
     assert "cannot be read" in run("check", "other.json", code=2)
 
 
+def test_a_plan_with_mistakes_reaches_no_server_and_a_right_one_wants_one(folder: Path) -> None:
+    write(folder, plan_of(act=[step(OPEN, goal="X")]))
+    assert "cannot be run: 1 mistake" in run("run", "plan.json", code=2)
+    write(folder, plan_of())
+    assert "BANKSMAN_TEMPORAL_ADDRESS" in run("run", "plan.json", code=5)
+
+
 def test_what_hides_in_a_file_is_written_out(folder: Path) -> None:
     write(folder, plan_of(act=[step(OPEN, goal="\u202eOpen\x1b[2J")]))
     said = run("check", "plan.json", code=2)

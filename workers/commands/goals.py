@@ -129,11 +129,20 @@ def run(  # noqa: PLR0913 - each is an option of the command
     request = parse_input(goal, text)
     if rehearsal is not None:
         request = after_rehearsal(goal, request, rehearsal_file(rehearsal))
-    code = asyncio.run(_run(goal, request, workflow_id, wait=wait, as_json=as_json))
+    code = asyncio.run(ask_for(goal, request, workflow_id, wait=wait, as_json=as_json))
     raise typer.Exit(int(code))
 
 
-async def _run(goal: GoalType, request: GoalInput, workflow_id: str | None, *, wait: bool, as_json: bool) -> Exit:
+async def ask_for(goal: GoalType, request: GoalInput, workflow_id: str | None, *, wait: bool, as_json: bool) -> Exit:
+    """Start a goal, and follow it to its end where that is wanted; how the command ends.
+
+    Args:
+        goal: Which.
+        request: Its input.
+        workflow_id: The goal's business key when None.
+        wait: Whether it is followed.
+        as_json: For scripts.
+    """
     settings = client_settings()
     telemetry = command_telemetry(settings)
     try:

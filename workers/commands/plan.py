@@ -1,5 +1,6 @@
-"""`banksman plan`: a plan of goals in a file, checked and shown."""
+"""`banksman plan`: a plan of goals in a file, checked, shown and run."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from hitl.plan_language.rendering import draft_lines
 from workers.commands.exits import Exit, err, fail, out, shown
 from workflows.agent.described import described
 
-plan = typer.Typer(help="Check a plan of goals, and show what it would do.", no_args_is_help=True)
+plan = typer.Typer(help="Check a plan of goals, show what it would do, and run it.", no_args_is_help=True)
 
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, as JSON.")]
 ListsOption = Annotated[
@@ -63,6 +64,40 @@ def show_file(
         out.print(line, markup=False, soft_wrap=True)
     if policy is not None:
         out.print("\n" + _who_decides(policy, environment), markup=False, soft_wrap=True)
+
+
+@plan.command("run")
+def run_file(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    path: PlanFile,
+    lists: ListsOption = None,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="In an emergency: ask on the policy's path for it.")
+    ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Follow it to its end and exit with its outcome: 0 completed, 1 failed, 3 denied, 4 cancelled, "
+            "6 not carried out whole.",
+        ),
+    ] = False,
+    workflow_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The workflow id; a digest of the plan when left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Run a plan: what explores at once, and what acts once people have approved it with every value in it."""
+    from workers.commands.goals import ask_for  # noqa: PLC0415 - `check` reaches no server
+    from workflows.agent.goals import RUN_PLAN, RunPlanInput  # noqa: PLC0415 - likewise
+
+    closed = read_lists(lists)
+    _, value, checked = looked_at(path, closed)
+    end_with_mistakes(path, checked.mistakes)
+    try:
+        request = RunPlanInput.model_validate({"plan": value, "lists": closed, "break_glass": break_glass})
+    except ValidationError as error:
+        fail(f"{str(path)!r}: {error.errors(include_url=False, include_input=False)[0]['msg']}", Exit.USAGE)
+    raise typer.Exit(int(asyncio.run(ask_for(RUN_PLAN, request, workflow_id, wait=wait, as_json=as_json))))
 
 
 def looked_at(path: Path, lists: dict[str, tuple[str, ...]]) -> tuple[Draft, JsonValue, Checked]:

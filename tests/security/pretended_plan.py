@@ -1,0 +1,35 @@
+"""Workflows that start a goal as their child: the executor of plans, and one of somebody's own."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.queues import TaskQueue
+    from tests.workflows.approval.approving import RemoveInput
+    from workflows.agent.goals import RunPlanInput
+
+
+async def _starts_a_goal() -> None:
+    await workflow.start_child_workflow(
+        "TestRemove", RemoveInput(), id=f"{workflow.info().workflow_id}/act/gone", task_queue=TaskQueue.GOALS
+    )
+    await workflow.wait_condition(lambda: False)
+
+
+@workflow.defn(name="RunPlan")
+class PlanWorkflow:
+    """As the executor starts the goals of a plan."""
+
+    @workflow.run
+    async def run(self, request: RunPlanInput) -> None:
+        del request
+        await _starts_a_goal()
+
+
+@workflow.defn(name="TestOtherParent")
+class OtherParentWorkflow:
+    """Not one of ours: whoever reaches Temporal can start a goal as a child of theirs."""
+
+    @workflow.run
+    async def run(self, request: RunPlanInput) -> None:
+        del request
+        await _starts_a_goal()

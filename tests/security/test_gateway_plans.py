@@ -1,0 +1,85 @@
+"""Who asked for a step of a plan: whoever asked for the plan, and nobody where another workflow says so."""
+
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.queues import TaskQueue
+from hitl.approval.decision import UNVERIFIED
+from hitl.policy.file import load_policy
+from tests.hitl.gateway.running import Place
+from tests.hitl.plan_language.planning import plan_of
+from tests.security.pretended_plan import OtherParentWorkflow, PlanWorkflow
+from tests.workflows.approval.approving import eventually
+from workers.gateway import Gateway
+from workflows.agent.goals import RUN_PLAN, RunPlanInput
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@asynccontextmanager
+async def at_work(here: Place, queue: str) -> AsyncGenerator[None]:
+    async with Worker(here.client, task_queue=queue, workflows=[PlanWorkflow, OtherParentWorkflow]):
+        yield
+
+
+async def requester_of_step(here: Place, gateway: Gateway, plan: WorkflowHandle[Any, Any]) -> str:
+    child = here.client.get_workflow_handle(f"{plan.id}/act/gone")
+
+    async def there() -> bool:
+        try:
+            await child.describe()
+        except RPCError:
+            return False
+        return True
+
+    await eventually(there)
+    described = await child.describe()
+    people = load_policy(here.house.path).people
+    found = await gateway.starts.requester_of(child.id, described.run_id or "", people)
+    await child.terminate()
+    await plan.terminate()
+    return found
+
+
+async def by_hand(here: Place, name: str, *, queue: str) -> WorkflowHandle[Any, Any]:
+    return await here.client.start_workflow(
+        name, RunPlanInput(plan=plan_of()), id=f"plan-{secrets.token_hex(4)}", task_queue=queue
+    )
+
+
+async def test_a_step_counts_for_who_asked_for_the_plan(here: Place) -> None:
+    gateway = await here.made()
+    request = RunPlanInput(plan=plan_of(title=secrets.token_hex(4)))
+    async with at_work(here, TaskQueue.GOALS):
+        plan = await gateway.starts.start(RUN_PLAN, request, identity="slack:U0ERIN")
+        handle = here.client.get_workflow_handle(plan.workflow_id)
+        assert await requester_of_step(here, gateway, handle) == "slack:U0ERIN"
+
+
+async def test_a_step_of_a_plan_that_nobody_vouches_for_counts_for_nobody(here: Place) -> None:
+    gateway = await here.made()
+    async with at_work(here, TaskQueue.GOALS):
+        plan = await by_hand(here, "RunPlan", queue=TaskQueue.GOALS)
+        assert await requester_of_step(here, gateway, plan) == UNVERIFIED
+
+
+@pytest.mark.parametrize(("name", "queue"), [("TestOtherParent", TaskQueue.GOALS), ("RunPlan", "of-my-own")])
+async def test_a_parent_of_ones_own_with_a_statement_of_somebody_else_speaks_for_nobody(
+    here: Place, name: str, queue: str
+) -> None:
+    gateway = await here.made()
+    request = RunPlanInput(plan=plan_of(title=secrets.token_hex(4)))
+    honest = await gateway.starts.start(RUN_PLAN, request, identity="slack:U0ERIN")
+    handle = here.client.get_workflow_handle(honest.workflow_id)
+    memo = dict(await (await handle.describe()).memo())
+    await handle.terminate()
+    async with at_work(here, queue):
+        theirs = await here.client.start_workflow(name, request, id=honest.workflow_id, task_queue=queue, memo=memo)
+        assert await requester_of_step(here, gateway, theirs) == UNVERIFIED
