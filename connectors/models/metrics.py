@@ -53,13 +53,16 @@ def counted(ref: ModelRef) -> Generator[None]:
 @contextmanager
 def waited(backend: str) -> Generator[None]:
     """A wait for a turn."""
-    with _TURNS.labels(backend).time():
+    began = time.monotonic()
+    try:
         yield
+    finally:
+        _TURNS.labels(backend).observe(time.monotonic() - began, exemplar())
 
 
 def count_answer(ref: ModelRef, tokens: Tokens, micros: int | None) -> None:
     """An answer came, and says what it has used."""
     for kind in ("input", "output", "cached_input"):
-        _TOKENS.labels(*ref, kind).inc(getattr(tokens, kind))
+        _TOKENS.labels(*ref, kind).inc(getattr(tokens, kind), exemplar())
     if micros:
-        _DOLLARS.labels(*ref).inc(micros / MICROS)
+        _DOLLARS.labels(*ref).inc(micros / MICROS, exemplar())
