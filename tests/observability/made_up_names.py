@@ -18,6 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from deploy.ending import run_to_the_end
 from observability.setup import TelemetrySettings, configure
 from workers.temporal import registered_names
 
@@ -84,4 +85,4 @@ def _read(url: str) -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))
+    run_to_the_end(lambda: asyncio.run(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
