@@ -24,6 +24,7 @@ from connectors.models.messages import Message, Prompt, Text
 from connectors.models.prices import MICROS, cost, priced
 from connectors.models.raw import Key
 from connectors.vault import SecretIdAlarm
+from workers.commands.connection import command_telemetry
 from workers.commands.exits import Exit, fail, out, shown, wrapped
 from workers.commands.processes import load_settings
 from workers.commands.worker import with_credentials
@@ -85,7 +86,11 @@ def show(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
 def check(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
     """Ask each model for one word, with the key from Vault where it wants one; that costs a few tokens."""
     found = _read(path)
-    rows = asyncio.run(_check(found))
+    telemetry = command_telemetry(load_settings())
+    try:
+        rows = asyncio.run(_check(found))
+    finally:
+        telemetry.shutdown()
     _print(rows, as_json=as_json)
     if not all(one.answered for one in rows):
         raise typer.Exit(int(Exit.FAILED))
