@@ -1,63 +1,23 @@
 """Anthropic's messages."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import ClassVar, Final
 
-from anthropic.types import Message, MessageTokensCount, ModelInfo, RawMessageStreamEvent
-from anthropic.types.beta import BetaMessage, BetaMessageTokensCount, BetaRawMessageStreamEvent
-from anthropic.types.beta.message_count_tokens_params import MessageCountTokensParams as BetaCountParams
-from anthropic.types.beta.message_create_params import MessageCreateParamsNonStreaming as BetaWholeParams
-from anthropic.types.beta.message_create_params import MessageCreateParamsStreaming as BetaStreamParams
-from anthropic.types.message_count_tokens_params import MessageCountTokensParams
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
-from pydantic import Field, JsonValue, TypeAdapter
+from anthropic.types import ModelInfo
+from pydantic import JsonValue, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from connectors.models.twin.conversation import Asked, Played, Stop, Tool, ToolCall, Turn, Usage, WireName, canonical
+from connectors.models.twin.conversation import Asked, Played, Stop, ToolCall, Usage, WireName
 from connectors.models.twin.refusals import Kind, Refusal
 from connectors.models.twin.stage import Stage
-from connectors.models.twin.wires import reading
-from connectors.models.twin.wires.reading import Shape
+from connectors.models.twin.wires import messages, reading
+from connectors.models.twin.wires.messages import BETA, STABLE, Types
 from connectors.models.twin.wires.wire import Said, Wire, splinters, words
 from connectors.twins.problems import bearer, carries
 
-
-@dataclass(frozen=True)
-class _Types:
-    """The SDK's, of one edition of the API."""
-
-    asked: TypeAdapter[Any]
-    names: frozenset[str]
-    counted: TypeAdapter[Any]
-    count: TypeAdapter[Any]
-    whole: TypeAdapter[Any]
-    event: TypeAdapter[Any]
-
-
-# The SDK's types have lost them, and the API still takes them for older models.
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
-_STABLE: Final = _Types(
-    asked=TypeAdapter(MessageCreateParamsNonStreaming | MessageCreateParamsStreaming),
-    names=frozenset(
-        {*MessageCreateParamsNonStreaming.__annotations__, *MessageCreateParamsStreaming.__annotations__, *_SAMPLING}
-    ),
-    counted=TypeAdapter(MessageCountTokensParams),
-    count=TypeAdapter(MessageTokensCount),
-    whole=TypeAdapter(Message),
-    event=TypeAdapter(RawMessageStreamEvent),
-)
-_BETA: Final = _Types(
-    asked=TypeAdapter(BetaWholeParams | BetaStreamParams),
-    names=frozenset({*BetaWholeParams.__annotations__, *BetaStreamParams.__annotations__, *_SAMPLING} - {"betas"}),
-    counted=TypeAdapter(BetaCountParams),
-    count=TypeAdapter(BetaMessageTokensCount),
-    whole=TypeAdapter(BetaMessage),
-    event=TypeAdapter(BetaRawMessageStreamEvent),
-)
 _LISTED: Final = TypeAdapter(ModelInfo)
 
 _STOPS: Final = {
@@ -80,119 +40,6 @@ _REFUSALS: Final[Mapping[Kind, tuple[int, str, str]]] = MappingProxyType(
         Kind.UNKNOWN: (501, "api_error", "{}"),
     }
 )
-
-
-class _Text(Shape):
-    type: Literal["text"]
-    text: str
-    cache_control: dict[str, JsonValue] | None = None
-
-
-class _ToolUse(Shape):
-    type: Literal["tool_use"]
-    id: str
-    name: str
-    input: JsonValue
-    cache_control: dict[str, JsonValue] | None = None
-
-
-class _ToolResult(Shape):
-    type: Literal["tool_result"]
-    tool_use_id: str
-    content: str | tuple[_Text, ...] = ""
-    cache_control: dict[str, JsonValue] | None = None
-
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(one.text for one in self.content)
-
-
-_Block = Annotated[_Text | _ToolUse | _ToolResult, Field(discriminator="type")]
-
-
-class _Message(Shape):
-    role: Literal["user", "assistant", "system"]
-    content: str | tuple[_Block, ...]
-
-    @property
-    def blocks(self) -> tuple[_Text | _ToolUse | _ToolResult, ...]:
-        return (_Text(type="text", text=self.content),) if isinstance(self.content, str) else self.content
-
-    @property
-    def text(self) -> str:
-        return "".join(one.text for one in self.blocks if isinstance(one, _Text))
-
-    def turns(self) -> Iterator[Turn]:
-        """None of what the system says."""
-        if self.role == "system":
-            return
-        calls = tuple(
-            ToolCall(id=one.id, name=one.name, arguments=canonical(one.input))
-            for one in self.blocks
-            if isinstance(one, _ToolUse)
-        )
-        for one in self.blocks:
-            if isinstance(one, _ToolResult):
-                yield Turn(role="tool", text=one.text, answers=one.tool_use_id)
-        if self.text or calls:
-            yield Turn(role=self.role, text=self.text, calls=calls)
-
-
-class _Tool(Shape):
-    type: Literal["custom"] | None = None
-    name: str
-    input_schema: dict[str, JsonValue]
-    cache_control: dict[str, JsonValue] | None = None
-
-
-class _Choice(Shape):
-    type: Literal["auto", "any", "tool", "none"]
-    name: str = ""
-
-
-class _Format(Shape):
-    type: Literal["json_schema"]
-    schema_: dict[str, JsonValue] = Field(alias="schema")
-
-
-class _Output(Shape):
-    format: _Format | None = None
-
-
-class _Request(Shape):
-    model: str
-    messages: tuple[_Message, ...]
-    system: str | tuple[_Text, ...] = ""
-    tools: tuple[_Tool, ...] = ()
-    tool_choice: _Choice = _Choice(type="auto")
-    output_config: _Output | None = None
-    output_format: _Format | None = None
-    cache_control: dict[str, JsonValue] | None = None
-    max_tokens: int | None = None
-    stream: bool = False
-
-    @property
-    def said(self) -> str:
-        said = self.system if isinstance(self.system, str) else "".join(one.text for one in self.system)
-        return "\n".join([said, *(one.text for one in self.messages if one.role == "system")])
-
-    @property
-    def asked_format(self) -> _Format | None:
-        return self.output_format or (self.output_config.format if self.output_config else None)
-
-    @property
-    def marked(self) -> str:
-        """The beginning that ends with the last block that is to be cached."""
-        parts = [(f"{one.name}{canonical(one.input_schema)}", one.cache_control) for one in self.tools]
-        parts += (
-            [(self.system, None)]
-            if isinstance(self.system, str)
-            else [(one.text, one.cache_control) for one in self.system]
-        )
-        for one in self.messages:
-            parts += [(block.model_dump_json(exclude={"cache_control"}), block.cache_control) for block in one.blocks]
-        last = max((index for index, (_, mark) in enumerate(parts, 1) if mark is not None), default=0)
-        return "\n".join(text for text, _ in parts[: len(parts) if self.cache_control is not None else last])
 
 
 class AnthropicWire(Wire):
@@ -239,36 +86,15 @@ class AnthropicWire(Wire):
 
     async def _create(self, request: Request, body: bytes) -> Response:
         given, types = reading.json_object(body), _types(request)
-        if unknown := sorted(given.keys() - types.names):
-            raise Refusal(Kind.MALFORMED, f"{unknown[0]}: Extra inputs are not permitted")
-        reading.fit(types.asked, given)
-        return await self.perform(request, self._read(given))
+        messages.fit(types, given)
+        return await self.perform(request, messages.read(given))
 
     async def _count(self, request: Request, body: bytes) -> Response:
         given, types = reading.json_object(body), _types(request)
         reading.fit(types.counted, given)
-        asked = self._read(given)
+        asked = messages.read(given)
         self.stage.model(asked.model)
-        return JSONResponse(reading.told(types.count, _counted(asked, beta=types is _BETA)))
-
-    def _read(self, given: dict[str, JsonValue]) -> Asked:
-        asked = reading.read(_Request, given)
-        _require_words(asked)
-        turns = tuple(turn for one in asked.messages for turn in one.turns())
-        reading.require_pairs(turns)
-        shape = asked.asked_format
-        return Asked(
-            wire=self.name,
-            model=asked.model,
-            system=asked.said,
-            turns=turns,
-            tools=tuple(Tool(name=one.name, schema=one.input_schema) for one in asked.tools),
-            forced=asked.tool_choice.name,
-            schema=shape.schema_ if shape else None,
-            stream=asked.stream,
-            limit=asked.max_tokens,
-            marked=asked.marked,
-        )
+        return JSONResponse(reading.told(types.count, _counted(asked, beta=types is BETA)))
 
     def whole(self, asked: Asked, played: Played) -> JsonValue:
         """See `Wire`."""
@@ -277,8 +103,8 @@ class AnthropicWire(Wire):
         broken = any(one.broken for one in played.calls)
         stop = Stop.LIMIT if broken else played.stop
         body: dict[str, JsonValue] = {**self._message(asked, played), "content": content, "stop_reason": _STOPS[stop]}
-        reading.told(_BETA.whole, body)
-        return reading.told(_STABLE.whole, body)
+        reading.told(BETA.whole, body)
+        return reading.told(STABLE.whole, body)
 
     def pieces(self, asked: Asked, played: Played) -> Sequence[bytes]:
         """See `Wire`."""
@@ -298,8 +124,8 @@ class AnthropicWire(Wire):
         events.append({"type": "message_delta", "delta": stop, "usage": _usage(played.usage)})
         events.append({"type": "message_stop"})
         for one in events:
-            reading.told(_BETA.event, one)
-        written = [_event(reading.told(_STABLE.event, one)) for one in events]
+            reading.told(BETA.event, one)
+        written = [_event(reading.told(STABLE.event, one)) for one in events]
         return [written[0], _event({"type": "ping"}), *written[1:]]
 
     def broken_off(self, refused: Refusal) -> bytes:
@@ -346,21 +172,8 @@ class AnthropicWire(Wire):
         return reading.told(_LISTED, body)
 
 
-def _types(request: Request) -> _Types:
-    return _BETA if request.query_params.get("beta") == "true" else _STABLE
-
-
-def _require_words(asked: _Request) -> None:
-    """Refuse text without letters, as the provider does.
-
-    Raises:
-        Refusal: There is some.
-    """
-    if not asked.messages:
-        raise Refusal(Kind.MALFORMED, "messages: at least one message is required")
-    for index, message in enumerate(asked.messages):
-        if any(isinstance(one, _Text) and not one.text for one in message.blocks):
-            raise Refusal(Kind.MALFORMED, f"messages.{index}: text content blocks must be non-empty")
+def _types(request: Request) -> Types:
+    return BETA if request.query_params.get("beta") == "true" else STABLE
 
 
 def _counted(asked: Asked, *, beta: bool) -> dict[str, JsonValue]:

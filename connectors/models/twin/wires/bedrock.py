@@ -1,26 +1,21 @@
 """Bedrock's Converse, whole and as an event stream, held against botocore's own model of the service."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, Final, Literal, Protocol, cast
+from typing import ClassVar, Final, cast
 
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
-from botocore.validate import ParamValidator
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from connectors.models.twin.conversation import Asked, Played, Stop, Tool, ToolCall, Turn, Usage, WireName, canonical
+from connectors.models.twin.conversation import Asked, Played, Stop, ToolCall, Usage, WireName
 from connectors.models.twin.refusals import Kind, Refusal
 from connectors.models.twin.stage import Stage
-from connectors.models.twin.wires import eventstream, reading
-from connectors.models.twin.wires.reading import Shape
+from connectors.models.twin.wires import converse, eventstream, reading
+from connectors.models.twin.wires.service import service
 from connectors.models.twin.wires.signature import NotSigned, Signer
 from connectors.models.twin.wires.wire import Said, Wire, splinters, words
-from connectors.twins.handlers import NotAsDeclared
 from connectors.twins.problems import bearer, carries
 
 SERVICE: Final = "bedrock"
@@ -70,197 +65,6 @@ class AwsKey(BaseModel):
     token: str = Field(default="", repr=False)
 
 
-class _Report(Protocol):
-    def has_errors(self) -> bool: ...
-
-    def generate_report(self) -> str: ...
-
-
-class _Validator(Protocol):
-    def validate(self, params: object, shape: object) -> _Report: ...
-
-
-class _OperationModel(Protocol):
-    input_shape: object
-    output_shape: object
-
-
-class _ServiceModel(Protocol):
-    def operation_model(self, name: str) -> _OperationModel: ...
-
-    def shape_for(self, name: str) -> object: ...
-
-
-class _Loader(Protocol):
-    def load_service_model(self, service_name: str, type_name: str) -> Mapping[str, object]: ...
-
-
-class _Service:
-    """botocore's description of the service: the one border at which its untyped values are read."""
-
-    def __init__(self) -> None:
-        described = cast("_Loader", Loader()).load_service_model("bedrock-runtime", "service-2")
-        self._model = cast("_ServiceModel", ServiceModel(described))
-        self._validator = cast("_Validator", ParamValidator())
-
-    def fit(self, operation: str, given: Mapping[str, JsonValue]) -> None:
-        """Hold a request against it.
-
-        Raises:
-            Refusal: It does not fit.
-        """
-        if (problem := self._problem(given, self._model.operation_model(operation).input_shape)) is not None:
-            raise Refusal(Kind.MALFORMED, problem)
-
-    def told(self, operation: str, answer: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """An answer that fits.
-
-        Raises:
-            NotAsDeclared: It does not: a mistake in the twin.
-        """
-        return self._fits(answer, self._model.operation_model(operation).output_shape)
-
-    def event(self, kind: str, content: dict[str, JsonValue]) -> bytes:
-        """An event of the stream that fits.
-
-        Raises:
-            NotAsDeclared: It does not: a mistake in the twin.
-        """
-        self._fits({kind: content}, self._model.shape_for("ConverseStreamOutput"))
-        return eventstream.event(kind, json.dumps(content).encode())
-
-    def _fits(self, answer: dict[str, JsonValue], shape: object) -> dict[str, JsonValue]:
-        if (problem := self._problem(answer, shape)) is not None:
-            raise NotAsDeclared(f"the twin's answer is none: {problem}")
-        return answer
-
-    def _problem(self, value: object, shape: object) -> str | None:
-        report = self._validator.validate(value, shape)
-        return report.generate_report() if report.has_errors() else None
-
-
-class _ToolUse(Shape):
-    id: str = Field(alias="toolUseId")
-    name: str
-    input: JsonValue
-
-
-class _Result(Shape):
-    text: str | None = None
-    content: JsonValue = Field(default=None, alias="json")
-
-
-class _ToolResult(Shape):
-    id: str = Field(alias="toolUseId")
-    content: tuple[_Result, ...]
-
-    @property
-    def text(self) -> str:
-        return "".join(one.text if one.text is not None else canonical(one.content) for one in self.content)
-
-
-class _Block(BaseModel):
-    """One of these; the twin knows no others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    text: str | None = None
-    tool_use: _ToolUse | None = Field(default=None, alias="toolUse")
-    tool_result: _ToolResult | None = Field(default=None, alias="toolResult")
-    cache_point: dict[str, JsonValue] | None = Field(default=None, alias="cachePoint")
-
-
-class _Message(Shape):
-    role: Literal["user", "assistant"]
-    content: tuple[_Block, ...]
-
-    def turns(self) -> Iterator[Turn]:
-        text = "".join(one.text or "" for one in self.content)
-        used = [one.tool_use for one in self.content if one.tool_use is not None]
-        for one in self.content:
-            if one.tool_result is not None:
-                yield Turn(role="tool", text=one.tool_result.text, answers=one.tool_result.id)
-        calls = tuple(ToolCall(id=one.id, name=one.name, arguments=canonical(one.input)) for one in used)
-        if text or calls:
-            yield Turn(role=self.role, text=text, calls=calls)
-
-
-class _InputSchema(Shape):
-    content: JsonValue = Field(alias="json")
-
-
-class _ToolSpec(Shape):
-    name: str
-    schema_: _InputSchema = Field(alias="inputSchema")
-
-
-class _Tool(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    spec: _ToolSpec | None = Field(default=None, alias="toolSpec")
-    cache_point: dict[str, JsonValue] | None = Field(default=None, alias="cachePoint")
-
-
-class _Named(Shape):
-    name: str = ""
-
-
-class _Choice(Shape):
-    tool: _Named = _Named()
-
-
-class _ToolConfig(Shape):
-    tools: tuple[_Tool, ...]
-    choice: _Choice = Field(default=_Choice(), alias="toolChoice")
-
-
-class _Inference(Shape):
-    limit: int | None = Field(default=None, alias="maxTokens")
-
-
-class _JsonSchema(Shape):
-    schema_: str = Field(alias="schema")
-
-
-class _Structure(Shape):
-    schema_: _JsonSchema = Field(alias="jsonSchema")
-
-
-class _Format(Shape):
-    structure: _Structure
-
-
-class _Output(Shape):
-    format: _Format | None = Field(default=None, alias="textFormat")
-
-
-class _Request(Shape):
-    messages: tuple[_Message, ...] = ()
-    system: tuple[_Block, ...] = ()
-    tools: _ToolConfig | None = Field(default=None, alias="toolConfig")
-    inference: _Inference = Field(default=_Inference(), alias="inferenceConfig")
-    output: _Output = Field(default=_Output(), alias="outputConfig")
-
-    @property
-    def schema_(self) -> JsonValue:
-        if self.output.format is None:
-            return None
-        return reading.json_object(self.output.format.structure.schema_.schema_.encode())
-
-    @property
-    def specs(self) -> list[_ToolSpec]:
-        return [one.spec for one in self.tools.tools if one.spec is not None] if self.tools else []
-
-    @property
-    def marked(self) -> str:
-        """The beginning before the last point up to which it is to be cached."""
-        offered = self.tools.tools if self.tools else ()
-        blocks = [*self.system, *(one for message in self.messages for one in message.content)]
-        parts: list[_Tool | _Block] = [*offered, *blocks]
-        last = max((index for index, one in enumerate(parts) if one.cache_point is not None), default=0)
-        return "\n".join(one.model_dump_json() for one in parts[:last] if one.cache_point is None)
-
-
 class BedrockWire(Wire):
     """Converse, ConverseStream and CountTokens.
 
@@ -274,7 +78,7 @@ class BedrockWire(Wire):
 
     def __init__(self, stage: Stage, key: AwsKey) -> None:
         super().__init__(stage)
-        self._service, self._token = _service(), key.token
+        self._service, self._token = service(), key.token
         self._signer = Signer(access_key=key.access_key, secret_key=key.secret_key, region=key.region, service=SERVICE)
 
     def known(self) -> Mapping[tuple[str, str], Callable[[Request, bytes], Awaitable[Response]]]:
@@ -318,31 +122,13 @@ class BedrockWire(Wire):
         inner = cast("dict[str, JsonValue]", given["input"]).get("converse")
         if not isinstance(inner, dict):
             raise Refusal(Kind.UNKNOWN, "this twin counts the tokens of a converse request only")
-        asked = self._asked(self.stage.model(model).id, inner, stream=False)
+        asked = converse.read(self.stage.model(model).id, inner, stream=False)
         return JSONResponse(self._service.told("CountTokens", {"inputTokens": asked.tokens}))
 
     def _read(self, operation: str, request: Request, body: bytes, *, stream: bool) -> Asked:
         model, given = request.path_params["model"], reading.json_object(body)
         self._service.fit(operation, {**given, "modelId": model})
-        return self._asked(model, given, stream=stream)
-
-    def _asked(self, model: str, given: dict[str, JsonValue], *, stream: bool) -> Asked:
-        asked = reading.read(_Request, given)
-        turns = tuple(turn for one in asked.messages for turn in one.turns())
-        _require_words(asked, turns)
-        reading.require_pairs(turns)
-        return Asked(
-            wire=self.name,
-            model=model,
-            system="".join(one.text or "" for one in asked.system),
-            turns=turns,
-            tools=tuple(Tool(name=one.name, schema=one.schema_.content) for one in asked.specs),
-            forced=asked.tools.choice.tool.name if asked.tools else "",
-            schema=asked.schema_,
-            stream=stream,
-            limit=asked.inference.limit,
-            marked=asked.marked,
-        )
+        return converse.read(model, given, stream=stream)
 
     def whole(self, asked: Asked, played: Played) -> JsonValue:
         """See `Wire`."""
@@ -390,35 +176,12 @@ class BedrockWire(Wire):
         return eventstream.exception(code[0].lower() + code[1:], self.refusal(refused)[2])
 
 
-@cache
-def _service() -> _Service:
-    """Read once: it is large."""
-    return _Service()
-
-
 class _Unsigned(Refusal):
     """A refusal with a code of AWS's own."""
 
     def __init__(self, error: NotSigned) -> None:
         super().__init__(Kind.NO_KEY, error.message)
         self.code = error.code
-
-
-def _require_words(asked: _Request, turns: Sequence[Turn]) -> None:
-    """What the description does not say of a conversation.
-
-    Raises:
-        Refusal: Something of it is not so.
-    """
-    if not turns:
-        raise Refusal(Kind.MALFORMED, "A conversation must start with a user message.")
-    for index, message in enumerate(asked.messages):
-        if any(one.text is not None and not one.text.strip() for one in message.content):
-            raise Refusal(Kind.MALFORMED, f"The text field in the ContentBlock object at messages.{index} is blank.")
-    if asked.tools is None and any(one.calls or one.role == "tool" for one in turns):
-        raise Refusal(
-            Kind.MALFORMED, "The toolConfig field must be defined when using toolUse and toolResult content blocks."
-        )
 
 
 def _use(call: ToolCall) -> dict[str, JsonValue]:

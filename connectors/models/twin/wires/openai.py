@@ -1,36 +1,26 @@
 """OpenAI's chat completions, as OpenAI and all that are compatible with it serve them."""
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 from openai.types import Model as ListedModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.chat.completion_create_params import (
-    CompletionCreateParams,
-    CompletionCreateParamsNonStreaming,
-    CompletionCreateParamsStreaming,
-)
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from connectors.models.twin.conversation import Asked, Played, Stop, Tool, ToolCall, Turn, Usage, WireName
+from connectors.models.twin.conversation import Asked, Played, Stop, ToolCall, Usage, WireName
 from connectors.models.twin.refusals import Kind, Refusal
 from connectors.models.twin.stage import Stage
-from connectors.models.twin.wires import reading
-from connectors.models.twin.wires.reading import Shape
+from connectors.models.twin.wires import completions, reading
 from connectors.models.twin.wires.wire import Said, Wire, splinters, words
 from connectors.twins.problems import bearer, carries
 
-_PARAMS: Final[TypeAdapter[Any]] = TypeAdapter(CompletionCreateParams)
 _WHOLE: Final = TypeAdapter(ChatCompletion)
 _CHUNK: Final = TypeAdapter(ChatCompletionChunk)
 _MODEL: Final = TypeAdapter(ListedModel)
-_NAMES: Final = {*CompletionCreateParamsNonStreaming.__annotations__, *CompletionCreateParamsStreaming.__annotations__}
-_FUNCTION: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _DONE: Final = b"data: [DONE]\n\n"
 
 _STOPS: Final = {
@@ -79,88 +69,6 @@ _REFUSALS: Final[Mapping[Kind, _Words]] = MappingProxyType(
         Kind.UNKNOWN: (501, "invalid_request_error", None, None, "{}"),
     }
 )
-
-
-class _Part(Shape):
-    type: Literal["text"]
-    text: str
-
-
-class _Function(Shape):
-    name: str
-    arguments: str = ""
-    parameters: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
-    strict: bool | None = None
-
-
-class _Call(Shape):
-    id: str
-    function: _Function
-
-
-class _Message(Shape):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | tuple[_Part, ...] | None = None
-    tool_calls: tuple[_Call, ...] | None = None
-    tool_call_id: str = ""
-    refusal: str | None = None
-
-    @property
-    def text(self) -> str:
-        content = self.content if self.content is not None else self.refusal
-        return content or "" if isinstance(content, str | None) else "".join(one.text for one in content)
-
-    def turn(self) -> Turn | None:
-        """None of what the system says."""
-        if self.role == "system" or self.role == "developer":  # noqa: PLR1714 - the type is narrowed so
-            return None
-        calls = tuple(
-            ToolCall(id=one.id, name=one.function.name, arguments=reading.compact(one.function.arguments))
-            for one in self.tool_calls or ()
-        )
-        return Turn(role=self.role, text=self.text, calls=calls, answers=self.tool_call_id)
-
-
-class _Tool(Shape):
-    type: Literal["function"]
-    function: _Function
-
-
-class _Schema(Shape):
-    name: str
-    schema_: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue], alias="schema")
-    strict: bool | None = None
-
-
-class _Format(Shape):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: _Schema | None = None
-
-
-class _Choice(Shape):
-    function: _Function
-
-
-class _Options(Shape):
-    include_usage: bool = False
-
-
-class _Request(Shape):
-    model: str
-    messages: tuple[_Message, ...]
-    tools: tuple[_Tool, ...] = ()
-    tool_choice: Literal["none", "auto", "required"] | _Choice = "auto"
-    response_format: _Format = _Format(type="text")
-    stream: bool | None = None
-    stream_options: _Options | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: Literal[1] | None = None
-
-    @property
-    def schema_(self) -> JsonValue:
-        schema = self.response_format.json_schema
-        return schema.schema_ if schema else {} if self.response_format.type == "json_object" else None
 
 
 class OpenAIWire(Wire):
@@ -212,37 +120,8 @@ class OpenAIWire(Wire):
         return {"x-request-id": f"req_{number:08d}"}
 
     async def _complete(self, request: Request, body: bytes) -> Response:
-        return await self.perform(request, self.read(reading.json_object(body)))
-
-    def read(self, given: dict[str, JsonValue]) -> Asked:
-        """A request.
-
-        Raises:
-            Refusal: It does not fit OpenAI's types, or the twin does not know something in it.
-        """
-        if self.strict and (unknown := sorted(given.keys() - _NAMES)):
-            raise Refusal(Kind.MALFORMED, f"Unrecognized request argument supplied: {', '.join(unknown)}")
-        reading.fit(_PARAMS, given)
-        asked = reading.read(_Request, given)
-        if not asked.messages:
-            raise Refusal(Kind.MALFORMED, "messages: at least one is needed")
-        system = [one.text for one in asked.messages if one.role in {"system", "developer"}]
-        turns = tuple(turn for one in asked.messages if (turn := one.turn()) is not None)
-        if self.strict:
-            _require_tools(asked)
-            reading.require_pairs(turns)
-        choice = asked.tool_choice
-        return Asked(
-            wire=self.name,
-            model=asked.model,
-            system="\n".join(system),
-            turns=turns,
-            tools=tuple(Tool(name=one.function.name, schema=one.function.parameters) for one in asked.tools),
-            forced=choice.function.name if isinstance(choice, _Choice) else "",
-            schema=asked.schema_,
-            stream=bool(asked.stream),
-            limit=asked.max_completion_tokens or asked.max_tokens,
-            usage=asked.stream_options is not None and asked.stream_options.include_usage,
+        return await self.perform(
+            request, completions.read(reading.json_object(body), wire=self.name, strict=self.strict)
         )
 
     def whole(self, asked: Asked, played: Played) -> JsonValue:
@@ -306,44 +185,6 @@ class OpenAIWire(Wire):
 
     def _listed(self, model: str) -> dict[str, JsonValue]:
         return reading.told(_MODEL, {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": self.owner})
-
-
-def _require_tools(asked: _Request) -> None:
-    """What the types do not say of names and schemas.
-
-    Raises:
-        Refusal: Something of it is not so.
-    """
-    for index, one in enumerate(asked.tools):
-        if not _FUNCTION.fullmatch(one.function.name):
-            raise Refusal(Kind.MALFORMED, f"tools.{index}.function.name: expected ^[a-zA-Z0-9_-]{{1,64}}$")
-        if one.function.strict:
-            _require_strict(one.function.parameters, f"tools.{index}.function.parameters")
-    schema = asked.response_format.json_schema
-    if schema is not None and schema.strict:
-        _require_strict(schema.schema_, f"response_format {schema.name!r}")
-
-
-def _require_strict(schema: JsonValue, at: str) -> None:
-    """Refuse a schema that cannot be kept to strictly: every object must require all it has, and take nothing else.
-
-    Raises:
-        Refusal: It is one.
-    """
-    if isinstance(schema, list):
-        for one in schema:
-            _require_strict(one, at)
-    if not isinstance(schema, dict):
-        return
-    properties = schema.get("properties")
-    if schema.get("type") == "object" and isinstance(properties, dict):
-        if schema.get("additionalProperties") is not False:
-            raise Refusal(Kind.MALFORMED, f"{at}: 'additionalProperties' is required to be supplied and to be false")
-        required = schema.get("required")
-        if missing := sorted(properties.keys() - (set(map(str, required)) if isinstance(required, list) else set())):
-            raise Refusal(Kind.MALFORMED, f"{at}: 'required' must include every key in properties. Missing: {missing}")
-    for one in schema.values():
-        _require_strict(one, at)
 
 
 def _call(call: ToolCall, *, arguments: str | None = None) -> dict[str, JsonValue]:
