@@ -1,5 +1,6 @@
 """The step that checks and binds plans of goals. The catalogue is given to it: goals are declared above this layer."""
 
+import asyncio
 from collections.abc import Callable
 
 from activities.agent.contracts import BIND_PLAN, MOST_MISTAKES, BindPlanRequest, PlanBound
@@ -16,7 +17,7 @@ class PlanBinding:
     """The step.
 
     Args:
-        catalogue: The goals of this release, made when it is first asked for.
+        catalogue: The goals of this release, made when it is first asked for; in a thread, for it takes a while.
     """
 
     def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
@@ -25,7 +26,7 @@ class PlanBinding:
     @implements(BIND_PLAN)
     async def bind_plan(self, request: BindPlanRequest) -> PlanBound:
         """Check it, and bind as much of it as the results let. Mistakes are an answer, and no failure."""
-        draft, catalogue = read_plan(request.plan), self._catalogue()
+        draft, catalogue = read_plan(request.plan), await asyncio.to_thread(self._catalogue)
         if mistakes := check(draft, catalogue, request.lists).mistakes:
             return _wrong(mistakes)
         found = bind(draft, goal_plan_digest(request.plan), catalogue, request.lists, request.results)

@@ -1,5 +1,6 @@
 """The steps that say whether a bound plan may be run: on people's grant, or, where it only writes, by the policy."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -48,7 +49,7 @@ class UnaskedPlans:
             BoundError: It is no bound plan of this release.
             PolicyError: The policy file cannot be read now.
         """
-        bound, catalogue = read_bound(request.bound), self._catalogue()
+        bound, catalogue = read_bound(request.bound), await asyncio.to_thread(self._catalogue)
         if why := _too_strong(bound, catalogue):
             return UnaskedAnswer(allowed=False, why=why)
         policy, environment = self._policy.current(), self._policy.environment

@@ -125,11 +125,13 @@ class PlanHouse(House):
             execution_timeout=timedelta(minutes=2),
         )
 
-    async def click(self, goal: WorkflowHandle[Any, Any], action: str, verdict: Verdict = Verdict.APPROVE) -> Plan:
-        """Alice decides on what this goal asks; what she saw."""
+    async def click(
+        self, goal: WorkflowHandle[Any, Any], action: str, verdict: Verdict = Verdict.APPROVE, *, after: int = 0
+    ) -> Plan:
+        """Alice decides on what this goal asks, the question after so many earlier ones; what she saw."""
         self.action = action
         await there(goal)
-        approval = await self.approval_of(goal)
+        approval = await self.approval_of(goal, after=after)
         shown = read_plan(await self.client.get_workflow_handle(approval).query("plan", result_type=str))
         await self.decide(approval, "alice", verdict=verdict)
         return shown

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from activities.agent.contracts import RunPlanParameters
 from activities.guard.error_types import ErrorType, application_error
 from hitl.approval.decision import Verdict
+from hitl.protocol import Effect
 from tests.hitl.plan_language.planning import MOTTO, OPEN, delete, plan_of, step
 from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.agent.running import DELETE, DESTROYS, RUN, WRITES, PlanHouse, ends, exists, there
@@ -196,6 +198,32 @@ async def test_a_goal_that_is_gone_while_the_plan_waits_is_told_and_nothing_is_b
     assert "there is no goal 'OpenPullRequest'" in str(result.reason)
     assert (ends(result)[1], house.steps.pulls) == (("open", "not_begun"), [])
     assert told[0].startswith("refused, and nothing was changed")
+
+
+async def test_a_goal_that_may_do_more_by_now_is_another_plan(house: PlanHouse) -> None:
+    async with house.workers():
+        goal = await house.run(WRITES)
+        await house.approval_of(goal)
+        stronger = dataclasses.replace(described()["OpenPullRequest"], effect=Effect.DESTRUCTIVE)
+        house.catalogue = MappingProxyType({**described(), stronger.name: stronger})
+        await house.click(goal, RUN)
+        result = await goal.result()
+    assert (result.outcome, house.steps.commits) == ("superseded", [])
+    assert "bound otherwise than when it was shown" in str(result.reason)
+
+
+async def test_a_grant_that_came_too_late_has_people_asked_once_more(house: PlanHouse) -> None:
+    house.ahead = timedelta(days=30)
+    async with house.workers():
+        goal = await house.run(WRITES)
+        first = await house.click(goal, RUN)
+        await house.approval_of(goal, after=1)
+        assert house.steps.commits == []
+        house.ahead = timedelta()
+        second = await house.click(goal, RUN, after=1)
+        result = await goal.result()
+    assert first == second
+    assert (result.outcome, len(house.steps.pulls)) == ("completed", 1)
 
 
 async def test_a_goal_that_no_worker_has_any_more_is_told_as_such(house: PlanHouse) -> None:
