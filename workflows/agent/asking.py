@@ -12,6 +12,8 @@ from hitl.protocol import Effect
 
 _LINES: Final = 50
 _LONGEST: Final = 500
+_MOST_BYTES: Final = 24 * 1024
+"""Of all lines: with the bound plan itself they have to fit into what people approve."""
 _CHANGES: Final[Mapping[Effect, Change]] = {
     Effect.READ: Change.UPDATE,
     Effect.WRITE: Change.UPDATE,
@@ -46,7 +48,7 @@ def _summary(bound: BoundPlan) -> tuple[str, ...]:
     """All of it where that is short enough; else a line a step, as many as there may be."""
     first = (f"Run the plan: {visible(bound.title)}", strongest_line(bound.effect))
     whole = (*first, *_whole(bound))
-    if len(whole) <= _LINES and all(len(one) <= _LONGEST for one in whole):
+    if len(whole) <= _LINES and all(len(one) <= _LONGEST for one in whole) and _bytes(whole) <= _MOST_BYTES:
         return tuple(map(_line, whole))
     told = f"All inputs of its {len(bound.steps)} steps are in full in the parameter `plan`"
     short = (*first, told, *(f"{number}. {headline(one)}" for number, one in enumerate(bound.steps, start=1)))
@@ -54,6 +56,10 @@ def _summary(bound: BoundPlan) -> tuple[str, ...]:
         rest = len(short) - _LINES + 1
         short = (*short[: _LINES - 1], f"and {rest} more")
     return tuple(map(_line, short))
+
+
+def _bytes(lines: tuple[str, ...]) -> int:
+    return sum(len(one.encode(errors="replace")) for one in lines)
 
 
 def _whole(bound: BoundPlan) -> Iterator[str]:

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.guard.error_types import ErrorType, application_error
     from activities.step_end import StepEnd, Way
-    from hitl.approval.plan import read_plan
+    from hitl.approval.plan import PlanError, read_plan
     from hitl.canonical import NotCanonical, canonical_json
     from hitl.hidden import visible
     from hitl.plan_language.bound import BoundError, BoundPlan, BoundStep, read_bound
@@ -186,7 +186,10 @@ class RunPlanWorkflow(ApprovingGoal):
 
     async def _granted(self, bound: BoundPlan) -> Approved:
         """Ask, and have the guard look at what was signed: what it lets run is what goes on."""
-        approved = await self.ask(plan_to_approve(bound))
+        try:
+            approved = await self.ask(plan_to_approve(bound))
+        except PlanError as error:
+            raise PlanStops(State.REFUSED, f"people cannot be asked: {error}. {_NOTHING}") from error
         try:
             allowed = await self.step(
                 RUN_PLAN,
@@ -267,7 +270,6 @@ class RunPlanWorkflow(ApprovingGoal):
         self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.RUNNING, workflow_id=child))
         try:
             end = await run_child(step, child)
-            self.end_if_cancelled()
         except (FailureError, asyncio.CancelledError):
             self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.CANCELLED, workflow_id=child))
             raise
@@ -276,6 +278,7 @@ class RunPlanWorkflow(ApprovingGoal):
                 id=step.id, goal=step.goal, part=part, outcome=end.outcome, workflow_id=child, reason=end.reason
             )
         )
+        self.end_if_cancelled()
         return end.result
 
     def _acted(self, step: BoundStep) -> PlanStepEnd:

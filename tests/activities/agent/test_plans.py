@@ -75,6 +75,24 @@ def test_all_of_a_short_plan_is_in_the_lines_that_people_read_and_of_a_long_one_
     assert "acme/site" in "\n".join(long.parameter_lines())
 
 
+@pytest.mark.parametrize("letter", ["x", "世", "🏗"])
+@pytest.mark.parametrize(("steps", "letters"), [(1, 60_000), (40, 300), (14, 1000), (45, 400)])
+def test_whatever_can_be_bound_can_be_put_before_people(letter: str, steps: int, letters: int) -> None:
+    act = [step(OPEN, id=f"s{number}") for number in range(steps)]
+    shorter = letters // len(letter.encode())
+    found = bound(plan_of(act=act), {"motto": {**FOUND, "content": letter * shorter}}).plan
+    assert found is not None
+    assert plan_to_approve(found).text()
+
+
+def test_lines_that_would_not_fit_beside_the_plan_itself_are_left_to_it() -> None:
+    inputs: dict[str, Any] = {"repository": "acme/site", "command": ["🏗" * 430] * 37}
+    one = bound_plan({"id": "a", "goal": "RunInSandbox", "inputs": inputs})
+    summary = plan_to_approve(one).summary
+    assert len(plan_to_approve(one).text()) > 0
+    assert "in full in the parameter `plan`" in summary[2]
+
+
 @pytest.mark.parametrize(
     ("phase", "rule", "act", "allowed"),
     [
