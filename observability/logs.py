@@ -23,6 +23,7 @@ from observability.names import (
     ATTR_RUN_ID,
     ATTR_WORKFLOW_ID,
     LOG_SPAN_ID,
+    LOG_STREAM,
     LOG_TRACE_ID,
 )
 from observability.redaction import redact
@@ -89,7 +90,7 @@ def configure_logs(service: str, *, level: LogLevel, log_format: LogFormat) -> N
 
 def _processors(service: str) -> list[Processor]:
     def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        event["service"] = service
+        event["service"] = event.pop(LOG_STREAM, service)
         return event
 
     return [

@@ -90,6 +90,10 @@ ATTR_ACTIVITY_ATTEMPT: Final = "temporal.activity_attempt"
 ATTR_WORKFLOW_TYPE: Final = "temporal.workflow_type"
 LOG_TRACE_ID: Final = "trace_id"
 LOG_SPAN_ID: Final = "span_id"
+LOG_STREAM: Final = "log_stream"
+"""Instead of the process's own name, for lines that it hands on of something else; never in a line itself."""
+SERVICE_SANDBOX_OUTPUT: Final = "sandbox-output"
+"""What commands in containers print."""
 
 # Approvals.
 METRIC_APPROVAL_KEYS_AGE: Final = "banksman_approval_keys_age_seconds"

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from observability.names import LOG_STREAM, SERVICE_SANDBOX_OUTPUT
 from sandbox.protocol import StreamName
 
 _MASK: Final = "[secret]"
@@ -68,6 +69,7 @@ class LiveOutput:
         self._beat({"seconds": round(time.monotonic() - self._began, 1), "bytes": self._bytes, "line": shown})
         self._lines += 1
         if self._lines <= _MOST_LINES:
-            _log.info("output", stream=stream, line=shown)
+            _log.info("output", stream=stream, line=shown, **{LOG_STREAM: SERVICE_SANDBOX_OUTPUT})
         elif self._lines == _MOST_LINES + 1:
-            _log.info("more output is not logged; the result has its head and tail", lines=_MOST_LINES)
+            told = "more output is not logged; the result has its head and tail"
+            _log.info(told, lines=_MOST_LINES, **{LOG_STREAM: SERVICE_SANDBOX_OUTPUT})

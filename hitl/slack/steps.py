@@ -39,6 +39,7 @@ from hitl.slack.parked import message_id as parked_id
 from hitl.slack.posting import doubts, post_once
 from hitl.slack.thread import lines_about
 from observability import names
+from observability.durations import seconds_between
 from observability.exemplars import exemplar
 from workflows.approval.contracts import (
     POST_APPROVAL,
@@ -91,9 +92,8 @@ class SlackSteps:
         async with self._turn(found.id):
             doubt = doubts(first=request.first, since=found.opened_at)
             ts = await post_once(self._messages, channel, shown, about=found.id, kind=EVENT_TYPE, doubt=doubt)
-        _SHOWN.labels(risk=found.plan.risk.value).observe(
-            (datetime.now(UTC) - found.opened_at).total_seconds(), exemplar()
-        )
+        waited = seconds_between(found.opened_at, datetime.now(UTC))
+        _SHOWN.labels(risk=found.plan.risk.value).observe(waited, exemplar())
         return PostedApproval(channel=channel, ts=ts, requester=asked.requester)
 
     @implements(UPDATE_APPROVAL)

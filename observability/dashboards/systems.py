@@ -67,7 +67,12 @@ SANDBOX: Final = Board(
             what="On the sandbox's queue.",
             queries={"{{queue}}": most("queue", of(names.METRIC_QUEUE_BACKLOG, queue="banksman-sandbox"))},
         ),
-        Logs(title="The sandbox's worker", what="Its lines.", query='{service_name="banksman-sandbox"}'),
+        Logs(
+            title="What containers print",
+            what="Of each command the first five hundred lines, without its secrets.",
+            query=f'{{service_name="{names.SERVICE_SANDBOX_OUTPUT}"}}',
+        ),
+        Logs(title="The sandbox's worker", what="Its own lines.", query='{service_name="worker-sandbox"}'),
     ),
 )
 

@@ -92,7 +92,8 @@ def view(trace_id: str, data: TracesData) -> TraceView:
         for span in scoped.spans
     ]
     start = min(node.span.start_time_unix_nano for node in nodes)
-    total = max(1, max(node.span.end_time_unix_nano for node in nodes) - start)
+    # Also where a clock jumped under a span, so that it ends before it begins.
+    total = max(1, max(max(node.span.start_time_unix_nano, node.span.end_time_unix_nano) for node in nodes) - start)
     ordered = _in_reading_order(nodes)
     colours = {name: n % _COLOURS for n, name in enumerate(dict.fromkeys(node.service for node, _ in ordered))}
     shown = ordered[:MAX_ROWS]
@@ -155,7 +156,7 @@ def _latest_first(nodes: Iterable[_Node]) -> list[_Node]:
 
 def _row(node: _Node, depth: int, *, start: int, total: int, colour: int) -> Row:
     span = node.span
-    length = span.end_time_unix_nano - span.start_time_unix_nano
+    length = max(0, span.end_time_unix_nano - span.start_time_unix_nano)
     offset = span.start_time_unix_nano - start
     width = max(_MIN_WIDTH, 100 * length / total)
     return Row(

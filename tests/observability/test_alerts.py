@@ -212,6 +212,21 @@ def test_the_signals_are_linked() -> None:
     [by_text] = [f["matcherRegex"] for f in sources["loki"]["derivedFields"] if f["matcherType"] == "regex"]
     assert re.search(by_text, line)
     assert names.SERVICE_NAMESPACE in sources["tempo"]["tracesToLogsV2"]["query"]
+    assert sources["tempo"]["tracesToMetrics"]["datasourceUid"] == "prometheus"
+
+
+def test_a_line_leads_to_the_number_of_its_step() -> None:
+    folder = _ROOT / "observability/grafana/provisioning/datasources"
+    [loki] = [s for s in yaml.safe_load((folder / "datasources.yml").read_text())["datasources"] if s["uid"] == "loki"]
+    [correlation] = loki["correlations"]
+    [found] = correlation["config"]["transformations"]
+    line = json.dumps({names.ATTR_ACTIVITY_TYPE: "github.read_file"})
+    action = re.search(found["expression"], line)
+    assert action is not None
+    assert action[1] == "github.read_file"
+    assert f"$${{{found['mapValue']}}}" in correlation["config"]["target"]["expr"]
+    assert (correlation["targetUID"], correlation["config"]["type"]) == ("prometheus", "query")
+    assert _unknown(correlation["config"]["target"]["expr"]) == []
 
 
 def test_no_label_is_an_id() -> None:

@@ -36,6 +36,12 @@ def test_a_line_says_when_who_what() -> None:
     assert str(line["timestamp"]).endswith("Z")
 
 
+def test_what_a_process_hands_on_of_something_else_is_a_stream_of_its_own() -> None:
+    theirs, ours = run('log.info("output", line="hello", log_stream="sandbox-output"); log.info("mine", service="x")')
+    assert (theirs["service"], "log_stream" in theirs) == ("sandbox-output", False)
+    assert ours["service"] == "svc"
+
+
 def test_the_standard_librarys_lines_look_the_same() -> None:
     lines = run(
         """

@@ -110,10 +110,10 @@ def test_numbers_are_as_people_read_them(value: float, unit: str, shown: str) ->
 def test_every_question_about_lines_can_be_put_to_the_store_that_stands_for_loki() -> None:
     asked = [as_logs_ql(panel.query) for board in BOARDS for panel in board.panels if isinstance(panel, Logs)]
     assert {
-        'severity:~"^(error|critical|fatal)$"',
+        'severity_text:~"^(error|critical|fatal)$"',
         '"a person clicked"',
-        '~"(?i)provider|rate" severity:~"^(warn|warning|error)$"',
-        'service.name:="banksman-sandbox"',
+        '~"(?i)provider|rate" severity_text:~"^(warn|warning|error)$"',
+        'service.name:="worker-sandbox"',
     } <= set(asked)
     with pytest.raises(ValueError, match=r"cannot be put to VictoriaLogs from '\| json' on"):
         as_logs_ql(f"{OURS} | json")

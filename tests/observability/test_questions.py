@@ -9,6 +9,7 @@ from deploy.local.tools import ToolUnavailableError
 from observability import names
 from tests.observability.questions.everywhere import ROOT, Language, Question, questions
 from tests.observability.questions.grammars import Grammars, find_grammars
+from workers.settings import Role
 
 _ALL = questions()
 _METRIC = re.compile(r"`(banksman_[a-z_]+)[`{]")
@@ -32,6 +33,12 @@ def test_questions_of_every_place_and_language_are_found() -> None:
     assert _places(Language.PROMQL) >= {"alerts.yml", "objectives.yml", "datasources.yml", "dashboards", *pages}
     assert _places(Language.LOGQL) >= {"dashboard Overview", "datasources.yml", "docs/runbooks/break-glass.md"}
     assert _places(Language.TRACEQL) == {"docs/runbooks/activity-failures.md"}
+
+
+def test_lines_are_asked_for_of_services_that_there_are() -> None:
+    asked = {name for one in _ALL for name in re.findall(r'service_name="([^"]+)"', one.text)}
+    assert asked <= {*(f"worker-{role}" for role in Role), names.SERVICE_SANDBOX_OUTPUT}
+    assert asked >= {"worker-sandbox", "worker-connectors", names.SERVICE_SANDBOX_OUTPUT}
 
 
 @pytest.mark.parametrize("language", Language)

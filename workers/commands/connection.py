@@ -67,7 +67,7 @@ def client_settings() -> Settings:
         "temporal_namespace": stack.temporal.namespace,
         "temporal_ui": stack.temporal.ui,
         "console_url": stack.console.url if stack.console else None,
-        "otlp_endpoint": stack.traces.url,
+        "otlp_endpoint": (stack.otlp or stack.traces).url,
         "tempo_url": stack.traces.url,
         "development": True,
         "encrypt_payloads": stack.codec is not None,

@@ -121,7 +121,7 @@ def jaeger_configuration(places: Places, kept: Path) -> str:
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "kept"}},
         "extensions": {
             "jaeger_storage": {"backends": {"kept": backend}},
-            "jaeger_query": {"storage": {"traces": "kept"}, **listening},
+            "jaeger_query": {"storage": {"traces": "kept"}, "enable_tracing": False, **listening},
         },
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],

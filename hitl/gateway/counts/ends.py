@@ -18,6 +18,7 @@ from hitl.gateway.counts.approvals import ApprovalFacts
 from hitl.gateway.counts.goals import GOAL_TYPES
 from hitl.gateway.server import Server
 from observability import names
+from observability.durations import seconds_between
 from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalOutcome
 from workflows.catalogue import GOALS
 from workflows.contracts import Outcome, State
@@ -88,7 +89,7 @@ class EndCounts:
             return
         _APPROVALS.labels(outcome=outcome if outcome in APPROVAL_ENDS else _OTHER, **facts.labels).inc()
         if outcome in _BY_PEOPLE and ended.close_time is not None:
-            _DECIDED.labels(**facts.labels).observe((ended.close_time - ended.start_time).total_seconds())
+            _DECIDED.labels(**facts.labels).observe(seconds_between(ended.start_time, ended.close_time))
 
 
 def _begin_at_nothing() -> None:

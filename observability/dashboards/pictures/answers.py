@@ -20,7 +20,7 @@ _LINES: Final = 12
 _PARTS: Final = {
     re.compile(re.escape(OURS)): "",
     re.compile(r'\{service_name="([\w-]+)"\}'): r'service.name:="\1"',
-    re.compile(r'\| detected_level=~"([\w|]+)"'): r'severity:~"^(\1)$"',
+    re.compile(r'\| detected_level=~"([\w|]+)"'): r'severity_text:~"^(\1)$"',
     re.compile(r'\|= ("[^"]+")'): r"\1",
     re.compile(r'\|~ ("[^"]+")'): r"~\1",
 }
@@ -103,7 +103,12 @@ class Answers:
         answer.raise_for_status()
         found = [json.loads(line) for line in answer.text.splitlines()]
         return [
-            Line(one.get("_time", "")[11:19], one.get("service.name", ""), one.get("severity", ""), one.get("_msg", ""))
+            Line(
+                one.get("_time", "")[11:19],
+                one.get("service.name", ""),
+                one.get("severity_text", ""),
+                one.get("_msg", ""),
+            )
             for one in found
         ]
 

@@ -3,6 +3,7 @@
 from structlog.testing import capture_logs
 
 from activities.sandbox.output import LiveOutput, masked
+from observability.names import LOG_STREAM, SERVICE_SANDBOX_OUTPUT
 
 SECRET = b"line one of it\nline two\n"
 
@@ -37,6 +38,7 @@ def test_the_two_streams_are_told_apart() -> None:
         live.take("stderr", b"b")
         live.end()
     assert [(one["stream"], one["line"]) for one in logs] == [("stdout", "a"), ("stderr", "b")]
+    assert {one[LOG_STREAM] for one in logs} == {SERVICE_SANDBOX_OUTPUT}, "apart from the worker's own lines"
 
 
 def test_a_flood_is_logged_up_to_a_bound_and_beats_go_on() -> None:

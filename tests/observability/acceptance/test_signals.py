@@ -45,6 +45,16 @@ def test_a_goals_number_leads_to_its_trace_and_its_trace_to_its_lines(observed: 
     assert all(observed.spans(one) for one in sorted(exemplars)[:5]), "each leads to one that is there"
 
 
+def test_each_goal_that_ran_left_its_span_its_lines_and_its_number(observed: Observed) -> None:
+    assert len(observed.goals) > 15
+    for goal, told in observed.goals.items():
+        trace_id = told["trace_id"]
+        eventually(lambda name=f"RunWorkflow:{goal}", of=trace_id: name in observed.spans(of), what=f"{goal}'s span")
+        eventually(lambda of=trace_id: observed.lines(f'trace_id:="{of}"'), what=f"{goal}'s lines")
+        counted = f'max(banksman_goals_ended_total{{goal="{goal}",outcome="{told["outcome"]}"}}) > 0'
+        eventually(lambda query=counted: observed.asked("query", query=query)["result"], what=f"{goal}'s number")
+
+
 def test_jaeger_has_the_same_trace_as_our_own_page(observed: Observed) -> None:
     trace_id = observed.goals["DeleteBranch"]["trace_id"]
     eventually(lambda: "wait for people" in observed.spans(trace_id), what="the whole trace")

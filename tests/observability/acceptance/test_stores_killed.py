@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import httpx
 import pytest
 
 from tests.observability.acceptance.conftest import Observed
@@ -21,6 +22,13 @@ def _kill(observed: Observed, child: str) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+def _ready(observed: Observed) -> bool:
+    try:
+        return httpx.get(f"{observed.running.state['prometheus']['url']}/-/ready").is_success
+    except httpx.TransportError:
+        return False
+
+
 def _steps(observed: Observed, at: float) -> float:
     [found] = observed.asked("query", query=_STEPS, time=f"{at}")["result"]
     return float(found["value"][1])
@@ -32,6 +40,7 @@ def test_prometheus_that_is_killed_keeps_what_it_had_and_goes_on(observed: Obser
     _kill(observed, "prometheus")
     assert observed.running.read_file("prometheus-away")["result"]["outcome"] == "completed", "no goal waits for it"
     eventually(lambda: observed.running.pid("prometheus") not in {None, pid}, what="another Prometheus")
+    eventually(lambda: _ready(observed), what="what it wrote down to be read again")
     assert _steps(observed, at) == before, "it has what it had"
     eventually(lambda: _steps(observed, time.time()) > before, what="the step that ran meanwhile")
     rules = [rule for group in observed.asked("rules")["groups"] for rule in group["rules"]]

@@ -19,7 +19,7 @@ RULES: Final = ("alerts.yml", "objectives.yml")
 _PROMETHEUS: Final = ROOT / "observability/prometheus"
 _SOURCES: Final = ROOT / "observability/grafana/provisioning/datasources/datasources.yml"
 _OF_A_VARIABLE: Final = re.compile(r"label_values\((.+), \w+\)")
-_PLACEHOLDERS: Final = {"{$$__tags}": "{}", "$${__trace.traceId}": "0" * 32}
+_PLACEHOLDERS: Final = {"{$$__tags}": "{}", "$${__trace.traceId}": "0" * 32, "$${action}": "github.read_file"}
 """What Grafana fills into the links between signals."""
 _SPAN: Final = re.compile(r"`([^`\n]+)`")
 _BLOCK: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -115,10 +115,13 @@ def _of_rules(name: str) -> Iterator[Question]:
 
 
 def _of_links() -> Iterator[Question]:
-    [tempo] = [one["jsonData"] for one in _loaded(_SOURCES)["datasources"] if one["uid"] == "tempo"]
+    sources = _loaded(_SOURCES)["datasources"]
+    [tempo] = [one["jsonData"] for one in sources if one["uid"] == "tempo"]
     yield Question("datasources.yml", "from a trace to its lines", Language.LOGQL, tempo["tracesToLogsV2"]["query"])
     for query in tempo["tracesToMetrics"]["queries"]:
         yield Question("datasources.yml", query["name"], Language.PROMQL, query["query"])
+    for one in [correlation for source in sources for correlation in source.get("correlations", ())]:
+        yield Question("datasources.yml", one["label"], Language.PROMQL, one["config"]["target"]["expr"])
 
 
 def _loaded(path: Path) -> dict[str, Any]:
