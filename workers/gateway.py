@@ -91,7 +91,7 @@ class Gateway:
         self.sweeper = Sweeper(server)
         self.counts = Counts(server)
         self.rule_changes = RuleChanges(server, self._policy)
-        self.starts = starts = GoalStarter(server, sign, keys.current)
+        self.starts = starts = GoalStarter(server, sign, keys.current, traces=settings.console_traces)
         links = Links(
             temporal=settings.temporal_ui,
             namespace=settings.temporal_namespace,

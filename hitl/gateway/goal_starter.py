@@ -26,6 +26,7 @@ from hitl.hidden import visible
 from workflows.agent.goals import RUN_PLAN
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.goal_type import GoalType
+from workflows.trace_link import with_traces
 
 Sign = Callable[[str], Awaitable[str]]
 """Signs a text with the approval key; answers `vault:v1:…`. Raises `ConnectorError`."""
@@ -66,8 +67,11 @@ class StartedGoal:
 class GoalStarter:
     """Starts goals in people's names, and tells whose name one was started in."""
 
-    def __init__(self, server: Server, sign: Sign, keys: Callable[[], PublicKeys]) -> None:
+    def __init__(
+        self, server: Server, sign: Sign, keys: Callable[[], PublicKeys], *, traces: str | None = None
+    ) -> None:
         self._server = server
+        self._traces = traces
         self._sign = sign
         self._keys = keys
 
@@ -108,7 +112,7 @@ class GoalStarter:
             task_queue=TaskQueue.GOALS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=visible(request.summary()),
-            static_details=goal.description,
+            static_details=with_traces(goal.description, request.business_key(), self._traces),
             search_attributes=TypedSearchAttributes(attributes),
             memo={MEMO: signed.model_dump_json()},
         )

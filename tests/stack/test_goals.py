@@ -116,6 +116,9 @@ def test_one_trace_leads_from_the_command_to_the_twin(stack: Running, goal_id: s
     line = next(line for line in logs.splitlines() if ended["run_id"] in line)
     assert ended["trace_id"] in line
     assert goal_id in line
+    described = stack.temporal("workflow", "describe", "--workflow-id", goal_id, "--output", "json").stdout
+    link = f"[Its traces]({stack.state['traces']['url']}/?workflow_id={goal_id})"
+    assert link in described
 
 
 def test_metrics_of_both_kinds_are_on_one_page(stack: Running, goal_id: str) -> None:

@@ -69,6 +69,7 @@ def client_settings() -> Settings:
         "console_url": stack.console.url if stack.console else None,
         "otlp_endpoint": (stack.otlp or stack.traces).url,
         "tempo_url": stack.traces.url,
+        "console_traces": f"{stack.traces.url}/?workflow_id={{workflow_id}}",
         "development": True,
         "encrypt_payloads": stack.codec is not None,
         "codec_endpoint": stack.codec.url if stack.codec else None,

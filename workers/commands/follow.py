@@ -34,6 +34,7 @@ from workers.commands.waiting import Waits, cancel_line
 from workers.settings import Settings
 from workflows.contracts import GoalInput, GoalStatus
 from workflows.goal_type import GoalType
+from workflows.trace_link import with_traces
 
 _POLL: Final = 0.4
 _LONGEST_POLL: Final = 4.0
@@ -77,7 +78,9 @@ class Ended:
     error: str | None = None
 
 
-async def start(client: Client, goal: GoalType, request: GoalInput, *, workflow_id: str | None, ui: str) -> Started:
+async def start(
+    client: Client, goal: GoalType, request: GoalInput, *, workflow_id: str | None, settings: Settings
+) -> Started:
     """Start the goal under its business key, or find the one that runs under it."""
     wanted = workflow_id or request.business_key()
     attributes = [SearchAttributePair(key, value) for key, value in request.search_attributes().items()]
@@ -91,17 +94,18 @@ async def start(client: Client, goal: GoalType, request: GoalInput, *, workflow_
             task_queue=TaskQueue.GOALS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=visible(request.summary()),
-            static_details=goal.description,
+            static_details=with_traces(goal.description, wanted, settings.console_traces),
             search_attributes=TypedSearchAttributes(attributes),
         )
         context = span.get_span_context()
     described = await handle.describe()
     run_id = handle.first_execution_run_id or described.run_id
+    page = f"{settings.temporal_ui}/namespaces/{client.namespace}/workflows"
     return Started(
         handle=client.get_workflow_handle(wanted, run_id=run_id),
         workflow_id=wanted,
         run_id=run_id,
-        link=f"{ui}/namespaces/{client.namespace}/workflows/{quote(wanted, safe='')}/{run_id}/history",
+        link=f"{page}/{quote(wanted, safe='')}/{run_id}/history",
         existing=described.start_time < asked - timedelta(seconds=2),
         trace_id=format(context.trace_id, "032x") if context.is_valid else None,
     )

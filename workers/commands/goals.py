@@ -147,7 +147,7 @@ async def ask_for(goal: GoalType, request: GoalInput, workflow_id: str | None, *
     telemetry = command_telemetry(settings)
     try:
         client = await connect_or_fail(settings, telemetry)
-        started = await start(client, goal, request, workflow_id=workflow_id, ui=settings.temporal_ui)
+        started = await start(client, goal, request, workflow_id=workflow_id, settings=settings)
         if not as_json:
             _announce(started)
         if reason := sure_to_wait(goal, running_stack()):

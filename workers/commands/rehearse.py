@@ -140,7 +140,7 @@ async def _copy_repository(client: Client, settings: Settings, folder: Path, req
     wanted = CopyRepositoryInput(repository=repository)
     # Of its own id each time: what stood there an hour ago is no copy of now.
     workflow_id = f"{wanted.business_key()}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    started = await start(client, COPY_REPOSITORY, wanted, workflow_id=workflow_id, ui=settings.temporal_ui)
+    started = await start(client, COPY_REPOSITORY, wanted, workflow_id=workflow_id, settings=settings)
     err.print(f"Copying [bold]{escape(shown(repository))}[/] by reading\n  {started.link}", soft_wrap=True)
     copied = CopyRepositoryResult.model_validate(await started.handle.result())
     if copied.described is None or copied.pack is None:
