@@ -35,6 +35,8 @@ _FORBIDDEN: Final = 403
 _GATEWAY_TIMEOUT: Final = 504
 _FILTERS: Final = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
 _TOO_LONG: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_TOO_LONG_WORDS: Final = re.compile(r"exceeds? the (?:available )?context (?:length|size|window)", re.IGNORECASE)
+"""Ollama has no code for it: https://github.com/ollama/ollama, `the input length exceeds the context length`."""
 _TOO_LONG_TEXT: Final = "the request does not fit into the context of {what}{said}: shorten it"
 
 
@@ -92,6 +94,8 @@ def _of_api(ref: ModelRef, error: theirs.ModelAPIError) -> ConnectorError:
     if row is None or _maybe_billed(error, status):
         return _lost(ref, type(error).__name__)
     kind, text = _closer(*row, code=code, status=status)
+    if kind is InvalidRequest and _TOO_LONG_WORDS.search(str(error)):
+        kind, text = ContextTooLong, _TOO_LONG_TEXT
     said = f" ({' '.join(str(one) for one in (status, code) if one)})" if status or code else ""
     wait = min(timedelta(seconds=error.retry_after), LONGEST_WAIT) if error.retry_after else None
     told = text.format(what=repr(str(ref)), place=f"banksman/models/{ref.backend}", said=said)

@@ -50,13 +50,16 @@ def cost(models: Models, ref: ModelRef, tokens: Tokens) -> int | None:
 
 
 def priced(models: Models, ref: ModelRef) -> Priced | None:
-    """What a million tokens cost; None where nobody knows."""
+    """What a million tokens cost in one request; None where nobody knows.
+
+    Some services sell long requests dearer: this is their price then, so that what is reserved by it is enough.
+    """
     whole_input = cost(models, ref, Tokens(input=MICROS))
-    whole_output = cost(models, ref, Tokens(output=MICROS))
-    if whole_input is None or whole_output is None:
+    both = cost(models, ref, Tokens(input=MICROS, output=MICROS))
+    if whole_input is None or both is None:
         return None
     by = "file" if models.price(ref) is not None else f"genai-prices {genai_prices.__version__}"
-    return Priced(input_micros=whole_input, output_micros=whole_output, by=by)
+    return Priced(input_micros=whole_input, output_micros=both - whole_input, by=by)
 
 
 def context_window(backend: Backend, model: str) -> int | None:

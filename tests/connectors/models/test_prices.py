@@ -48,13 +48,20 @@ def test_the_files_price_counts_to_a_millionth_and_rounds_up(tmp_path: Path, tok
 @pytest.mark.parametrize(
     ("name", "micros"),
     [
-        ("aws/eu.anthropic.claude-sonnet-4-5-20250929-v1:0", 19_800_000),
-        ("claude/claude-sonnet-4-5", 18_000_000),
-        ("gpt/gpt-5-mini", 2_250_000),
+        ("aws/eu.anthropic.claude-sonnet-4-5-20250929-v1:0", 19_800),
+        ("claude/claude-sonnet-4-5", 18_000),
+        ("gpt/gpt-5-mini", 2_250),
     ],
 )
 def test_the_bundled_list_knows_the_models_of_each_service(tmp_path: Path, name: str, micros: int) -> None:
-    assert cost(deployed(tmp_path, text=CLOUD), ModelRef.of(name), MILLION) == micros
+    assert cost(deployed(tmp_path, text=CLOUD), ModelRef.of(name), Tokens(input=1000, output=1000)) == micros
+
+
+def test_the_price_that_is_told_is_enough_for_a_long_request_too(tmp_path: Path) -> None:
+    models, claude = deployed(tmp_path, text=CLOUD), ModelRef("claude", "claude-sonnet-4-5")
+    told = priced(models, claude)
+    assert told
+    assert told.input_micros + told.output_micros >= (cost(models, claude, MILLION) or 0) > 18_000_000
 
 
 @pytest.mark.parametrize("name", ["lab/gpt-5-mini", "attic/qwen3:4b", "gpt/no-such-model", "nobody/gpt-5-mini"])
