@@ -107,8 +107,8 @@ class ModelFound(BaseModel):
         tools: Whether it takes tools.
         enforced_schema: Whether its backend holds answers to a schema. Where not, they are asked for, and may differ.
         context: Tokens that it takes; None where nobody knows.
-        input_micros: What a million tokens of input cost in short requests, in millionths of a US dollar; None where
-            nobody knows.
+        input_micros: What a million tokens of input cost, in millionths of a US dollar: in long requests, where those
+            are dearer, so that a reserve is enough. None where nobody knows.
         output_micros: Likewise of output.
     """
 
