@@ -194,7 +194,7 @@ def test_a_person_clicks_in_a_browser_and_the_page_changes(shop: Running, window
     assert "people were asked once" in made.said
     assert "20 of 20 visitors see it" in made.said
     assert [words for words in _TOLD if not any(words in one for one in told_in_slack(shop))] == []
-    shown = [one for one in map(json.dumps, messages(shop)) if "Step 1 of 2, pulumi.update_stack" in one]
+    shown = [one for one in map(json.dumps, messages(shop)) if "Step 2 of 3, pulumi.update_stack" in one]
     assert shown
     assert [word for word in ("salt: ", "plan_file", "prepared: ") if word in shown[-1]] == []
     after = columns(shop, window)
