@@ -189,7 +189,7 @@ MODELS: Final = Board(
             what="On the models' queue.",
             queries={"{{queue}}": most("queue", of(names.METRIC_QUEUE_BACKLOG, queue="banksman-models"))},
         ),
-        Logs(title="The models' worker", what="Its lines.", query='{service_name="banksman-models"}'),
+        Logs(title="The models' worker", what="Its lines.", query='{service_name="worker-models"}'),
     ),
 )
 
