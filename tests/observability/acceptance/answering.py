@@ -36,7 +36,7 @@ EMPTY: Final = {
         (
             *(("dashboard Language models", "Answers"), ("dashboard Language models", "Tokens")),
             *(("dashboard Language models", "US dollars by model"), ("dashboard Language models", "Time of a request")),
-            ("dashboard Language models", "Wait for a turn"),
+            *(("dashboard Language models", "Wait for a turn"), ("dashboard Language models", "The models' worker")),
         ),
         "no language model is asked",
     ),
