@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# In groups, of which two more run beside each other than there are processors: more than half of a group's time is waiting, for timers,
+# In groups, of which one more run beside each other than there are processors: half of a group's time is waiting, for timers,
 # containers and retries. The longest come first. A browser drops its connections when an interface of the machine comes or goes, as each sandbox network makes one: its
 # tests come before all others, and alone.
-LANES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
+LANES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/test_browser.py
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack

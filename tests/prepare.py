@@ -14,10 +14,12 @@ from deploy.images.build import ImageBuildFailed
 from deploy.local.container_engine.found import DockerSettings, DockerUnavailable
 from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
+from tests.connectors.models.twin.small_model import find_small_model
 from tests.observability.questions.grammars import find_grammars
 
 _HEARTBEAT: Final = 20.0
 _LOG: Final = "the container engine's log (docker/dockerd.log)"
+_SMALL_MODEL: Final = "a small language model"
 _GRAMMARS: Final = "the grammars of queries"
 _IMAGES: Final = "the container engine, and the sandbox's images with Pulumi"
 
@@ -82,6 +84,7 @@ async def prepare() -> None:
     parts = {
         _IMAGES: images,
         _GRAMMARS: find_grammars(),
+        _SMALL_MODEL: find_small_model(),
         **{tool.value: resolve(tool, progress=tell) for tool in tools},
     }
     await Told(parts, say=tell).run()

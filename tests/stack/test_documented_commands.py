@@ -40,6 +40,7 @@ NOT_HERE: Final = {
         "they need a machine: tests/stack/test_gpu.py"
     ),
     r"banksman leases (show|extend|end|hand-over|reconcile --kind) ": "they need a lease: tests/workers/test_leases.py",
+    r"banksman plan run": "it waits for a person: tests/stack/test_plans.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
     r"banksman run DeployNewFeature": "it needs one and Pulumi's image: tests/stack/test_demo.py",
     r"banksman run MigrateDatabase": "it needs a container engine: tests/stack/test_migrate.py",
@@ -84,7 +85,7 @@ def reader(tmp_path: Path) -> Path:
     for page in PAGES:
         for block in blocks(page):
             kind, _, name = block.info.partition(" ")
-            if kind == "yaml" and name:
+            if kind in {"yaml", "json"} and name:
                 (tmp_path / name).write_text(block.text, encoding="utf-8")
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     return tmp_path

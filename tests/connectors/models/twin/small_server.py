@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-xllamacpp: Any = import_module("xllamacpp")  # no dependency of ours: the test looks whether it is there
+xllamacpp: Any = import_module("xllamacpp")  # no dependency of ours: `small_model.py` gets it
 
 
 def main(weights: str) -> None:

