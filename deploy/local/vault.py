@@ -46,8 +46,9 @@ seal "static" {{
 }}
 
 listener "tcp" {{
-  address     = "{host}:{port}"
-  tls_disable = true
+  address         = "{host}:{port}"
+  cluster_address = "{host}:{cluster_port}"  # else the port after it, which another part may have been given
+  tls_disable     = true
 }}
 
 api_addr     = "http://{host}:{port}"
