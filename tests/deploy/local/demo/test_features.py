@@ -26,6 +26,8 @@ from deploy.local.demo.terminal import DemoFailed
 from deploy.local.example import copy_feature, copy_service
 from workflows.manifest.reading import read_manifest
 
+_PYTHON = [sys.executable, "-B"]
+"""Two versions of a file within a second may have one length: Python would take the bytecode of the first for both."""
 _TESTS = ["-m", "unittest", "discover", "--start-directory", "tests", "--top-level-directory", "."]
 
 
@@ -50,13 +52,13 @@ def apply(shop: Path, change: Mapping[str, str]) -> None:
 
 
 def own_tests(shop: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, *_TESTS], cwd=shop, capture_output=True, text=True, check=False)
+    return subprocess.run([*_PYTHON, *_TESTS], cwd=shop, capture_output=True, text=True, check=False)
 
 
 def page(shop: Path) -> str:
     """With one product, of which something is known for each column."""
     line = "from app.window import FACTS, page; print(page([[1, 'Hard hat', 2900, *FACTS]], 1, []))"
-    return subprocess.run([sys.executable, "-c", line], cwd=shop, capture_output=True, text=True, check=True).stdout
+    return subprocess.run([*_PYTHON, "-c", line], cwd=shop, capture_output=True, text=True, check=True).stdout
 
 
 def test_there_is_always_a_next_one_which_is_seen_and_passes_its_test(shop: Path) -> None:
