@@ -44,13 +44,13 @@ def draft_lines(draft: Draft, digest: str, catalogue: Catalogue, effect: Effect)
     return tuple(lines)
 
 
-def bound_lines(plan: BoundPlan) -> tuple[str, ...]:
-    """A bound plan: of literals only."""
-    lines = [visible(plan.title), f"bound plan {plan.digest()}", strongest_line(plan.effect)]
+def bound_lines(plan: BoundPlan) -> Iterator[str]:
+    """The steps of a bound plan, whole: of literals only."""
     for number, step in enumerate(plan.steps, start=1):
-        lines += [f"{number}. {headline(step)}", *(f"   {one}" for one in input_lines(step))]
-    lines += [f"Left out: {visible(one.id)}, for {visible(one.why)}" for one in plan.left_out]
-    return tuple(lines)
+        yield f"{number}. {headline(step)}"
+        yield from (f"   {one}" for one in _input_lines(step))
+    for left in plan.left_out:
+        yield f"Left out: {visible(left.id)}, for {visible(left.why)}"
 
 
 def headline(step: BoundStep) -> str:
@@ -58,7 +58,7 @@ def headline(step: BoundStep) -> str:
     return f"{visible(step.id)}: {visible(step.goal)}, which {_MAY[step.effect]}"
 
 
-def input_lines(step: BoundStep) -> Iterator[str]:
+def _input_lines(step: BoundStep) -> Iterator[str]:
     """Every input of a bound step, with its origin where it is no literal of the plan."""
     for path, value in walk(dict(step.inputs)):
         at = pointer(*path)

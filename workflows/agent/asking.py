@@ -1,13 +1,13 @@
 """What people are asked about a plan of goals: the bound plan itself, whole, and lines that say the same in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from activities.agent.contracts import RUN_PLAN, RunPlanParameters
 from hitl.approval.plan import Change, Plan, Resource, Risk
 from hitl.hidden import unhidden, visible
 from hitl.plan_language.bound import BoundPlan
-from hitl.plan_language.rendering import headline, input_lines, strongest_line
+from hitl.plan_language.rendering import bound_lines, headline, strongest_line
 from hitl.protocol import Effect
 
 _LINES: Final = 50
@@ -47,7 +47,7 @@ def plan_to_approve(bound: BoundPlan) -> Plan:
 def _summary(bound: BoundPlan) -> tuple[str, ...]:
     """All of it where that is short enough; else a line a step, as many as there may be."""
     first = (f"Run the plan: {visible(bound.title)}", strongest_line(bound.effect))
-    whole = (*first, *_whole(bound))
+    whole = (*first, *bound_lines(bound))
     if len(whole) <= _LINES and all(len(one) <= _LONGEST for one in whole) and _bytes(whole) <= _MOST_BYTES:
         return tuple(map(_line, whole))
     told = f"All inputs of its {len(bound.steps)} steps are in full in the parameter `plan`"
@@ -60,14 +60,6 @@ def _summary(bound: BoundPlan) -> tuple[str, ...]:
 
 def _bytes(lines: tuple[str, ...]) -> int:
     return sum(len(one.encode(errors="replace")) for one in lines)
-
-
-def _whole(bound: BoundPlan) -> Iterator[str]:
-    for number, one in enumerate(bound.steps, start=1):
-        yield f"{number}. {headline(one)}"
-        yield from (f"   {line}" for line in input_lines(one))
-    for left in bound.left_out:
-        yield f"Left out: {visible(left.id)}, for {visible(left.why)}"
 
 
 def _line(text: str) -> str:

@@ -1,7 +1,7 @@
 """The goal `RunPlan`: explore, bind, ask people where it writes, and start exactly what they saw."""
 
 import asyncio
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -308,22 +308,7 @@ _WAYS: Final[dict[Outcome, Way]] = {
     State.DENIED: "denied",
     State.REFUSED: "refused",
 }
-_GOALS_END: Final[dict[str, Outcome]] = {
-    one.value: one
-    for one in (
-        State.DENIED,
-        State.REJECTED,
-        State.CHANGES_REQUESTED,
-        State.EXPIRED,
-        State.WITHDRAWN,
-        State.SUPERSEDED,
-        State.APPROVAL_LOST,
-        State.REFUSED,
-        State.PARTIALLY_APPLIED,
-        State.UNDONE,
-        State.UNKNOWN,
-    )
-}
+_GOALS_END: Final = {one.value: one for one in get_args(Outcome) if one != State.COMPLETED}
 
 
 def _as_goals_end(end: PlanStepEnd, otherwise: Outcome) -> Outcome:

@@ -4,6 +4,7 @@ from hitl.plan_language.language import goal_plan_digest, read_plan
 from hitl.plan_language.rendering import bound_lines, draft_lines
 from hitl.protocol import Effect
 from tests.hitl.plan_language.planning import FOUND, MOTTO, OPEN, bound, delete, plan_of, step
+from workflows.agent.asking import plan_to_approve
 from workflows.agent.described import described
 
 
@@ -34,5 +35,5 @@ def test_a_bound_plan_shows_every_input_in_full_with_its_origin() -> None:
     assert "[from motto.content: TEXT THAT A STRANGER MAY HAVE WRITTEN; not plain ASCII: U+202E" in text
     assert '/branch: "utf-8"  [from motto.encoding: a closed value]' in text
     assert "Left out: b, for motto.size < 0 does not hold: it is 5" in text
-    assert plan.digest() in text
+    assert plan_to_approve(plan).parameters["digest"] == plan.digest()
     assert MOTTO["id"] == "motto"
