@@ -21,7 +21,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from deploy.ending import leave_before_finalization
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
 from deploy.temporal import register_search_attributes
-from workflows.plugin import banksman_plugin
+from tests.temporal_server import start_server
 from workflows.runner import sandbox_runner
 
 BIN = Path(sys.executable).parent
@@ -133,24 +133,9 @@ def chromium_path() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
     """The real Temporal dev server."""
-    environment = await _started()
-    async with environment:
+    async with await start_server() as environment:
         await register_search_attributes(environment.client)
         yield environment
-
-
-async def _started() -> WorkflowEnvironment:
-    """The SDK gives the server five seconds to answer, which is too little on a busy machine: tried again."""
-    start = functools.partial(
-        WorkflowEnvironment.start_local,
-        dev_server_existing_path=str(BIN / "temporal"),
-        plugins=[banksman_plugin()],
-        dev_server_log_level="error",
-    )
-    for _ in range(3):
-        with contextlib.suppress(RuntimeError):
-            return await start()
-    return await start()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

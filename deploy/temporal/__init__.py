@@ -1,6 +1,15 @@
-"""What a Temporal namespace needs for Banksman: search attributes, the sweep of leases, the current worker version."""
+"""What Temporal needs for Banksman: search attributes, the sweep of leases, the current worker version, the pace."""
 
 from deploy.temporal.bootstrap import NotPromoted, missing_search_attributes, promote, register_search_attributes
+from deploy.temporal.pace import SETTINGS, development_server_options
 from deploy.temporal.schedules import schedule_sweep
 
-__all__ = ["NotPromoted", "missing_search_attributes", "promote", "register_search_attributes", "schedule_sweep"]
+__all__ = [
+    "SETTINGS",
+    "NotPromoted",
+    "development_server_options",
+    "missing_search_attributes",
+    "promote",
+    "register_search_attributes",
+    "schedule_sweep",
+]

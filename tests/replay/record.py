@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from temporalio.client import Client, WorkflowHistory
-from temporalio.testing import WorkflowEnvironment
 
 from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
@@ -23,6 +22,7 @@ from tests.replay.leases import LEASINGS, histories
 from tests.replay.opinions import JUDGINGS
 from tests.replay.scenarios import SCENARIOS, Scenario, start
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
+from tests.temporal_server import start_server
 from tests.workflows.approval.approving import House
 from tests.workflows.approval.telling import Teller, until_told
 from tests.workflows.leases.leasing import Place
@@ -31,17 +31,13 @@ from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
 from workflows.opinions.contracts import OPINION_WORKFLOW
 from workflows.parked_contracts import PARKED_NOTICE
-from workflows.plugin import banksman_plugin
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
 
 async def record(folder: Path) -> None:
     """Run every scenario on the dev server and keep its history."""
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"), plugins=[banksman_plugin()]
-    )
-    async with environment:
+    async with await start_server() as environment:
         await register_search_attributes(environment.client)
         for scenario in SCENARIOS:
             await _record_scenario(environment.client, scenario, folder)

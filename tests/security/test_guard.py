@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.heartbeat import HeartbeatInterceptor
     from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, Step, implements
     from connectors.errors import RateLimited
+    from deploy.temporal import development_server_options
     from hitl.protocol import Effect, RefusalReason
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -207,6 +208,7 @@ async def server() -> AsyncIterator[WorkflowEnvironment]:
         data_converter=pydantic_data_converter,
         dev_server_log_level="error",
         dev_server_startup_timeout=timedelta(seconds=30),
+        dev_server_extra_args=development_server_options(),
     ) as found:
         yield found
 

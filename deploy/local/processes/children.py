@@ -30,6 +30,7 @@ from deploy.local.telemetry.configured import (
     prometheus_configuration,
 )
 from deploy.local.telemetry.servers import Programs
+from deploy.temporal import development_server_options
 from sandbox.provisioning import EngineFound
 
 WORKER_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway")
@@ -128,7 +129,7 @@ class Children:
         ports = self.ports
         argv = [find_program("temporal"), "server", "start-dev", "--ip", HOST, "--port", str(ports.temporal)]
         argv += ["--ui-port", str(ports.ui), "--db-filename", str(self.folder.temporal_database)]
-        argv += ["--log-format", "json", "--log-level", "warn"]
+        argv += ["--log-format", "json", "--log-level", "warn", *development_server_options()]
         if self.options.encrypt:
             argv += ["--ui-codec-endpoint", ports.url(ports.codec)]
         if self.options.servers is not None:

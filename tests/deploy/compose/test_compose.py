@@ -12,6 +12,7 @@ import yaml
 
 from connectors.pulumi.files import read_file
 from deploy.local.tools import DEFAULT_CACHE, Tool, ToolUnavailableError, resolve
+from deploy.temporal import SETTINGS
 from sandbox.egress.purposes import EgressSettings
 from sandbox.pulumi.request import PostgresState
 from workers.settings import Settings
@@ -338,3 +339,8 @@ def test_alerts_are_handed_on_and_the_way_to_slack_is_a_secret(stack: dict[str, 
     assert {name for name, secrets in given.items() if "alert-webhook" in secrets} == {"alertmanager"}
     mounted = {str(v["target"]) for v in cast("list[dict[str, object]]", _services(stack)["prometheus"]["volumes"])}
     assert set(prometheus["rule_files"]) <= mounted
+
+
+def test_temporal_keeps_the_pace_of_the_embedded_environment() -> None:
+    said = yaml.safe_load((_ROOT / "deploy" / "compose" / "dynamicconfig.yml").read_text())
+    assert {key: said[key] for key in SETTINGS} == {key: [{"value": value}] for key, value in SETTINGS.items()}

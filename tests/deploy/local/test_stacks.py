@@ -15,6 +15,7 @@ from deploy.local.options import StackOptions
 from deploy.local.processes.children import Addresses, Children, Login
 from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import StackFolder
+from deploy.temporal import development_server_options
 from sandbox.egress.purposes import EgressSettings
 from sandbox.provisioning import EngineFound
 from sandbox.pulumi.request import PostgresState
@@ -97,3 +98,7 @@ async def test_the_example_is_a_repository_that_belongs_to_whoever_works_on_it(f
     listed = ["git", "-C", str(folder.repositories / "infra.git"), "log", "--format=%s", "main"]
     said = subprocess.run(listed, capture_output=True, text=True, check=True).stdout  # noqa: ASYNC221 - the same
     assert said.splitlines() == ["A setting", "A database and its role"]
+
+
+def test_temporal_has_a_pace_of_its_own(children: Children) -> None:
+    assert set(development_server_options()) <= set(children.temporal().argv)

@@ -15,15 +15,14 @@ from typing import Final
 
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from bench.ratios import Spread, spread
 from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
+from tests.temporal_server import start_server
 from tests.workflows.deploy_feature.mishaps import Cell
 from tests.workflows.deploy_feature.town import Town, twins
 from workflows.approval.contracts import APPROVAL_WORKFLOW
-from workflows.plugin import banksman_plugin
 
 _ROUNDS: Final = 12
 _NOTHING: Final = timedelta()
@@ -92,11 +91,7 @@ def _timers(events: Sequence[HistoryEvent]) -> Iterable[timedelta]:
 
 
 async def _measure() -> None:
-    temporal = str(Path(sys.executable).parent / "temporal")
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=temporal, plugins=[banksman_plugin()], dev_server_log_level="error"
-    )
-    async with environment:
+    async with await start_server() as environment:
         await register_search_attributes(environment.client)
         with tempfile.TemporaryDirectory() as folder, twins(Path(folder)) as there:
             town = Town(environment.client, Path(folder), there)

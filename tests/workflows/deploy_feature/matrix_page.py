@@ -5,17 +5,16 @@
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
+from tests.temporal_server import start_server
 from tests.workflows.deploy_feature.goals_killed import GoalsKilled
 from tests.workflows.deploy_feature.matrix import Found, Matrix
 from tests.workflows.deploy_feature.mishaps import (
@@ -28,7 +27,6 @@ from tests.workflows.deploy_feature.mishaps import (
     faults_of_twins,
 )
 from tests.workflows.deploy_feature.town import Town, twins
-from workflows.plugin import banksman_plugin
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "deploy-matrix.md"
 _HEAD: Final = """\
@@ -83,9 +81,7 @@ async def whole(client: Client, folder: Path) -> AsyncGenerator[Matrix]:
 
 
 async def _write() -> None:
-    temporal = str(Path(sys.executable).parent / "temporal")
-    environment = await WorkflowEnvironment.start_local(dev_server_existing_path=temporal, plugins=[banksman_plugin()])
-    async with environment:
+    async with await start_server() as environment:
         await register_search_attributes(environment.client)
         with tempfile.TemporaryDirectory() as folder:
             async with whole(environment.client, Path(folder)) as matrix:
