@@ -6,6 +6,7 @@ fixture of a wider scope that the failure left half broken, no event loop, no ti
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -96,6 +97,8 @@ def main(name: str, *arguments: str) -> int:
     result.unlink(missing_ok=True)
     with (RESULTS / f"{name}.log").open("wb") as log:
         group = Runner(name, arguments, log).run(again=os.environ.get("CI") == "true")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    group = group.model_copy(update={"processor": used.ru_utime + used.ru_stime})
     unfinished = Path(f"{result}.part")
     unfinished.write_text(group.model_dump_json(), encoding="utf-8")
     unfinished.rename(result)

@@ -64,10 +64,11 @@ def plain(text: str) -> str:
 
 
 def _counts(groups: Sequence[Group]) -> list[str]:
-    rows = [("group", "tests", "time", *(str(outcome) for outcome in _COLUMNS))]
-    rows += [_row(group.name, group.seconds, group.tests) for group in groups]
+    rows = [("group", "tests", "time", "processor", *(str(outcome) for outcome in _COLUMNS))]
+    rows += [_row(group.name, group.seconds, group.processor, group.tests) for group in groups]
     everything = [test for group in groups for test in group.tests]
-    rows.append(_row("all", sum(group.seconds for group in groups), everything))
+    both = sum(group.seconds for group in groups), sum(group.processor for group in groups)
+    rows.append(_row("all", *both, everything))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
@@ -75,10 +76,15 @@ def _counts(groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def _row(name: str, seconds: float, tests: Sequence[Test]) -> tuple[str, ...]:
+def _row(name: str, seconds: float, processor: float, tests: Sequence[Test]) -> tuple[str, ...]:
     ended = Counter(test.outcome for test in tests)
+    times = (_minutes(seconds), _minutes(processor))
+    return (name, str(len(tests)), *times, *(str(ended[outcome] or "·") for outcome in _COLUMNS))
+
+
+def _minutes(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return (name, str(len(tests)), f"{minutes}:{rest:02}", *(str(ended[outcome] or "·") for outcome in _COLUMNS))
+    return f"{minutes}:{rest:02}"
 
 
 def _skipped(tests: Iterable[Test]) -> list[str]:

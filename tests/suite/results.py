@@ -39,12 +39,14 @@ class Group(BaseModel, frozen=True):
 
     Attributes:
         seconds: How long it took, second attempts included.
+        processor: Seconds of it on a processor, of all its processes but those in containers and those that others end.
         tests: Each that ran.
         problem: What is wrong with the group as a whole, such as that its process died; empty if nothing is.
     """
 
     name: str
     seconds: float
+    processor: float = 0
     tests: tuple[Test, ...] = ()
     problem: str = ""
 

@@ -125,13 +125,18 @@ def test_the_table_counts_groups_reasons_and_the_slowest() -> None:
             for n in range(count)
         ]
 
-    first = Group(name="first", seconds=61, tests=(*tests(Outcome.PASSED, 12), *tests(Outcome.SKIPPED, 3, "only root")))
+    first = Group(
+        name="first",
+        seconds=61,
+        processor=42.4,
+        tests=(*tests(Outcome.PASSED, 12), *tests(Outcome.SKIPPED, 3, "only root")),
+    )
     second = Group(name="second", seconds=5, tests=(*tests(Outcome.SKIPPED, 1, "late"), *tests(Outcome.FAILED, 1)))
     told = report.table([first, second]).splitlines()
-    assert told[0].split() == ["group", "tests", "time", "passed", "xfailed", "skipped", "flaky", "failed"]
-    assert told[1].split() == ["first", "15", "1:01", "12", "·", "3", "·", "·"]
-    assert told[2].split() == ["second", "2", "0:05", "·", "·", "1", "·", "1"]
-    assert told[3].split() == ["all", "17", "1:06", "12", "·", "4", "·", "1"]
+    assert told[0].split() == ["group", "tests", "time", "processor", "passed", "xfailed", "skipped", "flaky", "failed"]
+    assert told[1].split() == ["first", "15", "1:01", "0:42", "12", "·", "3", "·", "·"]
+    assert told[2].split() == ["second", "2", "0:05", "0:00", "·", "·", "1", "·", "1"]
+    assert told[3].split() == ["all", "17", "1:06", "0:42", "12", "·", "4", "·", "1"]
     assert "      3  only root" in told
     slowest = told[told.index("the 10 slowest:") + 1 :][:11]
     assert slowest[0].split() == ["100.0", "s", "t.py::skipped[0]"]
