@@ -8,8 +8,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.guard.audit import AuditLog
-from activities.guard.budgets import BudgetRecords, Budgets
+from activities.guard.budgets import Budgets
 from activities.guard.interceptor import GuardInterceptor
+from activities.guard.pages import BookRecords
 from activities.guard.policy_source import PolicySource
 from activities.guard.rules import OwnRules
 from activities.guard.safeguards import Safeguards
@@ -46,7 +47,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     at_once: int | None = None,
     a_second: float | None = None,
     safeguards: Safeguards | None = None,
-    book: BudgetRecords | None = None,
+    book: BookRecords | None = None,
     own: OwnRules | None = None,
 ) -> Worker:
     """A worker of this role, with every step behind the guard; one with safeguards runs destructive steps.

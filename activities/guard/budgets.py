@@ -7,13 +7,12 @@ Two processes that reserve at once cannot both take the last dollar; many steps 
 What nobody can say about keeps its reservation: a step whose answer was lost may have spent it.
 """
 
-import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final
 
 from prometheus_client import Gauge
 from temporalio import activity
@@ -21,6 +20,7 @@ from temporalio import activity
 from activities.guard.error_types import ErrorType
 from activities.guard.hours import Hires, Payment
 from activities.guard.ledger import Entry, Ledger, LedgerError
+from activities.guard.pages import BookRecords, Pages, Unchanged
 from activities.guard.rules import Execution
 from connectors.errors import Unavailable
 from hitl.policy.rules import Budget
@@ -43,20 +43,7 @@ _USED: Final = Gauge(names.METRIC_BUDGET_USED, "Of today's budget, as this proce
 _SPENT: Final = Gauge(names.METRIC_BUDGET_SPENT, "Of what is used: spent, by what the steps said afterwards.")
 _CAP: Final = Gauge(names.METRIC_BUDGET_CAP, "Today's budget, as the policy caps it; 0 where it does not.")
 
-Outcome = TypeVar("Outcome")
 Clock = Callable[[], datetime]
-
-
-class BudgetRecords(Protocol):
-    """Keeps one text per path, changed by check-and-set. A worker's standing in Vault is one."""
-
-    async def change(self, path: str, change: Callable[[str | None], str]) -> None:
-        """Write what `change` makes of the text that stands there; what it raises is passed on.
-
-        Raises:
-            ConnectorError: It cannot be told; the step is tried again.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +88,10 @@ class Budgets:
         clock: What day it is, in UTC.
     """
 
-    def __init__(self, records: BudgetRecords, *, environment: str, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, records: BookRecords, *, environment: str, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self._environment = environment
         self._now = clock
-        self._records, self._pages = records, _Pages(records)
+        self._records, self._pages = records, Pages(records, Ledger)
         self._shown = _Shown(day="", used=0, spent=0, cap=0)
         _USED.set_function(lambda: float(self._today_shown().used))
         _SPENT.set_function(lambda: float(self._today_shown().spent))
@@ -196,11 +183,11 @@ class Budgets:
             before = Hires.read(text)
             after = change(before)
             if after == before:
-                raise _Unchanged
+                raise Unchanged
             return after.text()
 
         try:
-            with contextlib.suppress(_Unchanged):
+            with contextlib.suppress(Unchanged):
                 await self._records.change(f"budgets/{self._environment}/hours-{_digest(mark)}", changed)
         except LedgerError as error:
             raise Unavailable(f"the budget's book cannot be used: {error}") from error
@@ -267,76 +254,6 @@ def _reserve(page: Ledger, key: str, cents: int, *, day: str, cap: int | None) -
     if after is None:
         return page, _Full(used=page.total, spent=page.spent, cap=cap or 0)
     return after, _Taken(entry=after.steps[key], used=after.total, spent=after.spent, fresh=fresh)
-
-
-class _Unchanged(Exception):
-    """Nothing is to be written."""
-
-
-class _Pages:
-    """Pages, each written by one writer at a time in this process, which takes with it all that has come meanwhile."""
-
-    def __init__(self, records: BudgetRecords) -> None:
-        self._records = records
-        self._waiting: dict[str, list[_Wish]] = {}
-        self._writers: dict[str, asyncio.Task[None]] = {}
-
-    async def apply(self, path: str, change: Callable[[Ledger], tuple[Ledger, Outcome]]) -> Outcome:
-        """Change a page, and say what `change` said of the page that was written.
-
-        Raises:
-            Unavailable: It cannot be read or written now.
-        """
-        said: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        wish = _Wish(change=change, said=said)
-        self._waiting.setdefault(path, []).append(wish)
-        if path not in self._writers:
-            self._writers[path] = asyncio.create_task(self._write(path))
-        return await said
-
-    async def _write(self, path: str) -> None:
-        try:
-            while wishes := self._waiting.pop(path, []):
-                await self._write_all(path, wishes)
-        finally:
-            del self._writers[path]
-
-    async def _write_all(self, path: str, wishes: "list[_Wish]") -> None:
-        outcomes: list[object] = []
-
-        def changed(text: str | None) -> str:
-            outcomes.clear()
-            before = page = Ledger.read(text)
-            for wish in wishes:
-                page, outcome = wish.change(page)
-                outcomes.append(outcome)
-            if page is before:
-                raise _Unchanged
-            return page.text()
-
-        try:
-            with contextlib.suppress(_Unchanged):
-                await self._records.change(path, changed)
-        except LedgerError as error:
-            _fail(wishes, Unavailable(f"the budget's book cannot be used: {error}"))
-        except Exception as error:  # noqa: BLE001 - whoever waits for it gets it, and the writer goes on
-            _fail(wishes, error)
-        else:
-            for wish, outcome in zip(wishes, outcomes, strict=True):
-                if not wish.said.done():
-                    wish.said.set_result(outcome)
-
-
-@dataclass(frozen=True)
-class _Wish:
-    change: Callable[[Ledger], tuple[Ledger, Any]]
-    said: "asyncio.Future[Any]"
-
-
-def _fail(wishes: "list[_Wish]", error: Exception) -> None:
-    for wish in wishes:
-        if not wish.said.done():
-            wish.said.set_exception(error)
 
 
 def _key(info: activity.Info) -> str:

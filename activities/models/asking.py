@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Mapping
 
 from pydantic import SecretStr
+from temporalio import activity
 
+from activities.guard.error_types import policy_denied
+from activities.models.budget import Held, ModelBudget
 from activities.models.contracts import (
     FIND_MODELS,
     REQUEST,
@@ -20,7 +23,7 @@ from activities.models.rules import ModelRules
 from activities.secrets import StepTokens, secret_for_step
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
-from connectors.errors import InvalidRequest
+from connectors.errors import ConnectorError, InvalidRequest, OutcomeUnknown
 from connectors.models.capabilities import capabilities
 from connectors.models.client import ModelClient
 from connectors.models.deployment import Limits, ModelRef
@@ -29,6 +32,7 @@ from connectors.models.messages import (
     MOST_INLINE,
     MOST_LOADED,
     Answer,
+    Ended,
     Message,
     Part,
     Prompt,
@@ -39,6 +43,7 @@ from connectors.models.messages import (
 )
 from connectors.models.prices import MICROS, cost, priced
 from connectors.models.raw import Key
+from hitl.protocol import Denial, Refusal
 
 
 class ModelActivities:
@@ -48,19 +53,37 @@ class ModelActivities:
         vault: Makes the token that reads a backend's key.
         client: Asks the backends of the deployment's file.
         artifacts: Where texts lie that are too long for a history.
+        budget: Keeps what goals use to the file's limits.
+        environment: Of this deployment, as refusals name it.
     """
 
-    def __init__(self, vault: StepTokens, client: ModelClient, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self,
+        vault: StepTokens,
+        client: ModelClient,
+        artifacts: ArtifactStore,
+        *,
+        budget: ModelBudget,
+        environment: str,
+    ) -> None:
         self._vault, self._client, self._artifacts = vault, client, artifacts
+        self._budget, self._environment = budget, environment
         self._rules = ModelRules(client.models)
 
     @implements(REQUEST)
     async def request(self, request: RequestModel) -> ModelAnswered:
-        """Ask one model once."""
+        """Ask one model once.
+
+        Raises:
+            ApplicationError: `PolicyDenied`: it may cost more than the file's limits leave.
+        """
         ref = ModelRef(request.backend, request.model)
-        prompt = await self._whole(request.prompt)
-        answer = await self._client.ask(ref, prompt, await self._key(ref))
+        prompt, key = await self._whole(request.prompt), await self._key(ref)
+        held = await self._hold(request, prompt)
+        answer = await self._ask(ref, prompt, key, held)
         micros = cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
+        if held is not None:
+            await self._budget.settle(held, 0 if answer.ended is Ended.CONTEXT_TOO_LONG else micros)
         return ModelAnswered(backend=ref.backend, model=ref.model, answer=await self._short(answer), cost_micros=micros)
 
     @implements(FIND_MODELS)
@@ -87,6 +110,30 @@ class ModelActivities:
             input_micros=price.input_micros if price else None,
             output_micros=price.output_micros if price else None,
         )
+
+    async def _hold(self, request: RequestModel, prompt: Prompt) -> Held | None:
+        found = await self._budget.hold(activity.info(), request, prompt)
+        if isinstance(found, Refusal):
+            denial = Denial(
+                reason=found.reason,
+                action=REQUEST.name,
+                effect=REQUEST.effect,
+                environment=self._environment,
+                explanation=found.explanation,
+            )
+            raise policy_denied(denial)
+        return found
+
+    async def _ask(self, ref: ModelRef, prompt: Prompt, key: Mapping[str, SecretStr], held: Held | None) -> Answer:
+        """The answer. What was surely not billed is given back; what nobody answered may have been."""
+        try:
+            return await self._client.ask(ref, prompt, key)
+        except OutcomeUnknown:
+            raise
+        except ConnectorError:
+            if held is not None:
+                await self._budget.release(held)
+            raise
 
     async def _key(self, ref: ModelRef) -> Mapping[str, SecretStr]:
         if self._client.models.backends[ref.backend].key is Key.NONE:

@@ -73,6 +73,11 @@ _BOOK: Final = Right(
     may=("create", "read", "update"),
     why="What steps reserved and spent under the policy's budgets, by check-and-set. No secret lies there.",
 )
+_BOOK_OF_MODELS: Final = Right(
+    path=f"{MOUNT}/data/model-limits/+/+",
+    may=("create", "read", "update"),
+    why="What goals used of language models under the file's limits, by check-and-set. No secret lies there.",
+)
 
 _GOALS: Final = VaultPolicy(
     says="The goals worker: of Vault only the payload keys, outside development, and the published halves of the "
@@ -141,7 +146,7 @@ def _models(ordinary: Sequence[Credential]) -> VaultPolicy:
     return VaultPolicy(
         says="The models worker: the payload keys, and the tokens that its steps read keys of language models with. No "
         "other process makes these, and it makes no other.",
-        rights=(_PAYLOAD_KEYS, *map(_makes, ordinary)),
+        rights=(_PAYLOAD_KEYS, _BOOK_OF_MODELS, *map(_makes, ordinary)),
     )
 
 

@@ -4,6 +4,11 @@ path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }
 
+# What goals used of language models under the file's limits, by check-and-set. No secret lies there.
+path "banksman/data/model-limits/+/+" {
+  capabilities = ["create", "read", "update"]
+}
+
 path "auth/token/create/models-request" {
   capabilities = ["create", "update"]
 }

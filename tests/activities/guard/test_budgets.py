@@ -21,6 +21,7 @@ from connectors.errors import Unavailable
 from hitl.approval.plan import Cost
 from hitl.policy.rules import Budget
 from hitl.protocol import Effect, PolicyContext, Refusal, RefusalReason
+from tests.activities.played_book import PlayedBook
 from tests.hitl.approval.granting import make_plan
 
 DAY, GOAL = 10_000, 2_500
@@ -75,32 +76,8 @@ SHOP = Shop()
 INFO = ActivityEnvironment().info
 
 
-class Book:
-    """Pages by check-and-set in memory: whoever comes second reads what the first wrote. Some writes lose their answer.
-
-    Attributes:
-        loses: Every so many writes are done, and their answer is lost.
-    """
-
-    def __init__(self, *, loses: int = 0) -> None:
-        self.pages: dict[str, str] = {}
-        self.writes = self.writes_of_days = 0
-        self.loses = loses
-
-    async def change(self, path: str, change: Callable[[str | None], str]) -> None:
-        while True:
-            seen = self.pages.get(path)
-            await asyncio.sleep(0)
-            wanted = change(seen)
-            await asyncio.sleep(0)
-            if self.pages.get(path) != seen:
-                continue
-            self.pages[path] = wanted
-            self.writes += 1
-            self.writes_of_days += "/day-" in path
-            if self.loses and self.writes % self.loses == 0:
-                raise Unavailable("the answer was lost")
-            return
+class Book(PlayedBook):
+    """That of the policy's budgets."""
 
     def used(self, part: str = "/day-") -> int:
         return sum(Ledger.read(text).total for path, text in self.pages.items() if part in path)

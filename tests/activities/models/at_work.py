@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ from activities.guard.audit import AuditLog
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
 from activities.models.asking import ModelActivities
+from activities.models.budget import ModelBudget
 from activities.models.contracts import REQUEST, ModelAnswered, RequestModel
 from activities.models.rules import ModelRules
 from connectors.artifacts import ArtifactStore
 from connectors.models.client import ModelClient
 from connectors.models.messages import Prompt
+from tests.activities.played_book import PlayedBook
 from tests.activities.played_vault import PlayedVault
 from tests.connectors.models.compatible import Compatible
 from tests.connectors.models.deployed import FILE, asks, deployed
 
 KEY = "sk-canary-of-the-lab-4711"
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 POLICY = "environments: {local: {phase: read_only}}\n"
 
 
@@ -52,12 +56,15 @@ class House:
     policy: str = POLICY
     file: str = FILE
     told: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    now: datetime = NOON
 
     def __post_init__(self) -> None:
         self.vault = PlayedVault({"models/lab": {"key": SecretStr(KEY)}})
         self.artifacts = ArtifactStore(str(self.folder / "artifacts"))
         self.client = ModelClient(deployed(self.folder, self.url, self.file))
-        self.steps = ModelActivities(self.vault, self.client, self.artifacts)
+        self.book = PlayedBook()
+        self.budget = ModelBudget(self.book, self.client.models, environment="local", clock=lambda: self.now)
+        self.steps = ModelActivities(self.vault, self.client, self.artifacts, budget=self.budget, environment="local")
         (self.folder / "policy.yaml").write_text(self.policy)
         self.log = self.folder / "audit.jsonl"
         self._guard = GuardInterceptor(

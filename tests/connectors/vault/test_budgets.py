@@ -67,3 +67,18 @@ async def test_no_other_process_writes_the_book(house: House, role: str) -> None
     session = await house.login(role)
     with pytest.raises(AuthDenied):
         await session.change(f"budgets/live/day-{secrets.token_hex(4)}", lambda _: "{}")
+
+
+async def test_the_models_worker_writes_a_book_of_its_own_and_no_other(house: House) -> None:
+    session, page = await house.login("models"), f"model-limits/live/day-{secrets.token_hex(4)}"
+    await session.change(page, lambda _: "{}")
+    assert house.server.data(f"banksman/data/{page}")
+    with pytest.raises(AuthDenied):
+        await session.change(f"budgets/live/day-{secrets.token_hex(4)}", lambda _: "{}")
+
+
+@pytest.mark.parametrize("role", ["goals", "gateway", "sandbox", "connectors", "destructive"])
+async def test_no_process_without_keys_of_models_writes_theirs(house: House, role: str) -> None:
+    session = await house.login(role)
+    with pytest.raises(AuthDenied):
+        await session.change(f"model-limits/live/day-{secrets.token_hex(4)}", lambda _: "{}")

@@ -1,0 +1,199 @@
+"""What the deployment's file lets goals use of language models: reserved before each request, settled after it.
+
+The step does it, in the one process that has the keys, so that no workflow code can leave it out. The book lies in
+Vault like that of the policy's budgets (decision 0025). What is reserved is the most that the request can cost; what
+nobody answered keeps that.
+"""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio import activity
+
+from activities.guard.pages import BookRecords, Pages
+from activities.models.book import Asked, Caps, DayPage, Full, Limit, RunPage, Share
+from activities.models.contracts import RequestModel
+from connectors.errors import ConnectorError
+from connectors.models.deployment import ModelRef, Models
+from connectors.models.messages import Prompt, Tokens, texts
+from connectors.models.prices import MICROS, cost
+from connectors.models.raw import Per
+from hitl.protocol import Refusal, RefusalReason
+
+_LOG: Final = logging.getLogger(__name__)
+_DIGITS: Final = 24
+_AROUND: Final = 64
+"""Tokens that a backend may put around each message, tool or schema of its own accord: more than any does."""
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What one attempt at a request may cost, reserved.
+
+    Attributes:
+        key: The attempt's.
+        name: Of its goal's run, on the day's page.
+        run: The page of that run.
+        day: On which it counts, as in 2026-11-30.
+        page: The page of that day.
+    """
+
+    key: str
+    name: str
+    run: str
+    day: str
+    page: str
+
+
+class ModelBudget:
+    """The book, as one process writes it.
+
+    Args:
+        records: Where its pages lie.
+        models: The file with the limits.
+        environment: Whose book.
+        clock: What time it is, in UTC.
+    """
+
+    def __init__(
+        self,
+        records: BookRecords,
+        models: Models,
+        *,
+        environment: str,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._models, self._limits = models, models.limits
+        self._caps = Caps(
+            micros=_micros(models.limits.goal_usd),
+            requests=models.limits.goal_requests,
+            minutes=models.limits.goal_minutes,
+        )
+        self._book, self._now = f"model-limits/{environment}", clock
+        self._runs, self._days = Pages(records, RunPage), Pages(records, DayPage)
+
+    async def hold(self, info: activity.Info, request: RequestModel, prompt: Prompt) -> Held | Refusal | None:
+        """Reserve the most that this attempt can cost; None where nothing is limited.
+
+        Args:
+            info: Of the step.
+            request: What it was asked for.
+            prompt: The whole of it, nothing by reference.
+
+        Raises:
+            Unavailable: The book cannot be written now, and nothing may be asked until it can.
+        """
+        if self._caps == Caps() and self._limits.day_usd is None:
+            return None
+        ref = ModelRef(request.backend, request.model)
+        asked = Asked(micros=most(self._models, ref, prompt), day=f"{self._now():%Y-%m-%d}")
+        held = self._held(info, request, asked.day)
+        found = await self._runs.apply(held.run, lambda page: self._reserve(page, held, asked))
+        if isinstance(found, Full):
+            return self._refusal(ref, asked, found, f"this run of its goal has {_used(found)} in use", "goal")
+        full = await self._share(held, found, cap=_micros(self._limits.day_usd))
+        if full is None:
+            return held
+        await self.release(held)
+        whose = "everybody" if self._limits.day_per is Per.ALL else repr(request.requester or "nobody")
+        return self._refusal(ref, asked, full, f"{whose} has {_used(full)} in use on {held.day} (UTC)", "day")
+
+    async def settle(self, held: Held, micros: int | None) -> None:
+        """Write down what an answer has cost. Never raises: it was had, and what was reserved is enough."""
+        if micros is None:
+            return
+        try:
+            await self._change(held, lambda page: page.settled(held.key, micros))
+        except ConnectorError:
+            _LOG.exception("what a request to a language model has cost is not written down; what it reserved counts")
+
+    async def release(self, held: Held) -> None:
+        """Give back what surely came to nothing. Never raises: what cannot be given back counts."""
+        try:
+            await self._change(held, lambda page: page.without(held.key))
+        except ConnectorError:
+            _LOG.exception("what a refused request to a language model had reserved is not given back")
+
+    def _held(self, info: activity.Info, request: RequestModel, day: str) -> Held:
+        name = _digest(info.workflow_id, info.workflow_run_id)
+        whose = "" if self._limits.day_per is Per.ALL else f"-{_digest(request.requester)}"
+        page = f"{self._book}/day-{day}{whose}"
+        # Drawn, and not by what Temporal calls the attempt: whoever plays Temporal would ask twice and pay once.
+        return Held(key=secrets.token_hex(8), name=name, run=f"{self._book}/run-{name}", day=day, page=page)
+
+    def _reserve(self, page: RunPage, held: Held, asked: Asked) -> tuple[RunPage, Share | Full]:
+        after = page.reserved(held.key, asked, now=self._now(), caps=self._caps)
+        return (page, after) if isinstance(after, Full) else (after, _share(after, held.day))
+
+    async def _change(self, held: Held, change: Callable[[RunPage], RunPage]) -> None:
+        def changed(page: RunPage) -> tuple[RunPage, Share]:
+            after = change(page)
+            return after, _share(after, held.day)
+
+        await self._share(held, await self._runs.apply(held.run, changed), cap=None)
+
+    async def _share(self, held: Held, share: Share, *, cap: int | None) -> Full | None:
+        """Write a run's share of its day, where days are limited."""
+        if self._limits.day_usd is None:
+            return None
+
+        def changed(page: DayPage) -> tuple[DayPage, Full | None]:
+            after = page.shared(held.name, share, cap=cap)
+            return (page, after) if isinstance(after, Full) else (after, None)
+
+        return await self._days.apply(held.page, changed)
+
+    def _refusal(self, ref: ModelRef, asked: Asked, full: Full, why: str, key: str) -> Refusal:
+        may = f"A request to {str(ref)!r}"
+        may += f" may cost {_dollars(asked.micros)}, and" if full.limit is Limit.MONEY else " is one too many:"
+        way_out = f"an operator can raise `limits.{key}` in {self._models.source}"
+        return Refusal(
+            reason=RefusalReason.BUDGET, explanation=f"{may} {why}; ask for less, wait for tomorrow, or {way_out}."
+        )
+
+
+def most(models: Models, ref: ModelRef, prompt: Prompt) -> int:
+    """Millionths of a US dollar that a request costs at most; 0 where nobody knows its price.
+
+    No model makes more tokens of a text than it has bytes. Backends sell input that they put into a cache dearer.
+    """
+    shapes = [*prompt.tools, *([prompt.output] if prompt.output is not None else [])]
+    calls = [part.arguments for message in prompt.messages for part in message.parts if part.kind == "tool_call"]
+    words = [one.text for one in texts(prompt)] + calls + [one.model_dump_json() for one in shapes]
+    count = sum(len(one.encode()) for one in words) + _AROUND * (1 + len(prompt.messages) + len(words))
+    tokens = Tokens(input=count, output=prompt.max_tokens)
+    cached = tokens.model_copy(update={"cache_written": count})
+    return max(cost(models, ref, tokens) or 0, cost(models, ref, cached) or 0)
+
+
+def _share(page: RunPage, day: str) -> Share:
+    return Share(micros=page.sum(day), writes=page.writes)
+
+
+def _micros(dollars: float | None) -> int | None:
+    return None if dollars is None else round(dollars * MICROS)
+
+
+def _used(full: Full) -> str:
+    match full.limit:
+        case Limit.MONEY:
+            return f"{_dollars(full.used)} of {_dollars(full.cap)}"
+        case Limit.REQUESTS:
+            return f"{full.used} of {full.cap} requests"
+        case Limit.MINUTES:
+            return f"{full.used} of {full.cap} minutes"
+
+
+def _dollars(micros: int) -> str:
+    return f"${micros / MICROS:,.4f}"
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:_DIGITS]
