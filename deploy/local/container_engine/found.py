@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
@@ -33,6 +34,7 @@ _RUNTIME: Final = "banksman-docker-"
 _DEBIAN: Final = Path("/etc/debian_version")
 _STANDARD_SOCKET: Final = "unix:///var/run/docker.sock"
 _STOP_SECONDS: Final = 30
+_BRIDGE: Final = "com.docker.network.bridge.name"
 _POLL: Final = 0.1
 _STARTED: Final[dict[int, psutil.Popen]] = {}  # by this process; who ends one may be another
 
@@ -106,8 +108,20 @@ async def _gateway(host: str) -> str | None:
         return None
     finally:
         await engine.close()
+    return gateway_of(cast("Mapping[str, object]", network))
+
+
+def gateway_of(network: Mapping[str, object]) -> str | None:
+    """This machine's address on a bridge network as the engine describes it.
+
+    An engine that has made its bridge itself tells no gateway until it is started once more; the bridge has one.
+    """
     ipam = cast("Mapping[str, list[Mapping[str, str]] | None]", network["IPAM"])
-    return next((one["Gateway"] for one in ipam["Config"] or () if "." in one.get("Gateway", "")), None)
+    told = [one.get("Gateway", "") for one in ipam["Config"] or ()]
+    options = cast("Mapping[str, str]", network.get("Options") or {})
+    bridge = psutil.net_if_addrs().get(options.get(_BRIDGE, ""), [])
+    found = [*told, *(one.address for one in bridge if one.family is socket.AF_INET)]
+    return next((address for address in found if "." in address), None)
 
 
 async def _own(settings: DockerSettings) -> str:

@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from deploy.local.container_engine.found import gateway_of
 from sandbox.docker.engine import Engine
 from tests.sandbox.attacks import escapes
 from tests.sandbox.running import Attack
@@ -82,8 +83,9 @@ def listener() -> Iterator[Listener]:
 
 async def bridge_gateway(engine: Engine) -> str:
     network = await engine.call(engine.api.inspect_network, "bridge")
-    config = cast("list[dict[str, str]]", cast("dict[str, object]", network["IPAM"])["Config"])
-    return config[0]["Gateway"]
+    gateway = gateway_of(cast("dict[str, object]", network))
+    assert gateway is not None
+    return gateway
 
 
 def host_addresses() -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.container_engine.found import DockerSettings, address_for_containers
+from deploy.local.container_engine.found import DockerSettings, address_for_containers, gateway_of
 from deploy.local.container_engine.part import build_pulumi
 from sandbox.docker.engine import Engine
 from sandbox.provisioning import EngineFound
@@ -14,6 +14,19 @@ async def test_the_address_for_containers_is_known_before_an_engine_of_ours_is_t
     settings = DockerSettings(cache=tmp_path, userns_remap=True, address_pool="10.99.0.0/16")
     assert await address_for_containers(settings) == "10.99.254.1"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bridge_that_tells_no_gateway_has_its_interface() -> None:
+    """As engines describe a bridge that they made themselves, until they are started once more."""
+    untold = {"IPAM": {"Config": [{"Subnet": "127.0.0.0/8"}]}, "Options": {"com.docker.network.bridge.name": "lo"}}
+    assert gateway_of(untold) == "127.0.0.1"
+    told = {**untold, "IPAM": {"Config": [{"Gateway": "fd00::1"}, {"Gateway": "172.17.0.1"}]}}
+    assert gateway_of(told) == "172.17.0.1"
+
+
+@pytest.mark.parametrize("options", [None, {}, {"com.docker.network.bridge.name": "not-there-0"}])
+def test_a_bridge_without_gateway_and_interface_has_none(options: dict[str, str] | None) -> None:
+    assert gateway_of({"IPAM": {"Config": None}, "Options": options}) is None
 
 
 async def test_without_go_it_says_why_there_is_no_image_with_pulumi(
