@@ -207,12 +207,26 @@ def test_the_signals_are_linked() -> None:
 
     assert {d["datasourceUid"] for d in sources["prometheus"]["exemplarTraceIdDestinations"]} == {"tempo"}
     assert sources["tempo"]["tracesToLogsV2"]["datasourceUid"] == "loki"
-    assert {field["datasourceUid"] for field in sources["loki"]["derivedFields"]} == {"tempo"}
+    leading = {field["name"]: field.get("datasourceUid") for field in sources["loki"]["derivedFields"]}
+    assert leading == {"Trace": "tempo", "Trace of the line": "tempo", "Goal": None}
     line = json.dumps({names.LOG_TRACE_ID: "0af7651916cd43dd8448eb211c80319c"})
     [by_text] = [f["matcherRegex"] for f in sources["loki"]["derivedFields"] if f["matcherType"] == "regex"]
     assert re.search(by_text, line)
     assert names.SERVICE_NAMESPACE in sources["tempo"]["tracesToLogsV2"]["query"]
     assert sources["tempo"]["tracesToMetrics"]["datasourceUid"] == "prometheus"
+
+
+def test_a_line_leads_back_to_its_goal_in_temporals_ui() -> None:
+    """Each address in the link is one that Compose gives to Grafana; twice the dollar is Grafana's own."""
+    folder = _ROOT / "observability/grafana/provisioning/datasources"
+    [loki] = [s for s in yaml.safe_load((folder / "datasources.yml").read_text())["datasources"] if s["uid"] == "loki"]
+    [goal] = [field for field in loki["jsonData"]["derivedFields"] if field["name"] == "Goal"]
+    assert goal["matcherRegex"] == names.ATTR_WORKFLOW_ID.replace(".", "_")
+    compose = yaml.safe_load((_ROOT / "docker-compose.yml").read_text())["services"]
+    wanted = re.findall(r"(?<!\$)\$\{(\w+)\}", goal["url"])
+    assert wanted == ["BANKSMAN_TEMPORAL_UI", "BANKSMAN_TEMPORAL_NAMESPACE"]
+    shared = compose["worker-gateway"]["environment"]
+    assert {name: compose["grafana"]["environment"][name] for name in wanted} == {name: shared[name] for name in wanted}
 
 
 def test_a_line_leads_to_the_number_of_its_step() -> None:

@@ -59,7 +59,7 @@ def test_every_query_is_narrowed_by_what_its_board_offers(board: Board) -> None:
     for query in _queries(board):
         for name, labels in _SELECTED.findall(query):
             assert 'environment=~"$environment"' in labels, (name, query)
-    used = set(re.findall(r"=~\"\$(\w+)\"", " ".join(_queries(board))))
+    used = set(re.findall(r"=~\"\$(\w+)(?:\.\*)?\"", " ".join(_queries(board))))
     assert used == {"environment", *board.variables}
     read = cast("dict[str, dict[str, list[dict[str, object]]]]", json.loads(rendered(board)))
     offered = {str(one["name"]): one for one in read["templating"]["list"]}

@@ -42,15 +42,20 @@ class Approver:
         return ended.result()
 
 
-def run_approved(running: Running, goal: str, given: object, *, goal_id: str) -> "subprocess.CompletedProcess[str]":
+def run_approved(
+    running: Running, goal: str, given: object, *, goal_id: str, rehearsal: str | None = None, seconds: float = 200
+) -> "subprocess.CompletedProcess[str]":
     """What `banksman run --wait --json` ended with.
 
     Args:
         goal: Its name.
         given: Its input.
         goal_id: Of its workflow.
+        rehearsal: The file of one that it keeps to.
+        seconds: In which it ends.
     """
     words = ("run", goal, "--input", json.dumps(given), "--id", goal_id, "--wait", "--json")
+    kept = ("--rehearsal", rehearsal) if rehearsal is not None else ()
     with ThreadPoolExecutor() as beside:
-        ending = beside.submit(running.banksman, *words, seconds=200)
+        ending = beside.submit(running.banksman, *words, *kept, seconds=seconds)
         return Approver(running, goal_id).approve_until(ending)

@@ -23,10 +23,6 @@ BIN: Final = Path(sys.executable).parent
 ROOT: Final = forked.ROOT
 OF_STACKS: Final = [goal.name for goal in GOALS if issubclass(goal.input, OfAStack)]
 """The goals on Pulumi stacks, which take an image of their own."""
-OF_SERVICES: Final = ["DeployNewFeature"]
-"""The goals that deploy a service by its manifest, which ask people twice where something does not hold."""
-OF_LEASES: Final = ["LeaseGpu"]
-"""The goals that hold something for hours: until a person ends its lease."""
 
 README: Final = '{"repository":"acme/shop","path":"README.md"}'
 

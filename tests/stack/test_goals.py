@@ -6,8 +6,8 @@ import re
 import httpx
 import pytest
 
-from tests.stack.approving import run_approved
-from tests.stack.running import OF_LEASES, OF_SERVICES, OF_STACKS, README, ROOT, Running, eventually
+from tests.stack.examples import PLAIN, run_example
+from tests.stack.running import README, ROOT, Running, eventually
 from workers.commands.exits import Exit
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -24,12 +24,9 @@ def test_the_temporal_cli_line_of_the_readme_prints_the_content(stack: Running, 
 @pytest.mark.timeout(900)
 def test_every_example_runs_as_it_is_told(stack: Running, goal_id: str) -> None:
     """What people are asked about waits until a person of Slack's twin says yes. Those of stacks:
-    `test_stacks.py`; of a service: `test_deploying.py`; and what is held for hours: `test_gpu.py`."""
-    for goal in json.loads(stack.banksman("goals", "--json").stdout):
-        if goal["name"] in (*OF_STACKS, *OF_SERVICES, *OF_LEASES):
-            continue
-        one = f"{goal_id}/{goal['name']}"
-        done = run_approved(stack, goal["name"], goal["example"], goal_id=one)
+    `test_stacks.py`; of a service: `test_demo.py`; what is held for hours: `test_gpu.py`."""
+    for goal in PLAIN:
+        done = run_example(stack, goal, f"{goal_id}/{goal}")
         ended = json.loads(done.stdout)
         assert (done.returncode, ended["outcome"]) == (Exit.COMPLETED, "completed"), ended
 

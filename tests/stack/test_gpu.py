@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from hvac.exceptions import InvalidPath
 
 from connectors.lambdalabs.readiness import gpus_of, greeting
+from tests.stack.examples import known_gpu
 from tests.stack.running import Running, eventually
 from workers.commands.exits import Exit
 from workflows.lambdalabs.goals import LEASE_GPU
@@ -22,24 +23,17 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 EXAMPLE = LEASE_GPU.example.model_dump_json()
 
 
-def known(stack: Running, goal_id: str) -> dict[str, Any]:
-    """What the goal says of its machine."""
-    done = stack.temporal("workflow", "query", "--workflow-id", goal_id, "--type", "gpu", "--output", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["queryResult"][0]
-
-
 def leased(stack: Running, goal_id: str, *, killed: bool = False) -> dict[str, Any]:
     """Have a machine; where it is killed, whatever becomes of the worker that launches it."""
     done = stack.banksman("run", LEASE_GPU.name, "--input", EXAMPLE, "--id", goal_id, "--json")
     assert done.returncode == 0, done.stderr
-    eventually(lambda: known(stack, goal_id)["secret"], what="the key")
+    eventually(lambda: known_gpu(stack, goal_id).get("secret"), what="the key")
     if killed:
         worker = stack.pid("worker-connectors")
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
-    eventually(lambda: known(stack, goal_id)["address"], seconds=180, what="a machine that answers")
-    return known(stack, goal_id)
+    eventually(lambda: known_gpu(stack, goal_id).get("address"), seconds=180, what="a machine that answers")
+    return known_gpu(stack, goal_id)
 
 
 def secret(stack: Running, path: str) -> dict[str, str]:

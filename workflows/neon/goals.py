@@ -237,4 +237,5 @@ MIGRATE_DATABASE_GOAL: Final = GoalType(
         repository="acme/shop-database",
         command=("python3", "migrate.py"),
     ),
+    needs="sandbox",
 )

@@ -1,9 +1,8 @@
-"""An environment with its own collector, Prometheus and log store, in which every goal that runs here has run once."""
+"""An environment with its own collector, Prometheus and log store, where every goal of the catalogue has run once."""
 
 import asyncio
 import json
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,15 +13,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from deploy.local.seeded_person import SeededPerson
 from deploy.local.telemetry.programs import find_programs
 from deploy.local.tools import ToolUnavailableError, tell
-from tests.stack.approving import run_approved
+from tests.observability.acceptance.otherwise import Otherwise, policy_with_limits
 from tests.stack.conftest import started
-from tests.stack.running import OF_LEASES, OF_SERVICES, OF_STACKS, Running, eventually
+from tests.stack.examples import PLACES, run_example, why_not_here
+from tests.stack.running import Running
 
-_STACKS: Final = ("PreviewAndUp", "DetectDrift")
-"""Of the goals on stacks those whose examples need no other to have run."""
 _SETTLED: Final = 45.0
 """Seconds: the gateway counts on the server every thirty, and Prometheus scrapes every five."""
 
@@ -39,10 +36,14 @@ class Observed:
 
     Attributes:
         goals: What `banksman run --json` said of each goal, by the goal's name.
+        left_out: What this machine lacks for the others, by their names.
+        otherwise: Goals that ended in other ways, and how: by name, as often as it was asked for.
     """
 
     running: Running
     goals: dict[str, dict[str, Any]]
+    left_out: dict[str, str]
+    otherwise: list[tuple[str, str]]
 
     def asked(self, path: str, **parameters: str) -> Any:
         """What Prometheus answers.
@@ -59,6 +60,11 @@ class Observed:
         """What the log store has, by its own language."""
         url = f"{self.running.state['log_store']['url']}/select/logsql/query"
         return [json.loads(line) for line in httpx.post(url, data={"query": query}).text.splitlines()]
+
+    def ids_of(self, trace_id: str) -> set[str]:
+        """The workflows that a trace's lines are about."""
+        lines = self.lines(f'trace_id:="{trace_id}"')
+        return {line["temporal.workflow_id"] for line in lines if line.get("temporal.workflow_id")}
 
     def spans(self, trace_id: str) -> list[str]:
         """The names of a trace's spans."""
@@ -92,52 +98,25 @@ def observed() -> Iterator[Observed]:
     except ToolUnavailableError as error:
         pytest.skip(str(error))
     folder = Path(tempfile.mkdtemp(prefix="bm-"))
-    running = started(folder / "o", "--observability")
+    running = started(folder / "o", "--observability", "--policy", str(policy_with_limits(folder / "policy.yaml")))
     try:
-        ran = dict(_run_all(running))
-        _end_otherwise(running)
+        left_out: dict[str, str] = {}
+        ran = dict(_run_all(running, left_out))
+        otherwise = list(Otherwise(running).all())
         time.sleep(_SETTLED)
-        yield Observed(running, ran)
+        yield Observed(running, ran, left_out, otherwise)
     finally:
         ended = running.banksman("down", seconds=120).returncode
     assert ended == 0
     shutil.rmtree(folder)
 
 
-def _run_all(running: Running) -> Iterator[tuple[str, dict[str, Any]]]:
+def _run_all(running: Running, left_out: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each goal's example to its end; whatever people are asked, they approve."""
-    stacks = _has_stacks(running)
-    for goal in json.loads(running.banksman("goals", "--json").stdout):
-        if goal["name"] in (*OF_LEASES, *OF_SERVICES) or (
-            goal["name"] in OF_STACKS and not (stacks and goal["name"] in _STACKS)
-        ):
+    for goal in PLACES:
+        if why := why_not_here(running, goal):
+            left_out[goal] = why
             continue
-        one = f"observed/{goal['name']}"
-        done = run_approved(running, goal["name"], goal["example"], goal_id=one)
-        yield goal["name"], json.loads(done.stdout)
-
-
-def _end_otherwise(running: Running) -> None:
-    """What is told of goals that end in other ways: one that fails, one that is refused, one that waits."""
-    missing = json.dumps({"repository": "acme/shop", "path": "no/such/file"})
-    running.banksman("run", "ReadFile", "--input", missing, "--id", "failing", "--wait", "--json")
-    alice = SeededPerson(running.state["twins"]["slack"]["url"])
-    for goal_id in ("rejected", "waiting"):
-        branch = json.dumps({"repository": "acme/shop", "branch": _branch(running, goal_id)})
-        running.banksman("run", "DeleteBranch", "--input", branch, "--id", goal_id, "--json")
-    alice.click(alice.wait_for("rejected", "reject"), "reject")
-    alice.submit(reason="no")
-    alice.wait_for("waiting")
-
-
-def _branch(running: Running, name: str) -> str:
-    """A branch of the twin's repository, to be asked about."""
-    bare = running.home / "repositories" / "acme" / "shop.git"
-    subprocess.run(["git", "-C", str(bare), "branch", name, "HEAD"], check=True, capture_output=True)
-    return name
-
-
-def _has_stacks(running: Running) -> bool:
-    """Whether goals on stacks can be run here; where it takes minutes, wait."""
-    eventually(lambda: running.state["parts"]["stacks"]["state"] != "coming", seconds=600, what="Pulumi")
-    return running.state["parts"]["stacks"]["state"] == "ready"
+        done = run_example(running, goal, f"observed/{goal}")
+        assert done.stdout, f"{goal}: {done.stderr}"
+        yield goal, json.loads(done.stdout)

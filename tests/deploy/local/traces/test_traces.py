@@ -66,7 +66,7 @@ class Client:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
-    app = create_app(tmp_path / "traces.db", temporal_ui="http://127.0.0.1:8233/")
+    app = create_app(tmp_path / "traces.db", temporal_ui="http://127.0.0.1:8233/", console="http://localhost:8320/")
     yield Client(app)
     cast("TraceStore", app.state.store).close()
 
@@ -275,6 +275,7 @@ def test_the_trace_page_tells_the_story(client: Client) -> None:
         assert text in page
     assert page.index("RunWorkflow:ReadFile") < page.index("github.read_file")
     assert "http://127.0.0.1:8233/namespaces/default/workflows?query=" in page
+    assert "http://localhost:8320/goal?id=read-file" in page
     assert page.count("<details") == 2
 
 
