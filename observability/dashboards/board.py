@@ -8,6 +8,8 @@ HOUR: Final = "1h"
 DAY: Final = "1d"
 COUNT: Final = "short"
 """The unit of what is counted."""
+OF_PROVIDER: Final = "action:provider*"
+"""Narrows by a step's name, which begins with its provider's."""
 OURS: Final = '{service_namespace="banksman"}'
 """The lines of all our processes."""
 
@@ -95,13 +97,19 @@ def of(metric: str, *narrowed: str, **labels: str) -> str:
 
     Args:
         metric: Its name, as Prometheus has it.
-        narrowed: Labels that a variable of the same name narrows down, as in `goal`; `workflow_type:goal` for another.
+        narrowed: Labels that a variable of the same name narrows down, as in `goal`; `workflow_type:goal` for another,
+            and `action:provider*` where it is what the label begins with.
         labels: What its labels match, as a regular expression.
     """
-    chosen = [label.partition(":") for label in ("environment", *narrowed)]
     matched = [f'{name}=~"{value}"' for name, value in labels.items()]
-    matched += [f'{label}=~"${variable or label}"' for label, _, variable in chosen]
+    matched += [_narrowed(one) for one in ("environment", *narrowed)]
     return f"{metric}{{{','.join(matched)}}}"
+
+
+def _narrowed(by: str) -> str:
+    label, _, variable = by.removesuffix("*").partition(":")
+    rest = ".*" if by.endswith("*") else ""
+    return f'{label}=~"${variable or label}{rest}"'
 
 
 def most(by: str, selected: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 from observability import names
 from observability.dashboards.board import (
     DAY,
+    OF_PROVIDER,
     OURS,
     Board,
     Graph,
@@ -21,7 +22,7 @@ from observability.dashboards.board import (
 
 _OPEN: Final = of(names.METRIC_GOALS_OPEN)
 _ENDED: Final = of(names.METRIC_GOALS_ENDED, "goal")
-_FAILED: Final = of(names.METRIC_GOALS_ENDED, outcome="failed|timed_out|other")
+_FAILED: Final = of(names.METRIC_GOALS_ENDED, "goal", outcome="failed|timed_out|other")
 _EXPIRED: Final = of(names.METRIC_APPROVALS_ENDED, outcome="expired")
 _WAITING: Final = of(names.METRIC_APPROVALS_WAITING)
 _APPROVALS_ENDED: Final = of(names.METRIC_APPROVALS_ENDED)
@@ -40,6 +41,7 @@ OVERVIEW: Final = Board(
     name="overview",
     title="Overview",
     what="What needs somebody now. Green everywhere: nothing does.",
+    variables=("goal", "provider"),
     panels=(
         Stat(title="Approvals waiting", what="For people to decide.", query=f"sum({most('risk, path', _WAITING)})"),
         Stat(
@@ -51,7 +53,7 @@ OVERVIEW: Final = Board(
         Stat(
             title="Goals parked",
             what="A step of theirs waits until something is mended.",
-            query=f"sum({most('goal', of(names.METRIC_GOALS_PARKED))})",
+            query=f"sum({most('goal', of(names.METRIC_GOALS_PARKED, 'goal'))})",
             red_from=1,
         ),
         Stat(
@@ -63,7 +65,7 @@ OVERVIEW: Final = Board(
         Stat(
             title="Ends in doubt",
             what="In the last day: nobody can say whether a step was carried out.",
-            query=grown(of(names.METRIC_STEP_ENDS, end="unknown"), within=DAY),
+            query=grown(of(names.METRIC_STEP_ENDS, OF_PROVIDER, end="unknown"), within=DAY),
             red_from=0.5,
         ),
         Stat(
@@ -134,7 +136,7 @@ GOALS: Final = Board(
     name="goals",
     title="Goals",
     what="Every goal from its start to its end.",
-    variables=("goal",),
+    variables=("goal", "provider"),
     panels=(
         *(
             Stat(
@@ -199,12 +201,12 @@ GOALS: Final = Board(
         Graph(
             title="Failed attempts",
             what="Per minute, by the table of errors; Temporal retries what can be retried.",
-            queries={"{{action}} {{error}}": a_minute(of(names.METRIC_STEP_FAILURES), by="action, error")},
+            queries={"{{action}} {{error}}": a_minute(of(names.METRIC_STEP_FAILURES, OF_PROVIDER), by="action, error")},
         ),
         Graph(
             title="How approved steps ended",
             what="Per hour, by their own word.",
-            queries={"{{action}} {{end}}": grown(of(names.METRIC_STEP_ENDS), by="action, end")},
+            queries={"{{action}} {{end}}": grown(of(names.METRIC_STEP_ENDS, OF_PROVIDER), by="action, end")},
         ),
         Logs(
             title="Warnings and errors",
@@ -218,6 +220,7 @@ APPROVALS: Final = Board(
     name="approvals",
     title="Approvals",
     what="From a question to its answer: what waits, for how long, and what people said.",
+    variables=("provider",),
     panels=(
         Stat(title="Waiting", what="Now.", query=f"sum({most('risk, path', _WAITING)})"),
         Stat(
@@ -284,12 +287,12 @@ APPROVALS: Final = Board(
         Graph(
             title="Broken glass",
             what="Steps that ran on an emergency approval, per day.",
-            queries={"{{action}}": grown(of(names.METRIC_BREAK_GLASS), within=DAY, by="action")},
+            queries={"{{action}}": grown(of(names.METRIC_BREAK_GLASS, OF_PROVIDER), within=DAY, by="action")},
         ),
         Graph(
             title="Surprises",
             what="What goals were about to do and their rehearsals did not, per day.",
-            queries={"{{action}}": grown(of(names.METRIC_SURPRISES), within=DAY, by="action")},
+            queries={"{{action}}": grown(of(names.METRIC_SURPRISES, OF_PROVIDER), within=DAY, by="action")},
         ),
         Graph(
             title="Age of the counts",
@@ -305,6 +308,7 @@ LEASES: Final = Board(
     name="leases",
     title="Leases and money",
     what="What is held and must end, and what it costs.",
+    variables=("provider",),
     panels=(
         Stat(title="Held", what="Or being ended.", query=_leases("held")),
         Stat(title="Overdue", what="Past their time and patience.", query=_leases("overdue"), red_from=1),
@@ -335,7 +339,7 @@ LEASES: Final = Board(
         Graph(
             title="Refused for the budget",
             what="Steps per hour.",
-            queries={"{{action}}": grown(of(names.METRIC_GUARD_DECISIONS, reason="budget"), by="action")},
+            queries={"{{action}}": grown(of(names.METRIC_GUARD_DECISIONS, OF_PROVIDER, reason="budget"), by="action")},
         ),
         Logs(title="Leases in the logs", what="Lines that speak of one.", query=f'{OURS} |= "lease"'),
     ),

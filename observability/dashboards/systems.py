@@ -3,12 +3,25 @@
 from typing import Final
 
 from observability import names
-from observability.dashboards.board import DAY, OURS, Board, Graph, Logs, Stat, a_minute, grown, most, of, quantile
+from observability.dashboards.board import (
+    DAY,
+    OF_PROVIDER,
+    OURS,
+    Board,
+    Graph,
+    Logs,
+    Stat,
+    a_minute,
+    grown,
+    most,
+    of,
+    quantile,
+)
 
 _RUNS: Final = of(names.METRIC_SANDBOX_RUNS)
 _STARTED: Final = of(f"{names.METRIC_SANDBOX_START_SECONDS}_count")
 _REQUESTS: Final = of(names.METRIC_PROVIDER_REQUESTS, "provider")
-_DECISIONS: Final = of(names.METRIC_GUARD_DECISIONS)
+_DECISIONS: Final = of(names.METRIC_GUARD_DECISIONS, OF_PROVIDER)
 _GUARD: Final = of(f"{names.METRIC_GUARD_SECONDS}_bucket")
 _USED: Final = of("temporal_worker_task_slots_used")
 _OURS_UP: Final = of("up", job="banksman")
@@ -248,6 +261,7 @@ WORKERS: Final = Board(
     name="workers",
     title="Workers and Temporal",
     what="Processes, their queues, and how they get on with Temporal.",
+    variables=("goal",),
     panels=(
         Stat(title="Workers up", what="Processes that answer.", query=f"sum({_OURS_UP})"),
         Stat(
@@ -329,7 +343,9 @@ WORKERS: Final = Board(
             unit="s",
             queries={
                 "{{workflow_type}}": quantile(
-                    0.95, of("temporal_workflow_task_replay_latency_seconds_bucket"), by="workflow_type"
+                    0.95,
+                    of("temporal_workflow_task_replay_latency_seconds_bucket", "workflow_type:goal"),
+                    by="workflow_type",
                 )
             },
         ),
@@ -363,17 +379,22 @@ AUDIT: Final = Board(
     name="audit",
     title="Audit",
     what="What the guard decided, and whether all of it is on record.",
+    variables=("provider",),
     panels=(
         Stat(
-            title="Allowed", what="In the last hour.", query=grown(of(names.METRIC_GUARD_DECISIONS, decision="allowed"))
+            title="Allowed",
+            what="In the last hour.",
+            query=grown(of(names.METRIC_GUARD_DECISIONS, OF_PROVIDER, decision="allowed")),
         ),
         Stat(
-            title="Denied", what="In the last hour.", query=grown(of(names.METRIC_GUARD_DECISIONS, decision="denied"))
+            title="Denied",
+            what="In the last hour.",
+            query=grown(of(names.METRIC_GUARD_DECISIONS, OF_PROVIDER, decision="denied")),
         ),
         Stat(
             title="Could not decide",
             what="In the last hour: a fault, not a denial.",
-            query=grown(of(names.METRIC_GUARD_DECISIONS, decision="broken")),
+            query=grown(of(names.METRIC_GUARD_DECISIONS, OF_PROVIDER, decision="broken")),
             red_from=0.5,
         ),
         Stat(
@@ -397,7 +418,7 @@ AUDIT: Final = Board(
             what="Per minute.",
             queries={
                 "{{action}} {{reason}}": a_minute(
-                    of(names.METRIC_GUARD_DECISIONS, decision="denied"), by="action, reason"
+                    of(names.METRIC_GUARD_DECISIONS, OF_PROVIDER, decision="denied"), by="action, reason"
                 )
             },
         ),

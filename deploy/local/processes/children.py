@@ -176,6 +176,8 @@ class Children:
         """Keeps traces and shows them: what Tempo does in the Compose stack."""
         address = Addresses.url(self.ports.traces)
         argv = ["trace-store", str(self.folder.traces), "--listen", f"{HOST}:{self.ports.traces}"]
+        argv += ["--temporal-ui", Addresses.url(self.ports.ui)]
+        argv += ["--console", Addresses.named_url(self.ports.console)]
         return self._ours("traces", argv, probe=f"{address}/healthz")
 
     def telemetry(self, servers: Programs) -> list[ChildSpec]:

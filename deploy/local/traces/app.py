@@ -93,10 +93,11 @@ class _Pages:
 class _Traces:
     """The routes, over one store."""
 
-    def __init__(self, store: TraceStore, *, temporal_ui: str | None) -> None:
+    def __init__(self, store: TraceStore, *, temporal_ui: str | None, console: str | None) -> None:
         self._store = store
         self._pages = _Pages()
         self._temporal_ui = temporal_ui.rstrip("/") if temporal_ui else None
+        self._console = console.rstrip("/") if console else None
 
     async def receive(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -164,13 +165,15 @@ class _Traces:
             )
             return self._pages.render("message.html", HTTPStatus.NOT_FOUND, title="No such trace", message=message)
         shown = view(trace_id, data)
-        return self._pages.render("trace.html", trace=shown, temporal_ui=self._temporal_ui, most=MAX_ROWS)
+        back = {"temporal_ui": self._temporal_ui, "console": self._console}
+        return self._pages.render("trace.html", trace=shown, **back, most=MAX_ROWS)
 
 
 def create_app(
     store_path: Path,
     *,
     temporal_ui: str | None = None,
+    console: str | None = None,
     limits: Limits | None = None,
     allowed_hosts: Sequence[str] = LOOPBACK_HOSTS,
 ) -> Starlette:
@@ -179,11 +182,12 @@ def create_app(
     Args:
         store_path: The file; made when absent.
         temporal_ui: Where the Temporal UI is, for links from a trace to its workflow.
+        console: Where the console is, for links from a trace to its goal, and from there to what people decided.
         limits: How much is kept.
         allowed_hosts: The host names it answers to.
     """
     store = TraceStore(store_path, limits)
-    routes = _Traces(store, temporal_ui=temporal_ui)
+    routes = _Traces(store, temporal_ui=temporal_ui, console=console)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
