@@ -64,8 +64,10 @@ def with_its_login(running: Running, goal: str, given: Mapping[str, Any], goal_i
     """First the login is issued by which the service reads its database: no deployment holds one."""
     manifest = running.home / "examples" / given["repository"].rpartition("/")[2] / MANIFEST
     for need in read_manifest(manifest.read_bytes()).manifest.needs.neon:
-        wanted = login_wanted(need).model_dump(mode="json", exclude_unset=True)
-        issued = approved(running, ISSUE_NEON_LOGIN.name, wanted, f"{goal_id}-login")
+        wanted = login_wanted(need)
+        asked = wanted.model_dump(mode="json", exclude_unset=True)
+        # Where the login lies follows from the goal's id.
+        issued = approved(running, ISSUE_NEON_LOGIN.name, asked, wanted.business_key())
         assert issued.returncode == 0, issued.stdout + issued.stderr
     return approved(running, goal, given, goal_id)
 

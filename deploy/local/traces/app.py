@@ -165,8 +165,9 @@ class _Traces:
             )
             return self._pages.render("message.html", HTTPStatus.NOT_FOUND, title="No such trace", message=message)
         shown = view(trace_id, data)
-        back = {"temporal_ui": self._temporal_ui, "console": self._console}
-        return self._pages.render("trace.html", trace=shown, **back, most=MAX_ROWS)
+        return self._pages.render(
+            "trace.html", trace=shown, temporal_ui=self._temporal_ui, console=self._console, most=MAX_ROWS
+        )
 
 
 def create_app(
