@@ -52,7 +52,7 @@ class Otherwise:
         yield from self._surprising()
         self._start("DeleteBranch", self._branch("waiting"), "waiting")
         self._alice.wait_for("waiting")
-        self._said(self._running.banksman("feedback", "observed/ReadFile", "as it should be", "--useful"))
+        self._alice.click(self._alice.wait_for("emergency", "useful"), "useful")
 
     def _ended(self, goal: str, given: Mapping[str, Any], goal_id: str) -> tuple[str, str]:
         done = run_approved(self._running, goal, given, goal_id=goal_id)
