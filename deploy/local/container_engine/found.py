@@ -108,7 +108,7 @@ async def _gateway(host: str) -> str | None:
         return None
     finally:
         await engine.close()
-    return gateway_of(cast("Mapping[str, object]", network))
+    return gateway_of(network)
 
 
 def gateway_of(network: Mapping[str, object]) -> str | None:
