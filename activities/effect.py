@@ -30,6 +30,15 @@ class HasRecognition(Protocol):
         ...
 
 
+@runtime_checkable
+class HasOwnIds(Protocol):
+    """A request by an id that the run has made, which names the same thing in `recognised_by`."""
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """The fields of its policy context that hold one."""
+        ...
+
+
 def effect_of(step: Step[Any, Any], request: BaseModel) -> RehearsedEffect | None:
     """The effect of a step; None where it has none outside.
 
@@ -46,9 +55,10 @@ def effect_of(step: Step[Any, Any], request: BaseModel) -> RehearsedEffect | Non
     if isinstance(request, GrantedRequest):
         return effect_of_plan(request.approved())
     context = request.policy_context() if isinstance(request, HasPolicyContext) else PolicyContext()
+    own = request.made_by_the_run() if isinstance(request, HasOwnIds) else frozenset[str]()
     more = request.recognised_by() if isinstance(request, HasRecognition) else ()
     cents = request.spend() if isinstance(request, HasSpend) else None
-    return RehearsedEffect(action=step.name, on=names(*_said(context), *more), cents=cents)
+    return RehearsedEffect(action=step.name, on=names(*_said(context, own), *more), cents=cents)
 
 
 def effect_of_plan(plan: Plan) -> RehearsedEffect:
@@ -64,8 +74,8 @@ def effect_of_plan(plan: Plan) -> RehearsedEffect:
     )
 
 
-def _said(context: PolicyContext) -> list[str]:
-    fields = {name: value for name, value in context.fields().items() if name not in _MADE_ANEW}
+def _said(context: PolicyContext, own: frozenset[str] = frozenset()) -> list[str]:
+    fields = {name: value for name, value in context.fields().items() if name not in _MADE_ANEW | own}
     owner, name = fields.pop("repository_owner", None), fields.pop("repository_name", None)
     repository = [f"repository {owner}/{name}"] if owner and name else []
     return [*repository, *(f"{name} {value}" for name, value in sorted(fields.items()))]

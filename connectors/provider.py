@@ -127,6 +127,19 @@ class Credential:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Copies:
+    """What a rehearsal copies of a provider, by reading; its twin is made of that.
+
+    Attributes:
+        what: All that a goal finds again.
+        leaves: What is there and is not copied, each in a few words.
+    """
+
+    what: str
+    leaves: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Twin:
     """What stands in for a provider in the embedded environment: modules `app` and `seed` of `connectors.<name>.twin`.
 
@@ -135,11 +148,13 @@ class Twin:
         always: Whether it runs from the start, in a process of its own. The others share one, in which each begins when
             somebody first connects to it: an environment costs no more for each provider.
         real: What is real behind it: `git repositories`. Empty where all of it is simulated.
+        copies: What a rehearsal copies for it; None where it copies nothing, and no goal on it can be rehearsed.
     """
 
     port: int
     always: bool = False
     real: str = ""
+    copies: Copies | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +208,11 @@ def providers() -> Mapping[str, Provider]:
 def twins() -> Mapping[str, Twin]:
     """All twins, by the names of their providers."""
     return {name: one.twin for name, one in providers().items() if one.twin is not None}
+
+
+def copied() -> Mapping[str, Copies]:
+    """What a rehearsal copies, by the names of the providers."""
+    return {name: one.copies for name, one in twins().items() if one.copies is not None}
 
 
 def contradictions(declared: list[Provider]) -> list[str]:

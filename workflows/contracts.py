@@ -155,6 +155,11 @@ class GoalInput(BaseModel):
         """What this goal is found by, besides its state."""
         return {}
 
+    def reaches(self) -> Mapping[str, str]:
+        """What a rehearsal copies for it: by provider which part, nothing for all of an account."""
+        repository = self.search_attributes().get(REPOSITORY_ATTRIBUTE)
+        return {} if repository is None else {"github": repository}
+
 
 class GoalResult(BaseModel):
     """How a goal ended. A refusal is a result, with its reason; only what is broken is a failure."""

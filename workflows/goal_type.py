@@ -36,7 +36,8 @@ class GoalType:
         effect: The strongest effect any of its steps has.
         example: An input that works on the embedded environment.
         needs: The part of an environment without which it waits.
-        rehearses: Of which providers a rehearsal copies the state. Without any, it cannot be rehearsed.
+        rehearses: Of which providers a rehearsal copies the state: those, of these, that an input reaches. Without any,
+            it cannot be rehearsed.
 
     Raises:
         ValueError: The example is of another goal.
@@ -48,7 +49,7 @@ class GoalType:
     effect: Effect
     example: GoalInput
     needs: Literal["sandbox", "stacks"] | None = None
-    rehearses: frozenset[Literal["github"]] = frozenset()
+    rehearses: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

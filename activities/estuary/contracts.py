@@ -4,11 +4,13 @@ A draft and what becomes of it belong to the service account that made it, and t
 So each of these steps drafts for itself what it tries or publishes, and is told the specifications whole.
 """
 
+import json
 from abc import ABC, abstractmethod
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from activities.copies.contracts import CopyStateRequest, copy_step
 from activities.guard.granted import GrantedRequest
 from activities.step import Step
 from activities.step_end import ApprovedAnswer, StepEnd
@@ -16,7 +18,10 @@ from connectors.estuary import manifest
 from connectors.estuary.models import SpecType
 from connectors.estuary.specs import common_prefix, tenant
 from hitl.approval.plan import PlanParameters
+from hitl.canonical import tagged_digest
 from hitl.protocol import Effect, PolicyContext
+
+_SPEC_TAG: Final = "banksman-flow-spec/v1"
 
 
 class FlowSpec(BaseModel):
@@ -50,6 +55,12 @@ class _OnFlows(BaseModel, ABC):
         return context_of(self.names)
 
 
+def _with_digest(spec: FlowSpec) -> str:
+    """A specification, and what is to stand in it."""
+    text = json.dumps([spec.type, spec.model], sort_keys=True)
+    return f"{spec.type} {spec.name} {tagged_digest(_SPEC_TAG, text)[:19]}"
+
+
 def context_of(names: tuple[str, ...]) -> PolicyContext:
     """What the policy may match of some names."""
     prefix = common_prefix(names)
@@ -66,6 +77,10 @@ class TryFlowRequest(_OnFlows):
     def names(self) -> tuple[str, ...]:
         """All that it is about."""
         return (*(one.name for one in self.specs), *self.delete)
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """What is tried."""
+        return (*map(_with_digest, self.specs), *(f"delete {one}" for one in self.delete))
 
 
 class FlowChange(BaseModel):
@@ -99,6 +114,10 @@ class PublishFlowRequest(_OnFlows):
     def names(self) -> tuple[str, ...]:
         """All that it is about."""
         return tuple(one.name for one in self.specs)
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """What is published."""
+        return tuple(map(_with_digest, self.specs))
 
 
 class FlowPublished(ApprovedAnswer):
@@ -160,6 +179,14 @@ class LookAtFlowRequest(BaseModel):
         return context_of(self.names) if self.names else context_of((self.prefix or "",))
 
 
+class CopyFlowsRequest(CopyStateRequest):
+    """Below which prefix to copy."""
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match: the tenant, and the prefix."""
+        return context_of((self.part,))
+
+
 class PublicationSeen(BaseModel):
     """One of a specification's latest publications by its own controller."""
 
@@ -201,6 +228,7 @@ class FlowSeen(BaseModel):
     more: bool = Field(default=False, description="Whether there are more than these.")
 
 
+COPY_STATE: Final = copy_step(manifest.ESTUARY.name, manifest.READ, CopyFlowsRequest)
 LOOK_AT_FLOW: Final = Step(
     name="estuary.look_at_flow",
     request=LookAtFlowRequest,

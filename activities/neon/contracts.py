@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from activities.copies.contracts import CopyProjectRequest, copy_step
 from activities.guard.granted import GrantedRequest
 from activities.leases.contracts import LeasedPage, LeaseStanding, ListLeased
 from activities.leases.kinds import LeaseKind
@@ -83,6 +84,15 @@ class KeepConnectionRequest(NeonRequest):
     """Whose connection to keep; `branch` is its id."""
 
     database: str | None = Field(default=None, description="None for its first one.")
+    name: str = Field(default="", description="The branch's name, where this goal has made it.")
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its branch's id, where its name is told."""
+        return frozenset({"resource"}) if self.name else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """Whose it is."""
+        return (f"branch {self.name}",) if self.name else ()
 
 
 class ConnectionKept(BaseModel):
@@ -168,6 +178,7 @@ LOOK_AT_BRANCH: Final = Step(
     effect=Effect.READ,
     credential=manifest.READ,
 )
+COPY_STATE: Final = copy_step(manifest.NEON.name, manifest.READ, CopyProjectRequest)
 CREATE_BRANCH: Final = Step(
     name="neon.create_branch",
     request=CreateNeonBranchRequest,

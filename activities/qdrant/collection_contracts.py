@@ -46,6 +46,10 @@ class SnapshotRequest(_Request):
     collection: str
     known: tuple[str, ...] = Field(default=(), description="Those that were there before.")
 
+    def recognised_by(self) -> tuple[str, ...]:
+        """Of what."""
+        return (f"collection {self.collection}",)
+
 
 class SnapshotMade(_Answer):
     """The snapshot."""
@@ -63,6 +67,10 @@ class CreateCollectionRequest(_Request):
     quantized: bool = False
     indexes: dict[str, FieldKind] = Field(default_factory=dict[str, FieldKind])
 
+    def recognised_by(self) -> tuple[str, ...]:
+        """What is made, and like what."""
+        return (f"collection {self.collection}", f"like {self.like}")
+
 
 class CollectionMade(_Answer):
     """That it is there, with its indexes."""
@@ -76,6 +84,10 @@ class CopyPointsRequest(_Request):
     source: str
     target: str
     start: PointId | None = None
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """From where to where; the parts are one effect."""
+        return (f"from {self.source}", f"to {self.target}")
 
 
 class PointsCopied(_Answer):
@@ -107,6 +119,10 @@ class SwitchAliasRequest(_Request):
     alias: str
     collection: str
     expected: str | None = Field(description="What must stand behind it until now.")
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """What stands for what, and for what until then."""
+        return (f"alias {self.alias}", f"collection {self.collection}", f"instead of {self.expected or 'nothing'}")
 
 
 class AliasSwitched(_Answer):

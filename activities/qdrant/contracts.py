@@ -4,6 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from activities.copies.contracts import CopyStateRequest, copy_step
 from activities.guard.granted import GrantedRequest
 from activities.step import Step
 from activities.step_end import ApprovedAnswer
@@ -163,6 +164,8 @@ class BackupsScheduled(_Answer):
     id: str
 
 
+COPY_STATE: Final = copy_step(manifest.QDRANT.name, manifest.READ, CopyStateRequest)
+COPY_DATABASE: Final = copy_step(manifest.QDRANT.name, manifest.SEARCH, CopyStateRequest, what="database")
 QUOTE_CLUSTER: Final = Step(
     name="qdrant.quote_cluster",
     request=ClusterRequest,

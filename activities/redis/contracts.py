@@ -78,10 +78,20 @@ class GrantAccessRequest(_Model):
     consumer: str
     prefix: str = Field(description="The beginning of its keys.")
     access: Access
+    name: str = Field(default="", description="The database's name, where this goal has made it.")
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
         return PolicyContext(resource=self.database)
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its database's id, where its name is told."""
+        return frozenset({"resource"}) if self.name else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """Who can do what where."""
+        named = (f"database {self.name}",) if self.name else ()
+        return (*named, f"consumer {self.consumer}", f"{self.access} {self.prefix}")
 
 
 class AccessGranted(_Model):
@@ -101,10 +111,20 @@ class CheckAccessRequest(_Model):
     consumer: str
     prefix: str
     access: Access
+    name: str = Field(default="", description="The database's name, where this goal has made it.")
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
         return PolicyContext(resource=self.database)
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its database's id, where its name is told."""
+        return frozenset({"resource"}) if self.name else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """Who can do what where."""
+        named = (f"database {self.name}",) if self.name else ()
+        return (*named, f"consumer {self.consumer}", f"{self.access} {self.prefix}")
 
 
 class AccessChecked(_Model):

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from activities.copies.contracts import CopyStateRequest, copy_step
 from activities.redis.contracts import DatabaseCredentials, DatabaseSteps, database_steps
 from connectors.upstash import manifest
 
@@ -28,3 +29,4 @@ DATABASES: Final[DatabaseSteps] = database_steps(
     FORGET_LOGINS,
     DELETE_DATABASE,
 ) = DATABASES
+COPY_STATE: Final = copy_step(manifest.UPSTASH.name, manifest.READ, CopyStateRequest)

@@ -135,7 +135,19 @@ class Account:
             Forbidden: The account may not look at one of them.
             ConnectorError: By the tree.
         """
-        found = {one.catalog_name: one async for one in self._specs(LIVE_SPECS, LiveSpecsBy(names=tuple(names)))}
+        return await self._live(LiveSpecsBy(names=tuple(names)))
+
+    async def live_below(self, prefix: str) -> dict[str, SpecRef]:
+        """What is published below a prefix, by name.
+
+        Raises:
+            Forbidden: The account may not look at some of it.
+            ConnectorError: By the tree.
+        """
+        return await self._live(LiveSpecsBy(prefix=prefix))
+
+    async def _live(self, by: LiveSpecsBy) -> dict[str, SpecRef]:
+        found = {one.catalog_name: one async for one in self._specs(LIVE_SPECS, by)}
         if hidden := sorted(name for name, one in found.items() if one.user_capability is None):
             raise Forbidden(
                 f"Estuary does not show {', '.join(map(repr, hidden))} to this service account: grant it the prefix"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.provider import Copies, Credential, Provider, Secret, Twin
 
 ACCOUNT: Final = Secret(
     path="estuary/account", holds="token_id and secret of a service account's API key, and the public apikey"
@@ -23,5 +23,11 @@ ESTUARY: Final = Provider(
     title="Estuary",
     url="https://api.estuary.dev",
     credentials=(READ, PUBLISH, DESTROY),
-    twin=Twin(port=8305),
+    twin=Twin(
+        port=8305,
+        copies=Copies(
+            what="a tenant's specifications, with the publications that they are of",
+            leaves=("Estuary: data of collections", "Estuary: how flows do", "Estuary: secrets that are not encrypted"),
+        ),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.provider import Copies, Credential, Provider, Secret, Twin
 
 APP: Final = Secret(path="github/app", holds="the App's client id and private key")
 DESTRUCTIVE_APP: Final = Secret(
@@ -22,5 +22,13 @@ GITHUB: Final = Provider(
     title="GitHub",
     url="https://api.github.com",
     credentials=(READ, WRITE, DELETE_BRANCH, MERGE_PULL_REQUEST),
-    twin=Twin(port=8300, always=True, real="git repositories"),
+    twin=Twin(
+        port=8300,
+        always=True,
+        real="git repositories",
+        copies=Copies(
+            what="a repository's branches, tags, objects and up to 30 open pull requests with reviews and checks",
+            leaves=("GitHub: rules of the repository", "GitHub: webhooks", "GitHub: closed pull requests and issues"),
+        ),
+    ),
 )

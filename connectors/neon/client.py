@@ -50,6 +50,7 @@ from connectors.neon.operations import (
     LIST_DATABASES,
     LIST_OPERATIONS,
     LIST_PROJECTS,
+    LIST_ROLES,
     UPDATE_BRANCH,
 )
 
@@ -277,6 +278,15 @@ class NeonProject:
         """
         call = Call(LIST_DATABASES, f"the databases of {branch.name!r}", path=self._of(branch))
         return (await self.session.ask(call)).databases
+
+    async def roles(self, branch: Branch) -> Sequence[str]:
+        """The names of its roles, as far as Neon's API made them.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        call = Call(LIST_ROLES, f"the roles of {branch.name!r}", path=self._of(branch))
+        return [one.name for one in (await self.session.ask(call)).roles]
 
     async def connection(self, branch: Branch, *, database: str | None = None, role: str | None = None) -> SecretStr:
         """How one connects to it, with the password: directly, not by the pooler, so that sessions and DDL work.

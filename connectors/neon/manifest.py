@@ -5,7 +5,7 @@ Neon knows no key that may make a branch and not delete it, so what is kept apar
 
 from typing import Final
 
-from connectors.provider import Credential, Logins, Provider, Secret, Twin
+from connectors.provider import Copies, Credential, Logins, Provider, Secret, Twin
 
 KEY: Final = Secret(path="neon/key", holds="the API key that looks at projects and makes branches")
 DESTRUCTIVE_KEY: Final = Secret(
@@ -73,5 +73,17 @@ NEON: Final = Provider(
     title="Neon",
     url="https://console.neon.tech/api/v2",
     credentials=(READ, WRITE, KEEP, END, OPEN, ISSUE, LEND, LOOK, HAND_OVER, DELETE_BRANCH, MIGRATE),
-    twin=Twin(port=8307, real="PostgreSQL"),
+    twin=Twin(
+        port=8307,
+        real="PostgreSQL",
+        copies=Copies(
+            what="a project's branches, with their roles and databases by name",
+            leaves=(
+                "Neon: schemas and rows",
+                "Neon: passwords and logins",
+                "Neon: computes and their sizes",
+                "Neon: snapshots and history",
+            ),
+        ),
+    ),
 )

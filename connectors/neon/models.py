@@ -167,6 +167,18 @@ class OneOperation(_Read):
     operation: NeonOperation
 
 
+class Role(_Read):
+    """A role of a branch, without its password."""
+
+    name: str
+
+
+class Roles(_Read):
+    """Roles."""
+
+    roles: tuple[Role, ...]
+
+
 class Databases(_Read):
     """Databases."""
 

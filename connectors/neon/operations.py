@@ -23,6 +23,7 @@ from connectors.neon.models import (
     OneProject,
     Operations,
     Projects,
+    Roles,
     SchemaDifference,
     Uri,
 )
@@ -49,4 +50,5 @@ CREATE_ENDPOINT: Final = Operation(
 )
 
 COMPARE_SCHEMA: Final = Operation("GET", f"{_BRANCH}/compare_schema", TypeAdapter(SchemaDifference))
+LIST_ROLES: Final = Operation("GET", f"{_BRANCH}/roles", TypeAdapter(Roles))
 LIST_DATABASES: Final = Operation("GET", f"{_BRANCH}/databases", TypeAdapter(Databases))

@@ -5,6 +5,7 @@ reading of refusals as everywhere. Qdrant Cloud's strict mode refuses filters on
 """
 
 import contextlib
+import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
@@ -22,6 +23,7 @@ from connectors.http.observed import observed
 from connectors.provider import Secret
 from connectors.qdrant import database_operations as asked
 from connectors.qdrant.collection import Copied, FieldKind, Layout, PointId, Probed
+from connectors.qdrant.copy import CopiedCollection
 from connectors.qdrant.manifest import QDRANT
 
 _SECONDS: Final = 20
@@ -94,6 +96,26 @@ class Database:
         """How many points it has, counted one by one."""
         with self._asking(_of(asked.COUNT, f"the points of {collection!r}", collection)):
             return (await self._client.count(collection, exact=True)).count
+
+    async def aliases(self) -> dict[str, str]:
+        """The collection behind each alias."""
+        with self._asking(Call(asked.LIST_ALIASES, "the aliases")):
+            found = (await self._client.get_aliases()).aliases
+        return {one.alias_name: one.collection_name for one in found}
+
+    async def described(self, collection: str) -> CopiedCollection:
+        """What a collection is made of, without a point of it."""
+        with self._asking(_of(asked.GET_COLLECTION, f"the collection {collection!r}", collection)):
+            found = await self._client.get_collection(collection)
+        params = json.loads(found.config.params.model_dump_json(exclude_none=True))
+        return CopiedCollection(
+            name=collection,
+            vectors=params.get("vectors"),
+            sparse_vectors=params.get("sparse_vectors"),
+            indexes={field: str(one.data_type.value) for field, one in found.payload_schema.items()},
+            points=await self.count(collection),
+            snapshots=tuple(await self.snapshots(collection)),
+        )
 
     async def create_like(self, source: str, target: str, layout: Layout) -> None:
         """Make a collection like another, but for what its layout says. Its indexes are made by `index`.

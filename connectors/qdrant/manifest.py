@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.provider import Copies, Credential, Provider, Secret, Twin
 
 READING_KEY: Final = Secret(path="qdrant/reading-key", holds="account id and a management key that reads")
 WRITING_KEY: Final = Secret(
@@ -41,5 +41,15 @@ QDRANT: Final = Provider(
     title="Qdrant",
     url="https://api.cloud.qdrant.io",
     credentials=(READ, WRITE, ISSUE, BUY, DELETE, FORGET, SEARCH, CHANGE),
-    twin=Twin(port=8306),
+    twin=Twin(
+        port=8306,
+        copies=Copies(
+            what="clusters and one price; or of one database its collections with configuration, and aliases",
+            leaves=(
+                "Qdrant: points, of which there are as many made-up ones, a thousand at most",
+                "Qdrant: keys",
+                "Qdrant: backups and their schedules",
+            ),
+        ),
+    ),
 )

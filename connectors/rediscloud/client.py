@@ -134,7 +134,7 @@ class RedisCloud:
     async def carrying(self, wanted: Wanted, mark: str) -> Sequence[Found]:
         """Those of its subscription."""
         subscription = await self._subscription(wanted)
-        return [found(subscription, one) async for one in self._databases(subscription) if is_marked(one.name, mark)]
+        return [found(subscription, one) async for one in self.databases(subscription) if is_marked(one.name, mark)]
 
     async def create(self, wanted: Wanted, name: str, *, last_look: LastLook) -> Found:
         """Processed, and then provisioned for some minutes."""
@@ -166,7 +166,7 @@ class RedisCloud:
         there = [
             found(str(subscription.id), one)
             for subscription in listed.subscriptions
-            async for one in self._databases(str(subscription.id))
+            async for one in self.databases(str(subscription.id))
             if one.name == name
         ]
         if not there:
@@ -236,7 +236,12 @@ class RedisCloud:
             raise InvalidRequest(f"Redis Cloud has {many} called {wanted.subscription!r}: name one by its id")
         return str(there[0].id)
 
-    async def _databases(self, subscription: str) -> AsyncGenerator[Database]:
+    async def databases(self, subscription: str) -> AsyncGenerator[Database]:
+        """Those of a subscription, by its id.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
         for number in range(_MOST_PAGES):
             query = {"offset": str(number * PAGE), "limit": str(PAGE)}
             what = f"the databases of the subscription {subscription!r}"
@@ -253,7 +258,7 @@ class RedisCloud:
         raise MalformedAnswer(f"the list of the databases of {subscription!r} does not end: it is not read on")
 
     async def _named(self, subscription: str, name: str) -> Found:
-        async for one in self._databases(subscription):
+        async for one in self.databases(subscription):
             if one.name == name:
                 return found(subscription, one)
         raise Unavailable(f"Redis Cloud made a database {name!r} and does not list it yet; it is looked for again")

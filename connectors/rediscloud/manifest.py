@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.provider import Copies, Credential, Provider, Secret, Twin
 
 VIEWER: Final = Secret(path="rediscloud/viewer", holds="the account key, and a user key of a viewer")
 OWNER: Final = Secret(path="rediscloud/owner", holds="the account key, and a user key of an owner")
@@ -33,5 +33,16 @@ REDIS_CLOUD: Final = Provider(
     title="Redis Cloud",
     url="https://api.redislabs.com/v1",
     credentials=(READ, PRICE, WRITE, GRANT, CHECK, FORGET, PURCHASE, DELETE),
-    twin=Twin(port=8304, real="Valkey servers"),
+    twin=Twin(
+        port=8304,
+        real="Valkey servers",
+        copies=Copies(
+            what="subscriptions with their prices and databases",
+            leaves=(
+                "Redis Cloud: what databases hold",
+                "Redis Cloud: users, roles and rules",
+                "Redis Cloud: passwords and certificates",
+            ),
+        ),
+    ),
 )

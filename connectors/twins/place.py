@@ -8,6 +8,8 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from connectors.copies import State, read_copy
+
 
 @dataclass(frozen=True, kw_only=True)
 class TwinPlace:
@@ -30,6 +32,14 @@ class TwinPlace:
     proposed: Mapping[str, str] = field(default_factory=dict[str, str])
     copied: Path | None = None
     containers: IPv4Address | None = None
+
+    def copy(self, model: type[State]) -> State | None:
+        """What was copied of a provider; None where nothing of it was.
+
+        Raises:
+            CopyUnusable: What lies there is no such copy.
+        """
+        return None if self.copied is None else read_copy(self.copied, model)
 
     def kept(self, name: str) -> Path:
         """A file of that name, as an earlier start wrote it; it may not be there."""

@@ -6,7 +6,7 @@ but the destructive worker.
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.provider import Copies, Credential, Provider, Secret, Twin
 
 ACCOUNT: Final = Secret(path="upstash/account", holds="e-mail and API key of the account")
 DESTRUCTION: Final = Secret(
@@ -33,5 +33,12 @@ UPSTASH: Final = Provider(
     title="Upstash",
     url="https://api.upstash.com/v2",
     credentials=(READ, WRITE, GRANT, CHECK, FORGET, PURCHASE, DELETE),
-    twin=Twin(port=8301, real="Valkey servers"),
+    twin=Twin(
+        port=8301,
+        real="Valkey servers",
+        copies=Copies(
+            what="databases with their settings",
+            leaves=("Upstash: what databases hold", "Upstash: users within them", "Upstash: passwords and tokens"),
+        ),
+    ),
 )

@@ -5,7 +5,8 @@ for itself (the number of a pull request that it opens, a state's digest, a time
 between the rehearsal and the real run, though nothing else does.
 
 The document is no credential. It allows nothing that the goal could not do without it; it only makes the goal halt.
-Light enough for workflow code and for plans. Version 1 is closed: another field is another version.
+Light enough for workflow code and for plans. Versions are closed: another field is another version. Version 1 does not
+say what was not copied; such documents are taken as they are.
 """
 
 from datetime import datetime
@@ -21,6 +22,8 @@ MOST_EFFECTS: Final = 100
 MOST_NAMES: Final = 12
 """Of one effect; what is more is said by its number and a digest of all of them."""
 
+MOST_LEFT: Final = 50
+_FIRST: Final = "banksman-rehearsal/1"
 _LONGEST: Final = 200
 _LONGEST_LINE: Final = 500
 _NO_DIGEST: Final = "sha256:" + "0" * 64
@@ -65,21 +68,33 @@ class RehearsalShown(_Part):
     surprises: Annotated[tuple[Line, ...], Field(max_length=MOST_EFFECTS)] = Field(
         default=(), description="What this plan would do and the rehearsal did not."
     )
+    left: Annotated[tuple[Line, ...], Field(max_length=MOST_LEFT)] = Field(
+        default=(),
+        exclude_if=lambda value: not value,  # so that a plan of an earlier release keeps its bytes
+        description="What is there and was not copied for the rehearsal.",
+    )
 
     def told(self) -> list[str]:
         """A line for each effect, the surprises first."""
-        return [*(f"NOT REHEARSED {one}" for one in self.surprises), *(f"rehearsed {one}" for one in self.effects)]
+        return [
+            *(f"NOT REHEARSED {one}" for one in self.surprises),
+            *(f"rehearsed {one}" for one in self.effects),
+            *(f"not copied for it {one}" for one in self.left),
+        ]
 
 
 class Rehearsal(_Part):
     """The document that a rehearsal ends with, and that the real run of the same goal is given."""
 
-    kind: Literal["banksman-rehearsal/1"] = "banksman-rehearsal/1"
+    kind: Literal["banksman-rehearsal/1", "banksman-rehearsal/2"] = "banksman-rehearsal/2"
     goal: str = Field(max_length=128, description="The goal that was rehearsed.")
     of: Digest = Field(description="The digest of the goal's input: it is of no use to another one.")
     made_at: AwareDatetime
     copied: Annotated[tuple[Line, ...], Field(max_length=50)] = Field(
         description="What of the providers the twins were made from, and how it stood then."
+    )
+    left: Annotated[tuple[Line, ...], Field(max_length=MOST_LEFT)] = Field(
+        default=(), description="What is there and was not copied, so that the rehearsal did not see it."
     )
     effects: Annotated[tuple[RehearsedEffect, ...], Field(max_length=MOST_EFFECTS)] = Field(
         description="All that the goal did, each once, in the order in which it began."
@@ -89,7 +104,7 @@ class Rehearsal(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.digest != self.digest_of_fields():
+        if self.digest != self.digest_of_fields() or (self.left and self.kind == _FIRST):
             text = (
                 "the rehearsal is not as it was made: its digest is another one. Rehearse again, and hand on the "
                 "document as it is"
@@ -105,7 +120,7 @@ class Rehearsal(_Part):
 
     def digest_of_fields(self) -> str:
         """What its digest has to be."""
-        fields = self.model_dump(mode="json", exclude={"digest"})
+        fields = self.model_dump(mode="json", exclude={"digest", "left"} if self.kind == _FIRST else {"digest"})
         return tagged_digest(_TAG, canonical_json(fields))
 
     @classmethod
@@ -116,6 +131,7 @@ class Rehearsal(_Part):
         of: str,
         made_at: datetime,
         copied: tuple[str, ...],
+        left: tuple[str, ...] = (),
         effects: tuple[RehearsedEffect, ...],
         milliseconds: int,
     ) -> Self:
@@ -129,6 +145,7 @@ class Rehearsal(_Part):
             of=of,
             made_at=made_at,
             copied=copied,
+            left=left,
             effects=effects,
             milliseconds=milliseconds,
             digest=_NO_DIGEST,
@@ -145,6 +162,7 @@ class Rehearsal(_Part):
             digest=self.digest,
             effects=tuple(one.words() for one in self.effects),
             surprises=tuple(one.words() for one in surprises),
+            left=self.left,
         )
 
 

@@ -234,6 +234,8 @@ def plan_passages(plan: AnyPlan, *, waits: bool) -> Iterator[Passage]:
     if plan.rehearsal is not None:
         head = "What the goal did when it was rehearsed"
         yield Passage(f"{head}:", plan.rehearsal.effects, title_when_cut=f"{head} (all of it is in the whole plan):")
+        if plan.rehearsal.left:
+            yield Passage("It was rehearsed without a copy of:", plan.rehearsal.left)
     if plan.tightening is not None:
         cut = f"{visible(plan.tightening.source)} tightens the policy; all of it is in the whole plan:"
         head = f"{visible(plan.tightening.source)} tightens the deployment's policy for it:"

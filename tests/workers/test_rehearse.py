@@ -5,11 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer import Exit as Exit_
 from typer.testing import CliRunner
 
+from activities.copies.steps import copy_step_for
+from connectors.provider import copied
 from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from workers.cli import app
+from workers.commands.copying import require_copy_of
 from workers.commands.exits import Exit
+from workflows.catalogue import GOALS
+from workflows.goal_type import GoalType
 from workflows.repository.goals import DeleteBranchInput
 
 REQUEST = DeleteBranchInput(repository="acme/shop", branch="old")
@@ -44,10 +50,34 @@ def run(rehearsal: str) -> tuple[int, str]:
 
 
 def test_a_goal_that_reaches_what_is_not_copied_cannot_be_rehearsed() -> None:
-    code, said = refused("rehearse", "ProvisionQdrant", "--input", "{}")
+    code, said = refused("rehearse", "LeaseGpu", "--input", "{}")
     assert code == Exit.USAGE
-    assert "ProvisionQdrant cannot be rehearsed" in said
-    assert all(name in said for name in ("DeleteBranch", "OpenPullRequest", "ReadFile"))
+    assert "LeaseGpu cannot be rehearsed" in said
+    assert all(name in said for name in ("DeleteBranch", "OpenPullRequest", "ReadFile", "ProvisionRedis"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"of": "upstash", "part": "other"}', b'{"of": "neon", "part": ""}', b'{"of": "upstash"}']
+)
+def test_a_copy_of_another_account_or_provider_is_used_for_nothing(
+    content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Exit_) as ended:
+        require_copy_of("upstash", "", content)
+    assert ended.value.exit_code != 0
+    assert "nothing was rehearsed" in capsys.readouterr().err
+
+
+def test_a_copy_of_what_was_asked_for_is_used() -> None:
+    require_copy_of("upstash", "", b'{"of": "upstash", "part": "", "databases": []}')
+
+
+@pytest.mark.parametrize("goal", [one for one in GOALS if one.rehearses], ids=lambda one: one.name)
+def test_whatever_a_goal_reaches_is_copied_and_is_what_it_declares(goal: GoalType) -> None:
+    reaches = goal.example.reaches()
+    assert reaches
+    assert reaches.keys() <= goal.rehearses <= copied().keys()
+    assert all(name == "github" or copy_step_for(name, part) for name, part in reaches.items())
 
 
 def test_a_document_that_is_not_there_is_named_also_by_its_digest(tmp_path: Path) -> None:

@@ -21,28 +21,25 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.markup import escape
 from rich.table import Table
-from temporalio.client import Client
 
 from connectors.artifacts import ArtifactStore
-from connectors.errors import ConnectorError
 from deploy.local.defaults import ENVIRONMENT
 from deploy.local.options import passed_on
-from deploy.local.rehearsal.order import COPIED, DESCRIBED, OBJECTS, POLICY, Found, Order
+from deploy.local.rehearsal.order import POLICY, Found, Order
 from deploy.local.rehearsal.policy import rehearsal_policy
 from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from hitl.policy.file import PolicyError
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
+from workers.commands.copying import Copied, Copying
 from workers.commands.exits import Exit, err, fail, out, shown
 from workers.commands.folder import rehearsal_file, running_stack, stack_folder
-from workers.commands.follow import start
 from workers.commands.goals import JsonFlag, complete_goal, known_goal
 from workers.commands.inputs import parse_input
 from workers.commands.processes import load_settings
-from workers.settings import Settings, caller_environment
+from workers.settings import caller_environment
 from workflows.catalogue import GOALS
-from workflows.contracts import REPOSITORY_ATTRIBUTE, GoalInput
+from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
-from workflows.repository.goals import COPY_REPOSITORY, CopyRepositoryInput, CopyRepositoryResult
 
 _SEALED: Final = "deploy.local.rehearsal.sealed"
 _LAST_LINES: Final = 12
@@ -87,7 +84,7 @@ def rehearse(
         patience=patience,
     )
     with _folder() as folder:
-        copied = asyncio.run(_prepare(folder, request, order))
+        copied = asyncio.run(_prepare(folder, goal, request, order))
         err.print("Rehearsing where nothing leads out; this takes about half a minute.")
         found = asyncio.run(_rehearsed_in(folder))
     raise typer.Exit(int(_report(goal, request, order, found, copied, as_json=as_json)))
@@ -107,13 +104,15 @@ def _folder() -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _prepare(folder: Path, request: GoalInput, order: Order) -> tuple[str, ...]:
+async def _prepare(folder: Path, goal: GoalType, request: GoalInput, order: Order) -> Copied:
     """What goes in: copies, policy, order. What was copied comes back, in words."""
     settings = client_settings()
     telemetry = command_telemetry(settings)
     try:
         client = await connect_or_fail(settings, telemetry)
-        copied = await _copy_repository(client, settings, folder, request)
+        kept = str(stack_folder().artifacts) if running_stack() is not None else load_settings().artifacts
+        copying = Copying(client=client, settings=settings, folder=folder, store=ArtifactStore(kept))
+        copied = await copying.copy(goal, request)
     finally:
         telemetry.shutdown()
     policy, environment = _policy()
@@ -123,7 +122,7 @@ async def _prepare(folder: Path, request: GoalInput, order: Order) -> tuple[str,
         fail(str(error), Exit.USAGE)
     (folder / POLICY).write_text(text, encoding="utf-8")
     order.write(folder)
-    return (copied,)
+    return copied
 
 
 def _policy() -> tuple[Path, str]:
@@ -133,29 +132,6 @@ def _policy() -> tuple[Path, str]:
         return Path(stack.policy), stack.environment
     settings = load_settings()
     return settings.policy, settings.environment
-
-
-async def _copy_repository(client: Client, settings: Settings, folder: Path, request: GoalInput) -> str:
-    repository = request.search_attributes()[REPOSITORY_ATTRIBUTE]
-    wanted = CopyRepositoryInput(repository=repository)
-    # Of its own id each time: what stood there an hour ago is no copy of now.
-    workflow_id = f"{wanted.business_key()}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    started = await start(client, COPY_REPOSITORY, wanted, workflow_id=workflow_id, settings=settings)
-    err.print(f"Copying [bold]{escape(shown(repository))}[/] by reading\n  {started.link}", soft_wrap=True)
-    copied = CopyRepositoryResult.model_validate(await started.handle.result())
-    if copied.described is None or copied.pack is None:
-        fail(f"{repository!r} cannot be copied, so nothing was rehearsed: {copied.reason}", Exit.DENIED)
-    into = folder / COPIED / "github" / repository
-    into.mkdir(parents=True)
-    stack = running_stack()
-    store = ArtifactStore(str(stack_folder().artifacts) if stack is not None else load_settings().artifacts)
-    try:
-        (into / DESCRIBED).write_bytes(await store.get(copied.described))
-        (into / OBJECTS).write_bytes(await store.get(copied.pack))
-    except ConnectorError as error:
-        fail(str(error))
-    at = f"{copied.default_branch} at {str(copied.head)[:12]}"
-    return f"github {repository}: {copied.branches} branches, {copied.pull_requests} open pull requests, {at}"
 
 
 async def _rehearsed_in(folder: Path) -> Found:
@@ -184,7 +160,7 @@ async def _rehearsed_in(folder: Path) -> Found:
 
 
 def _report(  # noqa: PLR0913 - what was asked, and what came of it
-    goal: GoalType, request: GoalInput, order: Order, found: Found, copied: tuple[str, ...], *, as_json: bool
+    goal: GoalType, request: GoalInput, order: Order, found: Found, copied: Copied, *, as_json: bool
 ) -> Exit:
     if found.outcome != "completed":
         _fail(found, as_json=as_json)
@@ -193,7 +169,8 @@ def _report(  # noqa: PLR0913 - what was asked, and what came of it
             goal=goal.name,
             of=request.digest(),
             made_at=datetime.now(UTC),
-            copied=copied,
+            copied=tuple(copied.told),
+            left=tuple(copied.left),
             effects=found.effects,
             milliseconds=found.milliseconds,
         )
@@ -252,6 +229,7 @@ def _facts(rehearsal: Rehearsal, file: Path) -> Mapping[str, str]:
         cost = f"{rehearsal.cents / 100:.2f} US dollars at most"
     return {
         "copied": "; ".join(rehearsal.copied),
+        "not": "; ".join(rehearsal.left) or "all of it was copied",
         "took": f"{rehearsal.milliseconds / 1000:.1f} s, approvals given at once",
         "cost": cost,
         "digest": rehearsal.digest,

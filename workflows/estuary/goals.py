@@ -1,6 +1,7 @@
 """What people ask for at Estuary, and how it ended."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
@@ -78,6 +79,10 @@ class PublishFlowInput(DestructiveGoalInput):
     def business_key(self) -> str:
         """`publish-flow/NAME`, or the prefix that all names have: at most one publication there at a time."""
         return f"publish-flow/{self.place}"
+
+    def reaches(self) -> Mapping[str, str]:
+        """All of the tenant: what is published may be made of whatever is there."""
+        return {"estuary": f"{tenant(self.place)}/"}
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
@@ -175,6 +180,7 @@ PUBLISH_FLOW: Final = GoalType(
     name="PublishFlow",
     input=PublishFlowInput,
     result=PublishFlowResult,
+    rehearses=frozenset({"estuary"}),
     effect=Effect.DESTRUCTIVE,
     example=PublishFlowInput(
         specs=(

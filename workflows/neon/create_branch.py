@@ -65,12 +65,12 @@ class CreateNeonBranchWorkflow(LeasingGoal):
         if leased:
             await self.step(
                 SWEEP_LOGINS,
-                SweepLogins(project=wanted.project, branch=made.id),
+                SweepLogins(project=wanted.project, branch=made.id, name=made.name),
                 summary=f"End logins that {made.name} has of its parent",
             )
         kept = await self.step(
             KEEP_CONNECTION,
-            KeepConnectionRequest(project=wanted.project, branch=made.id, database=wanted.database),
+            KeepConnectionRequest(project=wanted.project, branch=made.id, database=wanted.database, name=made.name),
             summary=f"Keep the connection to {made.name} in Vault",
         )
         self._result = self._result.model_copy(update=kept.model_dump())

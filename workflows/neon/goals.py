@@ -53,6 +53,10 @@ class CreateNeonBranchInput(GoalInput):
         """`create-neon-branch/PROJECT/NAME`."""
         return f"create-neon-branch/{self.project}/{self.name}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The project."""
+        return {"neon": self.project}
+
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         return f"Create the branch {self.name} of the Neon project {self.project}"
@@ -87,6 +91,10 @@ class DeleteNeonBranchInput(DestructiveGoalInput):
         kind = "delete-neon-branch-break-glass" if self.break_glass else "delete-neon-branch"
         return f"{kind}/{self.project}/{self.branch}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The project."""
+        return {"neon": self.project}
+
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         emergency = "BREAK GLASS: " if self.break_glass else ""
@@ -117,6 +125,10 @@ class IssueNeonLoginInput(GoalInput):
     def business_key(self) -> str:
         """`issue-neon-login/PROJECT/BRANCH/DATABASE/PURPOSE`."""
         return f"issue-neon-login/{self.project}/{self.branch}/{self.database}/{self.purpose}"
+
+    def reaches(self) -> Mapping[str, str]:
+        """The project."""
+        return {"neon": self.project}
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
@@ -204,10 +216,13 @@ class MigrateDatabaseResult(GoalResult):
     next_step: str = Field(default="", description="What a person does now.")
 
 
+_NEON: Final = frozenset({"neon"})
+
 CREATE_NEON_BRANCH: Final = GoalType(
     name="CreateNeonBranch",
     input=CreateNeonBranchInput,
     result=CreateNeonBranchResult,
+    rehearses=_NEON,
     effect=Effect.WRITE,
     example=CreateNeonBranchInput(project="shop-quiet-moon-17281", name="try-it"),
 )
@@ -215,6 +230,7 @@ DELETE_NEON_BRANCH: Final = GoalType(
     name="DeleteNeonBranch",
     input=DeleteNeonBranchInput,
     result=DeleteNeonBranchResult,
+    rehearses=_NEON,
     effect=Effect.DESTRUCTIVE,
     example=DeleteNeonBranchInput(project="shop-quiet-moon-17281", branch="old-idea"),
 )
@@ -222,6 +238,7 @@ ISSUE_NEON_LOGIN: Final = GoalType(
     name="IssueNeonLogin",
     input=IssueNeonLoginInput,
     result=IssueNeonLoginResult,
+    rehearses=_NEON,
     effect=Effect.WRITE,
     example=IssueNeonLoginInput(project="shop-quiet-moon-17281", branch="main", database="shop"),
 )

@@ -1,5 +1,6 @@
 """What people ask for at Qdrant, and how it ended."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -38,6 +39,10 @@ class ProvisionQdrantInput(DestructiveGoalInput):
         """`provision-qdrant/NAME`; in an emergency one of its own, beside what may wait for days."""
         kind = "provision-qdrant-break-glass" if self.break_glass else "provision-qdrant"
         return f"{kind}/{self.name}"
+
+    def reaches(self) -> Mapping[str, str]:
+        """The account, and what the package costs."""
+        return {"qdrant": f"{self.provider}/{self.region}/{self.package}"}
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
@@ -89,6 +94,10 @@ class SwitchCollectionInput(GoalInput):
         """`switch-collection/CLUSTER/ALIAS`: an alias is switched by one goal at a time."""
         return f"switch-collection/{self.cluster}/{self.alias}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The database."""
+        return {"qdrant": f"@{self.cluster}"}
+
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         return f"Switch {self.alias} of {self.cluster} to {self.collection}"
@@ -120,6 +129,10 @@ class RemoveQdrantInput(DestructiveGoalInput):
         kind = "remove-qdrant-break-glass" if self.break_glass else "remove-qdrant"
         return f"{kind}/{self.cluster}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The account."""
+        return {"qdrant": ""}
+
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         return f"{'BREAK GLASS: ' if self.break_glass else ''}Remove the Qdrant cluster {self.cluster}"
@@ -136,10 +149,13 @@ class RemoveQdrantResult(GoalResult):
     backups: tuple[str, ...] = Field(default=(), description="The newest of those that stay at Qdrant Cloud.")
 
 
+_QDRANT: Final = frozenset({"qdrant"})
+
 PROVISION_QDRANT: Final = GoalType(
     name="ProvisionQdrant",
     input=ProvisionQdrantInput,
     result=ProvisionQdrantResult,
+    rehearses=_QDRANT,
     effect=Effect.DESTRUCTIVE,
     example=ProvisionQdrantInput(name="shop-trial", provider="aws", region="eu-central-1", package="free2"),
 )
@@ -147,6 +163,7 @@ SWITCH_COLLECTION: Final = GoalType(
     name="SwitchCollection",
     input=SwitchCollectionInput,
     result=SwitchCollectionResult,
+    rehearses=_QDRANT,
     effect=Effect.WRITE,
     example=SwitchCollectionInput(
         cluster="shop-search",
@@ -160,6 +177,7 @@ REMOVE_QDRANT: Final = GoalType(
     name="RemoveQdrant",
     input=RemoveQdrantInput,
     result=RemoveQdrantResult,
+    rehearses=_QDRANT,
     effect=Effect.DESTRUCTIVE,
     example=RemoveQdrantInput(cluster="shop-old"),
 )

@@ -1,5 +1,6 @@
 """What people ask for of Redis databases, and how it ended."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
@@ -75,6 +76,10 @@ class ProvisionRedisInput(DestructiveGoalInput):
         kind = "provision-redis-break-glass" if self.break_glass else "provision-redis"
         return f"{kind}/{self.provider}/{self.name}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The account at this provider."""
+        return {self.provider.value: ""}
+
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         return (
@@ -117,6 +122,10 @@ class RemoveRedisInput(DestructiveGoalInput):
         kind = "remove-redis-break-glass" if self.break_glass else "remove-redis"
         return f"{kind}/{self.provider}/{self.database}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The account at this provider."""
+        return {self.provider.value: ""}
+
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         return (
@@ -134,10 +143,13 @@ class RemoveRedisResult(GoalResult):
     forgotten: tuple[str, ...] = Field(default=(), description="Consumers whose logins are no longer in Vault.")
 
 
+_SELLERS: Final = frozenset(one.value for one in RedisProvider)
+
 PROVISION_REDIS: Final = GoalType(
     name="ProvisionRedis",
     input=ProvisionRedisInput,
     result=ProvisionRedisResult,
+    rehearses=_SELLERS,
     effect=Effect.DESTRUCTIVE,
     example=ProvisionRedisInput(
         provider=RedisProvider.UPSTASH,
@@ -151,6 +163,7 @@ REMOVE_REDIS: Final = GoalType(
     name="RemoveRedis",
     input=RemoveRedisInput,
     result=RemoveRedisResult,
+    rehearses=_SELLERS,
     effect=Effect.DESTRUCTIVE,
     example=RemoveRedisInput(provider=RedisProvider.UPSTASH, database="shop-cache"),
 )

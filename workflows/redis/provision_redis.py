@@ -177,6 +177,7 @@ class ProvisionRedisWorkflow(ApprovingGoal):
 
     async def _grant(self, seen: DatabaseSeen, consumer: Consumer) -> ConsumerGranted:
         told = {"database": seen.id, "consumer": consumer.name, "prefix": consumer.prefix, "access": consumer.access}
+        told["name"] = seen.name  # its id is made anew by each run, also by a rehearsal
         granted = await self.step(
             self._steps.grant, GrantAccessRequest.model_validate(told), summary=f"Grant access to {consumer.name}"
         )

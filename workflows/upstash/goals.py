@@ -1,5 +1,6 @@
 """What people ask for at Upstash, and how it ended."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
@@ -24,6 +25,10 @@ class InspectRedisInput(GoalInput):
         """One line for the Temporal UI's list."""
         return f"Inspect the Redis database {self.database}"
 
+    def reaches(self) -> Mapping[str, str]:
+        """The account."""
+        return {"upstash": ""}
+
 
 class InspectRedisResult(GoalResult):
     """What the database is. Nothing that opens it is ever read into a history."""
@@ -47,6 +52,7 @@ INSPECT_REDIS: Final = GoalType(
     name="InspectRedis",
     input=InspectRedisInput,
     result=InspectRedisResult,
+    rehearses=frozenset({"upstash"}),
     effect=Effect.READ,
     example=InspectRedisInput(database="shop-cache"),
 )

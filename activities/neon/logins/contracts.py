@@ -91,10 +91,19 @@ class SweepLogins(_Message):
 
     project: str = Field(description="Its id.")
     branch: str = Field(description="Its id.")
+    name: str = Field(default="", description="The branch's name, where this goal has made it.")
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""
         return PolicyContext(account=self.project, resource=self.branch)
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its branch's id, where its name is told."""
+        return frozenset({"resource"}) if self.name else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """Whose logins they are."""
+        return (f"branch {self.name}",) if self.name else ()
 
 
 class LoginsSwept(_Message):

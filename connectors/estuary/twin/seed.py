@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import JsonValue, SecretStr, ValidationError
 
+from connectors.estuary.copy import CopiedCatalog
 from connectors.estuary.manifest import ACCOUNT, DESTRUCTIVE_ACCOUNT
 from connectors.estuary.twin.app import TwinAccount, TwinConfig
 from connectors.estuary.twin.state import TwinSpec
@@ -40,6 +41,8 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
     accounts = before.accounts if before else {name: _account() for name in names.values()}
     apikey = before.apikey if before else secrets.token_hex(16)
     config = TwinConfig(listen=place.listen, apikey=apikey, accounts=accounts, live=SHOP)
+    if place.copied is not None:
+        config = _of_copy(config, place.copy(CopiedCatalog))
     kept = place.keep(_KEPT, config.model_dump_json(indent=2).encode())
     told = {
         path: {
@@ -50,6 +53,14 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
         for path, name in names.items()
     }
     return PreparedTwin(configuration=kept, secrets=told)
+
+
+def _of_copy(config: TwinConfig, copied: CopiedCatalog | None) -> TwinConfig:
+    """The same with what was copied, and no example."""
+    if copied is None:
+        return config.model_copy(update={"live": {}})
+    live = {one.name: TwinSpec(type=one.type, model=one.model, pub_id=one.publication) for one in copied.specs}
+    return config.model_copy(update={"live": live, "prefix": copied.part})
 
 
 def _account() -> TwinAccount:

@@ -20,6 +20,7 @@ class TwinSpec(BaseModel):
 
     type: SpecType
     model: JsonValue
+    pub_id: str | None = None
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Catalog:
         self.publications: dict[str, PublicationRow] = {}
         self.passing_failures: list[str] = []
         """How the next publications end, whatever they hold: `buildIdLockFailure`, `publishFailed`."""
-        self.live = {name: self._alive(one.type, one.model, self.new_id()) for name, one in live.items()}
+        self.live = {name: self._alive(one.type, one.model, one.pub_id or self.new_id()) for name, one in live.items()}
         for one in self.live.values():
             one.activated = one.pub_id
 

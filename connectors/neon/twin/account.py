@@ -17,6 +17,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.requests import Request
 
+from connectors.neon.copy import CopiedBranch, CopiedProject
+from connectors.neon.models import MARK
 from connectors.neon.twin.clusters import HOST, Clusters, Login
 from connectors.neon.twin.computes import Computes
 from connectors.neon.twin.models import (
@@ -30,6 +32,7 @@ from connectors.neon.twin.models import (
     TwinRole,
     TwinSnapshot,
 )
+from connectors.neon.twin.passwords import new_password
 from connectors.neon.twin.postgres import PostgresFailed
 from connectors.twins.app import Twin
 from connectors.twins.clock import TwinClock
@@ -66,6 +69,7 @@ class TwinConfig(BaseModel):
         keys: API keys; each may all that Neon's may.
         clusters: The folder of PostgreSQL's data. What is there is removed.
         projects: What the organisation has.
+        copied: A project that it has besides, as it was copied of another one.
         operation_seconds: How long each operation takes.
         containers: Where containers of this machine's engine reach the computes, beside the machine itself. It need
             not be there yet.
@@ -78,6 +82,7 @@ class TwinConfig(BaseModel):
     keys: tuple[str, ...] = Field(repr=False)
     clusters: Path
     projects: tuple[SeededProject, ...] = ()
+    copied: CopiedProject | None = None
     operation_seconds: float = 1.0
     containers: IPv4Address | None = None
     most_branches: int = 100
@@ -157,6 +162,8 @@ class Account(Twin):
         self.kept: dict[str, HeldProject] = {}
         for one in config.projects:
             self._seed(one)
+        if config.copied is not None:
+            self._take(config.copied)
 
     def authorise(self, request: Request) -> None:
         """By one of the keys."""
@@ -358,6 +365,14 @@ class Account(Twin):
             id_ = f"ep-{held.branch.id.removeprefix('br-')}"
             held.endpoints[id_] = TwinEndpoint(id=id_, host=HOST, project_id=one.id, branch_id=held.branch.id)
 
+    def _take(self, copied: CopiedProject) -> None:
+        """A copied project: each role has a password of its own, and each branch a compute."""
+        kept = self.kept[copied.part] = HeldProject(TwinProject(id=copied.part, name=copied.name))
+        for one in copied.branches:
+            held = kept.branches[one.id] = _held(copied.part, one)
+            id_ = f"ep-{one.id.removeprefix('br-')}"
+            held.endpoints[id_] = TwinEndpoint(id=id_, host=HOST, project_id=copied.part, branch_id=one.id)
+
     def _begin(self, project: HeldProject, doing: Doing) -> TwinOperation:
         now = self.moment()
         begun = TwinOperation(
@@ -421,6 +436,22 @@ def child_of(parent: Held, *, name: str, id: str, **said: Any) -> Held:  # noqa:
         branch=branch,
         roles={key: one.model_copy(update={"branch_id": id}) for key, one in parent.roles.items()},
         databases={key: one.model_copy(update={"branch_id": id}) for key, one in parent.databases.items()},
+    )
+
+
+def _held(project: str, one: CopiedBranch) -> Held:
+    told = one.model_dump(exclude={"mark", "roles", "databases"})
+    if one.logical_size is None:
+        del told["logical_size"]
+    branch = TwinBranch(project_id=project, primary=one.default, **told)
+    return Held(
+        branch=branch,
+        roles={name: TwinRole(branch_id=one.id, name=name, password=new_password()) for name in one.roles},
+        databases={
+            database.name: TwinDatabase(id=number, branch_id=one.id, name=database.name, owner_name=database.owner)
+            for number, database in enumerate(one.databases, start=1)
+        },
+        annotation={MARK: one.mark} if one.mark else {},
     )
 
 

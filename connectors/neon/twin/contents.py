@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from connectors.neon.operations import LIST_DATABASES
+from connectors.neon.operations import LIST_DATABASES, LIST_ROLES
 from connectors.neon.twin.account import Account, Doing, Held
 from connectors.neon.twin.clusters import Login, literal, quoted
 from connectors.neon.twin.models import (
@@ -20,7 +20,6 @@ from connectors.neon.twin.operations import (
     CREATE_ROLE,
     DELETE_DATABASE,
     DELETE_ROLE,
-    LIST_ROLES,
     RESET_PASSWORD,
     REVEAL_PASSWORD,
 )

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import SecretStr, ValidationError
 
+from connectors.neon.copy import CopiedProject
 from connectors.neon.manifest import DESTRUCTIVE_KEY, KEY
 from connectors.neon.twin.app import SeededProject, TwinConfig
 from connectors.neon.twin.passwords import new_password
@@ -28,8 +29,9 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
         keys=(f"napi_{secrets.token_hex(24)}", f"napi_{secrets.token_hex(24)}"),
         clusters=place.root / "twins" / "neon",
     )
-    projects = (*config.projects, *_missing(config))
-    config = config.model_copy(update={"listen": place.listen, "containers": place.containers, "projects": projects})
+    projects = (*config.projects, *(_missing(config) if place.copied is None else ()))
+    told = {"listen": place.listen, "containers": place.containers, "projects": projects}
+    config = config.model_copy(update=told | {"copied": place.copy(CopiedProject)})
     kept = place.keep("neon.json", config.model_dump_json(indent=2).encode())
     key, destructive = (SecretStr(one) for one in config.keys)
     return PreparedTwin(

@@ -21,6 +21,7 @@ from connectors.qdrant.database_operations import Envelope
 from connectors.qdrant.models import (
     MARK_LABEL,
     AskForQuote,
+    Cluster,
     ClusterState,
     Configuration,
     CreateBackupSchedule,
@@ -360,12 +361,17 @@ class _Qdrant(Twin):
         if caller.cluster not in self.known.databases:
             self.known.databases[caller.cluster] = made = TwinDatabase(self.clock)
             if (seeded := self._unfilled.pop(caller.cluster, None)) is not None:
-                made.fill(seeded.collection, seeded.alias, points=seeded.points)
+                if seeded.content is not None:
+                    made.take(seeded.content)
+                elif seeded.collection:
+                    made.fill(seeded.collection, seeded.alias, points=seeded.points)
         return self.known.databases[caller.cluster]
 
     def _seeded(self, one: SeededDatabase) -> str:
         host, _, port = self._config.listen.rpartition(":")
         endpoint = Endpoint(url=f"http://{host}", rest_port=int(port))
+        if one.cluster is not None:
+            return self._as_copied(one, one.cluster, endpoint)
         made = shapes.TwinCluster(
             id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._config.account}/{one.name}")),
             account_id=self._config.account,
@@ -377,6 +383,17 @@ class _Qdrant(Twin):
             state=ClusterState(phase=Phase.HEALTHY, version=_VERSION, endpoint=endpoint),
             labels=(Label(key=MARK_LABEL, value=mark(one.goal, one.name)),) if one.goal else (),
         )
+        return self._added(one, made)
+
+    def _as_copied(self, one: SeededDatabase, cluster: Cluster, endpoint: Endpoint) -> str:
+        """It answers here, where it answered at all."""
+        told = cluster.model_dump(exclude={"state"})
+        at = {"endpoint": endpoint} if cluster.state.endpoint.url else {}
+        state = cluster.state.model_copy(update=at)
+        made = shapes.TwinCluster(account_id=self._config.account, created_at=self._moment(), state=state, **told)
+        return self._added(one, made)
+
+    def _added(self, one: SeededDatabase, made: shapes.TwinCluster) -> str:
         self.known.clusters[made.id] = made
         self._add_key(made.id, "readers", one.readers, "read")
         self._add_key(made.id, "writers", one.writers, "manage")

@@ -5,18 +5,21 @@ and shown as a server shows them, and nothing lies behind them.
 """
 
 import json
+import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from qdrant_client import QdrantClient, models
 
+from connectors.qdrant.copy import CopiedCollection, CopiedDatabase
 from connectors.qdrant.twin.problems import DatabaseProblem
 
 Body = TypeVar("Body", bound=BaseModel)
 
+_MOST_POINTS: Final = 1_000
 _COMPLETED: Final[JsonValue] = {"operation_id": 0, "status": "completed"}
 
 
@@ -47,6 +50,22 @@ class TwinDatabase:
         self._client.upsert(collection, points=made)
         named = models.CreateAlias(collection_name=collection, alias_name=alias)
         self._client.update_collection_aliases([models.CreateAliasOperation(create_alias=named)])
+
+    def take(self, copied: CopiedDatabase) -> None:
+        """Make what was copied of another database, with points of its own."""
+        for one in copied.collections:
+            body = {"vectors": one.vectors or {}, "sparse_vectors": one.sparse_vectors}
+            self.create_collection(one.name, json.dumps(body).encode())
+            self._indexes[one.name] = dict(one.indexes)
+            self._snapshots[one.name] = [{"name": name, "size": 4096} for name in one.snapshots]
+            if points := list(_made_up(one)):
+                self._client.upsert(one.name, points=points)
+        made = [
+            models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=of, alias_name=alias))
+            for alias, of in copied.aliases.items()
+        ]
+        if made:
+            self._client.update_collection_aliases(made)
 
     def collections(self) -> JsonValue:
         """All of them."""
@@ -173,6 +192,23 @@ class TwinDatabase:
         if found not in self._names():
             raise _missing(name)
         return found
+
+
+def _made_up(copied: CopiedCollection) -> Iterator[models.PointStruct]:
+    """Points by the thousand at most: none is another's, and each finds itself."""
+    wanted = models.CreateCollection.model_validate({"vectors": copied.vectors or {}}).vectors
+    numbers = random.Random(copied.name)  # noqa: S311 - nothing is secret about them
+    for number in range(1, min(copied.points, _MOST_POINTS) + 1):
+        if isinstance(wanted, models.VectorParams):
+            yield models.PointStruct(id=number, vector=_vector(wanted, numbers), payload={})
+        else:
+            named = {name: _vector(one, numbers) for name, one in (wanted or {}).items()}
+            yield models.PointStruct(id=number, vector=cast("Any", named), payload={})
+
+
+def _vector(params: models.VectorParams, numbers: random.Random) -> Any:
+    one = [numbers.uniform(-1, 1) for _ in range(params.size)]
+    return one if params.multivector_config is None else [one]
 
 
 class _refusing:  # noqa: N801 - used as a block

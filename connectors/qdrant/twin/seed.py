@@ -7,12 +7,13 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import SecretStr, ValidationError
 
+from connectors.qdrant.copy import CopiedPackage, CopiedQdrant
 from connectors.qdrant.manifest import BUYING_KEY, DELETING_KEY, READERS, READING_KEY, WRITERS, WRITING_KEY
-from connectors.qdrant.twin.app import SeededDatabase, TwinConfig
+from connectors.qdrant.twin.shapes import SeededDatabase, TwinConfig, TwinPackage
 from connectors.twins import PreparedTwin, TwinPlace
 
 STOREFRONT: Final = "storefront-search"
@@ -27,6 +28,8 @@ async def prepare(place: TwinPlace) -> PreparedTwin:
 
 def _prepare(place: TwinPlace) -> PreparedTwin:
     config = _config(place.kept("qdrant.json"), place.listen)
+    if place.copied is not None:
+        config = _of_copy(config, place.copy(CopiedQdrant))
     kept = place.keep("qdrant.json", config.model_dump_json(indent=2).encode())
     management = {
         READING_KEY.path: config.reading_key,
@@ -40,6 +43,25 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
         for secret, key in ((READERS, one.readers), (WRITERS, one.writers)):
             found[secret.at(one.name)] = {"url": url, "api_key": SecretStr(key)}
     return PreparedTwin(configuration=kept, secrets=found)
+
+
+def _of_copy(config: TwinConfig, copied: CopiedQdrant | None) -> TwinConfig:
+    """The same with what was copied, and no example. Each database has keys of its own."""
+    if copied is None:
+        return config.model_copy(update={"databases": ()})
+    found = [_with_keys(one.name, cluster=one) for one in copied.clusters]
+    if copied.database is not None:
+        found.append(_with_keys(copied.database.cluster, content=copied.database))
+    packages = tuple(_sold(one) for one in copied.packages) or config.packages
+    return config.model_copy(update={"databases": tuple(found), "packages": packages})
+
+
+def _with_keys(name: str, **more: Any) -> SeededDatabase:
+    return SeededDatabase(name=name, readers=secrets.token_hex(16), writers=secrets.token_hex(16), **more)
+
+
+def _sold(one: CopiedPackage) -> TwinPackage:
+    return TwinPackage(unit_int_price_per_hour=one.millicents_per_hour, **one.package.model_dump())
 
 
 def _config(kept: Path, listen: str) -> TwinConfig:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.qdrant.copy import CopiedDatabase
 from connectors.qdrant.models import Backup, BackupSchedule, CloudModel, Cluster, DatabaseKey, Package
 
 Access = Literal["read", "manage"]
@@ -25,6 +26,8 @@ class SeededDatabase(BaseModel):
         writers: Its key that does all.
         points: How many there are, with four numbers each.
         goal: The workflow id of the goal that has made it, which finds it again; empty where none has.
+        cluster: As it was copied; None where it is an example.
+        content: Its database as it was copied, in place of the one collection.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,10 +35,12 @@ class SeededDatabase(BaseModel):
     name: str
     readers: str = Field(repr=False)
     writers: str = Field(repr=False)
-    collection: str
-    alias: str
+    collection: str = ""
+    alias: str = ""
     points: int = 8
     goal: str = ""
+    cluster: Cluster | None = None
+    content: CopiedDatabase | None = None
 
 
 class TwinConfig(BaseModel):

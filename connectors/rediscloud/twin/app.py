@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.applications import Starlette
 from starlette.requests import Request
 
 from connectors.limits import Rate
-from connectors.rediscloud.models import ChangedUser, NewDatabase, NewRole, NewRule, NewUser
+from connectors.rediscloud.copy import CopiedSubscription
+from connectors.rediscloud.models import ChangedUser, NewDatabase, NewRole, NewRule, NewUser, PricePart
 from connectors.rediscloud.operations import (
     CREATE_DATABASE,
     CREATE_ROLE,
@@ -48,7 +49,6 @@ from connectors.rediscloud.twin.bodies import (
     Roles,
     Rule,
     Rules,
-    Security,
     Shown,
     Subscriptions,
     Task,
@@ -56,11 +56,11 @@ from connectors.rediscloud.twin.bodies import (
     User,
     Users,
 )
+from connectors.rediscloud.twin.databases import Database, of_copy, serve
 from connectors.twins.app import Twin
 from connectors.twins.clock import TwinClock
 from connectors.twins.handlers import handles
 from connectors.twins.problems import Problem, carries
-from connectors.twins.valkey import HOST, Valkey
 
 _GB_OF_A_SHARD: Final = 25
 _LONGEST_NAME: Final = 40
@@ -84,6 +84,7 @@ class TwinConfig(BaseModel):
         owner: The user key that creates.
         destroyer: The owner's user key that deletes; it may do what the other may.
         subscriptions: What the account has.
+        copied: What it has besides, as it was copied of another one.
         processing_seconds: So long a task takes.
         provisioning_seconds: So long a database is pending after it.
         most_pending: So many databases may be pending at once.
@@ -98,6 +99,7 @@ class TwinConfig(BaseModel):
     owner: str = Field(repr=False)
     destroyer: str = Field(repr=False)
     subscriptions: tuple[TwinSubscription, ...] = ()
+    copied: tuple[CopiedSubscription, ...] = ()
     processing_seconds: float = 0.2
     provisioning_seconds: float = 2.0
     most_pending: int = 3
@@ -105,33 +107,8 @@ class TwinConfig(BaseModel):
 
 
 @dataclass
-class _Database:
-    subscription: int
-    id: int
-    name: str
-    size: float
-    eviction: str
-    password: str
-    status: str = "pending"
-    server: Valkey | None = None
-
-    def shown(self, *, password: bool) -> Shown:
-        server = self.server
-        return Shown(
-            database_id=self.id,
-            name=self.name,
-            status=self.status,
-            dataset_size_in_gb=self.size,
-            memory_used_in_mb=4.0,
-            data_eviction_policy=self.eviction,
-            public_endpoint=f"{HOST}:{server.port}" if server and self.status == "active" else None,
-            security=Security(password=self.password if password else None),
-        )
-
-
-@dataclass
 class _State:
-    databases: dict[int, _Database] = field(default_factory=dict[int, _Database])
+    databases: dict[int, Database] = field(default_factory=dict[int, Database])
     tasks: dict[str, Task] = field(default_factory=dict[str, Task])
     rules: dict[int, Rule] = field(default_factory=dict[int, Rule])
     roles: dict[int, Role] = field(default_factory=dict[int, Role])
@@ -161,7 +138,13 @@ class _RedisCloud(Twin):
         super().__init__(clock=clock, rates={None: Rate(per_second=config.per_minute / 60, burst=config.per_minute)})
         self._config = config
         self._subscriptions = {one.id: one for one in config.subscriptions}
+        self._prices: dict[int, tuple[PricePart, ...]] = {}
         self.state = _State(rules={7: Rule(id=7, name="Full-Access", acl="+@all ~*", is_default=True)})
+        for one in config.copied:
+            self._subscriptions[one.id] = TwinSubscription(id=one.id, name=one.name, status=one.status)
+            self._prices[one.id] = one.prices
+            self.state.databases |= {database.id: of_copy(one.id, database) for database in one.databases}
+        self.state.numbers = max([self.state.numbers, *self.state.databases])
 
     def stop(self) -> None:
         """End its servers."""
@@ -362,10 +345,10 @@ class _RedisCloud(Twin):
             raise Problem(404, "subscription was not found", code="Not Found")
         return int(subscription)
 
-    def _of(self, subscription: int) -> list[_Database]:
+    def _of(self, subscription: int) -> list[Database]:
         return [one for one in self.state.databases.values() if one.subscription == subscription]
 
-    def _database(self, subscription: str, database: str) -> _Database:
+    def _database(self, subscription: str, database: str) -> Database:
         known = self._known(subscription)
         found = next((one for one in self._of(known) if str(one.id) == database), None)
         if found is None:
@@ -379,16 +362,28 @@ class _RedisCloud(Twin):
         return role
 
     def _priced(self, subscription: int, more: NewDatabase | None = None) -> Pricing:
+        if (told := self._prices.get(subscription)) is not None:
+            return self._priced_as_copied(subscription, told, more)
         sizes = [one.size for one in self._of(subscription)] + ([more.dataset_size_in_gb] if more else [])
         shards = sum(1 + int(one // _GB_OF_A_SHARD) for one in sizes)
         return Pricing(pricing=[Part(quantity=shards)] if shards else [])
+
+    def _priced_as_copied(self, subscription: int, told: tuple[PricePart, ...], more: NewDatabase | None) -> Pricing:
+        """What it cost when it was copied, and a shard at its own price for each database since."""
+        since = [one.size for one in self._of(subscription) if one.copied is None]
+        sizes = since + ([more.dataset_size_in_gb] if more else [])
+        parts = [Part.model_validate(one.model_dump()) for one in told]
+        if shards := sum(1 + int(one // _GB_OF_A_SHARD) for one in sizes):
+            like = next((one for one in parts if one.type == "Shards"), Part(quantity=1))
+            parts.append(like.model_copy(update={"quantity": shards}))
+        return Pricing(pricing=parts)
 
     def _create(self, subscription: int, body: NewDatabase) -> Response:
         if any(one.name == body.name for one in self._of(subscription)):
             raise _Failed("DATABASE_NAME_EXISTS")
         if len(body.name) > _LONGEST_NAME:
             raise _Failed("DATABASE_NAME_TOO_LONG")
-        made = _Database(
+        made = Database(
             subscription=subscription,
             id=self.state.number(),
             name=body.name,
@@ -397,7 +392,7 @@ class _RedisCloud(Twin):
             password=secrets.token_hex(16),
         )
         self.state.databases[made.id] = made
-        self.clock.after(self._config.provisioning_seconds, lambda: _serve(made))
+        self.clock.after(self._config.provisioning_seconds, lambda: serve(made))
         return Response(resource_id=made.id)
 
     def _task(self, command: str, change: Callable[[], Response]) -> Task:
@@ -430,11 +425,6 @@ class _RedisCloud(Twin):
                 await there.server.ready()
                 rights = acl[part.rule_name].split()
                 await there.server.run("ACL", "SETUSER", user.name, "reset", "on", f">{word}", *rights)
-
-
-def _serve(database: _Database) -> None:
-    database.server = Valkey(SecretStr(database.password))
-    database.status = "active"
 
 
 def _one(kept: dict[int, Kept], number: str) -> Kept:

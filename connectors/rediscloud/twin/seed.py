@@ -5,6 +5,7 @@ import secrets
 
 from pydantic import SecretStr, ValidationError
 
+from connectors.rediscloud.copy import CopiedAccount
 from connectors.rediscloud.manifest import DESTRUCTION, OWNER, VIEWER
 from connectors.rediscloud.twin.app import TwinConfig, TwinSubscription
 from connectors.twins import PreparedTwin, TwinPlace
@@ -31,12 +32,15 @@ def _config(place: TwinPlace) -> TwinConfig:
     try:
         before = TwinConfig.model_validate_json(place.kept(_FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
+        copied = place.copy(CopiedAccount)
+        shop = (TwinSubscription(id=1206, name="shop"),) if place.copied is None else ()
         return TwinConfig(
             listen=place.listen,
             api_key=secrets.token_hex(16),
             viewer=secrets.token_hex(16),
             owner=secrets.token_hex(16),
             destroyer=secrets.token_hex(16),
-            subscriptions=(TwinSubscription(id=1206, name="shop"),),
+            subscriptions=shop,
+            copied=copied.subscriptions if copied else (),
         )
     return before.model_copy(update={"listen": place.listen})

@@ -60,6 +60,7 @@ class TwinConfig(BaseModel):
         api_key: Its key.
         destroyer: Another of its keys; Upstash's may all do everything.
         databases: What the account has.
+        serves: Whether there is a server behind those, too, from when somebody asks for what opens one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +70,7 @@ class TwinConfig(BaseModel):
     api_key: str = Field(repr=False)
     destroyer: str = Field(default="", repr=False)
     databases: tuple[TwinDatabase, ...] = ()
+    serves: bool = False
 
 
 class _Shown(BaseModel):
@@ -121,6 +123,7 @@ class _Upstash(Twin):
 
     def __init__(self, config: TwinConfig, clock: TwinClock | None) -> None:
         super().__init__(clock=clock)
+        self._serves = config.serves
         self._keys = [basic(config.email, one) for one in (config.api_key, config.destroyer) if one]
         self.kept = {one.database_id: one for one in config.databases}
         self.servers: dict[str, Valkey] = {}
@@ -144,6 +147,8 @@ class _Upstash(Twin):
     @handles(GET_DATABASE)
     async def database(self, database: str, query: _Shown) -> TwinDatabase:
         found = self._found(database)
+        if self._serves and query.credentials == "show":
+            found = self._served(found)
         if (server := self.servers.get(database)) is not None:
             await server.ready()
         return found.hidden() if query.credentials == "hide" else found
@@ -177,6 +182,15 @@ class _Upstash(Twin):
         if (server := self.servers.pop(database, None)) is not None:
             server.stop()
         return "OK"
+
+    def _served(self, found: TwinDatabase) -> TwinDatabase:
+        """With a server behind it."""
+        if found.database_id in self.servers or found.password is None:
+            return found
+        server = self.servers[found.database_id] = Valkey(SecretStr(found.password))
+        at = {"endpoint": HOST, "port": server.port, "tls": False}
+        self.kept[found.database_id] = served = found.model_copy(update=at)
+        return served
 
     def _found(self, database: str) -> TwinDatabase:
         if (found := self.kept.get(database)) is None:

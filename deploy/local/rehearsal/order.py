@@ -11,7 +11,6 @@ ORDER: Final = "order.json"
 FOUND: Final = "found.json"
 POLICY: Final = "policy.yaml"
 COPIED: Final = "copied"
-DESCRIBED: Final = "described.json"
 OBJECTS: Final = "objects.pack"
 """As `connectors.github.twin.copies` finds them."""
 

@@ -254,5 +254,5 @@ async def test_a_thousand_databases_are_read_in_pages(opened: Opened, twin: Serv
         ]
         for page in pages:
             twin.plant(path="/1206/databases$", kind="status", status=200, body=page)
-        found = [one async for one in cloud._databases("1206")]
+        found = [one async for one in cloud.databases("1206")]
     assert [one.database_id for one in found] == list(range(1000))

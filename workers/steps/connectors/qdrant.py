@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from activities.qdrant.clearing import ClusterClearing
 from activities.qdrant.clusters import ClusterActivities
 from activities.qdrant.collections import CollectionActivities
+from activities.qdrant.copying import QdrantCopying
+from connectors.artifacts import ArtifactStore
 from connectors.qdrant.manifest import QDRANT
 from workers.steps.connectors import Means
 
@@ -16,4 +18,5 @@ def steps(means: Means) -> Sequence[object]:
         ClusterActivities(means.vault, base_url=address),
         ClusterClearing(means.vault, base_url=address),
         CollectionActivities(means.vault),
+        QdrantCopying(means.vault, artifacts=ArtifactStore(means.settings.artifacts), base_url=address),
     )

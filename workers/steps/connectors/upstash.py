@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 
+from activities.upstash.copying import UpstashCopying
 from activities.upstash.databases import UpstashDatabases, seller
+from connectors.artifacts import ArtifactStore
 from connectors.upstash.manifest import UPSTASH
 from workers.steps.connectors import Means
 
 
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
-    return (UpstashDatabases(seller(means.settings.url_of(UPSTASH)), means.vault),)
+    url = means.settings.url_of(UPSTASH)
+    return (
+        UpstashDatabases(seller(url), means.vault),
+        UpstashCopying(means.vault, artifacts=ArtifactStore(means.settings.artifacts), base_url=url),
+    )

@@ -1,0 +1,1 @@
+"""Steps that copy what stands at a provider, for a rehearsal."""

@@ -1,0 +1,1 @@
+"""The goal that copies what stands at a provider, for a rehearsal."""
