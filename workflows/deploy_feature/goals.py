@@ -150,9 +150,12 @@ class NeedTold(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    kind: str = Field(description="`neon`, `redis` or `qdrant`.")
+    kind: str = Field(description="`neon`, `redis`, `qdrant` or `estuary`.")
     name: str = Field(description="As the manifest names it.")
-    how: str = Field(description="`there` before, and left alone; `made`; or `given_back`, where it was made.")
+    how: str = Field(
+        description="`there` before, and left alone; `made`; `updated`, a flow that was there; or `given_back`, where "
+        "it was made, or updated and is as the base has it."
+    )
     secrets: tuple[str, ...] = Field(default=(), description="Where in Vault what opens it is.")
     until: datetime | None = Field(default=None, description="When what was made ends by itself; None for never.")
     lease: str | None = Field(default=None, description="What holds it: `banksman leases extend LEASE`, or `end`.")
@@ -190,7 +193,7 @@ class DeployNewFeatureResult(GoalResult):
     merged: str | None = Field(default=None, description="The commit that it was merged as.")
     risk: RiskClass | None = Field(default=None, description="Of the plan that people were asked about.")
     environments: tuple[EnvironmentTold, ...] = Field(default=(), description="In the order in which they go.")
-    needs: tuple[NeedTold, ...] = Field(default=(), description="Databases, caches and clusters that it needs.")
+    needs: tuple[NeedTold, ...] = Field(default=(), description="Databases, caches, clusters and flows that it needs.")
     migrations: tuple[MigrationTold, ...] = Field(default=(), description="In the order in which they go.")
     artifacts: tuple[ArtifactTold, ...] = Field(default=(), description="What tests and build left.")
     mistakes: tuple[str, ...] = Field(default=(), description="What is wrong with the manifest, one a line.")

@@ -134,11 +134,14 @@ def _summary(
     yield from (f"Way back of {schema_way_back(one, manifest.rollback.of_schema)}" for one in _migrated(works))
 
 
+_HOW: Final = {"made": "was made", "updated": "was there, and is published as this commit has it"}
+
+
 def _need(told: NeedTold) -> str:
     if told.until is not None:
         how = f"was made, and ends {told.until:%Y-%m-%d %H:%M} UTC unless somebody extends its lease"
     else:
-        how = "was made" if told.how == "made" else "was there, and is left alone"
+        how = _HOW.get(told.how, "was there, and is left alone")
     return f"Needs {told.kind} {told.name}: it {how}"
 
 

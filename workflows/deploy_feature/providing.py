@@ -3,6 +3,8 @@
 Branches are made by this goal, each with a lease that ends it. Redis databases and Qdrant clusters are provided by
 goals of their own, which know their prices and ask people where the policy lets no goal buy: nothing is repeated
 here. They have no lease; where one was made and the feature is not deployed, the result says how it is removed.
+Flows are published by a goal of their own, too, from a file of the commit, one after the other as they stand in the
+manifest. One that was live before is published again as the base's file has it, where the feature is not deployed.
 """
 
 import asyncio
@@ -18,6 +20,8 @@ from temporalio.exceptions import ApplicationError, ChildWorkflowError, Workflow
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.estuary.contracts import LOOK_AT_FLOW, LookAtFlowRequest
+    from activities.github.contracts import READ_FILE, ReadFileRequest
     from activities.guard.error_types import ErrorType
     from activities.leases.contracts import LeaseRequest
     from activities.neon.contracts import (
@@ -37,11 +41,13 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import unhidden
     from workflows.contracts import GoalInput, GoalResult, State
     from workflows.deploy_feature.feature import Feature, Stopped
+    from workflows.deploy_feature.flows import FlowUnusable, specified
     from workflows.deploy_feature.goals import NeedTold
     from workflows.deploy_feature.timeline import Timeline
+    from workflows.estuary.goals import PUBLISH_FLOW, PublishFlowInput, PublishFlowResult
     from workflows.goal_type import GoalType
     from workflows.leases.leasing import LeasingGoal
-    from workflows.manifest.needs import CollectionNeed, Need, NeonNeed, QdrantNeed, RedisNeed
+    from workflows.manifest.needs import CollectionNeed, FlowNeed, Need, NeonNeed, QdrantNeed, RedisNeed
     from workflows.qdrant.goals import PROVISION_QDRANT, REMOVE_QDRANT, SWITCH_COLLECTION, ProvisionQdrantResult
     from workflows.redis.goals import PROVISION_REDIS, REMOVE_REDIS, ProvisionRedisResult
 
@@ -57,11 +63,13 @@ class _Had:
         told: For people.
         lease: Of what was made for it; None where nothing was, or what was has no lease.
         held: The lease's workflow, while this goal holds it.
+        before: What publishes a flow as it was before; None where nothing is to be published again.
     """
 
     told: NeedTold
     lease: LeaseRequest | None = None
     held: str | None = None
+    before: PublishFlowInput | None = None
 
 
 class Providing:
@@ -77,6 +85,7 @@ class Providing:
         self._timeline = timeline
         self._had: dict[str, _Had] = {}
         self._wanted: tuple[str, ...] = ()
+        self._publishing = asyncio.Lock()
 
     @property
     def told(self) -> tuple[NeedTold, ...]:
@@ -92,9 +101,9 @@ class Providing:
             ApplicationError: A step failed for good.
         """
         needs = list(_meant(feature))
-        self._wanted = tuple(_key(kind, need) for kind, _, need, _ in needs)
-        open_ = [(key, *one) for key, one in zip(self._wanted, needs, strict=True) if key not in self._had]
-        had = await asyncio.gather(*(self._have(*one) for one in open_), return_exceptions=True)
+        self._wanted = tuple(_key(kind, need, feature) for kind, _, need, _ in needs)
+        open_ = [(key, one) for key, one in zip(self._wanted, needs, strict=True) if key not in self._had]
+        had = await asyncio.gather(*(self._have(feature, *one) for one in open_), return_exceptions=True)
         for found in had:
             if isinstance(found, BaseException):
                 raise found
@@ -109,6 +118,8 @@ class Providing:
 
     async def give_back(self) -> None:
         """The feature is not deployed: end what was made for it. What has no lease is told with its command."""
+        for one in reversed(self._had.values()):
+            await self._publish_again(one)
         for one in self._had.values():
             if one.lease is None:
                 continue
@@ -117,20 +128,35 @@ class Providing:
             one.lease = one.held = None
             one.told = one.told.model_copy(update={"how": "given_back", "lease": None, "until": None})
 
+    async def _publish_again(self, one: _Had) -> None:
+        """A flow as the base has it; where that cannot be, what a person runs for it is told."""
+        if one.before is None:
+            return
+        try:
+            await self._asked(PUBLISH_FLOW, one.before, PublishFlowResult)
+        except _CannotBeHad:
+            asked = one.before.model_dump(mode="json", exclude_unset=True)
+            remove = f"banksman run {PUBLISH_FLOW.name} --input {shlex.quote(json.dumps(asked, separators=(',', ':')))}"
+            one.told = one.told.model_copy(update={"remove": remove})
+        else:
+            one.told = one.told.model_copy(update={"how": "given_back", "remove": ""})
+        one.before = None
+
     def commands_left(self) -> tuple[str, ...]:
         """What a person runs to remove what was asked for and has no lease."""
         return tuple(one.told.remove for one in self._had.values() if one.told.remove)
 
-    async def _have(self, key: str, kind: str, index: int, need: Need, name: str) -> None:
+    async def _have(self, feature: Feature, key: str, meant: tuple[str, int, Need, str]) -> None:
+        kind, index, need, name = meant
         with self._timeline.step(f"need {name}") as step:
             try:
-                self._had[key] = await self._of_kind(need, name)
+                self._had[key] = await self._of_kind(feature, need, name)
             except _CannotBeHad as why:
                 step.failed(str(why))
                 text = f"needs.{kind}[{index}] ({name}) cannot be had: {str(why)[:_LONGEST_WHY]}. Nothing was changed"
                 raise Stopped(why.outcome, text) from why
 
-    def _of_kind(self, need: Need, name: str) -> Awaitable[_Had]:
+    def _of_kind(self, feature: Feature, need: Need, name: str) -> Awaitable[_Had]:
         match need:
             case NeonNeed():
                 return self._branch(need)
@@ -138,6 +164,8 @@ class Providing:
                 return self._redis(need)
             case QdrantNeed():
                 return self._qdrant(need)
+            case FlowNeed():
+                return self._flow(feature, need)
             case _:
                 raise RuntimeError(f"{name!r} was not refused")
 
@@ -170,12 +198,12 @@ class Providing:
         )
         await self._goal.step(
             SWEEP_LOGINS,
-            SweepLogins(project=need.project, branch=made.id),
+            SweepLogins(project=need.project, branch=made.id, name=made.name),
             summary=f"End logins that {name} has of its parent",
         )
         kept = await self._goal.step(
             KEEP_CONNECTION,
-            KeepConnectionRequest(project=need.project, branch=made.id, database=need.database),
+            KeepConnectionRequest(project=need.project, branch=made.id, database=need.database, name=made.name),
             summary=f"Keep the connection to {name} in Vault",
         )
         told = NeedTold(kind="neon", name=need.name, how="made", secrets=(kept.secret,), until=ends_at, lease=held)
@@ -219,6 +247,47 @@ class Providing:
             command = f"banksman run {SWITCH_COLLECTION.name} --input {shlex.quote(json.dumps(asked))}"
             raise _CannotBeHad(f"{need.alias} stands for {seen.behind or 'nothing'}: `{command}` has it stand for it")
 
+    async def _flow(self, feature: Feature, need: FlowNeed) -> _Had:
+        async with self._publishing:  # one may be made of another, which stands before it
+            return await self._published(feature, need)
+
+    async def _published(self, feature: Feature, need: FlowNeed) -> _Had:
+        wanted = await self._specified(feature, need, feature.commit)
+        seen = await self._goal.step(
+            LOOK_AT_FLOW, LookAtFlowRequest(names=(need.name,)), summary=f"Look whether {need.name} is published"
+        )
+        before = await self._as_before(feature, need) if seen.specs else None
+        found = await self._asked(PUBLISH_FLOW, wanted, PublishFlowResult)
+        if not found.published:
+            return _Had(told=NeedTold(kind="estuary", name=need.name, how="there"))
+        if seen.specs:
+            return _Had(told=NeedTold(kind="estuary", name=need.name, how="updated"), before=before)
+        asked = shlex.quote(json.dumps({"delete": [need.name]}, separators=(",", ":")))
+        remove = f"banksman run {PUBLISH_FLOW.name} --input {asked}"
+        return _Had(told=NeedTold(kind="estuary", name=need.name, how="made", remove=remove))
+
+    async def _as_before(self, feature: Feature, need: FlowNeed) -> PublishFlowInput | None:
+        """As the base's file has it; None where it has none that can be published."""
+        try:
+            return await self._specified(feature, need, feature.pull.base if feature.pull else None)
+        except _CannotBeHad:
+            return None
+
+    async def _specified(self, feature: Feature, need: FlowNeed, ref: str | None) -> PublishFlowInput:
+        request = ReadFileRequest(repository=feature.source.repository, path=need.file, ref=ref)
+        try:
+            found = await self._goal.step(READ_FILE, request, summary=f"Read {need.file}")
+        except ApplicationError as error:
+            if error.type != ErrorType.NOT_FOUND:
+                raise
+            raise _CannotBeHad(f"the repository has no {need.file}: {error.message}") from error
+        if found.content is None or found.encoding != "utf-8":
+            raise _CannotBeHad(f"{need.file} is no text of 256 kB at most")
+        try:
+            return specified(found.content, need)
+        except FlowUnusable as error:
+            raise _CannotBeHad(unhidden(str(error))) from error
+
     async def _asked(self, goal: GoalType, wanted: GoalInput, result_type: type[Result]) -> Result:
         """Ask for another goal by its own key, and wait for its end."""
         key = wanted.business_key()
@@ -257,8 +326,10 @@ def _meant(feature: Feature) -> Iterator[tuple[str, int, Need, str]]:
             yield kind, index, need, name
 
 
-def _key(kind: str, need: Need) -> str:
-    return f"{kind}/{need.model_dump_json(exclude={'environments'})}"
+def _key(kind: str, need: Need, feature: Feature) -> str:
+    """A flow is what a file says, which another commit has otherwise."""
+    of_commit = f"{feature.commit}/" if isinstance(need, FlowNeed) else ""
+    return f"{kind}/{of_commit}{need.model_dump_json(exclude={'environments'})}"
 
 
 def _branch_lease(need: NeonNeed, name: str, part: str, ends_at: datetime) -> LeaseRequest:

@@ -15,7 +15,7 @@ from hitl.protocol import Phase
 from workflows.deploy_feature.databases import Database, databases_of, migration_input
 from workflows.manifest.commands import Command
 from workflows.manifest.manifest import Manifest
-from workflows.manifest.needs import Need, Needs
+from workflows.manifest.needs import Needs
 from workflows.redis.sellers import SELLERS
 
 _UNAPPROVED: Final = (
@@ -65,6 +65,8 @@ _QDRANT: Final = (
     "qdrant.look_at_alias",
 )
 """Those on clusters, which other goals take."""
+_ESTUARY: Final = ("estuary.look_at_flow", "estuary.try_flow", "estuary.publish_flow", "estuary.delete_flow")
+"""Those on flows, which another goal takes."""
 
 
 def not_done(manifest: Manifest, environments: Sequence[str]) -> tuple[str, ...]:
@@ -124,6 +126,8 @@ def _of_others(needs: Needs) -> Iterator[str]:
         yield from (one.name for one in each)
     if needs.qdrant:
         yield from _QDRANT
+    if needs.estuary:
+        yield from _ESTUARY
 
 
 def _found(manifest: Manifest, environments: Sequence[str]) -> Iterator[str]:
@@ -136,9 +140,6 @@ def _found(manifest: Manifest, environments: Sequence[str]) -> Iterator[str]:
     for name, command in (("migrate", manifest.migrate), ("rollback.down", manifest.rollback.down)):
         if command is not None:
             yield from _of_migration(name, command, migrated)
-    for kind, index, need, name in manifest.needs.named():
-        if kind == "estuary" and _meant(need, environments):
-            yield f"needs.{kind}[{index}]: {name!r} is not provided by this goal yet; publish it by PublishFlow"
 
 
 def _of_command(name: str, command: Command) -> Iterator[str]:
@@ -163,7 +164,3 @@ def _of_migration(name: str, command: Command, databases: Sequence[Database]) ->
         except ValidationError as error:
             for found in error.errors(include_url=False, include_input=False):
                 yield f"{name}: {'.'.join(map(str, found['loc']))}: {found['msg']}"
-
-
-def _meant(need: Need, environments: Sequence[str]) -> bool:
-    return need.environments is None or any(one in need.environments for one in environments)

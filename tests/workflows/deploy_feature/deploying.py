@@ -74,6 +74,7 @@ from tests.workflows.scripted import RAN
 from workflows.approval.decision_checks import DecisionChecks
 from workflows.deploy_feature.goals import DeployNewFeatureInput, DeployNewFeatureResult, DeployStatus, StepTold
 from workflows.implementations import WORKFLOWS
+from workflows.manifest.manifest import FILE_NAME
 
 DIGEST = f"sha256:{'a' * 64}"
 HEAD, NEWER, BEFORE = "c" * 40, "d" * 40, "b" * 40
@@ -160,6 +161,8 @@ class World:
         self.manifest = MANIFEST
         self.manifests: dict[str, str] = {}
         """Of other commits."""
+        self.files: dict[tuple[str, str | None], str] = {}
+        """Others than the manifest, by path and ref."""
         self.head = HEAD
         self.pull: PullRequestSeen | None = PULL
         self.ran: list[CommandRun] = [RAN]
@@ -213,6 +216,8 @@ class World:
     async def read_file(self, request: ReadFileRequest) -> FileRead:
         of_base = self.base is not None and request.ref in {None, "main"}
         text = str(self.base) if of_base else self.manifests.get(str(request.ref), self.manifest)
+        if request.path != FILE_NAME:
+            text = self.files.get((request.path, request.ref), "")
         if not text:
             raise application_error(ErrorType.NOT_FOUND, "there is no such file")
         blob = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 - as git names what it keeps

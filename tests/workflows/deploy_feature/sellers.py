@@ -1,10 +1,22 @@
-"""Upstash and Qdrant Cloud, played for the goals that provide what a service needs."""
+"""Upstash, Qdrant Cloud and Estuary, played for the goals that provide what a service needs."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
 from temporalio import activity
 
+from activities.estuary.contracts import (
+    FlowChange,
+    FlowPublished,
+    FlowSeen,
+    FlowSpec,
+    FlowTried,
+    LookAtFlowRequest,
+    PublishFlowRequest,
+    SpecSeen,
+    TryFlowRequest,
+)
 from activities.guard.error_types import ErrorType, application_error
 from activities.neon.contracts import ConnectionKept, KeepConnectionRequest
 from activities.qdrant.collection_contracts import AliasSeen, LookAtAliasRequest
@@ -31,6 +43,7 @@ from activities.redis.contracts import (
     GrantAccessRequest,
     LookAtDatabaseRequest,
 )
+from connectors.estuary.models import NOT_THERE
 
 
 @dataclass
@@ -44,6 +57,8 @@ class Sellers:
         behind: What the alias of the collection stands for.
         refuses: What a step that makes something is refused with.
         made: What was made, in order.
+        flows: What is live at Estuary, by name: its publication and the specification.
+        published: What was published there, in order.
     """
 
     cents: int = 0
@@ -52,12 +67,38 @@ class Sellers:
     behind: str = "products-v2"
     refuses: Exception | None = None
     made: list[str] = field(default_factory=list[str])
+    flows: dict[str, tuple[str, JsonValue]] = field(default_factory=dict[str, tuple[str, JsonValue]])
+    published: list[tuple[str, JsonValue]] = field(default_factory=list[tuple[str, JsonValue]])
 
     def steps(self) -> list[Callable[..., Awaitable[object]]]:
         """All of them, on the connectors worker."""
         redis = [self.price, self.create, self.look, self.grant, self.check]
         qdrant = [self.quote, self.make, self.see, self.issue, self.open, self.alias]
-        return [*redis, *qdrant, self.keep]
+        return [*redis, *qdrant, self.keep, self.see_flows, self.try_flow, self.publish]
+
+    @activity.defn(name="estuary.look_at_flow")
+    async def see_flows(self, request: LookAtFlowRequest) -> FlowSeen:
+        there = [(name, *self.flows[name]) for name in request.names if name in self.flows]
+        return FlowSeen(specs=tuple(SpecSeen(name=one, type="collection", publication=pub) for one, pub, _ in there))
+
+    @activity.defn(name="estuary.try_flow")
+    async def try_flow(self, request: TryFlowRequest) -> FlowTried:
+        return FlowTried(changes=tuple(self._change(one) for one in request.specs))
+
+    def _change(self, spec: FlowSpec) -> FlowChange:
+        pub, live = self.flows.get(spec.name, (NOT_THERE, None))
+        change = "create" if live is None else "unchanged" if live == spec.model else "update"
+        return FlowChange(name=spec.name, type=spec.type, change=change, expect=pub)
+
+    @activity.defn(name="estuary.publish_flow")
+    async def publish(self, request: PublishFlowRequest) -> FlowPublished:
+        if self.refuses is not None:
+            raise self.refuses
+        number = f"0a:00:00:00:00:00:00:{len(self.published) + 1:02x}"
+        for one in request.specs:
+            self.flows[one.name] = (number, one.model)
+            self.published.append((one.name, one.model))
+        return FlowPublished(publication=number)
 
     @activity.defn(name="neon.keep_connection")
     async def keep(self, request: KeepConnectionRequest) -> ConnectionKept:

@@ -1,15 +1,17 @@
 """What a service needs of others: had before it is planned, kept where it is deployed, and given back where not."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 
 from activities.leases.views import LeaseState, LeaseView
 from hitl.approval.decision import Verdict
 from hitl.policy.tightening import Tightening
 from tests.workflows.approval.approving import eventually
 from tests.workflows.deploy_feature.database import NEW, OLD, PROJECT
-from tests.workflows.deploy_feature.deploying import DOWN, MANIFEST, Make, World, marks
+from tests.workflows.deploy_feature.deploying import DOWN, HEAD, MANIFEST, Make, World, marks
 from tests.workflows.deploy_feature.sellers import DENIED
 from workflows.deploy_feature.refusals import held_nowhere
 from workflows.manifest.reading import read_manifest
@@ -30,12 +32,17 @@ QDRANT = """\
       package: free2
       collections: [{alias: products, collection: products-v2}]
 """
+ORDERS, ARCHIVE = "acme/shop/orders", "acme/shop/archive"
+FLOWS = f"    - {{name: {ORDERS}, file: flows.yaml}}\n    - {{name: {ARCHIVE}, file: flows.yaml}}\n"
+OLD_MODEL: JsonValue = {"schema": {"type": "object"}, "key": ["/id"]}
+NEW_MODEL: JsonValue = {"schema": {"type": "object"}, "key": ["/no"]}
 REMOVES = """banksman run RemoveRedis --input '{"provider":"upstash","database":"shop-sessions"}'"""
 
 
-def needing(*, neon: str = "", redis: str = "", qdrant: str = "") -> World:
+def needing(*, neon: str = "", redis: str = "", qdrant: str = "", estuary: str = "") -> World:
     world = World()
-    parts = [f"  {name}:\n{one}" for name, one in (("neon", neon), ("redis", redis), ("qdrant", qdrant)) if one]
+    every = (("neon", neon), ("redis", redis), ("qdrant", qdrant), ("estuary", estuary))
+    parts = [f"  {name}:\n{one}" for name, one in every if one]
     world.manifest = f"{MANIFEST}needs:\n{''.join(parts)}"
     return world
 
@@ -174,6 +181,89 @@ async def test_a_need_that_cannot_be_had_ends_it_before_anybody_is_asked(
         await gone(world)
     assert (result.outcome, world.done) == (outcome, [])
     assert why in str(result.reason)
+
+
+def flowing() -> World:
+    """One of its flows is live as the base has it, the other is not there."""
+    world = needing(estuary=FLOWS)
+    world.sellers.flows = {ORDERS: ("0a:00:00:00:00:00:00:f0", OLD_MODEL)}
+    world.files = {
+        ("flows.yaml", HEAD): json.dumps({"collections": {ORDERS: NEW_MODEL, ARCHIVE: OLD_MODEL}}),
+        ("flows.yaml", "main"): json.dumps({"collections": {ORDERS: OLD_MODEL}}),
+    }
+    return world
+
+
+async def test_flows_are_published_in_their_order_before_the_update_and_kept(make: Make) -> None:
+    world = flowing()
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        plan = await house.approve(goal)
+        result = await goal.result()
+    assert plan.summary[-2:] == (
+        f"Needs estuary {ORDERS}: it was there, and is published as this commit has it",
+        f"Needs estuary {ARCHIVE}: it was made",
+    )
+    assert world.sellers.published == [(ORDERS, NEW_MODEL), (ARCHIVE, OLD_MODEL)]
+    assert (result.outcome, [one.how for one in result.needs], result.commands_left) == (
+        "completed",
+        ["updated", "made"],
+        (),
+    )
+    names = list(marks(result.steps))
+    assert names.index(f"need {ARCHIVE}") < names.index("preview staging") < names.index("update staging")
+
+
+async def test_a_flow_that_was_updated_is_as_before_where_it_is_not_deployed_and_a_new_one_has_its_removal(
+    make: Make,
+) -> None:
+    world = flowing()
+    world.pages = [DOWN]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        await house.approve(goal, after=1)
+        result = await goal.result()
+    assert (result.outcome, world.sellers.published[-1]) == ("undone", (ORDERS, OLD_MODEL))
+    assert [one.how for one in result.needs] == ["given_back", "made"]
+    assert result.commands_left == (f"""banksman run PublishFlow --input '{{"delete":["{ARCHIVE}"]}}'""",)
+
+
+async def test_a_flow_that_is_live_just_so_is_left_alone(make: Make) -> None:
+    world = flowing()
+    world.sellers.flows = dict.fromkeys((ORDERS, ARCHIVE), ("0a:00:00:00:00:00:00:f0", NEW_MODEL))
+    world.files["flows.yaml", HEAD] = json.dumps({"collections": {ORDERS: NEW_MODEL, ARCHIVE: NEW_MODEL}})
+    house = make(world)
+    async with house.at_work():
+        result = await house.deployed(environments=["staging"])
+    assert (result.outcome, world.sellers.published) == ("completed", [])
+    assert [one.how for one in result.needs] == ["there", "there"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "the repository has no flows.yaml"),
+        ("{", "flows.yaml is no YAML that can be used"),
+        ("collections: {}", f"flows.yaml does not specify {ORDERS}"),
+        (json.dumps({"collections": {ORDERS: {"schema": "orders.yaml", "key": ["/id"]}}}), "in another file"),
+        (
+            json.dumps({"captures": {ORDERS: {"endpoint": {"connector": {"config": {"password": "open sesame"}}}}}}),
+            "secrets that are not encrypted, at endpoint.connector.config.password",
+        ),
+    ],
+)
+async def test_a_flow_that_no_file_specifies_ends_it_before_anybody_is_asked(make: Make, text: str, why: str) -> None:
+    world = flowing()
+    world.files["flows.yaml", HEAD] = text
+    house = make(world)
+    async with house.at_work():
+        result = await (await house.ask_for()).result()
+    assert (result.outcome, world.done, world.sellers.published) == ("refused", [], [])
+    assert why in str(result.reason)
+    assert "open sesame" not in str(result.reason)
 
 
 async def test_a_database_of_a_branch_that_is_made_is_migrated_there(make: Make) -> None:
