@@ -1,6 +1,7 @@
 """Rehearsals on copies of the other providers: the real twin is only read, and the real run has no surprise.
 
-One goal of each provider, in an environment without a container engine, which none of them needs.
+One goal of each provider, in an environment of their own: they take away what other tests look at. It has no container
+engine, which none of them needs.
 """
 
 import json
@@ -90,6 +91,11 @@ CASES = (
     ),
     DELETES,
 )
+
+
+@pytest.fixture(autouse=True)
+def quiet_twin() -> None:
+    """In place of the one beside: the environment that all others share is not started for these."""
 
 
 @pytest.fixture(scope="module")
