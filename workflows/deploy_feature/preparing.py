@@ -32,6 +32,8 @@ with workflow.unsafe.imports_passed_through():
 Value = TypeVar("Value")
 _IN_DIRECTORY: Final = 'cd "$1"; shift; exec "$@"'
 _SHOWN: Final = 400
+_IN_ONE_TURN: Final = "deploy-feature/plans-in-one-turn"
+"""The patch: runs that began without it gave a stack back between its preview and the look at its deployments."""
 _MOST_KEPT: Final = 100
 """Artifacts that a result names of one command."""
 
@@ -184,17 +186,25 @@ class Preparing:
         return works
 
     async def _preview(self, work: StackWork, *, back: bool) -> None:
+        async def look_back() -> None:
+            if back and work.previewed.plan is not None and work.previewed.deployed:
+                work.back = await self._deployment_now(work)
+
+        in_one_turn = workflow.patched(_IN_ONE_TURN)
         try:
-            work.plan = await work.change.plan()
+            work.plan = await work.change.plan(then=look_back if in_one_turn else None)
         except NothingToDo:
             work.plan = None
         planned = work.previewed.headline or "nothing to do"
         work.tell(planned=unhidden(planned), state_before=work.previewed.exported)
-        if back and work.plan is not None and work.previewed.deployed:
+        if not in_one_turn and back and work.plan is not None and work.previewed.deployed:
             async with work.access.holding():
-                summary = f"Read deployments of {work.access.name}"
-                history = await work.access.inspect(READ_HISTORY, StackLook, summary=summary)
-            work.back = previous(history.deployments)
+                work.back = await self._deployment_now(work)
+
+    async def _deployment_now(self, work: StackWork) -> Deployment | None:
+        """The one that it goes back to; the goal has the stack."""
+        history = await work.access.inspect(READ_HISTORY, StackLook, summary=f"Read deployments of {work.access.name}")
+        return previous(history.deployments)
 
 
 def previous(deployments: Sequence[Deployment]) -> Deployment | None:

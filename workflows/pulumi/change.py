@@ -1,6 +1,6 @@
 """What goals do that change a stack: plan on what is really there, ask people, apply exactly that, and look again."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -73,12 +73,15 @@ class StackChange:
         self._planned_on = DriftSeen()
         self.previewed = StackPreviewed()
 
-    async def plan(self, *, refresh: bool = True, why: str = "") -> Plan:
+    async def plan(
+        self, *, refresh: bool = True, why: str = "", then: Callable[[], Awaitable[None]] | None = None
+    ) -> Plan:
         """Prepare the program, and plan what it changes.
 
         Args:
             refresh: Whether the plan is made on what is really there.
             why: One line for people, first in the plan.
+            then: Done once `previewed` is known, while the goal still has the stack.
 
         Raises:
             NothingToDo: It changes nothing.
@@ -93,6 +96,9 @@ class StackChange:
                 partial(PreviewRequest, drift=drift.report if drift else None, why=why),
                 summary=f"Preview {stack.name} at {prepared.commit[:12]}",
             )
+            if then is not None:
+                self.previewed = previewed
+                await then()
         return self.planned(previewed)
 
     async def require_as_planned(self) -> None:

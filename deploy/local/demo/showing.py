@@ -53,7 +53,7 @@ class Showing:
         """
         await stop_all(self.environment, "an earlier demonstration left it")
         storefront = Storefront(self.environment)
-        await self._bring_it_up(storefront)
+        await self.bring_it_up(storefront)
         failing = Failing(self.way, storefront)
         files = await storefront.files()
         change = failing.change(next_feature(files), files)
@@ -78,7 +78,7 @@ class Showing:
         if failing.promise.told:
             say(f"[bold]What fails:[/] {failing.promise.told}")
 
-    async def _bring_it_up(self, storefront: Storefront) -> None:
+    async def bring_it_up(self, storefront: Storefront) -> None:
         """The service as it is on its main branch, where it was never deployed, or lacks what it needs."""
         if await storefront.is_whole():
             return

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
+from bench.deployment import figures_of
 from tests.workflows.approval.approving import eventually
-from tests.workflows.deploy_feature.figures import figures_of
 from tests.workflows.deploy_feature.matrix import DEPLOYED, Matrix
 from tests.workflows.deploy_feature.matrix_page import PAGE, table, whole
 from tests.workflows.deploy_feature.mishaps import (
