@@ -6,7 +6,8 @@ from typing import Final
 
 from connectors.github.bare import BareRepository
 from connectors.github.git import git
-from deploy.local.demo.commands import run_to_its_end
+from connectors.github.twin.writes import kept_besides_git
+from deploy.local.demo.commands import Ended, run_to_its_end
 from deploy.local.demo.environment import Environment
 from deploy.local.demo.terminal import say
 from workflows.repository.goals import FileEdit, OpenPullRequestInput
@@ -38,11 +39,26 @@ async def propose(environment: Environment, repository: str, title: str, files: 
     edits = tuple(FileEdit(path=path, content=content) for path, content in files.items())
     base = (await bare_of(environment, repository).resolve("refs/heads/main") or "")[:12]
     # Where it begins is part of it: the same change asked for later is another pull request.
-    asked = OpenPullRequestInput(repository=repository, title=title, body=f"Proposed on {base}.", files=edits)
-    ended = await run_to_its_end("OpenPullRequest", asked.model_dump_json(), seconds=_OPENED)
+    body = f"Proposed on {base}."
+    ended = await _opened(repository, title, body, edits)
+    while not _is_open(environment, repository, int(ended.told("number"))):
+        # A demonstration that was stopped withdrew the very same, and a goal that is asked for it again finds that.
+        body = f"{body} #{ended.told('number')} was closed."
+        ended = await _opened(repository, title, body, edits)
     url = f"{environment.stack.twins['github'].url}/{repository}/pull/{ended.told('number')}"
     say(f"  pull request #{ended.told('number')}: {url}")
     return Proposed(number=int(ended.told("number")), branch=ended.told("branch"), url=url)
+
+
+async def _opened(repository: str, title: str, body: str, edits: tuple[FileEdit, ...]) -> Ended:
+    asked = OpenPullRequestInput(repository=repository, title=title, body=body, files=edits)
+    return await run_to_its_end("OpenPullRequest", asked.model_dump_json(), seconds=_OPENED)
+
+
+def _is_open(environment: Environment, repository: str, number: int) -> bool:
+    """As GitHub's twin keeps it."""
+    kept = kept_besides_git(environment.folder.twins / "github" / f"{repository.replace('/', '.')}.json")
+    return any(one.number == number and one.state == "open" for one in kept.pulls)
 
 
 async def withdraw(environment: Environment, repository: str, proposed: Proposed) -> None:
