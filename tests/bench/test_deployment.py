@@ -41,7 +41,7 @@ def test_steps_count_each_for_itself_and_the_watch_not_at_all() -> None:
 
 
 @pytest.mark.parametrize(("whole", "held"), [(13, True), (13.1, False)])
-def test_more_than_the_limit_is_missed_and_said(whole: float, held: bool) -> None:  # noqa: FBT001 - a case
+def test_more_than_the_limit_is_missed_and_said(whole: float, held: bool) -> None:
     ten = timedelta(seconds=10)
     one = Figures(events=3, size=1, whole=timedelta(seconds=whole), steps=ten, worked=ten, approval=timedelta())
     report = report_of([one, one], Machine(load_before=0.1, load_after=0.2))

@@ -47,6 +47,10 @@ error of its tree. However a line ends: the service was updated at most once, th
 one comment, and no check run twice; no goal, approval or lock is left, and of tokens those of killed attempts alone,
 which end by their own time.
 
+The processes of a running environment are killed by SIGKILL while the sample service is deployed for real, in
+`tests/stack/test_killed.py`: every worker, the gateway, Temporal, OpenBao and the twins of GitHub and Slack. Those of
+Neon, Redis and Qdrant forget what they had with their process; then the goal ends as refused, with nothing changed.
+
 """
 
 
