@@ -20,6 +20,7 @@ from deploy.local.state import StackFolder
 from tests.stack.running import Running
 from tests.stack.services import require_services
 from workflows.deploy_feature.goals import DeployNewFeatureInput
+from workflows.plugin import banksman_plugin
 
 _POLL: Final = 0.1
 
@@ -48,7 +49,9 @@ class Shop:
         """Deployed first where it is not there."""
         state = StackFolder(stack.home).read()
         assert state is not None
-        client = await Client.connect(state.temporal.address, namespace=state.temporal.namespace)
+        client = await Client.connect(
+            state.temporal.address, namespace=state.temporal.namespace, plugins=[banksman_plugin()]
+        )
         environment = Environment(state, client)
         storefront = Storefront(environment)
         await Showing(environment, approve=True).bring_it_up(storefront)

@@ -27,7 +27,11 @@ async def test_the_status_tells_every_step_and_who_is_waited_for(make: Make) -> 
         goal = await house.ask_for()
         await house.approval_of(goal)
         status = await house.until(goal, "waiting")
+        shown = str((await goal.query("__temporal_workflow_metadata")).current_details)
         await goal.terminate()
+    lines = [line for line in shown.splitlines() if line]
+    assert "Waiting" in lines[0]
+    assert all(any(one.name in line for line in lines[1:]) for one in status.steps), shown
     assert marks(status.steps) == {
         "manifest": "done",
         "tests": "done",
