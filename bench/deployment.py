@@ -178,7 +178,7 @@ def told(report: Report) -> list[str]:
         took = f"{one.ours.median:.2f} s against {one.other.median:.2f} s"
         between = f"{one.ratio.low:.2f}–{one.ratio.high:.2f}"
         lines.append(
-            f"  {one.what + ' against ' + one.against:<54} {took}: {one.ratio.median:.2f} ({between}){verdict}"
+            f"  {one.what + ' against ' + one.against:<56} {took}: {one.ratio.median:.2f} ({between}){verdict}"
         )
     lines.append(f"  of its time its approval, by a person who says yes at once: {report.approval.median:.2f} s")
     lines.append(f"  its history: {report.events.median:.0f} events, {report.kib.median:.0f} KiB")
