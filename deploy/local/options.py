@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.telemetry.servers import Programs
+from sandbox.provisioning import EngineFound
 
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
@@ -23,6 +24,7 @@ class Wanted:
         servers: Programs that keep metrics and logs; None leaves them out.
         copied: What was copied of real providers: then the twins are made of that, and of no example.
         models: The file of language models; without it, there is no worker for them.
+        engine: A container engine that is there with all its images; None: it is found or started.
     """
 
     repositories: Mapping[str, Path]
@@ -33,6 +35,7 @@ class Wanted:
     servers: Programs | None = None
     copied: Path | None = None
     models: Path | None = None
+    engine: EngineFound | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class StackOptions(Wanted):
     @property
     def docker_host(self) -> str | None:
         """The container engine to use, where the caller chose one."""
+        if self.engine is not None:
+            return self.engine.host
         return self.environment.get("BANKSMAN_DOCKER_HOST") or None
 
     def passed_on(self) -> dict[str, str]:

@@ -212,7 +212,10 @@ class Stack:
     async def _bring_sandbox(self) -> None:
         """The engine, then its worker; a machine that cannot have them has everything else."""
         try:
-            await self._launch(self._children.container_engine())
+            if self.options.engine is None:
+                await self._launch(self._children.container_engine())
+            else:
+                self.folder.private(self.folder.engine.name, self.options.engine.model_dump_json().encode())
             engine = await self._engine()
             await self._bring_state()
             await self._bring_platform()

@@ -11,7 +11,7 @@ import functools
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol, TypeVar, cast
+from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
 import docker
 from docker import errors as docker_errors
@@ -36,6 +36,14 @@ class Response(Protocol):
         """Fail on 4xx and 5xx."""
         ...
 
+    def iter_content(self, size: int) -> Iterable[bytes]:
+        """The body, in pieces, where it was asked for as a stream."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...
+
 
 class EngineApi(Protocol):
     """The part of `docker.APIClient` that is used; names and order of parameters are the SDK's."""
@@ -47,6 +55,8 @@ class EngineApi(Protocol):
     def ping(self) -> object: ...  # noqa: D102 - see above
     def info(self) -> Json: ...  # noqa: D102 - see above
     def post(self, url: str, *, json: Json, timeout: int) -> Response: ...  # noqa: D102 - see above
+    def get(self, url: str, *, params: Json, stream: bool, timeout: int) -> Response: ...  # noqa: D102 - see above
+    def load_image(self, data: BinaryIO, quiet: bool) -> Iterable[Json]: ...  # noqa: D102 - see above
     def containers(self, *, all: bool, filters: Json) -> Sequence[Json]: ...  # noqa: A002, D102 - see above
     def create_container_from_config(self, config: Json, name: str) -> Json: ...  # noqa: D102 - see above
     def start(self, container: str) -> None: ...  # noqa: D102 - see above
@@ -127,12 +137,13 @@ class Engine:
     Args:
         host: `unix://` and the path of the engine's socket.
         threads: Calls that may be under way at once.
+        timeout: Seconds that one call may take.
     """
 
-    def __init__(self, host: str, *, threads: int = 16) -> None:
+    def __init__(self, host: str, *, threads: int = 16, timeout: int = _CALL_SECONDS) -> None:
         self.host = host
         self.socket_path = host.removeprefix("unix://")
-        self.api = connect(host)
+        self.api = connect(host, timeout=timeout)
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="container-engine")
 
     async def call(self, method: Callable[..., _Answer], *args: object, **kwargs: object) -> _Answer:

@@ -16,6 +16,7 @@ from deploy.local.rehearsal.order import COPIED, POLICY, Found, Order
 from deploy.local.rehearsal.room import rehearse
 from deploy.local.state import StackFolder
 from deploy.temporal import NotPromoted
+from sandbox.errors import SandboxError
 from workers.commands.exits import Exit, fail
 from workers.settings import caller_environment
 from workers.temporal import DEPLOYMENT_NAME, build_id
@@ -41,7 +42,7 @@ def rehearsal_room(
         found = asyncio.run(_until_told(StackFolder(folder / "e"), options, Order.read(folder)))
     except asyncio.CancelledError:
         raise typer.Exit(int(Exit.CANCELLED)) from None
-    except (ChildFailed, ConnectorError, NotPromoted, OSError, RPCError, ValueError) as error:
+    except (ChildFailed, ConnectorError, NotPromoted, OSError, RPCError, SandboxError, ValueError) as error:
         fail(str(error))
     found.write(folder)
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -23,12 +24,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from connectors.artifacts import ArtifactStore
+from deploy.images.build import ImageBuildFailed
+from deploy.local.container_engine.found import DockerUnavailable
 from deploy.local.defaults import ENVIRONMENT
 from deploy.local.options import passed_on
+from deploy.local.rehearsal.images import hand_in
 from deploy.local.rehearsal.order import POLICY, Found, Order
 from deploy.local.rehearsal.policy import rehearsal_policy
+from deploy.local.tools import CACHE, ToolUnavailableError
 from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from hitl.policy.file import PolicyError
+from sandbox.errors import SandboxError
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.copying import Copied, Copying
 from workers.commands.exits import Exit, err, fail, out, shown
@@ -42,6 +48,7 @@ from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
 
 _SEALED: Final = "deploy.local.rehearsal.sealed"
+_HIDE: Final = "--hide"
 _LAST_LINES: Final = 12
 _SHORT_INPUT: Final = 2000
 
@@ -82,10 +89,11 @@ def rehearse(
         request=request.model_dump(mode="json", exclude={"rehearsal"}, exclude_unset=True),
         workflow_id=workflow_id or request.business_key(),
         patience=patience,
+        needs=goal.needs,
     )
     with _folder() as folder:
         copied = asyncio.run(_prepare(folder, goal, request, order))
-        err.print("Rehearsing where nothing leads out; this takes about half a minute.")
+        err.print(f"Rehearsing where nothing leads out; this takes about {'a' if order.needs else 'half a'} minute.")
         found = asyncio.run(_rehearsed_in(folder))
     raise typer.Exit(int(_report(goal, request, order, found, copied, as_json=as_json)))
 
@@ -121,8 +129,19 @@ async def _prepare(folder: Path, goal: GoalType, request: GoalInput, order: Orde
     except (PolicyError, ValueError, OSError) as error:
         fail(str(error), Exit.USAGE)
     (folder / POLICY).write_text(text, encoding="utf-8")
+    if order.needs is not None:
+        await _hand_in_images(folder, stacks=order.needs == "stacks")
     order.write(folder)
     return copied
+
+
+async def _hand_in_images(folder: Path, *, stacks: bool) -> None:
+    settings = load_settings()
+    chosen = settings.docker_host if "docker_host" in settings.model_fields_set else None
+    try:
+        await hand_in(folder, docker_host=chosen, stacks=stacks)
+    except (DockerUnavailable, ImageBuildFailed, SandboxError, ToolUnavailableError, OSError) as error:
+        fail(f"this goal runs other people's code, and the images for that cannot be had: {error}")
 
 
 def _policy() -> tuple[Path, str]:
@@ -136,7 +155,10 @@ def _policy() -> tuple[Path, str]:
 
 async def _rehearsed_in(folder: Path) -> Found:
     """What came of it; it is ended with this command."""
-    command = [sys.executable, "-m", _SEALED, sys.executable, "-m", "workers", "rehearsal-room", str(folder)]
+    # Where sockets may lie that lead outside.
+    hidden = [(_HIDE, str(one)) for one in (CACHE / "docker", CACHE / "docker-userns", stack_folder().root)]
+    sealed = [sys.executable, "-m", _SEALED, *chain.from_iterable(hidden)]
+    command = [*sealed, sys.executable, "-m", "workers", "rehearsal-room", str(folder)]
     log = folder / "log"
     # Neither our settings, nor a container engine's socket, nor a proxy's address.
     environment = {**passed_on(caller_environment()), "BANKSMAN_HOME": str(folder / "e"), "COLUMNS": "1000"}

@@ -314,6 +314,7 @@ RUN_IN_SANDBOX: Final = GoalType(
     name="RunInSandbox",
     input=RunInSandboxInput,
     result=RunInSandboxResult,
+    rehearses=frozenset({"github"}),
     effect=Effect.WRITE,
     example=RunInSandboxInput(repository="acme/shop", command=("git", "log", "-1", "--format=%s")),
     needs="sandbox",

@@ -277,11 +277,15 @@ class Children:
     def sandbox_worker(self, login: Login, engine: EngineFound) -> ChildSpec:
         """The worker that runs other people's code, on the engine that was found."""
         authorities = next((found for name in _AUTHORITIES if (found := self.options.environment.get(name))), None)
-        settings = {
-            "DOCKER_HOST": engine.host,
+        # In a rehearsal nothing leads there: whoever asks for it is told that it does not exist.
+        outside = {
             "SANDBOX_PURPOSES": json.dumps({"git": ["github.com"]}),
             "SANDBOX_MIRRORS": json.dumps({"package-registries": {}}),
             **({"SANDBOX_AUTHORITIES": authorities} if authorities else {}),
+        }
+        settings = {
+            "DOCKER_HOST": engine.host,
+            **(outside if self.options.copied is None else {}),
             "SANDBOX_IMAGES": engine.images,
             **self._stacks(),
         }

@@ -1,7 +1,7 @@
 """What a rehearsal is told, and what it found: two files in its folder, because nothing else leads in or out."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -25,6 +25,8 @@ class Order(BaseModel):
     workflow_id: str
     patience: float
     """Seconds that the goal may take."""
+    needs: Literal["sandbox", "stacks"] | None = None
+    """The part of the environment without which it waits."""
 
     def write(self, folder: Path) -> None:
         """Leave it for the rehearsal."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
@@ -16,6 +16,7 @@ from deploy.local.defaults import NAMESPACE
 from deploy.local.options import StackOptions
 from deploy.local.processes.child import ChildReport
 from deploy.local.rehearsal.book import BookDiffers, records, with_book
+from deploy.local.rehearsal.contained import contained_engine
 from deploy.local.rehearsal.order import Found, Order
 from deploy.local.rehearsal.policy import PEOPLE
 from deploy.local.rehearsal.sealed import require_sealed
@@ -23,6 +24,7 @@ from deploy.local.seeded_person import Message, SeededPerson
 from deploy.local.stack import Stack
 from deploy.local.state import StackFolder, StackState
 from hitl.approval.rehearsal import RehearsedEffect
+from sandbox.provisioning import EngineFound
 from workflows.catalogue import find_goal
 from workflows.contracts import GoalResult, GoalStatus, State
 from workflows.converter import data_converter
@@ -44,7 +46,7 @@ async def rehearse(folder: StackFolder, options: StackOptions, order: Order) -> 
         ChildFailed: A part of the environment did not start.
     """
     require_sealed()
-    async with _environment(folder, options) as state:
+    async with _engine(folder, order) as engine, _environment(folder, options, engine) as state:
         client = await Client.connect(state.temporal.address, namespace=NAMESPACE, data_converter=data_converter(None))
         approving = asyncio.create_task(_say_yes(state.twins["slack"].url, order.workflow_id))
         try:
@@ -55,9 +57,22 @@ async def rehearse(folder: StackFolder, options: StackOptions, order: Order) -> 
 
 
 @contextlib.asynccontextmanager
-async def _environment(folder: StackFolder, options: StackOptions) -> AsyncGenerator[StackState]:
+async def _engine(folder: StackFolder, order: Order) -> AsyncGenerator[EngineFound | None]:
+    """A container engine in here, for a goal that needs one."""
+    if order.needs is None:
+        yield None
+        return
+    async with contained_engine(folder.root.parent) as engine:
+        yield engine
+
+
+@contextlib.asynccontextmanager
+async def _environment(
+    folder: StackFolder, options: StackOptions, engine: EngineFound | None
+) -> AsyncGenerator[StackState]:
     loop = asyncio.get_running_loop()
     up: asyncio.Future[StackState] = loop.create_future()
+    options = replace(options, sandbox=engine is not None, engine=engine)
 
     def changed(report: ChildReport) -> None:
         del report
