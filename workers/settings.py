@@ -74,6 +74,11 @@ class Settings(_Addresses):
         description="Encrypt what stands in histories. Off only in development (the embedded environment).",
     )
     development: bool = Field(default=False, description="Set by the embedded environment only.")
+    rehearsal: bool = Field(
+        default=False,
+        description="Set inside a rehearsal only: Pulumi's providers do nothing, and nobody looks at services. A "
+        "process that reaches anything outside does not start with it.",
+    )
 
     slack_posts_per_second: float = Field(
         default=1.0, gt=0, description="How many new messages Slack takes in one channel; all gateways share it."

@@ -132,7 +132,9 @@ async def load_stacks(settings: Settings) -> Stacks | None:
     if settings.stacks is None:
         return None
     try:
-        return await asyncio.to_thread(Stacks.load, settings.stacks, environment=settings.environment)
+        return await asyncio.to_thread(
+            Stacks.load, settings.stacks, environment=settings.environment, played=settings.rehearsal
+        )
     except FileProblem as error:
         raise CannotStart(f"BANKSMAN_STACKS cannot be used:\n{error}") from error
 

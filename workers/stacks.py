@@ -182,10 +182,16 @@ class Stacks:
     prices: Prices
     stateful: StatefulTypes
     noise: Noise
+    played: bool = False
 
     @classmethod
-    def load(cls, path: Path, *, environment: str) -> Self:
+    def load(cls, path: Path, *, environment: str, played: bool = False) -> Self:
         """Read them all.
+
+        Args:
+            path: Of the file.
+            environment: Of the policy.
+            played: Whether providers do nothing, as in a rehearsal.
 
         Raises:
             FileProblem: One cannot be read, or is not valid. The message has a line for each problem.
@@ -198,6 +204,7 @@ class Stacks:
             prices=load_prices(beside / said.prices if said.prices else prices.SHIPPED),
             stateful=load_stateful(beside / said.stateful if said.stateful else stateful.SHIPPED),
             noise=load_noise(beside / said.noise) if said.noise else Noise(),
+            played=played,
         )
 
     @property
@@ -211,7 +218,7 @@ class Stacks:
 
     def engine(self, image: str, role: str) -> Engine:
         """Where Pulumi runs."""
-        return self.said.engine_of(image, role)
+        return self.said.engine_of(image, role).model_copy(update={"played": self.played})
 
     def knowledge(self) -> Knowledge:
         """As of today."""

@@ -193,7 +193,7 @@ class Goal(OneInput):
         with Parking() as parking:
             while True:
                 try:
-                    return await self.attempt(step, request, summary=summary, preset=preset, step_id=step_id)
+                    return await self._attempt(step, request, summary=summary, preset=preset, step_id=step_id)
                 except StepWaits as waits:
                     await self.park(waits, parking)
 
@@ -213,6 +213,18 @@ class Goal(OneInput):
             StepDenied: The guard refused it.
             ApplicationError: It failed for good.
         """
+        await self._keep_to_rehearsal(step, request)
+        return await self._attempt(step, request, summary=summary, preset=preset, step_id=step_id)
+
+    async def _attempt(
+        self,
+        step: Step[Request, Response],
+        request: Request,
+        *,
+        summary: str,
+        preset: Preset | None,
+        step_id: str | None,
+    ) -> Response:
         try:
             return await execute(step, request, summary=visible(summary), preset=preset or step.preset, step_id=step_id)
         except ActivityError as error:

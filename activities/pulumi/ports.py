@@ -48,6 +48,11 @@ class StackPlatform(Protocol):
         ...
 
     @property
+    def played(self) -> bool:
+        """Whether providers do nothing, and no secret is there, as in a rehearsal."""
+        ...
+
+    @property
     def libraries(self) -> str | None:
         """The purpose by which a program's packages are fetched; None: none may be."""
         ...

@@ -23,6 +23,7 @@ from activities.pulumi.ports import Workplace
 from activities.pulumi.sessions import SETTING, StackSessions, run_name
 from activities.sandbox.output import LiveOutput
 from connectors.errors import InvalidRequest
+from connectors.pulumi.copying import PLACEHOLDER
 from observability.redaction import redact
 from sandbox.pulumi.libraries import ARCHIVE, libraries_spec
 from sandbox.pulumi.project import StackSettings, read_project, read_settings
@@ -66,13 +67,17 @@ class Preparing:
             commit=self._source.commit,
             stack=stack,
             project=project,
-            settings=StackSettings() if settings is None else read_settings(settings, stack),
+            settings=self._settings(settings, stack),
             archive=found[PROGRAM].reference,
             libraries=await self._libraries(place, found, purpose=libraries),
             policies=packs_of(packed) if packed is not None else (),
         )
         kept = await self._house.store.put(files.model_dump_json().encode())
         return PreparedStack(project=project.name, commit=files.commit, prepared=kept)
+
+    def _settings(self, text: bytes | None, stack: str) -> StackSettings:
+        settings = StackSettings() if text is None else read_settings(text, stack)
+        return settings.without_secrets(PLACEHOLDER) if self._house.platform.played else settings
 
     async def _checked_out(self, place: Workplace) -> Mapping[str, Artifact]:
         where = self._request.place

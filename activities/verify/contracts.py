@@ -41,6 +41,7 @@ class PageChecked(BaseModel):
     why: str = Field(default="", description="Why it is not; in our words, never in the page's.")
     status: int | None = Field(default=None, description="None where nothing answered.")
     milliseconds: int = Field(description="Until the answer was read, or nothing more was waited for.")
+    played: bool = Field(default=False, description="A rehearsal: nobody looked, and it is taken to be well.")
 
 
 class QueryMetricRequest(BaseModel):
@@ -63,6 +64,7 @@ class MetricSeen(BaseModel):
 
     value: float | None = Field(description="None where there is not exactly one number, and a finite one.")
     why: str = Field(default="", description="Why there is none.")
+    played: bool = Field(default=False, description="A rehearsal: nobody asked, and it is taken to be well.")
 
 
 CHECK_PAGE: Final = Step(name="verify.check_page", request=CheckPageRequest, response=PageChecked, effect=Effect.READ)

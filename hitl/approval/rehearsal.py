@@ -24,6 +24,7 @@ MOST_NAMES: Final = 12
 
 MOST_LEFT: Final = 50
 _FIRST: Final = "banksman-rehearsal/1"
+_PLAYED: Final = ("pulumi.update_stack", "pulumi.destroy_stack")
 _LONGEST: Final = 200
 _LONGEST_LINE: Final = 500
 _NO_DIGEST: Final = "sha256:" + "0" * 64
@@ -78,7 +79,7 @@ class RehearsalShown(_Part):
         """A line for each effect, the surprises first."""
         return [
             *(f"NOT REHEARSED {one}" for one in self.surprises),
-            *(f"rehearsed {one}" for one in self.effects),
+            *map(_how, self.effects),
             *(f"not copied for it {one}" for one in self.left),
         ]
 
@@ -164,6 +165,11 @@ class Rehearsal(_Part):
             surprises=tuple(one.words() for one in surprises),
             left=self.left,
         )
+
+
+def _how(effect: str) -> str:
+    """A change of a stack is rehearsed up to where its providers would begin; what they would meet is not."""
+    return f"rehearsed with its providers played {effect}" if effect.startswith(_PLAYED) else f"rehearsed {effect}"
 
 
 def names(*words: str) -> tuple[str, ...]:

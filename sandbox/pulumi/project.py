@@ -102,12 +102,26 @@ class StackSettings(_Frozen):
     salt: Salt | None = None
     config: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
+    def without_secrets(self, placeholder: str) -> "StackSettings":
+        """The same with this in the place of every secret, and without what opens them."""
+        return StackSettings(config={key: _replaced(value, placeholder) for key, value in self.config.items()})
+
     def written(self) -> bytes:
         """The file that the engine is given."""
         said: dict[str, JsonValue] = {"config": dict(self.config)} if self.config else {}
         if self.salt is not None:
             said["encryptionsalt"] = self.salt
         return yaml.safe_dump(said, sort_keys=True).encode() if said else b""
+
+
+def _replaced(value: JsonValue, placeholder: str) -> JsonValue:
+    if isinstance(value, list):
+        return [_replaced(one, placeholder) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"secure"}:
+        return placeholder
+    return {key: _replaced(one, placeholder) for key, one in value.items()}
 
 
 _ENTRIES: Final[TypeAdapter[Mapping[str, ConfigEntry | JsonValue]]] = TypeAdapter(Mapping[str, ConfigEntry | JsonValue])

@@ -105,6 +105,7 @@ class Engine(_Frozen):
         preview_seconds: The same for a preview, where that is less: a program that never ends is told of soon.
         program_limits: Of the program's container.
         stop_seconds: Between asking Pulumi to stop and asking again; ten seconds later it is killed.
+        played: Whether providers are asked and do nothing: in a rehearsal.
     """
 
     image: ImageDigest
@@ -119,6 +120,7 @@ class Engine(_Frozen):
     program_limits: Limits = PROGRAM_LIMITS
     preview_seconds: float = Field(default=15 * 60, ge=1, le=86400)
     stop_seconds: float = Field(default=30, ge=0.5, le=300)
+    played: bool = False
 
     @model_validator(mode="after")
     def _not_ours(self) -> Self:
@@ -262,6 +264,16 @@ class ImportRequest(StackRequest):
 
     exported: Reference
     identity: Identity
+
+
+class MakeRequest(StackRequest):
+    """Make a stack that is not there, with a state that was exported elsewhere.
+
+    Attributes:
+        exported: That state, without secrets that another passphrase encrypts.
+    """
+
+    exported: Reference
 
 
 class UnlockRequest(StackRequest):

@@ -32,6 +32,7 @@ from sandbox.pulumi.request import (
     CloudState,
     DestroyRequest,
     ImportRequest,
+    MakeRequest,
     PostgresState,
     PreviewRequest,
     Program,
@@ -46,6 +47,8 @@ from sandbox.spec import InputArtifact
 
 Secrets = Mapping[str, SecretBytes]
 _Outcome = TypeVar("_Outcome", bound=RunOutcome)
+NO_STATE: Final = "0" * 64
+"""What the file `identity` says of a stack that has nothing."""
 _REPORT: Final = "report.json"
 _log = logging.getLogger(__name__)
 _STATES: Final = (f"{steps.BEFORE}.state.json", f"{steps.AFTER}.state.json")
@@ -141,6 +144,14 @@ class PulumiSandbox:
         expected = [_expected("import", request.identity)]
         run = _Run(request, steps.import_(request), inputs=(state,), expected=expected, last_look=last_look)
         return await self._outcome(RunOutcome, run, secrets)
+
+    async def make(self, request: MakeRequest, secrets: Secrets) -> RunOutcome:
+        """Make a stack that is not there with a state of elsewhere; one that has something is left as it is."""
+        state = InputArtifact(reference=request.exported, path=steps.IMPORTED)
+        expected = [_expected(steps.SEED, NO_STATE)]
+        return await self._outcome(
+            RunOutcome, _Run(request, steps.make(request), inputs=(state,), expected=expected), secrets
+        )
 
     async def unlock(self, request: UnlockRequest, secrets: Secrets, *, last_look: LastLook) -> UnlockOutcome:
         """Take away the lock of a run that is gone. One that lives here, or a lock of another's, keeps it.
@@ -255,6 +266,7 @@ class _Run:
             "packages": list(request.engine.packages),
             "stacks": list(request.engine.stacks),
             "main": request.project.main or "",
+            "played": request.engine.played,
             "packs": [pack.folder for pack in self._program.policies] if self._program is not None else [],
             "settings": f"Pulumi.{request.stack}.yaml",
             "wall_seconds": request.allowed_seconds,

@@ -18,6 +18,7 @@ from sandbox.pulumi.request import (
 
 PLAN: Final = "plan.json"
 IMPORTED: Final = "import.json"
+SEED: Final = "seed"
 CONTENT: Final = "content.json"
 VERSION: Final = "version"
 BEFORE: Final = "before"
@@ -90,6 +91,12 @@ def import_(request: ImportRequest) -> Sequence[Step]:
     """Put another state in the place of this one."""
     step = _step(request, "import", ["stack", "import", f"--file=/workspace/{IMPORTED}"])
     return (_export(request, BEFORE), step, _export(request, AFTER, always=True))
+
+
+def make(request: StackRequest) -> Sequence[Step]:
+    """Make the stack, and put a state into it, whose secrets its own passphrase encrypts."""
+    step = _step(request, SEED, ["stack", "import", f"--file=/workspace/{IMPORTED}"])
+    return (_create(request), _export(request, BEFORE), step, _export(request, AFTER))
 
 
 def unlock(request: StackRequest) -> Sequence[Step]:

@@ -22,6 +22,7 @@ from connectors.provider import copied as copyable
 from deploy.local.rehearsal.order import COPIED, OBJECTS
 from workers.commands.exits import Exit, err, fail, shown
 from workers.commands.follow import start
+from workers.commands.stack_copies import PULUMI, StackCopies
 from workers.settings import Settings
 from workflows.contracts import GoalInput
 from workflows.copies.goals import COPY_STATE, CopyStateInput, CopyStateResult
@@ -73,6 +74,9 @@ class Copying:
         for provider, part in sorted(reaches.items()):
             done.told.append(await self._copy(provider, part))
             done.left.extend(copyable()[provider].leaves)
+        if PULUMI in goal.rehearses:
+            stacks = StackCopies(self.client, self.settings, self.folder, self.store)
+            done.told.extend(await stacks.copy(request))
         return done
 
     async def _copy(self, provider: str, part: str) -> str:

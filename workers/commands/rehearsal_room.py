@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,13 @@ from temporalio.service import RPCError
 from connectors.errors import ConnectorError
 from deploy.local.options import StackOptions
 from deploy.local.processes.child import ChildFailed
-from deploy.local.rehearsal.order import COPIED, POLICY, Found, Order
+from deploy.local.rehearsal.order import COPIED, POLICY, CopiedStack, Found, Order
 from deploy.local.rehearsal.room import rehearse
 from deploy.local.state import StackFolder
 from deploy.temporal import NotPromoted
 from sandbox.errors import SandboxError
 from workers.commands.exits import Exit, fail
+from workers.commands.stack_seeds import StackNotSeeded, seed_stacks
 from workers.settings import caller_environment
 from workers.temporal import DEPLOYMENT_NAME, build_id
 
@@ -39,16 +41,27 @@ def rehearsal_room(
         build_id=build_id,
     )
     try:
-        found = asyncio.run(_until_told(StackFolder(folder / "e"), options, Order.read(folder)))
+        found = asyncio.run(_until_told(folder, options, Order.read(folder)))
     except asyncio.CancelledError:
         raise typer.Exit(int(Exit.CANCELLED)) from None
-    except (ChildFailed, ConnectorError, NotPromoted, OSError, RPCError, SandboxError, ValueError) as error:
+    except (
+        ChildFailed,
+        ConnectorError,
+        NotPromoted,
+        OSError,
+        RPCError,
+        SandboxError,
+        StackNotSeeded,
+        ValueError,
+    ) as error:
         fail(str(error))
     found.write(folder)
 
 
-async def _until_told(folder: StackFolder, options: StackOptions, order: Order) -> Found:
+async def _until_told(folder: Path, options: StackOptions, order: Order) -> Found:
     """Told to end, it ends everything that it started."""
-    work = asyncio.create_task(rehearse(folder, options, order))
+    environment = StackFolder(folder / "e")
+    seed = partial(seed_stacks, environment, CopiedStack.all_in(folder))
+    work = asyncio.create_task(rehearse(environment, options, order, seed=seed))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
     return await work

@@ -22,6 +22,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.markup import escape
 from rich.table import Table
+from temporalio.client import WorkflowFailureError
 
 from connectors.artifacts import ArtifactStore
 from deploy.images.build import ImageBuildFailed
@@ -121,6 +122,8 @@ async def _prepare(folder: Path, goal: GoalType, request: GoalInput, order: Orde
         kept = str(stack_folder().artifacts) if running_stack() is not None else load_settings().artifacts
         copying = Copying(client=client, settings=settings, folder=folder, store=ArtifactStore(kept))
         copied = await copying.copy(goal, request)
+    except WorkflowFailureError as error:
+        fail(f"what is there cannot be copied, so nothing was rehearsed: {error.cause}")
     finally:
         telemetry.shutdown()
     policy, environment = _policy()

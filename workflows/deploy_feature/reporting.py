@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.github.contracts import CHECK_RUN, COMMENT, CheckRunRequest, CommentRequest
     from hitl.hidden import unhidden_lines
     from workflows.deploy_feature.timeline import Timeline
-    from workflows.goal import Goal, StepDenied, StepWaits
+    from workflows.goal import Goal, NotApproved, StepDenied, StepWaits
 
 CHECK_NAME: Final = "banksman/deploy"
 Conclusion = Literal["success", "failure", "neutral", "cancelled"]
@@ -54,7 +54,7 @@ class Reporting:
             await self._goal.attempt(
                 CHECK_RUN, request, summary=f"Report check of {commit[:12]}", preset=CHECK_RUN.preset.within(_WITHIN)
             )
-        except (StepDenied, StepWaits, ApplicationError) as error:
+        except (StepDenied, StepWaits, NotApproved, ApplicationError) as error:
             self._timeline.note(f"the check run could not be written: {error}")
 
     async def comment(self, number: int, title: str, lines: Sequence[str] = ()) -> None:
@@ -65,7 +65,7 @@ class Reporting:
                 await self._goal.attempt(
                     COMMENT, request, summary=f"Comment on #{number}", preset=COMMENT.preset.within(_WITHIN)
                 )
-        except (StepDenied, StepWaits, ApplicationError) as error:
+        except (StepDenied, StepWaits, NotApproved, ApplicationError) as error:
             self._timeline.note(f"the comment could not be written: {error}")
 
     def _text(self, lines: Sequence[str]) -> str:

@@ -89,6 +89,8 @@ class Verifying:
             seen = await self._goal.attempt(
                 QUERY_METRIC, request, summary=f"Query {name[:80]}", preset=QUERY_METRIC.preset.within(_ONE_LOOK)
             )
+            if seen.played:
+                return ""
             if seen.value is None:
                 return seen.why or "there is no number"
             return "" if holds(check.holds, seen.value) else f"it is {seen.value:g}, and must be {check.holds}"

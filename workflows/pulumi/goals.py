@@ -296,6 +296,7 @@ PREVIEW_AND_UP: Final = GoalType(
     effect=Effect.DESTRUCTIVE,
     example=PreviewAndUpInput(repository="acme/infra", stack="dev"),
     needs="stacks",
+    rehearses=frozenset({"github", "pulumi"}),
 )
 DETECT_DRIFT: Final = GoalType(
     name="DetectDrift",

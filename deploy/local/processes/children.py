@@ -329,6 +329,7 @@ class Children:
             "AUDIT_DIR": str(self.folder.audit),
             "VERIFY_HOSTS": json.dumps([f"{HOST}:{ports.platform}"]),
             "DEVELOPMENT": "true",
+            **({"REHEARSAL": "true"} if self.options.copied is not None else {}),
             "ENCRYPT_PAYLOADS": str(self.options.encrypt).lower(),
         }
         if self.options.traces:

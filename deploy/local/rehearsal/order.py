@@ -15,6 +15,29 @@ OBJECTS: Final = "objects.pack"
 """As `connectors.github.twin.copies` finds them."""
 
 
+class CopiedStack(BaseModel):
+    """A stack's state, as it is put where the rehearsal's own states are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: str
+    stack: str
+    state: str
+    """As Pulumi exports it, without secrets."""
+
+    def write(self, folder: Path) -> None:
+        """Leave it for the rehearsal."""
+        into = folder / COPIED / "pulumi"
+        into.mkdir(parents=True, exist_ok=True)
+        (into / f"{self.project}.{self.stack}.json").write_text(self.model_dump_json(), encoding="utf-8")
+
+    @classmethod
+    def all_in(cls, folder: Path) -> "tuple[CopiedStack, ...]":
+        """Take them up."""
+        files = sorted((folder / COPIED / "pulumi").glob("*.json"))
+        return tuple(cls.model_validate_json(one.read_bytes()) for one in files)
+
+
 class Order(BaseModel):
     """Which goal, on what."""
 

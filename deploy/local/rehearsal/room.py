@@ -2,19 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError
 
 from activities.queues import TaskQueue
 from deploy.local.defaults import NAMESPACE
 from deploy.local.options import StackOptions
-from deploy.local.processes.child import ChildReport
+from deploy.local.processes.child import ChildFailed, ChildReport
 from deploy.local.rehearsal.book import BookDiffers, records, with_book
 from deploy.local.rehearsal.contained import contained_engine
 from deploy.local.rehearsal.order import Found, Order
@@ -22,24 +22,31 @@ from deploy.local.rehearsal.policy import PEOPLE
 from deploy.local.rehearsal.sealed import require_sealed
 from deploy.local.seeded_person import Message, SeededPerson
 from deploy.local.stack import Stack
-from deploy.local.state import StackFolder, StackState
+from deploy.local.state import PartState, StackFolder, StackState
 from hitl.approval.rehearsal import RehearsedEffect
 from sandbox.provisioning import EngineFound
 from workflows.catalogue import find_goal
 from workflows.contracts import GoalResult, GoalStatus, State
 from workflows.converter import data_converter
 
+_Answer = TypeVar("_Answer")
 _POLL: Final = 0.3
+_QUERIES: Final = 20
+"""How often one is asked again."""
 _COMPLETED: Final = State.COMPLETED.value
 
 
-async def rehearse(folder: StackFolder, options: StackOptions, order: Order) -> Found:
+Seed = Callable[[], Awaitable[None]]
+
+
+async def rehearse(folder: StackFolder, options: StackOptions, order: Order, *, seed: Seed) -> Found:
     """Run the goal in an environment of its own, which is ended whatever happens.
 
     Args:
         folder: The environment's.
         options: Of what it is made.
         order: Which goal.
+        seed: Puts into the environment, once it has all that the goal needs, what its twins do not take themselves.
 
     Raises:
         CannotSeal: Something outside can be reached: nothing is started then.
@@ -47,6 +54,9 @@ async def rehearse(folder: StackFolder, options: StackOptions, order: Order) -> 
     """
     require_sealed()
     async with _engine(folder, order) as engine, _environment(folder, options, engine) as state:
+        if order.needs is not None:
+            await _has(folder, order.needs)
+            await seed()
         client = await Client.connect(state.temporal.address, namespace=NAMESPACE, data_converter=data_converter(None))
         approving = asyncio.create_task(_say_yes(state.twins["slack"].url, order.workflow_id))
         try:
@@ -93,6 +103,22 @@ async def _environment(
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def _has(folder: StackFolder, needed: str) -> None:
+    """Wait for what comes after the rest.
+
+    Raises:
+        ChildFailed: It does not come.
+    """
+    while True:
+        state = await asyncio.to_thread(folder.read)
+        part = state.parts[needed] if state is not None else None
+        if part is not None and part.state is PartState.READY:
+            return
+        if part is not None and part.state is PartState.MISSING:
+            raise ChildFailed(f"the rehearsal's environment has no {needed}: {part.why}")
+        await asyncio.sleep(_POLL)
+
+
 @dataclass
 class RehearsedGoal:
     """The goal that is rehearsed."""
@@ -115,8 +141,8 @@ class RehearsedGoal:
         )
         found = await self._ended(handle)
         took = round((asyncio.get_running_loop().time() - began) * 1000)
-        status = await handle.query("status", result_type=GoalStatus)
-        told = await handle.query("effects", result_type=tuple[RehearsedEffect, ...])
+        status = await _answered(handle, "status", GoalStatus)
+        told = await _answered(handle, "effects", tuple[RehearsedEffect, ...])
         book = await asyncio.to_thread(records, self.folder.audit)
         update: dict[str, object] = {"milliseconds": took, "effects": told}
         try:
@@ -149,9 +175,18 @@ class RehearsedGoal:
         """What it is parked at; nothing where it goes on."""
         try:
             status = await handle.query("status", result_type=GoalStatus)
-        except RPCError:
-            return ""  # no worker has it yet
+        except (RPCError, WorkflowQueryFailedError):
+            return ""  # no worker has it yet, or a machine under load was too slow for it
         return f"it waits for {status.waiting_for}" if status.state is State.PARKED else ""
+
+
+async def _answered(handle: WorkflowHandle[Any, GoalResult], query: str, kind: type[_Answer]) -> _Answer:
+    """Of a goal that is over; on a machine under load its replay may take longer than a query may."""
+    for _ in range(_QUERIES):
+        with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+            return await handle.query(query, result_type=kind)
+        await asyncio.sleep(_POLL)
+    return await handle.query(query, result_type=kind)
 
 
 async def _say_yes(slack: str, goal: str) -> None:

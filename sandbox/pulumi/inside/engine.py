@@ -32,6 +32,8 @@ _HOME: Final = _TMP / "pulumi"
 _PASSFILE: Final = _TMP / "pgpass"
 _VARIABLES: Final = "environment/"
 _RELAY: Final = "BANKSMAN_RELAY_"
+_SEED: Final = "seed"
+_IMPORTED: Final = "import.json"
 _VERSION: Final = "version.json"
 _IDENTITY_MODULE: Final = "banksman_state_identity"
 """The file that says which state is the same as which; it is sent in, because others go by it too."""
@@ -67,7 +69,7 @@ class Run:
             loop.add_signal_handler(number, self._stop, "asked")
         late = loop.call_later(self._order["wall_seconds"], self._stop, "time")
         (_TMP / "engine.pid").write_text(str(os.getpid()))
-        plugins = place_plugins(_HOME)
+        plugins = place_plugins(_HOME, played=self._order["played"])
         self.report["plugins"] = dict(plugins)
         # An organization in Pulumi Cloud may name policy packs, which the CLI would fetch and install right here, with
         # whatever their dependencies run. Where their folder is a file, it ends before it asks for one.
@@ -123,6 +125,8 @@ class Run:
                 failed = True
 
     async def _step(self, command: Command, step: Step) -> bool:
+        if step["name"] == _SEED:
+            self._encrypt_by_own()
         argv = [*step["argv"]]
         events = None
         if step["host"]:
@@ -143,6 +147,14 @@ class Run:
         if not done and step["name"] == "drift" and any(kind != "same" for kind in report["changes"]):
             self.report["changed"].append("drift")
         return done
+
+    def _encrypt_by_own(self) -> None:
+        """A state that came without who encrypts its secrets is given this stack's own passphrase for that."""
+        file = _WORKSPACE / _IMPORTED
+        exported = json.loads(file.read_bytes())
+        salt = self._salt(_PROJECT / self._order["settings"])
+        exported["deployment"]["secrets_providers"] = {"type": "passphrase", "state": {"salt": salt}}
+        file.write_text(json.dumps(exported))
 
     def _keep_salt(self, exported: bytes) -> None:
         """A stack whose settings lost their salt goes on with the one that its state was made with."""

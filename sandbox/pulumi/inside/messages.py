@@ -55,6 +55,28 @@ class Struct(Message, Protocol):
     fields: Mapping[str, Value]
 
 
+class Element(Message, Protocol):
+    """A property's value, with all that it may hold."""
+
+    string_value: str
+    struct_value: "Properties"
+    list_value: "Elements"
+
+
+class Properties(Message, Protocol):
+    """Properties, with all that they may hold."""
+
+    fields: Mapping[str, Element]
+
+    def CopyFrom(self, other: "Properties") -> None: ...  # noqa: D102, N802 - protobuf's own name
+
+
+class Elements(Message, Protocol):
+    """A property that is a list."""
+
+    values: Sequence[Element]
+
+
 class Registration(Message, Protocol):
     """`RegisterResource` and `ReadResource`: the program asks for a resource."""
 
@@ -199,6 +221,48 @@ class PluginMessages(Protocol):
     PluginInfo: Kind[Message]
 
 
+class Configured(Message, Protocol):
+    """The answer of a provider's `Configure`."""
+
+    supportsPreview: bool  # noqa: N815 - the field's name
+
+
+class Change(Message, Protocol):
+    """A provider's `Create` or `Update`; a creation has `properties`, an update `news`."""
+
+    urn: str
+    preview: bool
+    properties: Properties
+    news: Properties
+
+
+class Changed(Message, Protocol):
+    """The answer of both; only that of a creation has `id`."""
+
+    id: str
+    properties: Properties
+
+
+class Reading(Message, Protocol):
+    """A provider's `Read`, and its answer."""
+
+    id: str
+    properties: Properties
+    inputs: Properties
+
+
+class ProviderMessages(Protocol):
+    """`pulumi.runtime.proto.provider_pb2`."""
+
+    ConfigureResponse: Kind[Configured]
+    CreateRequest: Kind[Change]
+    CreateResponse: Kind[Changed]
+    UpdateRequest: Kind[Change]
+    UpdateResponse: Kind[Changed]
+    ReadRequest: Kind[Reading]
+    ReadResponse: Kind[Reading]
+
+
 class Context(Protocol):
     """One call's server side."""
 
@@ -288,5 +352,6 @@ language: Final = cast("LanguageMessages", importlib.import_module(f"{_PROTO}.la
 resource: Final = cast("ResourceMessages", importlib.import_module(f"{_PROTO}.resource_pb2"))
 engine: Final = cast("EngineMessages", importlib.import_module(f"{_PROTO}.engine_pb2"))
 plugin: Final = cast("PluginMessages", importlib.import_module(f"{_PROTO}.plugin_pb2"))
+provider: Final = cast("ProviderMessages", importlib.import_module(f"{_PROTO}.provider_pb2"))
 analyzer: Final = cast("AnalyzerMessages", importlib.import_module(f"{_PROTO}.analyzer_pb2"))
 as_json: Final = cast("JsonFormat", importlib.import_module("google.protobuf.json_format"))

@@ -52,7 +52,11 @@ class Passfile(TypedDict):
 
 
 class EngineOrder(TypedDict):
-    """The order."""
+    """The order.
+
+    Attributes:
+        played: Whether the providers do nothing, as in a rehearsal: see `played.py`.
+    """
 
     environment: dict[str, str]
     steps: list[Step]
@@ -62,6 +66,7 @@ class EngineOrder(TypedDict):
     stacks: list[str]
     main: str
     packs: list[str]
+    played: bool
     settings: str
     wall_seconds: float
     stop_seconds: float

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final, cast
 
 _HELD: Final = Path("/usr/lib/banksman/plugins")
+_PLAYED: Final = """#!/bin/sh
+exec env PYTHONPATH=/workspace/lib python3 -s -m sandbox.pulumi.inside.played {provider} "$@"
+"""
 _NAME: Final = re.compile(r"resource-([a-z][a-z0-9-]*)-v\d+\.\d+\.\d+[^/]*/pulumi-resource-\1")
 
 
@@ -15,8 +18,12 @@ class PluginBroken(Exception):
     """A provider of the image is not what its list says."""
 
 
-def place_plugins(home: Path) -> Mapping[str, str]:
+def place_plugins(home: Path, *, played: bool = False) -> Mapping[str, str]:
     """Link them below Pulumi's home; their digests by folder and name, as in the list.
+
+    Args:
+        home: Pulumi's.
+        played: Put in the place of each what asks it and does nothing: see `played.py`.
 
     Raises:
         PluginBroken: One differs.
@@ -29,7 +36,11 @@ def place_plugins(home: Path) -> Mapping[str, str]:
             raise PluginBroken(f"the provider {path!r} of the image is not what its list says: build the image again")
         linked = home / "plugins" / path
         linked.parent.mkdir(parents=True)
-        linked.symlink_to(_HELD / path)
+        if played:
+            linked.write_text(_PLAYED.format(provider=_HELD / path), encoding="utf-8")
+            linked.chmod(0o700)
+        else:
+            linked.symlink_to(_HELD / path)
     return listed
 
 
