@@ -23,7 +23,6 @@ from temporalio.worker import Worker
 from activities.guard.audit_watch import AuditWatch
 from connectors.errors import ConnectorError
 from connectors.vault import TokenLost, VaultSession, WrappedSecretId
-from deploy.local.rehearsal.sealed import CannotSeal, require_sealed
 from observability.setup import Telemetry
 from workers.codec import EncryptionCodec, KeyRing
 from workers.settings import Role, Settings
@@ -90,12 +89,7 @@ async def run_role(role: Role, settings: Settings, telemetry: Telemetry, credent
 
     Returns:
         The process's exit code: 0 after SIGTERM or Ctrl-C, 70 when its Vault token was lost.
-
-    Raises:
-        CannotStart: It is to rehearse, and reaches something outside.
     """
-    if settings.rehearsal:
-        _require_sealed()
     async with logged_in(role.value, settings, credentials) as vault:
         codec = await payload_codec(vault, settings)
         plugins = [banksman_plugin(codec), *telemetry.plugins]
@@ -106,14 +100,6 @@ async def run_role(role: Role, settings: Settings, telemetry: Telemetry, credent
             return await module.run(Process(client, settings, vault))
         finally:
             watch.cancel()
-
-
-def _require_sealed() -> None:
-    """What plays its effects must not be where they could be had: people would take them for done."""
-    try:
-        require_sealed(with_engine=True)
-    except CannotSeal as error:
-        raise CannotStart(f"BANKSMAN_REHEARSAL is for the inside of a rehearsal, remove it: {error}") from error
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from workers.cli import app
 from workers.commands.copying import require_copy_of
 from workers.commands.exits import Exit
+from workers.commands.stack_copies import PULUMI
 from workflows.catalogue import GOALS
 from workflows.goal_type import GoalType
 from workflows.repository.goals import DeleteBranchInput
@@ -53,7 +54,8 @@ def test_a_goal_that_reaches_what_is_not_copied_cannot_be_rehearsed() -> None:
     code, said = refused("rehearse", "LeaseGpu", "--input", "{}")
     assert code == Exit.USAGE
     assert "LeaseGpu cannot be rehearsed" in said
-    assert all(name in said for name in ("DeleteBranch", "OpenPullRequest", "ReadFile", "ProvisionRedis"))
+    listed = ("DeleteBranch", "OpenPullRequest", "ReadFile", "ProvisionRedis", "RunInSandbox", "PreviewAndUp")
+    assert all(name in said for name in (*listed, "DeployNewFeature"))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,19 @@ def test_a_copy_of_what_was_asked_for_is_used() -> None:
 def test_whatever_a_goal_reaches_is_copied_and_is_what_it_declares(goal: GoalType) -> None:
     reaches = goal.example.reaches()
     assert reaches
-    assert reaches.keys() <= goal.rehearses <= copied().keys()
+    assert reaches.keys() <= goal.rehearses <= copied().keys() | {PULUMI}
     assert all(name == "github" or copy_step_for(name, part) for name, part in reaches.items())
+
+
+@pytest.mark.parametrize("role", ["connectors", "sandbox", "destructive"])
+def test_a_worker_that_plays_its_effects_does_not_start_where_something_is_reached(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BANKSMAN_VAULT_SECRET_ID_FILE", str(tmp_path / "secret-id"))
+    monkeypatch.setenv("BANKSMAN_REHEARSAL", "true")
+    code, said = refused("worker", role)
+    assert code == Exit.FAILED
+    assert "BANKSMAN_REHEARSAL is for the inside of a rehearsal" in said
 
 
 def test_a_document_that_is_not_there_is_named_also_by_its_digest(tmp_path: Path) -> None:

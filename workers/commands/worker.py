@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from connectors.errors import ConnectorError
 from connectors.vault import SecretIdAlarm, WrappedSecretId
 from deploy.local.processes.control import Ask, ask
+from deploy.local.rehearsal.sealed import CannotSeal, require_sealed
 from workers.commands.exits import Exit, fail
 from workers.commands.folder import NO_STACK, stack_folder
 from workers.commands.processes import load_settings, telemetry_for
@@ -21,6 +22,8 @@ def worker(
 ) -> None:
     """Run one worker in the foreground; without credentials of its own it asks the running environment."""
     settings, credentials = asyncio.run(with_credentials(role))
+    if settings.rehearsal:
+        _require_sealed()
     telemetry = telemetry_for(f"worker-{role}", settings)
     try:
         code = asyncio.run(run_role(role, settings, telemetry, credentials))
@@ -31,6 +34,14 @@ def worker(
     finally:
         telemetry.shutdown()
     raise typer.Exit(code)
+
+
+def _require_sealed() -> None:
+    """What plays its effects must not be where they could be had: people would take them for done."""
+    try:
+        require_sealed(with_engine=True)
+    except CannotSeal as error:
+        fail(f"BANKSMAN_REHEARSAL is for the inside of a rehearsal, remove it: {error}")
 
 
 async def with_credentials(role: Role, *, who: str = "a worker") -> tuple[Settings, Credentials | None]:

@@ -8,6 +8,7 @@ import pytest
 from activities.step import step_of
 from activities.verify.contracts import CHECK_PAGE, QUERY_METRIC, CheckPageRequest, MetricSeen, QueryMetricRequest
 from activities.verify.looking import VerifyActivities
+from activities.verify.played import PlayedVerifyActivities
 from connectors.errors import InvalidRequest
 from connectors.probes.hosts import Hosts
 from connectors.probes.pages import Pages
@@ -76,3 +77,16 @@ def test_they_only_read_and_have_no_credential() -> None:
     assert step_of(VerifyActivities.query_metric) is QUERY_METRIC
     assert {one.effect for one in (CHECK_PAGE, QUERY_METRIC)} == {Effect.READ}
     assert {one.credential for one in (CHECK_PAGE, QUERY_METRIC)} == {None}
+
+
+async def test_in_a_rehearsal_nobody_is_asked_and_the_answer_says_so(service: Service) -> None:
+    service.status = 500
+    played = PlayedVerifyActivities()
+    page = CheckPageRequest(url=f"http://127.0.0.1:{service.port}/healthz")
+    checked = await at_work(CHECK_PAGE.name).run(played.check_page, page)
+    assert (checked.healthy, checked.played, checked.status) == (True, True, None)
+    seen = await at_work(QUERY_METRIC.name).run(played.query_metric, QueryMetricRequest(expression="up"))
+    assert seen == MetricSeen(value=None, played=True)
+    assert service.asked == []
+    looked = await at_work(CHECK_PAGE.name).run(steps(service).check_page, page)
+    assert (looked.healthy, looked.played) == (False, False)

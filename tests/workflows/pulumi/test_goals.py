@@ -24,6 +24,7 @@ from activities.queues import TaskQueue
 from connectors.pulumi.changes import ChangeKind
 from connectors.pulumi.outcome import Ended, Failure, ResourceChange, UpOutcome
 from hitl.approval.decision import Verdict
+from hitl.approval.rehearsal import RehearsedEffect
 from tests.workflows.approval.approving import eventually
 from tests.workflows.pulumi.stacking import (
     ACTIONS,
@@ -101,6 +102,16 @@ async def test_what_was_approved_is_applied_and_looked_at_by_somebody_else(house
         "sealed-2",
         "sealed-3",
     ]
+
+
+async def test_all_that_writes_is_in_the_list_of_effects_also_what_has_credentials_for_one_look(house: Make) -> None:
+    made = house(Stack())
+    async with made.at_work():
+        goal = await start(made, UP, StackResult)
+        await made.approved(goal)
+        assert (await goal.result()).outcome == "completed"
+        effects = await goal.query("effects", result_type=tuple[RehearsedEffect, ...])
+    assert [one.action for one in effects] == ["pulumi.refresh_stack", "pulumi.preview_stack", "pulumi.update_stack"]
 
 
 async def test_nobody_is_asked_where_nothing_is_to_be_done(house: Make) -> None:
