@@ -193,7 +193,7 @@ class Goal(OneInput):
         with Parking() as parking:
             while True:
                 try:
-                    return await self._attempt(step, request, summary=summary, preset=preset, step_id=step_id)
+                    return await self._try_once(step, request, summary=summary, preset=preset, step_id=step_id)
                 except StepWaits as waits:
                     await self.park(waits, parking)
 
@@ -214,9 +214,9 @@ class Goal(OneInput):
             ApplicationError: It failed for good.
         """
         await self._keep_to_rehearsal(step, request)
-        return await self._attempt(step, request, summary=summary, preset=preset, step_id=step_id)
+        return await self._try_once(step, request, summary=summary, preset=preset, step_id=step_id)
 
-    async def _attempt(
+    async def _try_once(
         self,
         step: Step[Request, Response],
         request: Request,

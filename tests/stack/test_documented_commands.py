@@ -35,6 +35,9 @@ NOT_HERE: Final = {
     r"banksman rehearse DeleteBranch|banksman run DeleteBranch .*--rehearsal FILE": (
         "half a minute, and the document that comes of it: tests/stack/test_rehearse.py"
     ),
+    r"banksman rehearse DeployNewFeature": (
+        "it needs a container engine and Pulumi's image: tests/stack/test_rehearsed_service.py"
+    ),
     r"banksman run LeaseGpu .*--wait": "it holds its machine for hours: tests/stack/test_gpu.py",
     r"banksman gpu (restart|rename) |temporal workflow update execute --workflow-id lease-gpu": (
         "they need a machine: tests/stack/test_gpu.py"

@@ -82,6 +82,17 @@ def test_whatever_a_goal_reaches_is_copied_and_is_what_it_declares(goal: GoalTyp
     assert all(name == "github" or copy_step_for(name, part) for name, part in reaches.items())
 
 
+@pytest.mark.parametrize("user", [0, 1000])
+def test_a_goal_that_needs_containers_is_refused_at_once_where_no_engine_can_start(
+    user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("shutil.which", lambda *_, **_more: None)
+    code, said = refused("rehearse", "RunInSandbox", "--input", '{"repository":"acme/shop","command":["true"]}')
+    assert code == Exit.FAILED
+    assert ("lacks dockerd, containerd" if user == 0 else "only root") in said
+
+
 @pytest.mark.parametrize("role", ["connectors", "sandbox", "destructive"])
 def test_a_worker_that_plays_its_effects_does_not_start_where_something_is_reached(
     role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -29,9 +29,11 @@ from deploy.images.build import ImageBuildFailed
 from deploy.local.container_engine.found import DockerUnavailable
 from deploy.local.defaults import ENVIRONMENT
 from deploy.local.options import passed_on
+from deploy.local.rehearsal.contained import require_able
 from deploy.local.rehearsal.images import hand_in
 from deploy.local.rehearsal.order import POLICY, Found, Order
 from deploy.local.rehearsal.policy import rehearsal_policy
+from deploy.local.rehearsal.sealed import CannotSeal
 from deploy.local.tools import CACHE, ToolUnavailableError
 from hitl.approval.rehearsal import Rehearsal, RehearsedEffect
 from hitl.policy.file import PolicyError
@@ -85,6 +87,8 @@ def rehearse(
             Exit.USAGE,
         )
     request = parse_input(goal, text)
+    if goal.needs is not None:
+        _require_able()
     order = Order(
         goal=goal.name,
         request=request.model_dump(mode="json", exclude={"rehearsal"}, exclude_unset=True),
@@ -97,6 +101,13 @@ def rehearse(
         err.print(f"Rehearsing where nothing leads out; this takes about {'a' if order.needs else 'half a'} minute.")
         found = asyncio.run(_rehearsed_in(folder))
     raise typer.Exit(int(_report(goal, request, order, found, copied, as_json=as_json)))
+
+
+def _require_able() -> None:
+    try:
+        require_able()
+    except CannotSeal as error:
+        fail(str(error))
 
 
 def _rehearsed() -> list[str]:

@@ -52,7 +52,7 @@ async def contained_engine(folder: Path) -> AsyncGenerator[EngineFound]:
         SandboxError: The engine does not do its part.
     """
     require_sealed()
-    _require_able()
+    require_able()
     async with data_for(folder) as data:
         process = await _started(folder, data)
         try:
@@ -66,7 +66,12 @@ async def contained_engine(folder: Path) -> AsyncGenerator[EngineFound]:
             await process.wait()
 
 
-def _require_able() -> None:
+def require_able() -> None:
+    """Refuse where no engine can be started in a rehearsal, before anything is copied for it.
+
+    Raises:
+        CannotSeal: With what is missing.
+    """
     if os.geteuid() != 0:
         raise CannotSeal("only root can rehearse a goal that runs other people's code: it takes a container engine")
     path = os.defpath + _SYSTEM

@@ -116,3 +116,11 @@ def test_a_surprise_is_said_first() -> None:
         "NOT REHEARSED github.delete_branch: branch main",
         "rehearsed github.delete_branch: branch old",
     ]
+
+
+def test_of_an_update_it_is_said_that_its_providers_were_played() -> None:
+    update = RehearsedEffect(action="pulumi.update_stack", on=("resource live",))
+    assert sealed(EFFECT, update).shown().told() == [
+        "rehearsed github.delete_branch: branch old",
+        "rehearsed with its providers played pulumi.update_stack: resource live",
+    ]

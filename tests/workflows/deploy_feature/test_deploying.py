@@ -7,6 +7,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.sandbox.contracts import ArtifactKept
 from activities.verify.contracts import MetricSeen
 from connectors.pulumi.outcome import Ended, UpOutcome
+from hitl.approval.rehearsal import RehearsedEffect
 from sandbox.spec import MIB
 from tests.workflows.deploy_feature.deploying import (
     HEAD,
@@ -349,6 +350,22 @@ async def test_numbers_must_hold_too(make: Make) -> None:
         result = await house.deployed(environments=["staging"])
     assert result.outcome == "partially_applied"
     assert "errors was not well for 0:00:01 in time: it is 0.5, and must be < 0.01" in str(result.reason)
+
+
+async def test_a_number_that_nobody_asked_for_in_a_rehearsal_holds(make: Make) -> None:
+    metrics = "  metrics:\n    - {name: errors, expression: rate, holds: '< 0.01', every: 1s, for: 1s}\nrollback"
+    world = World()
+    world.manifest = MANIFEST.replace("rollback", metrics)
+    world.numbers = [MetricSeen(value=None, played=True)]
+    house = make(world)
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        result = await goal.result()
+        effects = await goal.query("effects", result_type=tuple[RehearsedEffect, ...])
+    assert result.outcome == "completed"
+    told = {one.action for one in effects}
+    assert {"github.check_run", "github.comment", "sandbox.run_command", "pulumi.preview_stack"} <= told
 
 
 async def test_what_loses_data_is_of_the_highest_class(make: Make) -> None:
