@@ -1,7 +1,7 @@
 """What an embedded environment is made of, apart from what is slow to import: commands that read options stay quick."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +9,22 @@ from deploy.local.telemetry.servers import Programs
 from sandbox.provisioning import EngineFound
 
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True)
+class ProvidersWanted:
+    """Which of Pulumi's providers programs may use, and what these are told: in a rehearsal, as its deployment says.
+
+    Attributes:
+        packages: By name.
+        environment: For Pulumi and its providers, beside our own; nothing secret.
+    """
+
+    packages: tuple[str, ...] = ("banksman",)
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+USUAL_PROVIDERS: Final = ProvidersWanted()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +41,7 @@ class Wanted:
         copied: What was copied of real providers: then the twins are made of that, and of no example.
         models: The file of language models; without it, there is no worker for them.
         engine: A container engine that is there with all its images; None: it is found or started.
+        providers: Of Pulumi, for stacks.
     """
 
     repositories: Mapping[str, Path]
@@ -36,6 +53,7 @@ class Wanted:
     copied: Path | None = None
     models: Path | None = None
     engine: EngineFound | None = None
+    providers: ProvidersWanted = USUAL_PROVIDERS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -256,7 +256,10 @@ class Stack:
         else:
             ports = self._ports
             platform = PlatformPlace(port=ports.platform_control, url=ports.url(ports.platform))
-            write_stacks(self.folder, host=self._state_host, port=ports.state_database, platform=platform)
+            wanted = self.options.providers
+            write_stacks(
+                self.folder, host=self._state_host, port=ports.state_database, platform=platform, providers=wanted
+            )
 
     async def _bring_state(self) -> None:
         """The database of Pulumi's state, on the one address of this machine that is for the engine's containers."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import yaml
 
+from deploy.local.options import USUAL_PROVIDERS, ProvidersWanted
 from deploy.local.state import StackFolder
 from deploy.local.state_database import DATABASE
 
@@ -25,7 +26,9 @@ class PlatformPlace:
     url: str
 
 
-def write_stacks(folder: StackFolder, *, host: str, port: int, platform: PlatformPlace) -> Path:
+def write_stacks(
+    folder: StackFolder, *, host: str, port: int, platform: PlatformPlace, providers: ProvidersWanted = USUAL_PROVIDERS
+) -> Path:
     """Write what `BANKSMAN_STACKS` names; it holds no secret.
 
     Args:
@@ -33,10 +36,11 @@ def write_stacks(folder: StackFolder, *, host: str, port: int, platform: Platfor
         host: Where containers reach the state database.
         port: The same.
         platform: Where they reach the platform.
+        providers: Of Pulumi.
     """
     settings = {
         "state": {"kind": "postgres", "host": host, "port": port, "database": DATABASE, "tls": "disable"},
-        "packages": ["banksman"],
+        "packages": [*providers.packages],
         # The example makes databases on the server that keeps its state.
         "environment": {
             "PGHOST": "{state.host}",
@@ -48,6 +52,7 @@ def write_stacks(folder: StackFolder, *, host: str, port: int, platform: Platfor
             "PLATFORM_HOST": "{platform.host}",
             "PLATFORM_PORT": "{platform.port}",
             "PLATFORM_URL": platform.url,
+            **providers.environment,
         },
         "relays": {"platform": {"host": host, "port": platform.port}},
         "passwords": [{"relay": "state", "database": "*", "secret": "state-password"}],

@@ -11,7 +11,7 @@ import typer
 from temporalio.service import RPCError
 
 from connectors.errors import ConnectorError
-from deploy.local.options import StackOptions
+from deploy.local.options import ProvidersWanted, StackOptions
 from deploy.local.processes.child import ChildFailed
 from deploy.local.rehearsal.order import COPIED, POLICY, CopiedStack, Found, Order
 from deploy.local.rehearsal.room import rehearse
@@ -29,19 +29,21 @@ def rehearsal_room(
 ) -> None:
     """Rehearse one goal in here, and leave what was found in the folder."""
     os.umask(0o077)
+    order = Order.read(folder)
     options = StackOptions(
         repositories={},
         policy=folder / POLICY,
         encrypt=False,
         traces=False,
         sandbox=False,
+        providers=ProvidersWanted(packages=order.packages, environment=order.told),
         copied=folder / COPIED,
         environment=caller_environment(),
         deployment=DEPLOYMENT_NAME,
         build_id=build_id,
     )
     try:
-        found = asyncio.run(_until_told(folder, options, Order.read(folder)))
+        found = asyncio.run(_until_told(folder, options, order))
     except asyncio.CancelledError:
         raise typer.Exit(int(Exit.CANCELLED)) from None
     except (

@@ -25,6 +25,7 @@ from rich.table import Table
 from temporalio.client import WorkflowFailureError
 
 from connectors.artifacts import ArtifactStore
+from connectors.pulumi.files import read_file
 from deploy.images.build import ImageBuildFailed
 from deploy.local.container_engine.found import DockerUnavailable
 from deploy.local.defaults import ENVIRONMENT
@@ -45,7 +46,8 @@ from workers.commands.folder import rehearsal_file, running_stack, stack_folder
 from workers.commands.goals import JsonFlag, complete_goal, known_goal
 from workers.commands.inputs import parse_input
 from workers.commands.processes import load_settings
-from workers.settings import caller_environment
+from workers.settings import Settings, caller_environment
+from workers.stacks import FileProblem, StackEnvironment
 from workflows.catalogue import GOALS
 from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
@@ -145,7 +147,7 @@ async def _prepare(folder: Path, goal: GoalType, request: GoalInput, order: Orde
     (folder / POLICY).write_text(text, encoding="utf-8")
     if order.needs is not None:
         await _hand_in_images(folder, stacks=order.needs == "stacks")
-    order.write(folder)
+    _with_providers(order, settings).write(folder)
     return copied
 
 
@@ -156,6 +158,20 @@ async def _hand_in_images(folder: Path, *, stacks: bool) -> None:
         await hand_in(folder, docker_host=chosen, stacks=stacks)
     except (DockerUnavailable, ImageBuildFailed, SandboxError, ToolUnavailableError, OSError) as error:
         fail(f"this goal runs other people's code, and the images for that cannot be had: {error}")
+
+
+def _with_providers(order: Order, settings: Settings) -> Order:
+    """The order with what the deployment's file says of Pulumi's providers, where this command finds the file."""
+    file = stack_folder().stacks if running_stack() is not None else settings.stacks
+    if order.needs != "stacks" or file is None or not file.exists():
+        return order
+    try:
+        said = read_file(file, StackEnvironment)
+    except FileProblem as error:
+        fail(f"what the deployment says of stacks cannot be used: {error}", Exit.USAGE)
+    # A placeholder stands for where a relay is: the rehearsal has its own.
+    told = {name: value for name, value in said.environment.items() if "{" not in value}
+    return order.model_copy(update={"packages": said.packages, "told": told})
 
 
 def _policy() -> tuple[Path, str]:

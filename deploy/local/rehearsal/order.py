@@ -50,6 +50,10 @@ class Order(BaseModel):
     """Seconds that the goal may take."""
     needs: Literal["sandbox", "stacks"] | None = None
     """The part of the environment without which it waits."""
+    packages: tuple[str, ...] = ("banksman",)
+    """Pulumi's providers that programs may use."""
+    told: dict[str, str] = {}
+    """What these are told by their environment; nothing secret."""
 
     def write(self, folder: Path) -> None:
         """Leave it for the rehearsal."""

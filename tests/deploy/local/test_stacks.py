@@ -11,7 +11,7 @@ from connectors.github.git import import_repository
 from connectors.pulumi.empty_state import EMPTY_STATE, EMPTY_STATE_REFERENCE
 from connectors.pulumi.files import read_file
 from deploy.local.example import EXAMPLE_REPOSITORY, prepare_examples
-from deploy.local.options import StackOptions
+from deploy.local.options import ProvidersWanted, StackOptions
 from deploy.local.processes.children import Addresses, Children, Login
 from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import StackFolder
@@ -102,3 +102,16 @@ async def test_the_example_is_a_repository_that_belongs_to_whoever_works_on_it(f
 
 def test_temporal_has_a_pace_of_its_own(children: Children) -> None:
     assert set(development_server_options()) <= set(children.temporal().argv)
+
+
+def test_a_rehearsal_has_the_providers_of_its_deployment(folder: StackFolder) -> None:
+    wanted = ProvidersWanted(packages=("aws", "banksman"), environment={"AWS_REGION": "eu-west-1"})
+    path = write_stacks(folder, host="10.0.0.1", port=8432, platform=PLATFORM, providers=wanted)
+    said = Stacks.load(path, environment="local", played=True)
+    engine = said.engine(f"sha256:{'a' * 64}", "look")
+    assert (engine.packages, engine.environment["AWS_REGION"], engine.played) == (
+        ("aws", "banksman"),
+        "eu-west-1",
+        True,
+    )
+    assert engine.environment["PGUSER"] == "look"
