@@ -19,7 +19,7 @@ from deploy.temporal import development_server_options
 from sandbox.egress.purposes import EgressSettings
 from sandbox.provisioning import EngineFound
 from sandbox.pulumi.request import PostgresState
-from workers.stacks import StackEnvironment
+from workers.stacks import StackEnvironment, Stacks
 
 PLATFORM = PlatformPlace(port=8341, url="http://127.0.0.1:8340")
 ENGINE = EngineFound(host="unix:///engine", images="/images.json")
