@@ -50,7 +50,7 @@ class Answered:
 
 def written(answered: Sequence[Answered]) -> str:
     """The page."""
-    kinds = [one.data.split(":")[0] for one in answered]
+    kinds = [re.split("[:;]", one.data)[0] for one in answered]
     told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("yes", "quiet", "no"))
     lines = [_HEAD.format(count=len(answered), told=told, **{str(name): parser for name, parser in PARSERS.items()})]
     for place, group in groupby(answered, key=lambda one: one.question.place):
