@@ -149,12 +149,14 @@ class Twin:
             somebody first connects to it: an environment costs no more for each provider.
         real: What is real behind it: `git repositories`. Empty where all of it is simulated.
         copies: What a rehearsal copies for it; None where it copies nothing, and no goal on it can be rehearsed.
+        in_file: Whether a file of the deployment says where it is, and no setting.
     """
 
     port: int
     always: bool = False
     real: str = ""
     copies: Copies | None = None
+    in_file: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +254,11 @@ def contradictions(declared: list[Provider]) -> list[str]:
             if not any(secret in other.keeps for other in provider.credentials)
         ),
         *(f"two twins have port {port}" for port in _twice([one.twin.port for one in declared if one.twin])),
-        *(f"{one.name!r} has a twin, and no url to be told of it by" for one in declared if one.twin and not one.url),
+        *(
+            f"{one.name!r} has a twin, and no url to be told of it by"
+            for one in declared
+            if one.twin and not one.url and not one.twin.in_file
+        ),
         *(f"secret {path!r} is said to destroy and not to" for path, said in by_path.items() if len(said) > 1),
     ]
 

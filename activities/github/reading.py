@@ -6,21 +6,29 @@ from contextlib import AbstractAsyncContextManager
 from activities.github.contracts import (
     COPY_REPOSITORY,
     FETCH_REPOSITORY,
+    FIND_BRANCHES,
+    FIND_REPOSITORIES,
     READ_FILE,
+    BranchesFound,
     CopyRepositoryRequest,
     FetchRepositoryRequest,
     FileRead,
+    FindBranchesRequest,
+    FindRepositoriesRequest,
     ReadFileRequest,
+    RepositoriesFound,
     RepositoryCopied,
     RepositoryFetched,
 )
 from activities.github.session import reading_session
-from activities.secrets import StepTokens
+from activities.secrets import StepTokens, secret_for_step
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
 from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession
-from connectors.github.models import FileContent
+from connectors.github.installed import installed_repositories
+from connectors.github.manifest import READ
+from connectors.github.models import AppCredentials, FileContent
 
 _COPIES = ("contents", "pull_requests", "checks")
 _INLINE_LIMIT = 256 * 1024
@@ -44,6 +52,27 @@ class GitHubActivities:
         async with self._reading(request.repository) as repository:
             file = await repository.read_file(request.path, ref=request.ref)
         return await self._as_result(file)
+
+    @implements(FIND_REPOSITORIES)
+    async def find_repositories(self, request: FindRepositoriesRequest) -> RepositoriesFound:
+        """Tell the names of those that the App is installed on.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        async with secret_for_step(self._vault, READ) as app:
+            found = await installed_repositories(self._github, AppCredentials.of(app), most=request.most)
+        return RepositoriesFound(repositories=tuple(found))
+
+    @implements(FIND_BRANCHES)
+    async def find_branches(self, request: FindBranchesRequest) -> BranchesFound:
+        """Tell the names of one repository's branches.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        async with self._reading(request.repository) as repository:
+            return BranchesFound(branches=tuple(await repository.branches(most=request.most)))
 
     @implements(FETCH_REPOSITORY)
     async def fetch_repository(self, request: FetchRepositoryRequest) -> RepositoryFetched:

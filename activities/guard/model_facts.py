@@ -2,7 +2,14 @@
 
 from typing import Annotated, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 
 class Tokens(BaseModel):
@@ -25,6 +32,14 @@ class ModelFacts(BaseModel):
     ended: Annotated[str, StringConstraints(max_length=40)]
     tokens: Tokens | None = Field(description="As the backend counted; None where it did not.")
     cost_micros: int | None = Field(description="Millionths of a US dollar; None where nobody knows.")
+    instructions: Annotated[str, StringConstraints(max_length=80)] | None = Field(
+        default=None, description="The digest of what stood above the conversation: which prompt of ours it was."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Without what came later where there is none: lines that were written before it came are spelled so."""
+        return {name: value for name, value in handler(self).items() if name != "instructions" or value is not None}
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """Steps that ask language models. What one says is handed on as it is: nothing here reads, runs or obeys it."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 
 from pydantic import SecretStr
@@ -84,7 +85,13 @@ class ModelActivities:
         micros = cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
         if held is not None:
             await self._budget.settle(held, 0 if answer.ended is Ended.CONTEXT_TOO_LONG else micros)
-        return ModelAnswered(backend=ref.backend, model=ref.model, answer=await self._short(answer), cost_micros=micros)
+        return ModelAnswered(
+            backend=ref.backend,
+            model=ref.model,
+            answer=await self._short(answer, request.inline),
+            cost_micros=micros,
+            instructions=_digest(prompt.instructions.text),
+        )
 
     @implements(FIND_MODELS)
     async def find_models(self, request: FindModelsRequest) -> ModelsFound:
@@ -161,14 +168,16 @@ class ModelActivities:
             raise InvalidRequest(f"the request comes to {size} characters, and {MOST_LOADED} is the most: shorten it")
         return whole
 
-    async def _short(self, answer: Answer) -> Answer:
+    async def _short(self, answer: Answer, most: int) -> Answer:
         """The same with what is too long for a history as artifacts."""
-        parts = [await self._kept(one) if isinstance(one, Text) else await self._kept_call(one) for one in answer.parts]
-        output = await self._kept(answer.output) if answer.output is not None else None
+        parts = [
+            await self._kept(one, most) if isinstance(one, Text) else await self._kept_call(one) for one in answer.parts
+        ]
+        output = await self._kept(answer.output, most) if answer.output is not None else None
         return answer.model_copy(update={"parts": tuple(parts), "output": output})
 
-    async def _kept(self, text: Text) -> Text:
-        if len(text.text) <= MOST_INLINE:
+    async def _kept(self, text: Text, most: int) -> Text:
+        if len(text.text) <= most:
             return text
         return Text(reference=await self._artifacts.put(text.text.encode()))
 
@@ -177,6 +186,10 @@ class ModelActivities:
             return call
         # No tool of ours takes so much: the model is told so by what it gets back.
         return call.model_copy(update={"arguments": "{}", "well_formed": False})
+
+
+def _digest(text: str) -> str | None:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if text else None
 
 
 def _inline(text: Text, loaded: Mapping[str, str]) -> Text:

@@ -14,7 +14,7 @@ from activities.presets import ASK_MODEL
 from activities.queues import TaskQueue
 from activities.step import Step
 from connectors.models import manifest
-from connectors.models.messages import Answer, Prompt, require_fit
+from connectors.models.messages import MOST_INLINE, Answer, Prompt, require_fit
 from connectors.models.raw import NAME, Per, Use
 from hitl.protocol import Effect, PolicyContext
 
@@ -32,6 +32,8 @@ class RequestModel(BaseModel):
         labels: Of all that the prompt holds.
         requester: Who asked for the goal, as the goal knows it.
         prompt: What the model is told.
+        use: What it is asked for, where the goal says so.
+        inline: Characters of one text that stand in the answer; a longer one is an artifact.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -41,6 +43,8 @@ class RequestModel(BaseModel):
     labels: Labels
     requester: str = Field(default="", max_length=300)
     prompt: Prompt
+    use: Use | None = None
+    inline: int = Field(default=MOST_INLINE, ge=0, le=MOST_INLINE)
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match: never a word of the prompt.
@@ -52,6 +56,7 @@ class RequestModel(BaseModel):
         return PolicyContext(
             account=self.backend,
             resource=self.model,
+            purpose=self.use.value if self.use is not None else None,
             labels=",".join(sorted(set(self.labels))),
             requester=self.requester or None,
         )
@@ -65,6 +70,7 @@ class ModelAnswered(BaseModel):
         model: Which model.
         answer: What it said; long texts by reference.
         cost_micros: Millionths of a US dollar; None where nobody knows the price, or the backend counted nothing.
+        instructions: The digest of the prompt's instructions; None where there were none.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -73,6 +79,7 @@ class ModelAnswered(BaseModel):
     model: str
     answer: Answer
     cost_micros: int | None = None
+    instructions: str | None = None
 
     def model_facts(self) -> ModelFacts:
         """What the audit log keeps of it."""
@@ -84,6 +91,7 @@ class ModelAnswered(BaseModel):
             ended=self.answer.ended,
             tokens=counted,
             cost_micros=self.cost_micros,
+            instructions=self.instructions,
         )
 
 

@@ -77,6 +77,12 @@ class BareRepository:
         """What that commit says."""
         return _commit(sha, await git("cat-file", "commit", sha, at=self.path))
 
+    async def branches(self) -> list[tuple[str, str]]:
+        """Every branch and the commit that it names, by name."""
+        found = await git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads", at=self.path)
+        lines = (line.partition(" ") for line in found.decode(errors="replace").splitlines())
+        return [(name, sha) for sha, _, name in lines]
+
     async def item(self, commit: str, path: str) -> TreeItem | None:
         """What lies at that path in that commit.
 

@@ -28,7 +28,7 @@ from connectors.limits import Allowance
 _INSTALLATION_KEPT: Final = 300.0
 _JWT_LIFE: Final = 540
 _JWT_SKEW: Final = 60
-_KEY_REFUSED: Final = (
+KEY_REFUSED: Final = (
     "GitHub refuses the App's private key: it was deleted there, or the clock is off; put a new key into Vault "
     "at banksman/github/app"
 )
@@ -43,7 +43,9 @@ class _InstallationAnswer(BaseModel):
     id: int
 
 
-class _TokenAnswer(BaseModel):
+class TokenAnswer(BaseModel):
+    """A token of an installation."""
+
     token: str
 
 
@@ -92,16 +94,20 @@ class GitHubApp:
         allowance = self._allowances.setdefault(account, Allowance())
         api = Api(base_url=self._base_url, timeout=self._timeout, allowance=allowance)
         try:
-            api.authenticate(_app_jwt(credentials))
+            api.authenticate(app_jwt(credentials))
             minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
             try:
-                await _to_the_end(minting)
+                await to_the_end(minting)
                 yield GitHubSession(api, repository)
             finally:
                 if _succeeded(minting):
-                    await _to_the_end(asyncio.create_task(_revoke(api, repository)))
+                    await to_the_end(asyncio.create_task(revoke(api, repository)))
         finally:
             api.close()
+
+    def api(self) -> Api:
+        """One connection, with an allowance of its own, for what is asked of no one repository."""
+        return Api(base_url=self._base_url, timeout=self._timeout, allowance=Allowance())
 
     async def _mint(self, api: Api, client_id: str, repository: str, permissions: Mapping[str, str]) -> None:
         """Make a token, and go on with it instead of the App's JWT."""
@@ -123,7 +129,7 @@ async def _installation(api: Api, repository: str) -> int:
         what=f"the App's installation on {repository!r}",
         path=f"/repos/{repository}/installation",
         missing=_not_installed(repository),
-        denied=_KEY_REFUSED,
+        denied=KEY_REFUSED,
     )
     return (await api.ask(question, _InstallationAnswer.model_validate_json)).id
 
@@ -137,16 +143,22 @@ async def _token(api: Api, installation: int, repository: str, permissions: Mapp
         body={"repositories": [repository.partition("/")[2]], "permissions": dict(permissions)},
         missing=_not_installed(repository),
         denied=refused,
-        unauthorized=_KEY_REFUSED,
+        unauthorized=KEY_REFUSED,
     )
     try:
-        return (await api.ask(question, _TokenAnswer.model_validate_json)).token
+        return (await api.ask(question, TokenAnswer.model_validate_json)).token
     except InvalidRequest as error:
         # 422: the installation does not cover this repository, or lacks a permission.
         raise AuthDenied(refused) from error
 
 
-async def _revoke(api: Api, repository: str) -> None:
+async def revoke(api: Api, repository: str) -> None:
+    """End the token that is used now; one that cannot be ended ends by itself.
+
+    Args:
+        api: Uses it.
+        repository: Of what it is, for the log.
+    """
     gone = "the token is gone already"
     question = Question(
         what="the end of a token",
@@ -163,7 +175,7 @@ async def _revoke(api: Api, repository: str) -> None:
         _log.warning("installation token not revoked; it ends by itself", repository=repository, why=str(error))
 
 
-def _app_jwt(credentials: AppCredentials) -> str:
+def app_jwt(credentials: AppCredentials) -> str:
     """The App's JWT, as GitHub's documentation wants it: issued a minute ago, for at most ten minutes."""
     try:
         # Checking that the key's numbers are primes takes 40 ms and protects nobody: the key is our own.
@@ -194,7 +206,7 @@ def _succeeded(task: "asyncio.Task[None]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-async def _to_the_end(task: "asyncio.Task[T]") -> T:
+async def to_the_end(task: "asyncio.Task[T]") -> T:
     """Wait for a task even when cancelled meanwhile; the cancellation is then raised after it."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

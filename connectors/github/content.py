@@ -60,6 +60,13 @@ class _Repository(BaseModel):
     default_branch: str
 
 
+class _Branch(BaseModel):
+    name: str
+
+
+_BRANCHES: Final[TypeAdapter[list[_Branch]]] = TypeAdapter(list[_Branch])
+
+
 class _Blob(BaseModel):
     encoding: Literal["base64"]
     content: _Base64
@@ -103,6 +110,21 @@ class GitHubSession:
         found = await self._item(path, commit, ref)
         content = await self._content(found, path)
         return FileContent(path=path, commit=commit, sha=found.sha, size=len(content), content=content)
+
+    async def branches(self, *, most: int) -> list[str]:
+        """Names of its branches, as GitHub orders them, and at most so many of the first hundred.
+
+        Raises:
+            NotFound: There is no such repository.
+            ConnectorError: By the tree.
+        """
+        question = self._question(
+            f"the branches of {self._name!r}",
+            "branches",
+            missing=f"{self._name!r} is there no more",
+            query={"per_page": "100"},
+        )
+        return [one.name for one in await self._api.ask(question, _BRANCHES.validate_json)][:most]
 
     async def fetch_pack(self, *, ref: str | None = None) -> Pack:
         """The commit that the ref names now, without its history, as a pack that is not unpacked here.

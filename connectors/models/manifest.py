@@ -5,9 +5,11 @@ Each backend that wants a key has its own at `models/<name>`. They are read by s
 
 from typing import Final
 
-from connectors.provider import Credential, Maker, Provider, Secret
+from connectors.provider import Credential, Maker, Provider, Secret, Twin
 
 KEYS: Final = Secret(path="models/+", holds="the key of a backend of language models, by the backend's name")
 REQUEST: Final = Credential(name="models-request", secret=KEYS, purpose="asks a language model", made_by=Maker.MODELS)
 
-MODELS: Final = Provider(name="models", title="Language models", credentials=(REQUEST,))
+MODELS: Final = Provider(
+    name="models", title="Language models", credentials=(REQUEST,), twin=Twin(port=8311, in_file=True)
+)

@@ -39,7 +39,7 @@ class Wanted:
         sandbox: Run the sandbox worker, with a container engine found or started.
         servers: Programs that keep metrics and logs; None leaves them out.
         copied: What was copied of real providers: then the twins are made of that, and of no example.
-        models: The file of language models; without it, there is no worker for them.
+        models: The file of language models; without it, the twin of language models is asked.
         engine: A container engine that is there with all its images; None: it is found or started.
         providers: Of Pulumi, for stacks.
     """

@@ -27,6 +27,7 @@ from connectors.twins import PreparedTwin, Seed, TwinPlace
 from deploy.local.container_engine.found import DockerSettings, address_for_containers
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_examples
+from deploy.local.models import write_models
 from deploy.local.options import StackOptions
 from deploy.local.platform.config import PlatformConfig, VaultAccess
 from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
@@ -82,6 +83,8 @@ class Stack:
 
     def __post_init__(self) -> None:
         self._ports = Addresses.choose()
+        if self.options.models is None and self.options.copied is None:
+            self.options = replace(self.options, models=self.folder.models)
         self._state_database = StateDatabase(
             self.folder, port=self._ports.state_database, environment=self.options.passed_on()
         )
@@ -164,6 +167,7 @@ class Stack:
             self._repositories = {**await prepare_examples(self.folder), **self._repositories}
         await self._find_containers()
         twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
+        await asyncio.to_thread(write_models, self.folder, twin=self._ports.url(self._ports.twins[MODELS]))
         await self._place_state()
         configuration = self._vault.configure()
         await self._launch(self._children.temporal(), self._children.openbao(configuration, on_ready=self._vault.open))

@@ -148,6 +148,7 @@ class StackFolder:
         self.traces = root / "traces.db"
         self.engine = root / "engine.json"
         self.stacks = root / "stacks.yaml"
+        self.models = root / "models.yaml"
         self.database = root / "db"
         self.examples = root / "examples"
         self.telemetry = root / "telemetry"

@@ -23,7 +23,7 @@ from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
 from hitl.gateway.server import Server
 from hitl.hidden import visible
-from workflows.agent.goals import RUN_PLAN
+from workflows.agent.goals import ASK_FOR, RUN_PLAN
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.goal_type import GoalType
 from workflows.trace_link import with_traces
@@ -34,6 +34,8 @@ Sign = Callable[[str], Awaitable[str]]
 MEMO: Final = "BanksmanRequester"
 _TAG: Final = "banksman-start/v1"
 _FRESH: Final = timedelta(minutes=1)
+_PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name})
+"""Goals that ask for others as who asked for them: the one carries a plan out, and the other has it made."""
 
 
 class _Start(BaseModel):
@@ -133,7 +135,7 @@ class GoalStarter:
     async def requester(self, workflow_id: str, first: HistoryEvent, people: People) -> str:
         """The identity that asked for the run that began with this event; `unverified` where nobody vouches for it.
 
-        A goal that is a step of a plan was asked for by who asked for the plan.
+        A goal that is a step of a plan was asked for by who asked for the plan; so was one that was asked for in words.
 
         Raises:
             Unavailable: The keys are too old to tell.
@@ -160,7 +162,10 @@ class GoalStarter:
         return said.requester if fresh and really == said else UNVERIFIED
 
     async def _plan_of(self, started: WorkflowExecutionStartedEventAttributes) -> HistoryEvent | None:
-        """How the plan began that a goal is a step of, by the server's word; None where it is none."""
+        """How the plan began that a goal is a step of, or what it was asked for by; None where it is none.
+
+        It is the server's word, and not the goal's.
+        """
         parent = started.parent_workflow_execution
         if not parent.workflow_id or started.task_queue.name != TaskQueue.GOALS:
             return None
@@ -171,7 +176,7 @@ class GoalStarter:
                 raise
             return None
         begun = first.workflow_execution_started_event_attributes
-        ours = begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name == RUN_PLAN.name
+        ours = begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name in _PLANS
         return first if ours else None
 
     async def requester_of(self, workflow_id: str, run_id: str, people: People) -> str:

@@ -5,12 +5,19 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from tests.workflows.approval.approving import RemoveInput
-    from workflows.agent.goals import RunPlanInput
+    from workflows.agent.goals import AskForInput, RunPlanInput
 
 
 async def _starts_a_goal() -> None:
     await workflow.start_child_workflow(
         "TestRemove", RemoveInput(), id=f"{workflow.info().workflow_id}/act/gone", task_queue=TaskQueue.GOALS
+    )
+    await workflow.wait_condition(lambda: False)
+
+
+async def _starts_a_plan() -> None:
+    await workflow.start_child_workflow(
+        "RunPlan", RunPlanInput(plan={}), id=f"{workflow.info().workflow_id}/plan", task_queue=TaskQueue.GOALS
     )
     await workflow.wait_condition(lambda: False)
 
@@ -23,6 +30,26 @@ class PlanWorkflow:
     async def run(self, request: RunPlanInput) -> None:
         del request
         await _starts_a_goal()
+
+
+@workflow.defn(name="AskFor")
+class AskWorkflow:
+    """As a plan is started that somebody asked for in words."""
+
+    @workflow.run
+    async def run(self, request: AskForInput) -> None:
+        del request
+        await _starts_a_plan()
+
+
+@workflow.defn(name="TestOtherAsking")
+class OtherAskingWorkflow:
+    """Not one of ours, and it starts a plan."""
+
+    @workflow.run
+    async def run(self, request: AskForInput) -> None:
+        del request
+        await _starts_a_plan()
 
 
 @workflow.defn(name="TestOtherParent")

@@ -15,22 +15,25 @@ from hitl.approval.decision import UNVERIFIED
 from hitl.policy.file import load_policy
 from tests.hitl.gateway.running import Place
 from tests.hitl.plan_language.planning import plan_of
-from tests.security.pretended_plan import OtherParentWorkflow, PlanWorkflow
+from tests.security.pretended_plan import AskWorkflow, OtherAskingWorkflow, OtherParentWorkflow, PlanWorkflow
 from tests.workflows.approval.approving import eventually
 from workers.gateway import Gateway
-from workflows.agent.goals import RUN_PLAN, RunPlanInput
+from workflows.agent.goals import ASK_FOR, RUN_PLAN, AskForInput, RunPlanInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @asynccontextmanager
 async def at_work(here: Place, queue: str) -> AsyncGenerator[None]:
-    async with Worker(here.client, task_queue=queue, workflows=[PlanWorkflow, OtherParentWorkflow]):
+    workflows = [PlanWorkflow, OtherParentWorkflow, AskWorkflow, OtherAskingWorkflow]
+    async with Worker(here.client, task_queue=queue, workflows=workflows):
         yield
 
 
-async def requester_of_step(here: Place, gateway: Gateway, plan: WorkflowHandle[Any, Any]) -> str:
-    child = here.client.get_workflow_handle(f"{plan.id}/act/gone")
+async def requester_of_step(
+    here: Place, gateway: Gateway, plan: WorkflowHandle[Any, Any], *, step: str = "act/gone"
+) -> str:
+    child = here.client.get_workflow_handle(f"{plan.id}/{step}")
 
     async def there() -> bool:
         try:
@@ -83,3 +86,27 @@ async def test_a_parent_of_ones_own_with_a_statement_of_somebody_else_speaks_for
     async with at_work(here, queue):
         theirs = await here.client.start_workflow(name, request, id=honest.workflow_id, task_queue=queue, memo=memo)
         assert await requester_of_step(here, gateway, theirs) == UNVERIFIED
+
+
+async def test_a_step_of_what_was_asked_in_words_counts_for_who_asked(here: Place) -> None:
+    gateway = await here.made()
+    request = AskForInput(text=f"Delete the branch {secrets.token_hex(4)} of acme/shop.")
+    async with at_work(here, TaskQueue.GOALS):
+        asked = await gateway.starts.start(ASK_FOR, request, identity="slack:U0ERIN")
+        handle = here.client.get_workflow_handle(asked.workflow_id)
+        assert await requester_of_step(here, gateway, handle, step="plan/act/gone") == "slack:U0ERIN"
+
+
+@pytest.mark.parametrize("name", ["AskFor", "TestOtherAsking"])
+async def test_what_nobody_vouches_for_or_is_no_asking_of_ours_counts_for_nobody(here: Place, name: str) -> None:
+    gateway = await here.made()
+    request = AskForInput(text=f"Delete the branch {secrets.token_hex(4)} of acme/shop.")
+    honest = await gateway.starts.start(ASK_FOR, request, identity="slack:U0ERIN")
+    handle = here.client.get_workflow_handle(honest.workflow_id)
+    memo = dict(await (await handle.describe()).memo()) if name == "TestOtherAsking" else {}
+    await handle.terminate()
+    async with at_work(here, TaskQueue.GOALS):
+        theirs = await here.client.start_workflow(
+            name, request, id=honest.workflow_id, task_queue=TaskQueue.GOALS, memo=memo
+        )
+        assert await requester_of_step(here, gateway, theirs, step="plan/act/gone") == UNVERIFIED

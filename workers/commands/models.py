@@ -26,6 +26,7 @@ from connectors.models.raw import Key
 from connectors.vault import SecretIdAlarm
 from workers.commands.connection import command_telemetry
 from workers.commands.exits import Exit, fail, out, shown, wrapped
+from workers.commands.folder import running_stack
 from workers.commands.processes import load_settings
 from workers.commands.worker import with_credentials
 from workers.process import CannotStart, logged_in
@@ -97,13 +98,18 @@ def check(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
 
 
 def _read(path: Path | None) -> Models:
-    path = path or load_settings().models
+    path = path or load_settings().models or _of_running_stack()
     if path is None:
         fail("name a file, or set BANKSMAN_MODELS; deploy/models.yaml is one to begin with", Exit.USAGE)
     try:
         return load_models(path)
     except ModelsError as error:
         fail(f"the file cannot be used:\n{error}", Exit.USAGE)
+
+
+def _of_running_stack() -> Path | None:
+    stack = running_stack()
+    return Path(stack.models) if stack is not None and stack.models is not None else None
 
 
 async def _check(found: Models) -> list[Row]:

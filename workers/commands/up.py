@@ -49,7 +49,9 @@ def up(  # noqa: PLR0913 - each is an option of the command
     ] = DEFAULT_POLICY,
     models: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The file of language models; without it, there is no worker for them."),
+        typer.Option(
+            metavar="FILE", help="The file of language models; without it, their twin is asked, which is scripted."
+        ),
     ] = None,
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Encrypt payloads, as outside development, and start the codec server.")

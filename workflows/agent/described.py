@@ -12,8 +12,10 @@ from workflows.catalogue import GOALS
 from workflows.goal_type import GoalType
 
 RUN_PLAN_NAME: Final = "RunPlan"
+ASK_FOR_NAME: Final = "AskFor"
 _NO_STEPS: Final[Mapping[str, str]] = {
     RUN_PLAN_NAME: "a plan runs no other plan; write the steps of that one into this one",
+    ASK_FOR_NAME: "a plan asks no model for another plan; write its steps into this one",
 }
 
 

@@ -1,18 +1,19 @@
-"""What people ask for of a plan of goals, and how it ended."""
+"""What people ask of the agent: a plan of goals, or a sentence that becomes one; and how it ended."""
 
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from hitl.canonical import canonical_json, tagged_digest
-from hitl.hidden import visible
+from hitl.hidden import nothing_hidden, visible
 from hitl.plan_language.language import MOST_BYTES
 from hitl.plan_language.mistakes import Mistake
 from hitl.protocol import Effect
-from workflows.contracts import DestructiveGoalInput, GoalResult, Outcome, State
+from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult, Outcome, State
 from workflows.goal_type import GoalType
 
 _TAG: Final = "banksman-run-plan/v1"
+_ASKED_TAG: Final = "banksman-ask-for/v1"
 _SHORT: Final = 120
 _EXAMPLE: Final[dict[str, JsonValue]] = {
     "schema": "banksman-goal-plan",
@@ -29,7 +30,34 @@ _EXAMPLE: Final[dict[str, JsonValue]] = {
     ],
 }
 
+
+def _nothing_hidden(value: str) -> str:
+    for line in value.split("\n"):
+        nothing_hidden(line)
+    if not value.strip():
+        raise ValueError("is empty; say in one sentence what is wanted")
+    return value
+
+
 StepOutcome = Literal[State.RUNNING, State.PARKED, State.FAILED, State.CANCELLED, Outcome, "not_begun", "left_out"]
+
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_nothing_hidden)]
+Reply = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_nothing_hidden)]
+
+
+class Said(BaseModel):
+    """How a plan came about, as its author says it: only shown, to the people who decide on the plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Words = Field(description="What was asked, in words.")
+    answers: tuple[Reply, ...] = Field(default=(), max_length=5)
+    backend: str = Field(max_length=100, description="Who was asked for the plan.")
+    model: str = Field(max_length=300)
+    prompt: str = Field(max_length=80, description="The digest of what stood above the words.")
+    requests: int = Field(ge=1, description="How often models were asked.")
+    cost_micros: int = Field(ge=0, description="Millionths of a US dollar that planning has cost at most.")
 
 
 class RunPlanInput(DestructiveGoalInput):
@@ -44,6 +72,8 @@ class RunPlanInput(DestructiveGoalInput):
         description="Closed lists by the names of input fields, as in branch: [main, next]. What a stranger may have "
         "written names a thing only where it is in one.",
     )
+
+    said: Said | None = Field(default=None, description="How the plan came about, where a model wrote it.")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -101,4 +131,53 @@ RUN_PLAN: Final = GoalType(
     result=RunPlanResult,
     effect=Effect.DESTRUCTIVE,
     example=RunPlanInput(plan=_EXAMPLE),
+)
+
+
+class AskForInput(GoalInput):
+    """Ask in words: a model plans it, its plan is checked, people approve what writes, and exactly that is done."""
+
+    text: Words = Field(description="What is wanted, in a sentence or a few. Names are written as they are.")
+    answers: tuple[Reply, ...] = Field(
+        default=(), max_length=5, description="What you answer to the questions that earlier runs ended with."
+    )
+    corrections: int = Field(
+        default=2, ge=0, le=5, description="How often a plan with mistakes is given back to the model."
+    )
+
+    def business_key(self) -> str:
+        """`ask-for/` and a digest of the words, so that the same is asked for once at a time."""
+        return f"ask-for/{tagged_digest(_ASKED_TAG, canonical_json([self.text, *self.answers]))[7:23]}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"Asked for: {visible(' '.join(self.text.split())[:_SHORT])}"
+
+
+class AskForResult(GoalResult):
+    """What came of it: a plan and how it went, a question back, or a refusal with its reason."""
+
+    answer: Literal["plan", "question", "refusal"] | None = Field(
+        default=None, description="What the model answered at last; none where there was no answer that can be used."
+    )
+    says: str | None = Field(default=None, description="Its own words. What it says of a plan, the plan need not do.")
+    backend: str | None = Field(default=None, description="Who gave that answer.")
+    model: str | None = None
+    prompt: str | None = Field(default=None, description="The digest of what stood above the words.")
+    requests: int = Field(default=0, description="How often models were asked.")
+    cost_micros: int = Field(default=0, description="Millionths of a US dollar that it has cost at most.")
+    mistakes: tuple[Mistake, ...] = Field(default=(), description="Of the last plan, where it was not mended.")
+    plan_id: str | None = Field(default=None, description="The workflow that carried the plan out.")
+    digest: str | None = Field(default=None, description="Of the bound plan: what was shown, approved and run.")
+    effect: Effect | None = Field(default=None, description="The strongest effect of the bound plan.")
+    asked: bool = Field(default=False, description="Whether people approved it; what only reads needs nobody.")
+    steps: tuple[PlanStepEnd, ...] = Field(default=(), description="As of any plan, each with the goal that ran.")
+
+
+ASK_FOR: Final = GoalType(
+    name="AskFor",
+    input=AskForInput,
+    result=AskForResult,
+    effect=Effect.DESTRUCTIVE,
+    example=AskForInput(text="Read README.md of acme/shop."),
 )

@@ -187,7 +187,7 @@ class RunPlanWorkflow(ApprovingGoal):
     async def _granted(self, bound: BoundPlan) -> Approved:
         """Ask, and have the guard look at what was signed: what it lets run is what goes on."""
         try:
-            approved = await self.ask(plan_to_approve(bound))
+            approved = await self.ask(plan_to_approve(bound, self._wanted.said))
         except PlanError as error:
             raise PlanStops(State.REFUSED, f"people cannot be asked: {error}. {_NOTHING}") from error
         try:

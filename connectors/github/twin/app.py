@@ -21,7 +21,7 @@ from starlette.routing import Route
 from connectors.github.bare import BareRepository, iso
 from connectors.github.twin.auth import Authority, InstallationToken
 from connectors.github.twin.bodies import Json, RepositoryPage, Site, number
-from connectors.github.twin.contents import Contents, Place
+from connectors.github.twin.contents import Contents, Place, page_of
 from connectors.github.twin.git import git_routes
 from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.merging import Merging
@@ -204,6 +204,13 @@ class _Twin:
         self.authority.revoke(_bearer(request))
         return Response(status_code=204)
 
+    async def covered(self, request: Request) -> Response:
+        """What the token covers, by pages."""
+        token = self._require_token(request)
+        there = [one for one in self.places(request) if token.covers(one.page.owner, one.page.name)]
+        body: Json = {"total_count": len(there), "repositories": [_told(one) for one in page_of(request, there)]}
+        return JSONResponse(body)
+
     async def rate_limit(self, request: Request) -> Response:
         self._require_token(request)
         told = {name.removeprefix("x-ratelimit-"): value for name, value in self.meter.headers().items()}
@@ -226,6 +233,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         Route("/app/installations", twin.installations),
         Route("/app/installations/{installation:int}/access_tokens", twin.access_token, methods=["POST"]),
         Route("/installation/token", twin.revoke, methods=["DELETE"]),
+        Route("/installation/repositories", twin.covered),
         Route("/rate_limit", twin.rate_limit),
         Route(repository, twin.repository),
         Route(f"{repository}/installation", twin.installation),

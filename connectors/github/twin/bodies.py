@@ -199,6 +199,10 @@ class RepositoryPage:
             **dict.fromkeys(("created_at", "updated_at", "pushed_at"), _zulu(changed)),
         }
 
+    def branch(self, name: str, sha: str) -> Json:
+        """One branch of a list, which protects none."""
+        return {"name": name, "commit": {"sha": sha, "url": f"{self.url}/commits/{sha}"}, "protected": False}
+
     def commit(self, info: CommitObject) -> Json:
         """One commit, without its diff."""
         url = f"{self.url}/commits/{info.sha}"

@@ -1,9 +1,9 @@
 """What the twin tells of a repository's contents: commits, trees, files and blobs, read by git."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from connectors.github.twin.problems import NOT_FOUND, Problem
 
 _INLINE_LIMIT: Final = 1024 * 1024
 _FOLDER_LIMIT: Final = 1000
+_Told = TypeVar("_Told")
 _SHA_ONLY: Final = "application/vnd.github.sha"
 _RAW: Final = "application/vnd.github.raw"
 
@@ -47,6 +48,14 @@ class Place(NamedTuple):
     git: BareRepository
 
 
+def page_of(request: Request, all_of: Sequence[_Told]) -> list[_Told]:
+    """Those of a list that `per_page` and `page` ask for, as GitHub counts them."""
+    query = request.query_params
+    size = min(int(query.get("per_page", "30")), 100)
+    begin = (int(query.get("page", "1")) - 1) * size
+    return list(all_of[begin : begin + size])
+
+
 class Contents:
     """The paths that read a repository.
 
@@ -65,6 +74,7 @@ class Contents:
         return [
             Route(f"{repository}/contents", self.contents),
             Route(f"{repository}/contents/{{path:file}}", self.contents),
+            Route(f"{repository}/branches", self.branches),
             Route(f"{repository}/commits/{{ref:path}}", self.commit),
             Route(f"{repository}/git/trees/{{ref:path}}", self.tree),
             Route(f"{repository}/git/blobs/{{sha}}", self.blob),
@@ -81,6 +91,12 @@ class Contents:
         if request.headers.get("accept") == _SHA_ONLY:
             return Response(sha, media_type=f"{_SHA_ONLY}; charset=utf-8")
         return JSONResponse(place.page.commit(await place.git.commit_object(sha)))
+
+    async def branches(self, request: Request) -> Response:
+        """Its branches, by pages."""
+        place = self._readable(request)
+        told = [place.page.branch(name, sha) for name, sha in await place.git.branches()]
+        return JSONResponse(page_of(request, told))
 
     async def tree(self, request: Request) -> Response:
         """A tree, by its id or by what names a commit."""

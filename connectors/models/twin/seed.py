@@ -1,6 +1,7 @@
 """Prepares the twin of language models: keys of this environment's own, one model on every wire, and a first score.
 
-A deployment's file that names these backends `openai`, `anthropic` and `bedrock` finds their keys in Vault.
+A deployment's file that names these backends `twin-openai`, `twin-anthropic` and `twin-bedrock` finds their keys in
+Vault, beside those of real ones.
 """
 
 import asyncio
@@ -8,16 +9,69 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr, ValidationError
+from pydantic import JsonValue, SecretStr, ValidationError
 
 from connectors.models.twin.app import TwinConfig
-from connectors.models.twin.score import Cue, Score
+from connectors.models.twin.score import Cue, Score, When
 from connectors.models.twin.stage import Model
 from connectors.models.twin.wires.bedrock import AwsKey
 from connectors.twins import PreparedTwin, TwinPlace
 
 _CONFIGURATION: Final = "models.json"
-_SCORE: Final = Score(cues=(Cue(say="This is the twin of language models: it says what its score tells it to."),))
+_A_PLAN: Final[dict[str, JsonValue]] = {"schema": "banksman-goal-plan", "version": 1, "explore": []}
+_REPOSITORY: Final = r"(?P<repository>[\w.-]+/[\w.-]*\w)"
+_PLANS: Final = "You plan work for Banksman"
+_SCORE: Final = Score(
+    cues=(
+        Cue(when=When(last="Answer with the word ready"), say="ready"),
+        Cue(
+            when=When(system=_PLANS, last=rf'"asked": "Read (?P<path>\S+) of {_REPOSITORY}\.?"'),
+            answer={
+                "answer": "plan",
+                "says": "It reads the file, and changes nothing.",
+                "plan": {
+                    **_A_PLAN,
+                    "title": "Read ${path} of ${repository}",
+                    "act": [
+                        {
+                            "id": "read",
+                            "goal": "ReadFile",
+                            "inputs": {"repository": "${repository}", "path": "${path}"},
+                        }
+                    ],
+                },
+            },
+        ),
+        Cue(
+            when=When(system=_PLANS, last=rf'"asked": "Delete the branch (?P<branch>\S+) of {_REPOSITORY}\.?"'),
+            answer={
+                "answer": "plan",
+                "says": "It deletes the branch, once people approved it.",
+                "plan": {
+                    **_A_PLAN,
+                    "title": "Delete the branch ${branch} of ${repository}",
+                    "act": [
+                        {
+                            "id": "delete",
+                            "goal": "DeleteBranch",
+                            "inputs": {"repository": "${repository}", "branch": "${branch}"},
+                        }
+                    ],
+                },
+            },
+        ),
+        Cue(
+            when=When(system=_PLANS),
+            answer={
+                "answer": "question",
+                "says": "This model is scripted. Say `Read PATH of OWNER/NAME.`, or `Delete the branch NAME of "
+                "OWNER/NAME.`, or have docs/how-to/add-a-model.md tell how to add a real one: which is it?",
+                "plan": None,
+            },
+        ),
+        Cue(say="This is the twin of language models: it says what its score tells it to."),
+    )
+)
 
 
 async def prepare(place: TwinPlace) -> PreparedTwin:
@@ -51,9 +105,9 @@ def _kept(file: Path) -> TwinConfig | None:
 
 def _secrets(config: TwinConfig) -> dict[str, dict[str, SecretStr]]:
     return {
-        "models/openai": {"key": SecretStr(config.openai)},
-        "models/anthropic": {"key": SecretStr(config.anthropic)},
-        "models/bedrock": {
+        "models/twin-openai": {"key": SecretStr(config.openai)},
+        "models/twin-anthropic": {"key": SecretStr(config.anthropic)},
+        "models/twin-bedrock": {
             "access_key_id": SecretStr(config.bedrock.access_key),
             "secret_access_key": SecretStr(config.bedrock.secret_key),
         },

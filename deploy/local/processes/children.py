@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from connectors.authorities import authorities
-from connectors.provider import providers, twins
+from connectors.provider import Provider, providers, twins
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.options import StackOptions
 from deploy.local.processes.child import ChildSpec, Probe
@@ -321,7 +321,7 @@ class Children:
             "TEMPORAL_NAMESPACE": NAMESPACE,
             "TEMPORAL_UI": ports.url(ports.ui),
             "VAULT_ADDRESS": ports.url(ports.vault),
-            **{providers()[name].setting.upper(): ports.url(port) for name, port in ports.twins.items()},
+            **{one.setting.upper(): ports.url(ports.twins[one.name]) for one in _told_by_setting()},
             "CONSOLE_URL": ports.named_url(ports.console),
             "POLICY": str(self.options.policy.absolute()),
             "ENVIRONMENT": ENVIRONMENT,
@@ -354,6 +354,11 @@ class Children:
             healthy=healthy,
             address=address,
         )
+
+
+def _told_by_setting() -> list[Provider]:
+    """Providers with a twin; where one is not a setting's to say, a file says it."""
+    return [providers()[name] for name, twin in twins().items() if not twin.in_file]
 
 
 def find_program(name: str) -> str:

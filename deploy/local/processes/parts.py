@@ -10,7 +10,7 @@ SANDBOX: Final = "sandbox"
 """Runs commands in containers."""
 STACKS: Final = "stacks"
 """What goals on Pulumi stacks need: the sandbox, the database of their state, and the image with Pulumi."""
-NO_MODELS: Final = "none are configured; `banksman up --models FILE` names a file"
+NO_MODELS: Final = "none are asked in a rehearsal"
 LEFT_OUT: Final = "this environment was started with --no-sandbox"
 _COMES: Final[Mapping[str, str]] = {
     SANDBOX: "a container engine is found or started and images are built; the first time takes minutes",

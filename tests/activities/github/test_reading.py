@@ -5,7 +5,14 @@ import hashlib
 
 import pytest
 
-from activities.github.contracts import CopyRepositoryRequest, FetchRepositoryRequest, FileRead, ReadFileRequest
+from activities.github.contracts import (
+    CopyRepositoryRequest,
+    FetchRepositoryRequest,
+    FileRead,
+    FindBranchesRequest,
+    FindRepositoriesRequest,
+    ReadFileRequest,
+)
 from activities.step import implemented, step_of
 from connectors.errors import NotFound, Unavailable
 from connectors.github.copy import CopiedRepository
@@ -80,5 +87,21 @@ def test_they_say_what_they_do(house: House) -> None:
     assert [(step.name, step.effect) for step in found] == [
         ("github.copy_repository", Effect.READ),
         ("github.fetch_repository", Effect.READ),
+        ("github.find_branches", Effect.READ),
+        ("github.find_repositories", Effect.READ),
         ("github.read_file", Effect.READ),
     ]
+
+
+async def test_names_of_repositories_and_branches_are_told_and_nothing_else(house: House) -> None:
+    repositories = await at_work("github.find_repositories").run(
+        house.reads.find_repositories, FindRepositoriesRequest()
+    )
+    assert REPOSITORY in repositories.repositories
+    assert (house.actions, house.permissions) == (["github-read"], [])
+    branches = await at_work("github.find_branches").run(
+        house.reads.find_branches, FindBranchesRequest(repository=REPOSITORY)
+    )
+    assert {"main", "feature/cart"} <= {*branches.branches}
+    assert house.permissions == [{"contents": "read"}]
+    assert house.twin.live_tokens == 0

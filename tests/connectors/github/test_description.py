@@ -45,6 +45,12 @@ def test_the_app(twin: Served, as_app: dict[str, str], judge: Description) -> No
         assert judge.problems(twin.recorder.exchanges[-1]) == []
 
 
+def test_what_an_installation_covers(twin: Served, as_installation: dict[str, str], judge: Description) -> None:
+    reply = twin.hands.get("/installation/repositories?per_page=1&page=2", headers=as_installation)
+    assert (reply.status_code, len(reply.json()["repositories"])) == (200, 1)
+    assert judge.problems(twin.recorder.exchanges[-1]) == []
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -62,6 +68,8 @@ def test_the_app(twin: Served, as_app: dict[str, str], judge: Description) -> No
         ("/contents/a%00b", 404),
         ("/contents/README.md?ref=missing", 404),
         ("/contents/README.md?ref=--upload-pack%3Dx", 404),
+        ("/branches", 200),
+        ("/branches?per_page=1&page=2", 200),
         ("/commits/main", 200),
         ("/commits/v1.0", 200),
         ("/commits/feature%2Fcart", 200),

@@ -1,4 +1,4 @@
-"""The ways that a plan of goals can go, with the real binder, guard and signatures; recorded and replayed."""
+"""The ways that plans, and what is asked in words, can go, with the real binder, guard and signatures; replayed."""
 
 import contextlib
 import tempfile
@@ -11,13 +11,15 @@ from pydantic import JsonValue
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from activities.guard.error_types import ErrorType, application_error
+from activities.models.contracts import ModelsFound
 from hitl.approval.decision import Verdict
 from tests.hitl.plan_language.planning import MOTTO, OPEN, plan_of, step
 from tests.replay.scenarios import exhausted, until_parked
+from tests.workflows.agent.asking import FOUND, OPENS, READS, TWO, AskingHouse, answers, asks, planned, refuses
 from tests.workflows.agent.running import DELETE, DESTROYS, RUN, WRITES, PlanHouse, there
 from tests.workflows.played import Played
 from tests.workflows.scripted import Steps
-from workflows.agent.goals import RUN_PLAN
+from workflows.agent.goals import ASK_FOR, RUN_PLAN
 from workflows.contracts import Resume
 
 Run = WorkflowHandle[Any, Any]
@@ -90,6 +92,50 @@ class PlanPlayed(Played):
         return goal
 
 
+@dataclass(frozen=True, kw_only=True)
+class AskPlayed(Played):
+    """A run of what was asked in words.
+
+    Attributes:
+        text: The words.
+        said: What the model answers, one after the other.
+        drive: What people do about the plan.
+        found: Who may be asked.
+    """
+
+    text: str
+    said: tuple[Any, ...]
+    drive: Callable[[PlanHouse, Run], Awaitable[None]] = _nobody
+    found: ModelsFound = FOUND
+
+    async def run(self, client: Client) -> Run:
+        """To its end, whichever that is."""
+        with tempfile.TemporaryDirectory() as scratch:
+            house = AskingHouse(client, Path(scratch), answers(*self.said))
+            house.model.found = self.found
+            async with house.workers(gateway=True):
+                goal = await house.ask_for(self.text, name=f"AskFor/{self.name}")
+                await self.drive(house, goal)
+                with contextlib.suppress(WorkflowFailureError):
+                    await goal.result()
+        return goal
+
+
+async def _plan_approved(house: PlanHouse, goal: Run) -> None:
+    await house.click(house.child(goal, "plan"), RUN)
+
+
+async def _plan_rejected(house: PlanHouse, goal: Run) -> None:
+    await house.click(house.child(goal, "plan"), RUN, Verdict.REJECT)
+
+
+async def _cancelled_while_people_decide(house: PlanHouse, goal: Run) -> None:
+    plan = house.child(goal, "plan")
+    await there(plan)
+    await house.approval_of(plan)
+    await goal.cancel()
+
+
 def _denied() -> Steps:
     return Steps(answers=[application_error(ErrorType.POLICY_DENIED, "acme/shop is not to be read")])
 
@@ -97,6 +143,13 @@ def _denied() -> Steps:
 def _played(name: str, plan: dict[str, JsonValue], **how: Any) -> PlanPlayed:
     return PlanPlayed(goal=RUN_PLAN, name=name, answers={}, plan=plan, **how)
 
+
+def _asked(name: str, text: str, *said: Any, **how: Any) -> AskPlayed:
+    return AskPlayed(goal=ASK_FOR, name=name, answers={}, text=text, said=said, **how)
+
+
+_WRONG = plan_of(explore=[], act=[step(MOTTO, goal="X")])
+_EMPTY = application_error(ErrorType.QUOTA_EXHAUSTED, "the account has no credit left: add some")
 
 SCENARIOS = (
     _played("only-reads", plan_of(act=[{**MOTTO, "id": "again"}])),
@@ -109,4 +162,14 @@ SCENARIOS = (
     _played("explored-in-vain", WRITES, steps=_denied),
     _played("with-mistakes", plan_of(act=[step(OPEN, goal="X")])),
     _played("parked-and-resumed", plan_of(act=[]), drive=_resumed, steps=exhausted),
+    _asked("only-reads", READS, planned(plan_of(explore=[], act=[MOTTO]))),
+    _asked("approved", OPENS, planned(WRITES), drive=_plan_approved),
+    _asked("rejected", OPENS, planned(WRITES), drive=_plan_rejected),
+    _asked("cancelled", OPENS, planned(WRITES), drive=_cancelled_while_people_decide),
+    _asked("asked-back", "Read it.", asks("Which file?")),
+    _asked("refused", "Brew coffee.", refuses("No goal brews coffee.")),
+    _asked("corrected", READS, planned(_WRONG), planned(plan_of(explore=[], act=[MOTTO]))),
+    _asked("not-mended", READS, planned(_WRONG)),
+    _asked("next-model", READS, _EMPTY, planned(plan_of(explore=[], act=[MOTTO])), found=TWO),
+    _asked("no-model", READS, _EMPTY),
 )

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from activities.agent.binding import PlanBinding
+from activities.agent.planning import Planning
 from activities.agent.running import UnaskedPlans
 from activities.guard.policy_source import PolicySource
+from connectors.artifacts import ArtifactStore
 from hitl.plan_language.catalogue import Catalogue
 from workers.steps.connectors import Means
 
@@ -12,7 +14,8 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     policy = PolicySource(means.settings.policy, environment=means.settings.environment)
-    return (PlanBinding(_catalogue), UnaskedPlans(policy, _catalogue))
+    planning = Planning(_catalogue, ArtifactStore(means.settings.artifacts))
+    return (PlanBinding(_catalogue), planning, UnaskedPlans(policy, _catalogue))
 
 
 def _catalogue() -> Catalogue:

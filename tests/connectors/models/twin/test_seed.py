@@ -33,7 +33,7 @@ async def test_what_is_prepared_is_kept_from_one_start_to_the_next(tmp_path: Pat
     second, again = await prepared(tmp_path, "127.0.0.1:2")
     assert again == changed.model_copy(update={"listen": "127.0.0.1:2"})
     assert second.secrets == first.secrets
-    assert {*second.secrets} == {"models/openai", "models/anthropic", "models/bedrock"}
+    assert {*second.secrets} == {"models/twin-openai", "models/twin-anthropic", "models/twin-bedrock"}
 
 
 async def test_what_is_torn_is_made_anew(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ async def test_what_is_torn_is_made_anew(tmp_path: Path) -> None:
 
 async def test_what_is_prepared_answers_with_the_key_that_vault_is_given(tmp_path: Path) -> None:
     made, config = await prepared(tmp_path, "127.0.0.1:1")
-    key = made.secrets["models/openai"]["key"].get_secret_value()
+    key = made.secrets["models/twin-openai"]["key"].get_secret_value()
     with served_twin(create_twin(config)) as twin:
         caller = OpenAICaller(f"{twin.url}/openai", key, WireName.OPENAI)
         answer = caller.ask(Question(messages=(Message(role="user", text="who are you?"),)), stream=True)

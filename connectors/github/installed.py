@@ -1,0 +1,104 @@
+"""Where the App is installed: the names of all repositories, as GitHub lists them, and no more of any."""
+
+import asyncio
+import itertools
+from typing import Final
+
+from pydantic import BaseModel, TypeAdapter
+
+from connectors.github.api import Api, Question
+from connectors.github.client import KEY_REFUSED, GitHubApp, TokenAnswer, app_jwt, revoke, to_the_end
+from connectors.github.models import AppCredentials
+
+PAGE: Final = 100
+"""As many as GitHub gives at once."""
+_GONE: Final = "the App is no longer installed there"
+
+
+class _Installation(BaseModel):
+    id: int
+
+
+class _Repository(BaseModel):
+    full_name: str
+
+
+class _Repositories(BaseModel):
+    repositories: list[_Repository]
+
+
+_INSTALLATIONS: Final[TypeAdapter[list[_Installation]]] = TypeAdapter(list[_Installation])
+
+
+async def installed_repositories(github: GitHubApp, credentials: AppCredentials, *, most: int) -> list[str]:
+    """`OWNER/NAME` of each repository that the App is installed on, in order, and at most so many.
+
+    Each installation is asked with a token that may see names alone; it is revoked, whatever ended it. The first
+    hundred installations are asked.
+
+    Args:
+        github: Where it is.
+        credentials: The App.
+        most: How many are wanted.
+
+    Raises:
+        AuthDenied: GitHub refuses the App's key.
+        ConnectorError: Anything else, by the tree.
+    """
+    api, found = github.api(), list[str]()
+    try:
+        api.authenticate(app_jwt(credentials))
+        question = Question(
+            what="where the App is installed",
+            path="/app/installations",
+            query={"per_page": str(PAGE)},
+            missing=_GONE,
+            denied=KEY_REFUSED,
+        )
+        for one in await api.ask(question, _INSTALLATIONS.validate_json):
+            found += await _of_one(api, credentials, one.id, most - len(found))
+            if len(found) >= most:
+                break
+    finally:
+        api.close()
+    return sorted(found[:most])
+
+
+async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[str]:
+    api.authenticate(app_jwt(credentials))
+    minting = asyncio.create_task(_mint(api, number))
+    try:
+        await to_the_end(minting)
+        return await _listed(api, most)
+    finally:
+        if not minting.cancelled() and minting.exception() is None:
+            await to_the_end(asyncio.create_task(revoke(api, f"installation {number}")))
+
+
+async def _mint(api: Api, number: int) -> None:
+    question = Question(
+        what=f"a token for installation {number}",
+        method="POST",
+        path=f"/app/installations/{number}/access_tokens",
+        body={"permissions": {"metadata": "read"}},
+        missing=_GONE,
+        denied=KEY_REFUSED,
+    )
+    api.authenticate((await api.ask(question, TokenAnswer.model_validate_json)).token)
+
+
+async def _listed(api: Api, most: int) -> list[str]:
+    found: list[str] = []
+    for page in itertools.count(1):
+        question = Question(
+            what="the repositories of an installation",
+            path="/installation/repositories",
+            query={"per_page": str(PAGE), "page": str(page)},
+            missing=_GONE,
+            denied="GitHub refuses our token for the names of repositories: grant the App `metadata: read`",
+        )
+        told = (await api.ask(question, _Repositories.model_validate_json)).repositories
+        found += [one.full_name for one in told]
+        if len(told) < PAGE or len(found) >= most:
+            break
+    return found[:most]
