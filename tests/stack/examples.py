@@ -75,9 +75,17 @@ def with_its_login(running: Running, goal: str, given: Mapping[str, Any], goal_i
 PLACES: Final[Mapping[str, Way]] = {
     **dict.fromkeys(
         (
-            *("CopyRepository", "FlowStatus", "InspectGpus", "InspectRedis", "ReadFile", "ReconcileLeases"),
+            *(
+                "CopyRepository",
+                "CopyState",
+                "FlowStatus",
+                "InspectGpus",
+                "InspectRedis",
+                "ReadFile",
+                "ReconcileLeases",
+            ),
             *("CreateNeonBranch", "IssueNeonLogin", "DeleteNeonBranch", "MigrateDatabase"),
-            *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "RunPlan"),
+            *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "RunPlan", "AskFor"),
             *("SwitchCollection", "ProvisionQdrant", "RemoveQdrant", "ProvisionRedis", "RemoveRedis", "PublishFlow"),
         ),
         approved,
