@@ -80,8 +80,32 @@ def read_copy(folder: Path, model: type[State]) -> State | None:
         CopyUnusable: It is no such copy.
     """
     file = folder / model.provider / DESCRIBED
-    if not file.exists():
-        return None
+    return _read(file, model) if file.exists() else None
+
+
+def read_copies(folder: Path, model: type[State]) -> tuple[State, ...]:
+    """The copies of one provider of which several parts can be copied, the first one first.
+
+    Args:
+        folder: Of all copies.
+        model: Its own.
+
+    Raises:
+        CopyUnusable: One is no such copy.
+    """
+    return tuple(_read(file, model) for file in sorted((folder / model.provider).glob("described*.json"), key=_place))
+
+
+def described(number: int) -> str:
+    """The name of the document of one part, counted from 0."""
+    return DESCRIBED if number == 0 else f"described-{number}.json"
+
+
+def _place(file: Path) -> int:
+    return int(file.stem.partition("-")[2] or 0)
+
+
+def _read(file: Path, model: type[State]) -> State:
     try:
         return model.model_validate_json(file.read_bytes())
     except ValidationError as error:

@@ -133,10 +133,12 @@ class Copies:
     Attributes:
         what: All that a goal finds again.
         leaves: What is there and is not copied, each in a few words.
+        several: Whether its twin can be made of several parts of an account at once.
     """
 
     what: str
     leaves: tuple[str, ...]
+    several: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

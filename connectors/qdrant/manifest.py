@@ -50,6 +50,7 @@ QDRANT: Final = Provider(
                 "Qdrant: keys",
                 "Qdrant: backups and their schedules",
             ),
+            several=True,
         ),
     ),
 )

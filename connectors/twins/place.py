@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from connectors.copies import State, read_copy
+from connectors.copies import State, read_copies, read_copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,14 @@ class TwinPlace:
             CopyUnusable: What lies there is no such copy.
         """
         return None if self.copied is None else read_copy(self.copied, model)
+
+    def copies(self, model: type[State]) -> tuple[State, ...]:
+        """What was copied of a provider of which several parts can be.
+
+        Raises:
+            CopyUnusable: What lies there is no such copy.
+        """
+        return () if self.copied is None else read_copies(self.copied, model)
 
     def kept(self, name: str) -> Path:
         """A file of that name, as an earlier start wrote it; it may not be there."""

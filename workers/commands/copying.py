@@ -5,7 +5,7 @@ nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.markup import escape
 from temporalio.client import Client
 
 from connectors.artifacts import ArtifactStore
-from connectors.copies import DESCRIBED
+from connectors.copies import DESCRIBED, described
 from connectors.errors import ConnectorError
 from connectors.provider import copied as copyable
 from deploy.local.rehearsal.order import COPIED, OBJECTS
@@ -68,21 +68,31 @@ class Copying:
             goal: Which.
             request: Its input.
         """
-        done, reaches = Copied(), request.reaches()
-        if foreign := sorted(reaches.keys() - goal.rehearses):
-            fail(f"{goal.name} reaches {', '.join(foreign)}, which is not copied for it: it cannot be rehearsed")
-        for provider, part in sorted(reaches.items()):
-            done.told.append(await self._copy(provider, part))
-            done.left.extend(copyable()[provider].leaves)
+        done = Copied()
+        await self._copy_all(goal, tuple(request.reaches().items()), done)
         if PULUMI in goal.rehearses:
             stacks = StackCopies(self.client, self.settings, self.folder, self.store)
+            await self._copy_all(goal, await stacks.needed(request), done)
             done.told.extend(await stacks.copy(request))
         return done
 
-    async def _copy(self, provider: str, part: str) -> str:
-        return await (self._repository(part) if provider == _GITHUB else self._state(provider, part))
+    async def _copy_all(self, goal: GoalType, reaches: Sequence[tuple[str, str]], done: Copied) -> None:
+        parts: dict[str, list[str]] = {}
+        for provider, part in sorted(reaches):
+            parts.setdefault(provider, []).append(part)
+        if foreign := sorted(parts.keys() - goal.rehearses):
+            fail(f"{goal.name} reaches {', '.join(foreign)}, which is not copied for it: it cannot be rehearsed")
+        for provider, wanted in parts.items():
+            if len(wanted) > 1 and not copyable()[provider].several:
+                fail(f"{goal.name} reaches {' and '.join(map(repr, wanted))} of {provider}, and one of them is copied")
+            for number, part in enumerate(wanted):
+                done.told.append(await self._copy(provider, part, number))
+            done.left.extend(copyable()[provider].leaves)
 
-    async def _state(self, provider: str, part: str) -> str:
+    async def _copy(self, provider: str, part: str, number: int) -> str:
+        return await (self._repository(part) if provider == _GITHUB else self._state(provider, part, number))
+
+    async def _state(self, provider: str, part: str, number: int) -> str:
         try:
             wanted = CopyStateInput(provider=provider, part=part)
         except ValidationError as error:
@@ -93,7 +103,7 @@ class Copying:
         content = await self._got(copied.described)
         require_copy_of(provider, part, content)
         into = self.folder / COPIED / provider
-        await asyncio.to_thread(_lay, into / DESCRIBED, content)
+        await asyncio.to_thread(_lay, into / described(number), content)
         return copied.told
 
     async def _repository(self, repository: str) -> str:

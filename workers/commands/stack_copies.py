@@ -1,8 +1,10 @@
 """Which Pulumi stacks a goal works on, and their states for its rehearsal: read by a goal, secrets left out."""
 
+import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from rich.markup import escape
 from temporalio.client import Client
@@ -18,7 +20,7 @@ from workers.settings import Settings
 from workflows.contracts import GoalInput, GoalResult
 from workflows.deploy_feature.goals import DeployNewFeatureInput
 from workflows.goal_type import GoalType
-from workflows.manifest.manifest import FILE_NAME
+from workflows.manifest.manifest import FILE_NAME, Manifest
 from workflows.manifest.reading import ManifestError, read_manifest
 from workflows.pulumi.goals import INSPECT_STACK, InspectStackInput, InspectStackResult, OfAStack
 from workflows.repository.goals import READ_FILE, ReadFileInput, ReadFileResult
@@ -40,6 +42,12 @@ class StackCopies:
 
     def __init__(self, client: Client, settings: Settings, folder: Path, store: ArtifactStore) -> None:
         self._client, self._settings, self._folder, self._store = client, settings, folder, store
+        self._read, self._found = False, cast("Manifest | None", None)
+
+    async def needed(self, request: GoalInput) -> Sequence[tuple[str, str]]:
+        """What the service of a feature needs of other providers: which part of which; nothing for other goals."""
+        manifest = await self._manifest(request) if isinstance(request, DeployNewFeatureInput) else None
+        return tuple(dict.fromkeys(manifest.needs.reached())) if manifest is not None else ()
 
     async def copy(self, request: GoalInput) -> tuple[str, ...]:
         """Copy the stacks that the goal works on; a line for each.
@@ -57,21 +65,23 @@ class StackCopies:
         return await self._stacks_of_service(request) if isinstance(request, DeployNewFeatureInput) else ()
 
     async def _stacks_of_service(self, request: DeployNewFeatureInput) -> tuple[InspectStackInput, ...]:
-        """As the manifest of the feature says; one that cannot be used is the rehearsal's to tell."""
-        ref, repository = self._branch(request), request.repository
-        if ref is None:
+        ref, manifest = self._branch(request), await self._manifest(request)
+        if manifest is None or manifest.pulumi is None:
             return ()
-        asked = ReadFileInput(repository=repository, path=FILE_NAME, ref=ref)
-        found = await self._ran(READ_FILE, asked, ReadFileResult)
-        try:
-            pulumi = read_manifest((found.content or "").encode()).manifest.pulumi
-        except ManifestError:
-            return ()
-        if pulumi is None:
-            return ()
+        pulumi = manifest.pulumi
         names = [one for one in request.environments or pulumi.stacks if one in pulumi.stacks]
-        where = {"repository": repository, "folder": pulumi.directory, "ref": ref}
+        where = {"repository": request.repository, "folder": pulumi.directory, "ref": ref}
         return tuple(InspectStackInput.model_validate({**where, "stack": pulumi.stacks[one]}) for one in names)
+
+    async def _manifest(self, request: DeployNewFeatureInput) -> Manifest | None:
+        """That of the feature, read once; one that cannot be used is the rehearsal's to tell."""
+        if not self._read and (ref := self._branch(request)) is not None:
+            asked = ReadFileInput(repository=request.repository, path=FILE_NAME, ref=ref)
+            found = await self._ran(READ_FILE, asked, ReadFileResult)
+            with contextlib.suppress(ManifestError):
+                self._found = read_manifest((found.content or "").encode()).manifest
+        self._read = True
+        return self._found
 
     def _branch(self, request: DeployNewFeatureInput) -> str | None:
         if request.branch is not None:

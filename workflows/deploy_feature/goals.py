@@ -239,5 +239,5 @@ DEPLOY_NEW_FEATURE: Final = GoalType(
     effect=Effect.DESTRUCTIVE,
     example=DeployNewFeatureInput(repository="acme/storefront", branch="feature/basket", environments=("local",)),
     needs="stacks",
-    rehearses=frozenset({"github", "pulumi"}),
+    rehearses=frozenset({"github", "pulumi", "neon", "rediscloud", "upstash", "qdrant", "estuary"}),
 )

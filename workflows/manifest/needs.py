@@ -191,6 +191,14 @@ class Needs(Part):
         default=(), description="Captures and materialisations, as `PublishFlow` publishes them."
     )
 
+    def reached(self) -> Iterator[tuple[str, str]]:
+        """What stands at providers for them: the provider, and which part of its account, as `GoalInput.reaches`."""
+        yield from (("neon", one.project) for one in self.neon)
+        for need in (*self.redis, *self.qdrant):
+            yield from need.goal().reaches().items()
+        yield from (("qdrant", f"@{one.name}") for one in self.qdrant if one.collections)
+        yield from (("estuary", f"{one.name.partition('/')[0]}/") for one in self.estuary)
+
     def named(self) -> Iterator[tuple[str, int, Need, str]]:
         """Every need: where it stands, itself, and its name."""
         for kind, needs in (("neon", self.neon), ("redis", self.redis), ("qdrant", self.qdrant)):

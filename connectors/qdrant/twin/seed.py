@@ -5,7 +5,7 @@ A third one is as the goal `ProvisionQdrant` has made it, with a collection fill
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ async def prepare(place: TwinPlace) -> PreparedTwin:
 def _prepare(place: TwinPlace) -> PreparedTwin:
     config = _config(place.kept("qdrant.json"), place.listen)
     if place.copied is not None:
-        config = _of_copy(config, place.copy(CopiedQdrant))
+        config = _of_copy(config, place.copies(CopiedQdrant))
     kept = place.keep("qdrant.json", config.model_dump_json(indent=2).encode())
     management = {
         READING_KEY.path: config.reading_key,
@@ -45,15 +45,14 @@ def _prepare(place: TwinPlace) -> PreparedTwin:
     return PreparedTwin(configuration=kept, secrets=found)
 
 
-def _of_copy(config: TwinConfig, copied: CopiedQdrant | None) -> TwinConfig:
+def _of_copy(config: TwinConfig, copies: Sequence[CopiedQdrant]) -> TwinConfig:
     """The same with what was copied, and no example. Each database has keys of its own."""
-    if copied is None:
-        return config.model_copy(update={"databases": ()})
-    found = [_with_keys(one.name, cluster=one) for one in copied.clusters]
-    if copied.database is not None:
-        found.append(_with_keys(copied.database.cluster, content=copied.database))
-    packages = tuple(_sold(one) for one in copied.packages) or config.packages
-    return config.model_copy(update={"databases": tuple(found), "packages": packages})
+    contents = {one.database.cluster: one.database for one in copies if one.database is not None}
+    clusters = {one.name: one for copied in copies for one in copied.clusters}
+    names = dict.fromkeys((*clusters, *contents))
+    found = tuple(_with_keys(one, cluster=clusters.get(one), content=contents.get(one)) for one in names)
+    packages = {one.package.id: _sold(one) for copied in copies for one in copied.packages}
+    return config.model_copy(update={"databases": found, "packages": tuple(packages.values()) or config.packages})
 
 
 def _with_keys(name: str, **more: Any) -> SeededDatabase:
