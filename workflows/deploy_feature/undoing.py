@@ -39,6 +39,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.neon.rehearsal import RehearsalFailed
     from workflows.pulumi.change import REPLANS, NothingToDo
 
+_LEAVES_WHAT_IS_BACK: Final = "deploy-feature/leaves-a-schema-that-is-back"
+"""The patch: runs that began without it ran `rollback.down` also on a schema that was as before already."""
 _DOUBTED: Final = "nobody can say what its update did: look first"
 
 
@@ -174,6 +176,9 @@ class Undoing:
         except (RehearsalFailed, Stopped) as failed:
             self._left[work.name] = f"{work.name}: `rollback.down`: {failed}; {_kept(work)}"
             return None
+        if back.migrating.schema_before == work.migrating.schema_before and workflow.patched(_LEAVES_WHAT_IS_BACK):
+            # A person has restored it: the command would take back what was there before, too.
+            return _Back(work, None, (), partial(self._migrate_back, work, work))
         is_whole = brings_back(back, work)
         becomes = "is as it was before it" if is_whole else f"is another than before it; {_kept(work)}"
         lines = (*schema_lines(back), f"Then {work.name} {becomes}")

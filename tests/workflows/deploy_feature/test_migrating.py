@@ -15,7 +15,17 @@ from connectors.pulumi.outcome import Ended, UpOutcome
 from hitl.approval.decision import Verdict
 from tests.workflows.approval.approving import eventually
 from tests.workflows.deploy_feature.database import FAILED, LINE, NEW, OLD, OTHER, PROJECT, Branch
-from tests.workflows.deploy_feature.deploying import DOWN, GOES_DOWN, MIGRATES, NEEDS, Deploying, Goal, World, marks
+from tests.workflows.deploy_feature.deploying import (
+    BEFORE,
+    DOWN,
+    GOES_DOWN,
+    MIGRATES,
+    NEEDS,
+    Deploying,
+    Goal,
+    World,
+    marks,
+)
 from workflows.implementations import WORKFLOWS
 from workflows.plugin import banksman_plugin
 
@@ -283,6 +293,26 @@ async def test_what_is_not_healthy_goes_back_with_its_schema_by_the_manifests_co
         ["migrate.py", "down.py"],
     )
     assert (world.database.main.schema, result.migrations[0].undone, result.commands_left) == (OLD, True, ())
+
+
+async def test_a_schema_that_a_person_restored_meanwhile_is_not_taken_back_once_more(
+    house: Deploying, world: World
+) -> None:
+    world.manifest = GOES_DOWN
+    world.pages, world.previews = [DOWN], {BEFORE: application_error(ErrorType.INVALID_REQUEST, "a package is gone")}
+    world.database.effects["down.py"] = {NEW: OLD, OLD: OTHER}
+    async with house.at_work():
+        goal = await house.ask_for(environments=["staging"])
+        await house.approve(goal)
+        status = await house.until(goal, "parked")
+        assert "neonctl branches restore" in str(status.waiting_for)
+        world.database.main.schema, world.previews = OLD, {}
+        told = {"person": "carol", "reason": "restored", "step": "preview undo staging"}
+        await goal.execute_update("retry", told)
+        undo = await house.approve(goal, after=1)
+        result = await goal.result()
+    assert [one.action for one in undo.steps] == ["pulumi.update_stack"]
+    assert (result.outcome, world.database.done, world.database.main.schema) == ("undone", ["migrate.py"], OLD)
 
 
 async def test_with_never_the_schema_stays_and_its_snapshot_and_the_command_are_said(
