@@ -158,13 +158,14 @@ def test_a_rehearsal_reads_alone_and_the_real_run_has_no_surprise(small: Running
 def test_what_has_moved_since_is_a_surprise_that_people_see(small: Running) -> None:
     """The branch that is there when the goal runs has the name of the one that was rehearsed, and is another one."""
     key = json.loads((small.home / "twins" / "neon.json").read_text())["keys"][0]
-    neon = httpx.Client(base_url=twin(small, "neon"), headers={"authorization": f"Bearer {key}"})
     made = {"branch": {"name": BRANCH}}
-    eventually(lambda: neon.post(f"/projects/{PROJECT}/branches", json=made).is_success)
-    found = rehearsed(small, DELETES)
-    [there] = [one for one in neon.get(f"/projects/{PROJECT}/branches").json()["branches"] if one["name"] == BRANCH]
-    eventually(lambda: neon.delete(f"/projects/{PROJECT}/branches/{there['id']}").is_success)
-    eventually(lambda: neon.post(f"/projects/{PROJECT}/branches", json=made).is_success)
+    branches = f"/projects/{PROJECT}/branches"
+    with httpx.Client(base_url=twin(small, "neon"), headers={"authorization": f"Bearer {key}"}) as neon:
+        eventually(lambda: neon.post(branches, json=made).is_success)
+        found = rehearsed(small, DELETES)
+        [there] = [one for one in neon.get(branches).json()["branches"] if one["name"] == BRANCH]
+        eventually(lambda: neon.delete(f"{branches}/{there['id']}").is_success)
+        eventually(lambda: neon.post(branches, json=made).is_success)
 
     assert run(small, DELETES, found["file"])["outcome"] == "completed"
     told = surprises(small, DELETES.key)
