@@ -65,6 +65,15 @@ class CreateNeonBranchRequest(NeonRequest):
     part: str = Field(
         default="", pattern=r"^[a-z0-9-]{0,20}$", description="Which one, where a goal makes several branches."
     )
+    known_as: str = Field(default="", description="Its name without what the run drew for it.")
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its name, where a part of it is drawn."""
+        return frozenset({"resource"}) if self.known_as else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """What people know it as."""
+        return (f"branch {self.known_as}",) if self.known_as else ()
 
 
 class NeonBranchCreated(BaseModel):

@@ -98,16 +98,23 @@ class Rehearsing:
     ) -> NeonBranchCreated:
         """A copy of a branch, in which nobody's logins work."""
         wanted = self._asked_for
+        known_as = _known_as(name, part)
         made = await self._goal.step(
             CREATE_BRANCH,
             CreateNeonBranchRequest(
-                project=wanted.project, branch=name, parent=of.id, expires_at=ends_at, max_cu=max_cu, part=part
+                project=wanted.project,
+                branch=name,
+                parent=of.id,
+                expires_at=ends_at,
+                max_cu=max_cu,
+                part=part,
+                known_as=known_as,
             ),
             summary=f"Make the branch {name}",
         )
         await self._goal.step(
             SWEEP_LOGINS,
-            SweepLogins(project=wanted.project, branch=made.id),
+            SweepLogins(project=wanted.project, branch=made.id, name=known_as),
             summary=f"End logins that {name} has of {of.name}",
         )
         return made
@@ -118,7 +125,12 @@ class Rehearsing:
         name = f"rehearsal-{self._asked_for.database}-{part}"
         held = await self._goal.take_lease(self.branch_lease(part, name, ends_at))
         copy = await self.make_branch(part, name, of=branch, ends_at=ends_at, max_cu=self._max_cu)
-        place = DatabasePlace(project=self._asked_for.project, branch=copy.id, database=self._asked_for.database)
+        place = DatabasePlace(
+            project=self._asked_for.project,
+            branch=copy.id,
+            database=self._asked_for.database,
+            known_as=_known_as(name, part),
+        )
         login = await self._goal.take_lease(_login_lease(place, part, ends_at))
         try:
             tried = await self._tried(place, part, source, base=branch.id or "")
@@ -173,8 +185,14 @@ class Rehearsing:
             await self._goal.end_lease(one)
 
 
+def _known_as(name: str, part: str) -> str:
+    """A branch's name without what was drawn for this run: by it, a rehearsal's branch is the real run's."""
+    drawn = part.rpartition("-")[2]
+    return name.removesuffix(drawn).rstrip("-")
+
+
 def _login_lease(place: DatabasePlace, part: str, ends_at: datetime) -> LeaseRequest:
     marked = mark(workflow.info().workflow_id, part)
-    leased = LeasedLogin(**place.model_dump(), purpose=Purpose.MIGRATE, mark=marked)
+    leased = LeasedLogin(**place.model_dump(exclude={"known_as"}), purpose=Purpose.MIGRATE, mark=marked)
     name = f"{place.database} ({Purpose.MIGRATE})"
     return NEON_LOGIN.lease(NEON_LOGIN.leased(leased, mark=marked, name=name), now=workflow.now(), ends_at=ends_at)

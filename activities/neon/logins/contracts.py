@@ -30,10 +30,21 @@ class OpenDatabase(_Message):
     branch: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$", description="Its id.")
     database: str = Field(pattern=DATABASE, description="Its name.")
     purpose: Purpose
+    known_as: str = Field(
+        default="", description="The branch's name without what the run drew for it, where this goal has made it."
+    )
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match: `br-quiet-1/shop`, and what for."""
         return PolicyContext(account=self.project, resource=f"{self.branch}/{self.database}", purpose=str(self.purpose))
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its branch's id, where this goal has made it."""
+        return frozenset({"resource"}) if self.known_as else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """The database, by what people know its branch as."""
+        return (f"database {self.known_as}/{self.database}",) if self.known_as else ()
 
 
 class DatabaseOpened(_Message):

@@ -33,10 +33,21 @@ class DatabasePlace(_Message):
     project: str = Field(pattern=r"^[a-z0-9-]{1,60}$", description="Its id.")
     branch: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$", description="Its id.")
     database: str = Field(pattern=DATABASE, description="Its name.")
+    known_as: str = Field(
+        default="", description="The branch's name without what the run drew for it, where this goal has made it."
+    )
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match: `br-quiet-1/shop`."""
         return PolicyContext(account=self.project, resource=f"{self.branch}/{self.database}", purpose="migrate")
+
+    def made_by_the_run(self) -> frozenset[str]:
+        """Its branch's id, where this goal has made it."""
+        return frozenset({"resource"}) if self.known_as else frozenset()
+
+    def recognised_by(self) -> tuple[str, ...]:
+        """The database, by what people know its branch as."""
+        return (f"database {self.known_as}/{self.database}",) if self.known_as else ()
 
 
 class SchemaSeen(_Message):
