@@ -45,7 +45,11 @@ _PLACES: Final = {
     "status": _Place("status:status", _STACK, "Tell what runs, where, and how it is."),
     "goals": _Place("goals:goals", _GOALS, "List the goals; of one, tell what it takes and how to start it."),
     "run": _Place("goals:run", _GOALS, "Start a goal; asking twice for the same one finds the one that runs."),
-    "ask": _Place("asking:ask", _GOALS, "Have a model plan what you want in words, and do it as people approve it."),
+    "ask": _Place(
+        "asking:ask",
+        _GOALS,
+        "Have a model plan what you want; it is checked, people approve what writes, and exactly that is done.",
+    ),
     "rehearse": _Place(
         "rehearse:rehearse", _GOALS, "Run a goal on twins of what is really there, and list all that it would do."
     ),
