@@ -60,8 +60,11 @@ def and_given_back(running: Running, goal: str, given: Mapping[str, Any], goal_i
     return done
 
 
-def with_its_login(running: Running, goal: str, given: Mapping[str, Any], goal_id: str) -> Ended:
-    """First the login is issued by which the service reads its database: no deployment holds one."""
+def rehearsed_first(running: Running, goal: str, given: Mapping[str, Any], goal_id: str) -> Ended:
+    """Rehearsed, with all that its service needs, and then for real by that list: nothing on it is a surprise.
+
+    Before, the login is issued by which the service reads its database: no deployment holds one.
+    """
     manifest = running.home / "examples" / given["repository"].rpartition("/")[2] / MANIFEST
     for need in read_manifest(manifest.read_bytes()).manifest.needs.neon:
         wanted = login_wanted(need)
@@ -69,7 +72,11 @@ def with_its_login(running: Running, goal: str, given: Mapping[str, Any], goal_i
         # Where the login lies follows from the goal's id.
         issued = approved(running, ISSUE_NEON_LOGIN.name, asked, wanted.business_key())
         assert issued.returncode == 0, issued.stdout + issued.stderr
-    return approved(running, goal, given, goal_id)
+    rehearsed = running.banksman("rehearse", goal, "--input", json.dumps(given), "--id", goal_id, "--json", seconds=400)
+    assert rehearsed.returncode == 0, rehearsed.stderr
+    done = approved(running, goal, {**given, "rehearsal": json.loads(rehearsed.stdout)["rehearsal"]}, goal_id)
+    assert "allow_surprise" not in done.stderr
+    return done
 
 
 PLACES: Final[Mapping[str, Way]] = {
@@ -95,7 +102,7 @@ PLACES: Final[Mapping[str, Way]] = {
     **dict.fromkeys(("PreviewAndUp", "InspectStack", "DetectDrift", "RollBackStack"), approved),
     "RestoreState": and_given_back,
     **dict.fromkeys(("UnlockStack", "DestroyStack"), approved),
-    "DeployNewFeature": with_its_login,
+    "DeployNewFeature": rehearsed_first,
 }
 """How each goal is run, in the order in which they are."""
 PLAIN: Final = tuple(goal.name for goal in GOALS if goal.needs != "stacks" and PLACES.get(goal.name) is approved)
