@@ -1,7 +1,7 @@
 """A Vault in a dictionary, for tests of steps: each token may do what its credential says, and no more."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -19,11 +19,17 @@ class PlayedVault:
         held: By path; a test puts another key there.
         failing: Raised by the next changes, one each.
         asked: The token roles that steps asked for.
+        pages: Of books.
     """
 
     held: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict[str, Mapping[str, SecretStr]])
     failing: list[Exception] = field(default_factory=list[Exception])
     asked: list[str] = field(default_factory=list[str])
+    pages: dict[str, str] = field(default_factory=dict[str, str])
+
+    async def change(self, path: str, change: Callable[[str | None], str]) -> None:
+        """A page of a book, by the process itself."""
+        self.pages[path] = change(self.pages.get(path))
 
     @contextlib.asynccontextmanager
     async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator["PlayedToken"]:
