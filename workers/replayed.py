@@ -26,6 +26,11 @@ _IMPORT: Final = re.compile(
     rf"\n[ \t]*(?:from[ \t]+((?:{'|'.join(sorted(PACKAGES))})\b[\w.]*)[ \t]+)?import\b"
     r"[ \t]*(\((?:[^)#]|#[^\n]*)*\)|(?:[^\n\\]|\\\n)+)"
 )
+_BY_FILE: Final = {
+    "connectors.provider": "connectors/*/manifest.py",
+    "activities.copies.steps": "activities/*/contracts.py",
+}
+"""Modules that ask for others without an import statement, by the names of their files."""
 _WORKFLOWS: Final = "workflows"
 _WORD: Final = re.compile(r"[\w.]+")
 
@@ -67,6 +72,8 @@ def _name(path: Path) -> str:
 def _imported(name: str, path: Path, sources: Path) -> Iterator[str]:
     """Names that may be modules: those imported, and the packages around them."""
     yield name.rpartition(".")[0]
+    if (pattern := _BY_FILE.get(name)) is not None:
+        yield from (_name(one.relative_to(sources)) for one in sources.glob(pattern))
     for package, words in _IMPORT.findall("\n" + path.read_text(encoding="utf-8")):
         if not package:
             yield from _WORD.findall(words)

@@ -21,6 +21,8 @@ from workflows.contracts import STATE_ATTRIBUTE, State
 _DECIDED: Final = 5.0
 _IMAGES: Final = 1200.0
 _POLL: Final = 0.3
+_UNHEARD: Final = 15.0
+"""Seconds after which somebody who sees that nothing happens clicks again."""
 
 
 @dataclass
@@ -100,22 +102,24 @@ class Environment:
 
 @dataclass
 class Alice:
-    """A person of Slack's twin, who says yes once to each question.
+    """A person of Slack's twin, who says yes to each question, and once more where nothing came of it.
 
     Attributes:
-        clicked: The approvals that she said yes to, in order.
+        clicked: The approvals that she said yes to, and when, in seconds of the monotonic clock.
     """
 
     person: SeededPerson
-    clicked: list[str] = field(default_factory=list[str])
+    clicked: dict[str, float] = field(default_factory=dict[str, float])
 
     async def asked(self, goal: str) -> list[Message]:
-        """The questions of a goal that she has not answered."""
+        """The questions of a goal that she has not answered, or whose buttons stay though she did."""
         try:
             offered = await asyncio.to_thread(lambda: list(self.person.offered(goal, "approve")))
         except httpx.HTTPError:
             return []  # the twin is being started again
-        return [one for one in offered if one.approval not in self.clicked]
+        # A click on its way to a gateway that was killed is lost.
+        waited = time.monotonic() - _UNHEARD
+        return [one for one in offered if self.clicked.get(one.approval, 0.0) <= waited]
 
     async def approve(self, message: Message) -> None:
         """Say yes."""
@@ -123,7 +127,7 @@ class Alice:
             await asyncio.to_thread(self.person.click, message, "approve")
         except httpx.HTTPError:
             return  # the twin is being started again, or somebody else was quicker: looked at again
-        self.clicked.append(message.approval)
+        self.clicked[message.approval] = time.monotonic()
 
     def approving(self, goal: str) -> Callable[[], Awaitable[None]]:
         """Says yes to whatever the goal asks, when called again and again."""
