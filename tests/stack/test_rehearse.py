@@ -40,6 +40,15 @@ def audited(stack: Running) -> list[dict[str, Any]]:
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
+def effects_since(stack: Running, before: list[dict[str, Any]]) -> list[str]:
+    """Steps that changed something, but those that end what earlier goals held: they run when its time has come."""
+    new = [one for one in audited(stack) if one not in before and one["workflow_type"] not in _ENDING]
+    return [one["action"] for one in new if one["effect"] != "read" and one["role"] != "gateway"]
+
+
+_ENDING = ("Lease", "ReconcileLeases")
+
+
 def rehearsed(stack: Running, goal_id: str) -> dict[str, Any]:
     done = stack.banksman("rehearse", "DeleteBranch", "--input", ASKED, "--id", goal_id, "--json", seconds=200)
     assert done.returncode == 0, done.stderr
@@ -63,7 +72,7 @@ def surprises(stack: Running, goal_id: str) -> list[str]:
 
 def test_a_rehearsal_only_reads_and_the_real_run_does_what_it_listed_or_says_so(stack: Running, goal_id: str) -> None:
     commit(stack, "HEAD")
-    before, lines = refs(stack), len(audited(stack))
+    before, known = refs(stack), audited(stack)
     stack.forget_requests()
 
     found = rehearsed(stack, goal_id)
@@ -73,8 +82,7 @@ def test_a_rehearsal_only_reads_and_the_real_run_does_what_it_listed_or_says_so(
     ]
     assert (changing, refs(stack)) == ([], before)
     assert any("git-upload-pack" in one["path"] for one in asked)
-    done_here = [one for one in audited(stack)[lines:] if one["effect"] != "read"]
-    assert [one for one in done_here if one["role"] != "gateway"] == []
+    assert effects_since(stack, known) == []
     (effect,) = found["rehearsal"]["effects"]
     assert effect["action"] == "github.delete_branch"
     assert f"delete git branch acme/shop {BRANCH}" in effect["on"]

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.example import SERVICE_REPOSITORY
 from tests.stack.running import Running
 from tests.stack.services import require_services
-from tests.stack.test_rehearse import BESIDE_THE_API, audited
+from tests.stack.test_rehearse import BESIDE_THE_API, audited, effects_since
 from tests.stack.test_stacks import FIRST_TIME
 
 pytestmark = [pytest.mark.stack, pytest.mark.docker, pytest.mark.timeout(FIRST_TIME + 400)]
@@ -77,9 +77,8 @@ def test_a_deployment_is_rehearsed_to_its_end_and_nothing_of_it_is_there(stack: 
 
     changing = [one["path"] for one in stack.requests("/") if one["method"] != "GET"]
     assert [path for path in changing if not any(one in path for one in BESIDE_THE_API)] == []
-    since = [one for one in audited(stack) if one not in before and one["role"] != "gateway"]
-    assert [one["action"] for one in since if one["effect"] != "read"] == []
-    assert "pulumi.read_outputs" in {one["action"] for one in since}
+    assert effects_since(stack, before) == []
+    assert "pulumi.read_outputs" in {one["action"] for one in audited(stack) if one not in before}
     assert refs(stack) == stood, "nothing is merged"
     assert httpx.get(f"{stack.state['platform']['url']}/storefront-{name}/").status_code == httpx.codes.NOT_FOUND
     assert not list(Path("/tmp").glob("bmr-*/docker.sock")), "its container engine is gone"  # noqa: S108 - where it was
