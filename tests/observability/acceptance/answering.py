@@ -23,14 +23,6 @@ EMPTY: Final = {
     ("dashboard Goals", "Parked by goal"): _NO_PARKED,
     ("dashboard Sandbox", "Starts from the pool"): "no container waits in the embedded environment",
     ("dashboard Sandbox", "Connections"): _NO_NETWORK,
-    **dict.fromkeys(
-        (
-            *(("dashboard Language models", "Answers"), ("dashboard Language models", "Tokens")),
-            *(("dashboard Language models", "US dollars by model"), ("dashboard Language models", "Time of a request")),
-            *(("dashboard Language models", "Wait for a turn"), ("dashboard Language models", "The models' worker")),
-        ),
-        "no language model is asked",
-    ),
     ("dashboard Vault", "Renewals"): _RENEWED_LATER,
     ("dashboard Workers and Temporal", "Calls to Temporal"): "one of its questions is about calls that fail",
     ("dashboard Overview", "Errors"): "no process has an error",
