@@ -23,6 +23,7 @@ EMPTY: Final = {
     ("dashboard Goals", "Parked by goal"): _NO_PARKED,
     ("dashboard Sandbox", "Starts from the pool"): "no container waits in the embedded environment",
     ("dashboard Sandbox", "Connections"): _NO_NETWORK,
+    ("dashboard Language models", "US dollars by model"): "the scripted model costs nothing",
     ("dashboard Vault", "Renewals"): _RENEWED_LATER,
     ("dashboard Workers and Temporal", "Calls to Temporal"): "one of its questions is about calls that fail",
     ("dashboard Overview", "Errors"): "no process has an error",
