@@ -41,7 +41,7 @@ async def propose(environment: Environment, repository: str, title: str, files: 
     # Where it begins is part of it: the same change asked for later is another pull request.
     body = f"Proposed on {base}."
     ended = await _opened(repository, title, body, edits)
-    while not _is_open(environment, repository, int(ended.told("number"))):
+    while not await _is_open(environment, repository, ended):
         # A demonstration that was stopped withdrew the very same, and a goal that is asked for it again finds that.
         body = f"{body} #{ended.told('number')} was closed."
         ended = await _opened(repository, title, body, edits)
@@ -55,8 +55,11 @@ async def _opened(repository: str, title: str, body: str, edits: tuple[FileEdit,
     return await run_to_its_end("OpenPullRequest", asked.model_dump_json(), seconds=_OPENED)
 
 
-def _is_open(environment: Environment, repository: str, number: int) -> bool:
-    """As GitHub's twin keeps it."""
+async def _is_open(environment: Environment, repository: str, ended: Ended) -> bool:
+    """As GitHub's twin has it, which closes one whose branch is gone when it is asked for it next."""
+    if await bare_of(environment, repository).resolve(f"refs/heads/{ended.told('branch')}") is None:
+        return False
+    number = int(ended.told("number"))
     kept = kept_besides_git(environment.folder.twins / "github" / f"{repository.replace('/', '.')}.json")
     return any(one.number == number and one.state == "open" for one in kept.pulls)
 
