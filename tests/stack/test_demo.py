@@ -258,9 +258,8 @@ def test_ctrl_c_takes_back_what_was_begun(shop: Running, window: Page) -> None:
     expect(window.get_by_text("Withdrawn").first).to_be_visible()
     assert columns(shop, window) == before
     untouched(shop)
-    again = Making(shop)  # of the very same feature, whose pull request is closed by now
+    again = Making(shop)  # of the very same feature: by the same pull request, or another where that is closed by now
     again.says("it waits for you, as Alice")
-    assert again.page != page
     again.stop()
     assert again.end() != 0
     untouched(shop)
