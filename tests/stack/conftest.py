@@ -22,10 +22,11 @@ from deploy.local.state import StackFolder
 from tests.stack.running import BIN, ROOT, Running, eventually
 
 _LAST: Final = (
+    "test_rehearsed_service",  # merges the sample's feature, which others deploy beside what is without it
     *("test_encrypted", "test_secrets", "test_supervisor"),
     *("test_without_an_engine", "test_documented_commands", "test_demo"),
 )
-"""The modules on the environments that end, in the order in which they use them up."""
+"""The modules that use something up, most of them the environments that end, in their order."""
 _USUAL_PORTS: Final = (7233, 8233, 8200, 8320, 8318, 8234, *(one.port for one in twins().values()))
 
 
