@@ -1,6 +1,7 @@
 """GitHub's twin over real git, once for all tests of steps; each test finds it as if nothing had been asked yet."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -15,6 +16,15 @@ from tests.connectors.github.recorded import Served, served
 from tests.connectors.github.shop import Shop, build, git
 
 CLIENT_ID = "Iv23liTestsOfTheSteps"
+_SOON: Final = 0.02
+"""Seconds. A twin is done at once."""
+
+
+@pytest.fixture(autouse=True)
+def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps look sooner whether a provider is done: how often they look stays, and what they do."""
+    monkeypatch.setattr("connectors.neon.client._PAUSE", _SOON)
+    monkeypatch.setattr("connectors.rediscloud.tasks._FIRST_PAUSE", _SOON)
 
 
 @pytest.fixture(scope="session")
