@@ -181,6 +181,10 @@ class Settings(_Addresses):
         description="The file that says which language models there are; without it, the models worker does not start, "
         "and nothing is asked of any.",
     )
+    transcript_days: int = Field(
+        default=30, ge=1, le=365,
+        description="For how many days a conversation with a language model is kept, from its first turn.",
+    )  # fmt: skip
     engine_file: Path | None = Field(
         default=None,
         description="JSON that says where the container engine is, for the destructive worker; without it, docker_host "

@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping
+from typing import Final
 
 from pydantic import SecretStr
 from temporalio import activity
@@ -21,6 +23,8 @@ from activities.models.contracts import (
     UseLimits,
 )
 from activities.models.rules import ModelRules
+from activities.models.transcripts import Conversation, Transcripts
+from activities.models.whole import whole
 from activities.secrets import StepTokens, secret_for_step
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
@@ -31,20 +35,18 @@ from connectors.models.deployment import Limits, ModelRef
 from connectors.models.manifest import REQUEST as KEY
 from connectors.models.messages import (
     MOST_INLINE,
-    MOST_LOADED,
     Answer,
     Ended,
     Message,
-    Part,
     Prompt,
     Text,
     ToolCall,
-    ToolResult,
-    texts,
 )
 from connectors.models.prices import MICROS, cost, priced
 from connectors.models.raw import Key
 from hitl.protocol import Denial, Refusal
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class ModelActivities:
@@ -54,8 +56,8 @@ class ModelActivities:
         vault: Makes the token that reads a backend's key.
         client: Asks the backends of the deployment's file.
         artifacts: Where texts lie that are too long for a history.
+        transcripts: Where lies what was said before.
         budget: Keeps what goals use to the file's limits.
-        environment: Of this deployment, as refusals name it.
     """
 
     def __init__(
@@ -63,12 +65,12 @@ class ModelActivities:
         vault: StepTokens,
         client: ModelClient,
         artifacts: ArtifactStore,
+        transcripts: Transcripts,
         *,
         budget: ModelBudget,
-        environment: str,
     ) -> None:
         self._vault, self._client, self._artifacts = vault, client, artifacts
-        self._budget, self._environment = budget, environment
+        self._transcripts, self._budget = transcripts, budget
         self._rules = ModelRules(client.models)
 
     @implements(REQUEST)
@@ -79,7 +81,9 @@ class ModelActivities:
             ApplicationError: `PolicyDenied`: it may cost more than the file's limits leave.
         """
         ref = ModelRef(request.backend, request.model)
-        prompt, key = await self._whole(request.prompt), await self._key(ref)
+        before = await self._before(request)
+        prompt, left_out = await whole(request.prompt, self._artifacts, before.messages if before else ())
+        key = await self._key(ref)
         held = await self._hold(request, prompt)
         answer = await self._ask(ref, prompt, key, held)
         micros = cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
@@ -91,6 +95,8 @@ class ModelActivities:
             answer=await self._short(answer, request.inline),
             cost_micros=micros,
             instructions=_digest(prompt.instructions.text),
+            transcript=await self._after(before, request, answer),
+            left_out=left_out,
         )
 
     @implements(FIND_MODELS)
@@ -125,7 +131,7 @@ class ModelActivities:
                 reason=found.reason,
                 action=REQUEST.name,
                 effect=REQUEST.effect,
-                environment=self._environment,
+                environment=self._budget.environment,
                 explanation=found.explanation,
             )
             raise policy_denied(denial)
@@ -142,37 +148,44 @@ class ModelActivities:
                 await self._budget.release(held)
             raise
 
+    async def _before(self, request: RequestModel) -> Conversation | None:
+        """What was said before, of data that the request names: else the guard would have looked at less.
+
+        Raises:
+            InvalidRequest: The labels of the request are not all that the conversation has, or it is none of this goal.
+            NotFound: It is gone.
+        """
+        goal = activity.info().workflow_id or ""
+        if request.transcript is None:
+            return await self._transcripts.begin(goal) if request.keep else None
+        found = await self._transcripts.read(request.transcript, goal)
+        if more := sorted({*found.labels} - {*request.labels}):
+            told = f"{request.transcript!r} has data that is {' and '.join(map(repr, more))}"
+            raise InvalidRequest(f"{told}, and the labels of the request do not say so: name them, too")
+        return found
+
+    async def _after(self, before: Conversation | None, request: RequestModel, answer: Answer) -> str | None:
+        """What is said now is added. Never raises: the answer was had."""
+        said = [*answer.parts, *([answer.output] if answer.output is not None else [])]
+        if before is None or not request.keep or not said:
+            return None
+        parts = tuple([one if isinstance(one, Text) else _short_call(one) for one in said])
+        messages = (*request.prompt.messages, Message(role="assistant", parts=parts))
+        try:
+            return await self._transcripts.keep(before, messages, request.labels)
+        except ConnectorError:
+            _LOG.exception("what was said to a language model is not kept; the goal cannot go on from this answer")
+            return None
+
     async def _key(self, ref: ModelRef) -> Mapping[str, SecretStr]:
         if self._client.models.backends[ref.backend].key is Key.NONE:
             return {}
         async with secret_for_step(self._vault, KEY, ref.backend) as fields:
             return fields
 
-    async def _whole(self, prompt: Prompt) -> Prompt:
-        """The same with every text inline.
-
-        Raises:
-            InvalidRequest: It is too long as a whole, or an artifact is no text.
-        """
-        references = dict.fromkeys(one.reference for one in texts(prompt) if one.reference)
-        loaded: dict[str, str] = {}
-        for reference in references:
-            loaded[reference] = _decoded(reference, await self._artifacts.get(reference))
-        whole = prompt.model_copy(
-            update={
-                "instructions": _inline(prompt.instructions, loaded),
-                "messages": tuple(_inline_message(one, loaded) for one in prompt.messages),
-            }
-        )
-        if (size := sum(len(one.text) for one in texts(whole))) > MOST_LOADED:
-            raise InvalidRequest(f"the request comes to {size} characters, and {MOST_LOADED} is the most: shorten it")
-        return whole
-
     async def _short(self, answer: Answer, most: int) -> Answer:
         """The same with what is too long for a history as artifacts."""
-        parts = [
-            await self._kept(one, most) if isinstance(one, Text) else await self._kept_call(one) for one in answer.parts
-        ]
+        parts = [await self._kept(one, most) if isinstance(one, Text) else _short_call(one) for one in answer.parts]
         output = await self._kept(answer.output, most) if answer.output is not None else None
         return answer.model_copy(update={"parts": tuple(parts), "output": output})
 
@@ -181,40 +194,16 @@ class ModelActivities:
             return text
         return Text(reference=await self._artifacts.put(text.text.encode()))
 
-    async def _kept_call(self, call: ToolCall) -> ToolCall:
-        if len(call.arguments) <= MOST_INLINE:
-            return call
-        # No tool of ours takes so much: the model is told so by what it gets back.
-        return call.model_copy(update={"arguments": "{}", "well_formed": False})
+
+def _short_call(call: ToolCall) -> ToolCall:
+    if len(call.arguments) <= MOST_INLINE:
+        return call
+    # No tool of ours takes so much: the model is told so by what it gets back.
+    return call.model_copy(update={"arguments": "{}", "well_formed": False})
 
 
 def _digest(text: str) -> str | None:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if text else None
-
-
-def _inline(text: Text, loaded: Mapping[str, str]) -> Text:
-    return Text(text=loaded[text.reference]) if text.reference else text
-
-
-def _inline_message(message: Message, loaded: Mapping[str, str]) -> Message:
-    return message.model_copy(update={"parts": tuple(_inline_part(one, loaded) for one in message.parts)})
-
-
-def _inline_part(part: Part, loaded: Mapping[str, str]) -> Part:
-    match part:
-        case Text():
-            return _inline(part, loaded)
-        case ToolResult(reference=str() as reference):
-            return part.model_copy(update={"text": loaded[reference], "reference": None})
-        case _:
-            return part
-
-
-def _decoded(reference: str, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the artifact {reference!r} is no text: it cannot be told to a model") from error
 
 
 def _limits(limits: Limits) -> UseLimits:

@@ -76,7 +76,8 @@ class ModelBudget:
             requests=models.limits.goal_requests,
             minutes=models.limits.goal_minutes,
         )
-        self._book, self._now = f"model-limits/{environment}", clock
+        self.environment, self._now = environment, clock
+        self._book = f"model-limits/{environment}"
         self._runs, self._days = Pages(records, RunPage), Pages(records, DayPage)
 
     async def hold(self, info: activity.Info, request: RequestModel, prompt: Prompt) -> Held | Refusal | None:

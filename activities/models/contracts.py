@@ -34,6 +34,9 @@ class RequestModel(BaseModel):
         prompt: What the model is told.
         use: What it is asked for, where the goal says so.
         inline: Characters of one text that stand in the answer; a longer one is an artifact.
+        transcript: All that was said before, as an answer referred to it; `messages` is then only what is new. The
+            labels are of all of it.
+        keep: Whether the answer refers to all that was said, for a next turn.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,6 +48,8 @@ class RequestModel(BaseModel):
     prompt: Prompt
     use: Use | None = None
     inline: int = Field(default=MOST_INLINE, ge=0, le=MOST_INLINE)
+    transcript: str | None = Field(default=None, max_length=200)
+    keep: bool = True
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match: never a word of the prompt.
@@ -71,6 +76,9 @@ class ModelAnswered(BaseModel):
         answer: What it said; long texts by reference.
         cost_micros: Millionths of a US dollar; None where nobody knows the price, or the backend counted nothing.
         instructions: The digest of the prompt's instructions; None where there were none.
+        transcript: Of all that was said, this answer included; None where nothing was said, or nothing could be kept:
+            what was said before is then still there.
+        left_out: Older results of tools that the model was not told, for the conversation is too long.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -80,6 +88,8 @@ class ModelAnswered(BaseModel):
     answer: Answer
     cost_micros: int | None = None
     instructions: str | None = None
+    transcript: str | None = None
+    left_out: int = 0
 
     def model_facts(self) -> ModelFacts:
         """What the audit log keeps of it."""

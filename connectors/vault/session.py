@@ -24,7 +24,7 @@ from connectors.vault.leases import Lease
 from connectors.vault.metrics import ALARMS, TOKEN_RENEWALS, publish_ttl
 from connectors.vault.once import write_once, written
 from connectors.vault.step_token import StepToken, step_token
-from connectors.vault.transit import read_public_keys, sign
+from connectors.vault.transit import make_data_key, open_data_key, read_public_keys, sign
 from connectors.vault.transport import Transport, fields
 
 _RETRY_AFTER: Final = 2.0
@@ -191,6 +191,33 @@ class VaultSession:
         """
         try:
             return await sign(self._transport, self._token, key, text)
+        except AuthDenied as error:
+            await self._still_mine(error)
+            raise
+
+    async def make_data_key(self, key: str) -> tuple[bytes, str]:
+        """A new key for data, and the same wrapped by a transit key; only the models worker may.
+
+        Raises:
+            TokenLost: This process's own token is gone.
+            ConnectorError: By the tree.
+        """
+        try:
+            return await make_data_key(self._transport, self._token, key)
+        except AuthDenied as error:
+            await self._still_mine(error)
+            raise
+
+    async def open_data_key(self, key: str, wrapped: str) -> bytes:
+        """A key for data that was wrapped by a transit key; only the models worker may.
+
+        Raises:
+            InvalidRequest: This key did not wrap it.
+            TokenLost: This process's own token is gone.
+            ConnectorError: By the tree.
+        """
+        try:
+            return await open_data_key(self._transport, self._token, key, wrapped)
         except AuthDenied as error:
             await self._still_mine(error)
             raise

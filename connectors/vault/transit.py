@@ -1,4 +1,4 @@
-"""Signing with a transit key, which never leaves Vault, and the published halves that verify it."""
+"""What transit keys do, which never leave Vault: sign, have published halves that verify it, and wrap keys for data."""
 
 import base64
 import binascii
@@ -41,6 +41,35 @@ async def sign(transport: Transport, token: SecretStr, key: str, text: str) -> s
         f"a signature with {key!r}", token, lambda vault: vault.secrets.transit.sign_data(name=key, hash_input=given)
     )
     return str(fields(answer, "data", "signature"))
+
+
+async def make_data_key(transport: Transport, token: SecretStr, key: str) -> tuple[bytes, str]:
+    """A new key of 32 bytes for data, and the same wrapped by a transit key: `vault:v1:…`.
+
+    Raises:
+        ConnectorError: By the tree.
+    """
+    answer = await transport.call(
+        f"a data key of {key!r}",
+        token,
+        lambda vault: vault.secrets.transit.generate_data_key(name=key, key_type="plaintext"),
+    )
+    return base64.b64decode(fields(answer, "data", "plaintext")), str(fields(answer, "data", "ciphertext"))
+
+
+async def open_data_key(transport: Transport, token: SecretStr, key: str, wrapped: str) -> bytes:
+    """The key for data that was wrapped by this transit key.
+
+    Raises:
+        InvalidRequest: It was not.
+        ConnectorError: By the tree.
+    """
+    answer = await transport.call(
+        f"a data key of {key!r}",
+        token,
+        lambda vault: vault.secrets.transit.decrypt_data(name=key, ciphertext=wrapped),
+    )
+    return base64.b64decode(fields(answer, "data", "plaintext"))
 
 
 def _raw(text: object, key: str) -> bytes:

@@ -8,9 +8,14 @@ from connectors.provider import providers
 from connectors.vault.databases import engine_of
 from deploy.vault import rights
 
-TRANSIT_KEYS: Final = {"approvals": "ed25519", "audit": "ed25519", "handover": "aes256-gcm96"}
+TRANSIT_KEYS: Final = {
+    "approvals": "ed25519",
+    "audit": "ed25519",
+    "handover": "aes256-gcm96",
+    "transcripts": "aes256-gcm96",
+}
 """Their types by their names: the first signs decisions, the second how far audit files were collected, the third seals
-a run's secrets for the sandbox worker."""
+a run's secrets for the sandbox worker, the fourth wraps the keys of what was said to language models."""
 POLICY_FOLDER: Final = Path(__file__).parent / "policies"
 
 

@@ -78,6 +78,14 @@ _BOOK_OF_MODELS: Final = Right(
     may=("create", "read", "update"),
     why="What goals used of language models under the file's limits, by check-and-set. No secret lies there.",
 )
+_TRANSCRIPTS: Final = (
+    Right(
+        path="transit/datakey/plaintext/transcripts",
+        may=("update",),
+        why="Keys of what was said to language models, each for one conversation. No other process opens one.",
+    ),
+    Right(path="transit/decrypt/transcripts", may=("update",)),
+)
 
 _GOALS: Final = VaultPolicy(
     says="The goals worker: of Vault only the payload keys, outside development, and the published halves of the "
@@ -144,9 +152,9 @@ def _ordinary(credentials: Sequence[Credential], maker: Maker) -> list[Credentia
 
 def _models(ordinary: Sequence[Credential]) -> VaultPolicy:
     return VaultPolicy(
-        says="The models worker: the payload keys, and the tokens that its steps read keys of language models with. No "
-        "other process makes these, and it makes no other.",
-        rights=(_PAYLOAD_KEYS, _BOOK_OF_MODELS, *map(_makes, ordinary)),
+        says="The models worker: the payload keys, the tokens that its steps read keys of language models with, and "
+        "the keys of what was said to them. No other process makes these, and it makes no other.",
+        rights=(_PAYLOAD_KEYS, _BOOK_OF_MODELS, *_TRANSCRIPTS, *map(_makes, ordinary)),
     )
 
 

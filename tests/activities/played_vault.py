@@ -1,13 +1,14 @@
 """A Vault in a dictionary, for tests of steps: each token may do what its credential says, and no more."""
 
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import SecretStr
 
-from connectors.errors import AuthDenied
+from connectors.errors import AuthDenied, InvalidRequest
 from connectors.provider import Credential, providers
 
 
@@ -20,16 +21,34 @@ class PlayedVault:
         failing: Raised by the next changes, one each.
         asked: The token roles that steps asked for.
         pages: Of books.
+        wrapped: Keys for data, by what they are wrapped as, each with what wrapped it.
+        opened: How often one was unwrapped.
     """
 
     held: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict[str, Mapping[str, SecretStr]])
     failing: list[Exception] = field(default_factory=list[Exception])
     asked: list[str] = field(default_factory=list[str])
     pages: dict[str, str] = field(default_factory=dict[str, str])
+    wrapped: dict[str, tuple[str, bytes]] = field(default_factory=dict[str, tuple[str, bytes]])
+    opened: int = 0
 
     async def change(self, path: str, change: Callable[[str | None], str]) -> None:
         """A page of a book, by the process itself."""
         self.pages[path] = change(self.pages.get(path))
+
+    async def make_data_key(self, key: str) -> tuple[bytes, str]:
+        """By the process itself."""
+        raw = secrets.token_bytes(32)
+        self.wrapped[wrapped := f"vault:v1:{len(self.wrapped)}"] = (key, raw)
+        return raw, wrapped
+
+    async def open_data_key(self, key: str, wrapped: str) -> bytes:
+        """By the process itself."""
+        made_by, raw = self.wrapped.get(wrapped, ("", b""))
+        if made_by != key:
+            raise InvalidRequest(f"{key} did not wrap that")
+        self.opened += 1
+        return raw
 
     @contextlib.asynccontextmanager
     async def step(self, action: str, *, metadata: Mapping[str, str], ttl: timedelta) -> AsyncGenerator["PlayedToken"]:

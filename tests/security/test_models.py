@@ -11,12 +11,13 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import ActivityFailureError, Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 
 from activities.guard.error_types import denial_of
 from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
 from activities.queues import TaskQueue
 from activities.step import StepError
+from connectors.artifacts import ArtifactStore
 from connectors.models.messages import MOST_INLINE, Text
 from connectors.vault import VaultSession
 from hitl.protocol import RefusalReason
@@ -25,7 +26,7 @@ from tests.activities.played_vault import PlayedVault
 from tests.connectors.models.compatible import Compatible, refuses, says
 from tests.connectors.models.deployed import asks, written
 from tests.connectors.serving import served
-from tests.security.asking_models import AskOnce
+from tests.security.asking_models import AskOften, AskOnce
 from workers.guarded import guarded_worker
 from workers.roles.models import client_of, models_worker
 from workers.settings import Role, Settings
@@ -59,7 +60,7 @@ async def at_work(client: Client, settings: Settings) -> AsyncGenerator[tuple[Cl
     vault = cast("VaultSession", PlayedVault({"models/lab": {"key": SecretStr(KEY)}}))
     queue = f"ask-{uuid.uuid4()}"
     models = models_worker(own, settings, vault, client_of(settings))
-    async with models, Worker(own, task_queue=queue, workflows=[AskOnce]):
+    async with models, Worker(own, task_queue=queue, workflows=[AskOnce, AskOften]):
         yield own, queue
 
 
@@ -98,6 +99,26 @@ async def test_a_goal_asks_and_its_history_has_no_key_and_no_long_text(
     assert KEY.encode() not in history
     assert len(history) < 20_000
     assert KEY not in (settings.audit_dir / "models.jsonl").read_text()
+
+
+async def test_fifty_turns_of_ten_kilobytes_are_a_small_history_that_replays(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    """With every message in its payload they are about 15 MB."""
+    artifacts = ArtifactStore(settings.artifacts)
+    results = [await artifacts.put(f"{number:05}".encode() * 2000) for number in range(50)]
+    server.answers += [says(None, calls=[("look", "{}")], ended="tool_calls") for _ in results]
+    async with at_work(client, settings) as (own, queue):
+        handle = await own.start_workflow(
+            AskOften.run, args=[request(), results], id=f"ask/{uuid.uuid4()}", task_queue=queue
+        )
+        assert ((await handle.result()) or "").startswith("transcript:")
+    told = [one["content"] for one in server.asked[-1]["messages"] if one["role"] == "tool"]
+    assert told == [f"{number:05}" * 2000 for number in range(49)]
+    history = await kept(handle)
+    assert b"0000100001" not in history
+    assert len(history) < 500_000
+    await Replayer(workflows=[AskOften], plugins=[banksman_plugin()]).replay_workflow(await handle.fetch_history())
 
 
 async def test_a_busy_backend_is_asked_again_when_it_said(

@@ -1,11 +1,16 @@
 """The models worker: requests to language models, and nothing else. It alone can read their keys."""
 
 import asyncio
+from datetime import timedelta
+from typing import Final, Never
 
+import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.models.rules import ModelRules
+from activities.models.transcripts import Transcripts
+from connectors.errors import ConnectorError
 from connectors.models.client import ModelClient
 from connectors.models.file import ModelsError, load_models
 from connectors.vault import VaultSession
@@ -14,12 +19,16 @@ from workers.process import CannotStart, Process, serve
 from workers.settings import Role, Settings
 from workers.steps.found import steps_of
 from workers.steps.models import Means
+from workers.steps.models.models import transcripts_of
+
+_log: Final = structlog.get_logger("banksman.models")
 
 
 async def run(process: Process) -> int:
     """See `workers.process.RoleModule`."""
     client = await asyncio.to_thread(client_of, process.settings)
-    return await serve(models_worker(process.client, process.settings, process.vault, client), process=process)
+    worker = models_worker(process.client, process.settings, process.vault, client)
+    return await serve(worker, process=process, beside=swept(transcripts_of(process.settings, process.vault)))
 
 
 def client_of(settings: Settings) -> ModelClient:
@@ -34,6 +43,17 @@ def client_of(settings: Settings) -> ModelClient:
         return ModelClient(load_models(settings.models))
     except ModelsError as error:
         raise CannotStart(f"BANKSMAN_MODELS cannot be used:\n{error}") from error
+
+
+async def swept(transcripts: Transcripts, every: timedelta = timedelta(hours=1)) -> Never:
+    """Delete what has had its last day, now and each hour: when this ends in between, the next start does it."""
+    while True:
+        try:
+            if gone := await transcripts.sweep():
+                _log.info("what was said to language models was deleted on its last day", entries=gone)
+        except ConnectorError as error:
+            _log.warning("what was said to language models is not deleted yet", why=str(error))
+        await asyncio.sleep(every.total_seconds())
 
 
 def models_worker(client: Client, settings: Settings, vault: VaultSession, models: ModelClient) -> Worker:

@@ -96,7 +96,7 @@ class Planner:
             max_tokens=_MOST_TOKENS,
         )
         return RequestModel(
-            backend=model.backend, model=model.model, labels=LABELS, prompt=prompt, use=Use.PLAN, inline=0
+            backend=model.backend, model=model.model, labels=LABELS, prompt=prompt, use=Use.PLAN, inline=0, keep=False
         )
 
     def _gone(self, model: ModelFound, why: str) -> None:

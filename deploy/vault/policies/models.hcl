@@ -1,5 +1,5 @@
-# The models worker: the payload keys, and the tokens that its steps read keys of language models with. No other process
-# makes these, and it makes no other.
+# The models worker: the payload keys, the tokens that its steps read keys of language models with, and the keys of what
+# was said to them. No other process makes these, and it makes no other.
 path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }
@@ -7,6 +7,15 @@ path "banksman/data/payload-keys" {
 # What goals used of language models under the file's limits, by check-and-set. No secret lies there.
 path "banksman/data/model-limits/+/+" {
   capabilities = ["create", "read", "update"]
+}
+
+# Keys of what was said to language models, each for one conversation. No other process opens one.
+path "transit/datakey/plaintext/transcripts" {
+  capabilities = ["update"]
+}
+
+path "transit/decrypt/transcripts" {
+  capabilities = ["update"]
 }
 
 path "auth/token/create/models-request" {

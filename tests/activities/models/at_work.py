@@ -19,7 +19,8 @@ from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.contracts import REQUEST, ModelAnswered, RequestModel
 from activities.models.rules import ModelRules
-from connectors.artifacts import ArtifactStore
+from activities.models.transcripts import DataKeys, Transcripts
+from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.models.client import ModelClient
 from connectors.models.messages import Prompt
 from tests.activities.played_book import PlayedBook
@@ -64,7 +65,8 @@ class House:
         self.client = ModelClient(deployed(self.folder, self.url, self.file))
         self.book = PlayedBook()
         self.budget = ModelBudget(self.book, self.client.models, environment="local", clock=lambda: self.now)
-        self.steps = ModelActivities(self.vault, self.client, self.artifacts, budget=self.budget, environment="local")
+        self.transcripts = self.transcripts_of(self.vault)
+        self.steps = ModelActivities(self.vault, self.client, self.artifacts, self.transcripts, budget=self.budget)
         (self.folder / "policy.yaml").write_text(self.policy)
         self.log = self.folder / "audit.jsonl"
         self._guard = GuardInterceptor(
@@ -73,6 +75,11 @@ class House:
             role="models",
             own=ModelRules(self.client.models),
         )
+
+    def transcripts_of(self, keys: DataKeys, environment: str = "local") -> Transcripts:
+        """As this worker keeps them, or another one."""
+        store = DatedStore(self.artifacts.location, "transcripts")
+        return Transcripts(keys, store, environment=environment, days=30, clock=lambda: self.now)
 
     async def ask(self, request: object) -> ModelAnswered:
         """The step, guarded."""

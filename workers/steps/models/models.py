@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
-from connectors.artifacts import ArtifactStore
+from activities.models.transcripts import Transcripts
+from connectors.artifacts import ArtifactStore, DatedStore
+from connectors.vault import VaultSession
+from workers.settings import Settings
 from workers.steps.models import Means
 
 
@@ -13,4 +16,12 @@ def steps(means: Means) -> Sequence[object]:
     models, environment = means.models, means.settings.environment
     budget = ModelBudget(means.vault, models.models, environment=environment)
     artifacts = ArtifactStore(means.settings.artifacts)
-    return (ModelActivities(means.vault, models, artifacts, budget=budget, environment=environment),)
+    transcripts = transcripts_of(means.settings, means.vault)
+    steps = ModelActivities(means.vault, models, artifacts, transcripts, budget=budget)
+    return (steps,)
+
+
+def transcripts_of(settings: Settings, vault: VaultSession) -> Transcripts:
+    """What was said to language models: beside the artifacts, and for this process alone to read."""
+    store = DatedStore(settings.artifacts, "transcripts")
+    return Transcripts(vault, store, environment=settings.environment, days=settings.transcript_days)
