@@ -165,7 +165,9 @@ class PolicyContext(BaseModel):
     labels: str | None = Field(
         default=None, description="What the data is that goes to a language model, as in log,private; sorted."
     )
-    requester: str | None = Field(default=None, description="Who asked for the goal, as the goal says it.")
+    requester: str | None = Field(
+        default=None, description="Who asked for the goal, as in slack:U0ALICE; unverified where nobody vouches."
+    )
 
     @classmethod
     def of_repository(cls, full_name: str) -> "PolicyContext":

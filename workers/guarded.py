@@ -14,6 +14,7 @@ from activities.guard.pages import BookRecords
 from activities.guard.policy_source import PolicySource
 from activities.guard.rules import OwnRules
 from activities.guard.safeguards import Safeguards
+from activities.guard.who_asked import Requesters
 from activities.heartbeat import HeartbeatInterceptor
 from activities.queues import TaskQueue
 from activities.step import DESTRUCTIVE_EFFECTS, ORDINARY_EFFECTS, require_declared
@@ -49,6 +50,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
     safeguards: Safeguards | None = None,
     book: BookRecords | None = None,
     own: OwnRules | None = None,
+    requesters: Requesters | None = None,
 ) -> Worker:
     """A worker of this role, with every step behind the guard; one with safeguards runs destructive steps.
 
@@ -63,6 +65,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         safeguards: Of destructive steps.
         book: Keeps what steps cost, in roles whose steps may cost something.
         own: What the role's own file forbids beside the policy.
+        requesters: Tells who asked for a goal, in roles whose steps are on its account.
     """
     effects = ORDINARY_EFFECTS if safeguards is None else DESTRUCTIVE_EFFECTS
     require_declared(steps, role=role, effects=effects, queues=frozenset(QUEUES[role]))
@@ -74,6 +77,7 @@ def guarded_worker(  # noqa: PLR0913 - what tells the roles apart
         safeguards=safeguards,
         budgets=Budgets(book, environment=settings.environment) if book is not None else None,
         own=own,
+        requesters=requesters,
     )
     within = HEARS_WITHIN if role in _STOPPABLE else _MAY_BE_LATE
     return Worker(

@@ -177,6 +177,14 @@ async def serve(*workers: Worker, process: Process, beside: Coroutine[Any, Any, 
     return 0
 
 
+async def together(*works: Coroutine[Any, Any, Never]) -> Never:
+    """All of them, until one breaks or all are cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
+    raise AssertionError("none of them ends by itself")
+
+
 async def _credentials(settings: Settings) -> Credentials:
     """The role id, and the wrapped secret id from the pipe or the file, in this order."""
     secret = ""

@@ -29,6 +29,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.guard import who_asked
 from activities.guard.audit import AuditEvent, AuditLog, AuditRecord, Outcome
 from activities.guard.budgets import Budgets, Reservation, refused_for_sure, spend_of
 from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
@@ -39,10 +40,11 @@ from activities.guard.receipts import answer_digest, model_of, opinion_of, reque
 from activities.guard.rules import Authorizer, Decision, Execution, OwnRules
 from activities.guard.safeguards import Safeguards
 from activities.guard.step_metrics import count_answer, count_attempt
+from activities.guard.who_asked import Requesters
 from activities.step import ORDINARY_EFFECTS
 from connectors.errors import ConnectorError
 from hitl.policy.file import PolicyError
-from hitl.policy.rules import Budget
+from hitl.policy.rules import Budget, Policy
 from hitl.protocol import Effect, HasEnded, Refusal, RefusalReason
 from observability import names
 from observability.exemplars import exemplar
@@ -78,6 +80,7 @@ class GuardInterceptor(Interceptor):
         safeguards: Of destructive steps; without them every one is refused.
         budgets: The book of what steps cost; without it every one is refused that costs something under a budget.
         own: What the role's own file forbids beside the policy.
+        requesters: Tells who asked for a goal, of steps on a goal's account; without it the goal's word stands.
     """
 
     def __init__(  # noqa: PLR0913 - all that a role's guard may have
@@ -90,8 +93,10 @@ class GuardInterceptor(Interceptor):
         safeguards: Safeguards | None = None,
         budgets: Budgets | None = None,
         own: OwnRules | None = None,
+        requesters: Requesters | None = None,
     ) -> None:
         self.environment = policy.environment
+        self._requesters = requesters
         self._policy = policy
         self._audit = audit
         self._role = role
@@ -122,6 +127,7 @@ class GuardInterceptor(Interceptor):
         with mapped_errors():
             try:
                 policy = self._policy.current()
+                execution = await self._known(execution, policy)
                 decision = replace(self._authorizer.decide(execution, policy), policy=policy.digest or None)
                 decision, reservation = await self._reserve(execution, decision)
                 if self._safeguards is not None and attempt is not None and decision.reason is None:
@@ -139,6 +145,14 @@ class GuardInterceptor(Interceptor):
         # Costs more than all of the above; it waits until the step waits for its provider.
         asyncio.get_running_loop().call_soon(self._audit.announce, record)
         return decision, reservation
+
+    async def _known(self, execution: Execution, policy: Policy) -> Execution:
+        """The same with who asked for its goal, where this role finds out."""
+        if self._requesters is None or execution.step is None or not execution.step.owned:
+            return execution
+        requester = await self._requesters.of(execution.info, policy)
+        who_asked.begin(requester, policy.people)
+        return replace(execution, requester=requester)
 
     async def ended(self, execution: Execution, attempt: CurrentAttempt | None, answer: object) -> None:
         """Write down that a step of a plan of many has ended, before anybody hears of it.

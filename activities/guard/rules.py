@@ -54,6 +54,8 @@ class Execution:
     info: activity.Info
     fn: Callable[..., object]
     args: tuple[object, ...]
+    requester: str | None = None
+    """Who asked for its goal, where this role's guard finds out."""
 
     @property
     def action(self) -> str:
@@ -76,8 +78,9 @@ class Execution:
         return self.args[0] if self.args else None
 
     def context(self) -> PolicyContext:
-        """What the request says it touches; nothing where it says nothing."""
-        return self.request.policy_context() if isinstance(self.request, HasPolicyContext) else PolicyContext()
+        """What the request says it touches, and who asked for it where the guard knows that better."""
+        found = self.request.policy_context() if isinstance(self.request, HasPolicyContext) else PolicyContext()
+        return found if self.requester is None else found.model_copy(update={"requester": self.requester})
 
     def policy(self, policy: Policy) -> Policy:
         """The deployment's policy, with what the request's plan tightens of it.

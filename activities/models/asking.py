@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from temporalio import activity
 
 from activities.guard.error_types import policy_denied
+from activities.guard.who_asked import asked_by
 from activities.models.budget import Held, ModelBudget
 from activities.models.contracts import (
     FIND_MODELS,
@@ -84,7 +85,7 @@ class ModelActivities:
         before = await self._before(request)
         prompt, left_out = await whole(request.prompt, self._artifacts, before.messages if before else ())
         key = await self._key(ref)
-        held = await self._hold(request, prompt)
+        held = await self._hold(_asked(request), prompt)
         answer = await self._ask(ref, prompt, key, held)
         micros = cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
         if held is not None:
@@ -200,6 +201,12 @@ def _short_call(call: ToolCall) -> ToolCall:
         return call
     # No tool of ours takes so much: the model is told so by what it gets back.
     return call.model_copy(update={"arguments": "{}", "well_formed": False})
+
+
+def _asked(request: RequestModel) -> RequestModel:
+    """The same with who asked, as the guard found out."""
+    requester = asked_by()
+    return request if requester is None else request.model_copy(update={"requester": requester})
 
 
 def _digest(text: str) -> str | None:

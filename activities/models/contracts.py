@@ -30,7 +30,8 @@ class RequestModel(BaseModel):
         backend: As the deployment's file names it.
         model: Its name there.
         labels: Of all that the prompt holds.
-        requester: Who asked for the goal, as the goal knows it.
+        requester: Who asked for the goal, as the goal says it. The models worker's guard finds out by itself, and then
+            this counts for nothing.
         prompt: What the model is told.
         use: What it is asked for, where the goal says so.
         inline: Characters of one text that stand in the answer; a longer one is an artifact.

@@ -152,9 +152,10 @@ def _ordinary(credentials: Sequence[Credential], maker: Maker) -> list[Credentia
 
 def _models(ordinary: Sequence[Credential]) -> VaultPolicy:
     return VaultPolicy(
-        says="The models worker: the payload keys, the tokens that its steps read keys of language models with, and "
-        "the keys of what was said to them. No other process makes these, and it makes no other.",
-        rights=(_PAYLOAD_KEYS, _BOOK_OF_MODELS, *_TRANSCRIPTS, *map(_makes, ordinary)),
+        says="The models worker: the payload keys, the tokens that its steps read keys of language models with, the "
+        "keys of what was said to them, and the published halves of the approval keys, by which it tells who asked. No "
+        "other process makes these tokens, and it makes no other.",
+        rights=(_PAYLOAD_KEYS, _PUBLISHED, _BOOK_OF_MODELS, *_TRANSCRIPTS, *map(_makes, ordinary)),
     )
 
 

@@ -1,60 +1,23 @@
-"""Who asked for a goal: as the server authenticated them, or as the gateway signed when it started the goal for them.
+"""Starts goals in people's names, with a statement of who asked under the gateway's signature."""
 
-The statement lies in the start's memo. It is good for one workflow id, one goal and one input, and only for a start
-within a minute of its signing: a copy of it starts nothing else in that person's name. No input field counts.
-"""
-
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from temporalio.api.common.v1 import Memo, Payload
-from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.queues import TaskQueue
-from hitl.approval.approvers import People
-from hitl.approval.decision import UNVERIFIED, Moment, SignedDecision
-from hitl.approval.signing import PublicKeys, refuse_signature
-from hitl.canonical import canonical_json
+from hitl.approval.decision import SignedDecision
+from hitl.approval.signing import PublicKeys
 from hitl.gateway.server import Server
+from hitl.gateway.who_asked import MEMO, Start, WhoAsked, digest_of
 from hitl.hidden import visible
-from workflows.agent.goals import ASK_FOR, RUN_PLAN
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
 from workflows.goal_type import GoalType
 from workflows.trace_link import with_traces
 
 Sign = Callable[[str], Awaitable[str]]
 """Signs a text with the approval key; answers `vault:v1:…`. Raises `ConnectorError`."""
-
-MEMO: Final = "BanksmanRequester"
-_TAG: Final = "banksman-start/v1"
-_FRESH: Final = timedelta(minutes=1)
-_PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name})
-"""Goals that ask for others as who asked for them: the one carries a plan out, and the other has it made."""
-
-
-class _Start(BaseModel):
-    """All that is signed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cluster: str
-    namespace: str
-    workflow_id: str
-    goal: str
-    input_digest: str
-    requester: str
-    request: str
-    """By which the surface knows this one request; empty where it knows none."""
-    signed_at: Moment
-
-    def text(self) -> str:
-        return f"{_TAG}\n{canonical_json(self.model_dump(mode='json'))}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +29,15 @@ class StartedGoal:
     existing: bool
 
 
-class GoalStarter:
+class GoalStarter(WhoAsked):
     """Starts goals in people's names, and tells whose name one was started in."""
 
     def __init__(
         self, server: Server, sign: Sign, keys: Callable[[], PublicKeys], *, traces: str | None = None
     ) -> None:
-        self._server = server
+        super().__init__(server, keys)
         self._traces = traces
         self._sign = sign
-        self._keys = keys
 
     async def start(self, goal: GoalType, request: GoalInput, *, identity: str, asked_as: str = "") -> StartedGoal:
         """Start a goal, or find the one that runs under its key, whoever asked for that one.
@@ -94,12 +56,12 @@ class GoalStarter:
         if asked_as and (before := await self._started_by(asked_as, request.business_key())):
             return before
         client = self._server.client
-        statement = _Start(
+        statement = Start(
             cluster=self._server.cluster,
             namespace=client.namespace,
             workflow_id=request.business_key(),
             goal=goal.name,
-            input_digest=_digest(client.data_converter.payload_converter.to_payloads([request])),
+            input_digest=digest_of(client.data_converter.payload_converter.to_payloads([request])),
             requester=identity,
             request=asked_as,
             signed_at=datetime.now(UTC),
@@ -119,96 +81,15 @@ class GoalStarter:
             memo={MEMO: signed.model_dump_json()},
         )
         found = await handle.describe()
-        ours = await self._signed(found.raw_description.workflow_execution_info.memo) == signed
+        ours = await self.signed_of(found.raw_description.workflow_execution_info.memo) == signed
         return StartedGoal(workflow_id=handle.id, run_id=found.run_id, existing=not ours)
 
     async def _started_by(self, asked_as: str, workflow_id: str) -> StartedGoal | None:
         """The goal that this very request has started before."""
         found = await self._server.describe(workflow_id)
         statement = (
-            await self._statement(found.raw_description.workflow_execution_info.memo) if found is not None else None
+            await self.statement_of(found.raw_description.workflow_execution_info.memo) if found is not None else None
         )
         if found is None or statement is None or statement.request != asked_as:
             return None
         return StartedGoal(workflow_id=workflow_id, run_id=found.run_id, existing=False)
-
-    async def requester(self, workflow_id: str, first: HistoryEvent, people: People) -> str:
-        """The identity that asked for the run that began with this event; `unverified` where nobody vouches for it.
-
-        A goal that is a step of a plan was asked for by who asked for the plan; so was one that was asked for in words.
-
-        Raises:
-            Unavailable: The keys are too old to tell.
-        """
-        principal = f"temporal:{first.principal.name}"
-        if first.principal.name and people.person(principal) is not None:
-            return principal
-        started = first.workflow_execution_started_event_attributes
-        said = await self._statement(started.memo)
-        if said is None and (plan := await self._plan_of(started)) is not None:
-            return await self.requester(started.parent_workflow_execution.workflow_id, plan, people)
-        if said is None or started.task_queue.name != TaskQueue.GOALS:  # elsewhere, whoever polls would speak for them
-            return UNVERIFIED
-        really = said.model_copy(
-            update={
-                "cluster": self._server.cluster,
-                "namespace": self._server.client.namespace,
-                "workflow_id": workflow_id,
-                "goal": started.workflow_type.name,
-                "input_digest": _digest(await self._server.plain(list(started.input.payloads))),
-            }
-        )
-        fresh = abs(first.event_time.ToDatetime(tzinfo=UTC) - said.signed_at) <= _FRESH
-        return said.requester if fresh and really == said else UNVERIFIED
-
-    async def _plan_of(self, started: WorkflowExecutionStartedEventAttributes) -> HistoryEvent | None:
-        """How the plan began that a goal is a step of, or what it was asked for by; None where it is none.
-
-        It is the server's word, and not the goal's.
-        """
-        parent = started.parent_workflow_execution
-        if not parent.workflow_id or started.task_queue.name != TaskQueue.GOALS:
-            return None
-        try:
-            first = await self._server.first_event(parent.workflow_id, parent.run_id)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return None
-        begun = first.workflow_execution_started_event_attributes
-        ours = begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name in _PLANS
-        return first if ours else None
-
-    async def requester_of(self, workflow_id: str, run_id: str, people: People) -> str:
-        """The same, of a run that nobody has looked at yet.
-
-        Raises:
-            RPCError: There is no such run, or the server cannot be reached.
-            Unavailable: The keys are too old to tell.
-        """
-        return await self.requester(workflow_id, await self._server.first_event(workflow_id, run_id), people)
-
-    async def _statement(self, memo: Memo) -> _Start | None:
-        """What the gateway signed into a start; None where it signed nothing."""
-        signed = await self._signed(memo)
-        if signed is None or refuse_signature(signed, self._keys()) is not None:
-            return None
-        tag, _, body = signed.text.partition("\n")
-        try:
-            return _Start.model_validate_json(body) if tag == _TAG else None
-        except ValidationError:  # of another release
-            return None
-
-    async def _signed(self, memo: Memo) -> SignedDecision | None:
-        if MEMO not in memo.fields:
-            return None
-        found = (await self._server.plain([memo.fields[MEMO]]))[0]
-        try:
-            text: object = self._server.client.data_converter.payload_converter.from_payloads([found], [str])[0]
-            return SignedDecision.model_validate_json(str(text))
-        except (ValueError, RuntimeError):
-            return None
-
-
-def _digest(payloads: list[Payload]) -> str:
-    return "sha256:" + hashlib.sha256(b"\0".join(one.data for one in payloads)).hexdigest()

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle
 from activities.queues import TaskQueue
 from hitl.approval.decision import DECISION_TAG, UNVERIFIED, SignedDecision
 from hitl.canonical import canonical_json
-from hitl.gateway.goal_starter import MEMO
+from hitl.gateway.who_asked import MEMO
 from hitl.policy.file import load_policy
 from tests.hitl.gateway.running import Place
 from tests.workflows.approval.approving import RemoveInput, RemoveResult

@@ -1,25 +1,33 @@
 """Language models on a real server: what a person with a Temporal client can try, and what stays in a history."""
 
+import base64
+import json
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 from temporalio.client import ActivityFailureError, Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Replayer, Worker
 
 from activities.guard.error_types import denial_of
+from activities.guard.who_asked import Requesters
 from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
 from activities.queues import TaskQueue
 from activities.step import StepError
 from connectors.artifacts import ArtifactStore
 from connectors.models.messages import MOST_INLINE, Text
 from connectors.vault import VaultSession
+from hitl.approval.approvers import People
+from hitl.approval.decision import SignedDecision
+from hitl.gateway.server import Server
+from hitl.gateway.who_asked import MEMO, Start, WhoAsked, digest_of
 from hitl.protocol import RefusalReason
 from tests.activities.models.at_work import KEY, POLICY, request
 from tests.activities.played_vault import PlayedVault
@@ -32,6 +40,8 @@ from workers.roles.models import client_of, models_worker
 from workers.settings import Role, Settings
 from workflows.plugin import banksman_plugin
 
+CLUSTER = "the-cluster"
+SIGNS = Ed25519PrivateKey.generate()
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -54,12 +64,13 @@ def settings(server: Compatible, tmp_path: Path) -> Iterator[Settings]:
 
 
 @asynccontextmanager
-async def at_work(client: Client, settings: Settings) -> AsyncGenerator[tuple[Client, str]]:
+async def at_work(client: Client, settings: Settings, queue: str = "") -> AsyncGenerator[tuple[Client, str]]:
     """The models worker as its role makes it, and one with the workflow; the client of both, and the latter's queue."""
     own = await Client.connect(client.service_client.config.target_host, plugins=[banksman_plugin()])
     vault = cast("VaultSession", PlayedVault({"models/lab": {"key": SecretStr(KEY)}}))
-    queue = f"ask-{uuid.uuid4()}"
-    models = models_worker(own, settings, vault, client_of(settings))
+    queue = queue or f"ask-{uuid.uuid4()}"
+    requesters = Requesters(WhoAsked(Server(own, cluster=CLUSTER), lambda: {1: SIGNS.public_key()}).requester_of)
+    models = models_worker(own, settings, vault, client_of(settings), requesters)
     async with models, Worker(own, task_queue=queue, workflows=[AskOnce, AskOften]):
         yield own, queue
 
@@ -99,6 +110,50 @@ async def test_a_goal_asks_and_its_history_has_no_key_and_no_long_text(
     assert KEY.encode() not in history
     assert len(history) < 20_000
     assert KEY not in (settings.audit_dir / "models.jsonl").read_text()
+
+
+async def nobody(workflow_id: str, run_id: str, people: People) -> str:
+    raise AssertionError("nobody asks who asked")
+
+
+async def contexts(
+    client: Client, settings: Settings, wanted: RequestModel, *, signed_for: RequestModel
+) -> list[dict[str, str]]:
+    """What the audit log has of a goal that asks, started as the gateway would, under its statement for a request."""
+    name = f"ask/{uuid.uuid4()}"
+    async with at_work(client, settings, queue=TaskQueue.GOALS) as (own, queue):
+        statement = Start(
+            cluster=CLUSTER,
+            namespace=own.namespace,
+            workflow_id=name,
+            goal="AskOnce",
+            input_digest=digest_of(own.data_converter.payload_converter.to_payloads([signed_for])),
+            requester="slack:U0ALICE",
+            request="",
+            signed_at=datetime.now(UTC),
+        ).text()
+        signature = base64.b64encode(SIGNS.sign(statement.encode())).decode()
+        memo = {MEMO: SignedDecision(text=statement, signature=signature, key_version=1).model_dump_json()}
+        await own.execute_workflow(AskOnce.run, wanted, id=name, task_queue=queue, memo=memo)
+    lines = (settings.audit_dir / "models.jsonl").read_text().splitlines()
+    return [json.loads(one)["context"] for one in lines]
+
+
+async def test_who_asked_is_whom_the_gateway_signed_for_and_not_whom_the_goal_says(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    wanted = request(requester="slack:U0EVE")
+    server.answers.append(says())
+    found = await contexts(client, settings, wanted, signed_for=wanted)
+    assert [one["requester"] for one in found] == ["slack:U0ALICE", "slack:U0ALICE"]
+
+
+async def test_a_statement_for_another_request_vouches_for_nobody(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    server.answers.append(says())
+    found = await contexts(client, settings, request(requester="slack:U0ALICE"), signed_for=request(asks("else")))
+    assert [one["requester"] for one in found] == ["unverified", "unverified"]
 
 
 async def test_fifty_turns_of_ten_kilobytes_are_a_small_history_that_replays(
@@ -189,7 +244,7 @@ async def test_the_models_worker_has_these_two_steps_and_no_other_worker_takes_t
 ) -> None:
     vault = cast("VaultSession", PlayedVault())
     own = await Client.connect(client.service_client.config.target_host, plugins=[banksman_plugin()])
-    worker = models_worker(own, settings, vault, client_of(settings))
+    worker = models_worker(own, settings, vault, client_of(settings), Requesters(nobody))
     found = cast("list[Any]", worker.config().get("activities"))
     assert sorted(one.__temporal_activity_definition.name for one in found) == [FIND_MODELS.name, REQUEST.name]
     for role in (Role.CONNECTORS, Role.SANDBOX, Role.GATEWAY):

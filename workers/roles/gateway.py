@@ -1,8 +1,6 @@
 """The gateway: messages as steps, and beside them the listeners."""
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final, Never
+from typing import Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -16,7 +14,7 @@ from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
 from workers.guarded import guarded_worker
-from workers.process import APPROVAL_KEYS, CannotStart, Process, serve
+from workers.process import APPROVAL_KEYS, CannotStart, Process, serve, together
 from workers.serving import CannotListen
 from workers.settings import Role, Settings
 from workers.temporal import cluster_id
@@ -40,15 +38,7 @@ async def run(process: Process) -> int:
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
     workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.keeps)
-    return await serve(*workers, process=process, beside=_together(keys.keep_fresh(), gateway.serve()))
-
-
-async def _together(*works: Coroutine[Any, Any, Never]) -> Never:
-    """All of them, until one breaks or all are cancelled."""
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(work)
-    raise AssertionError("none of them ends by itself")
+    return await serve(*workers, process=process, beside=together(keys.keep_fresh(), gateway.serve()))
 
 
 def gateway_workers(

@@ -8,18 +8,23 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.guard.key_ring import KeyRing
+from activities.guard.who_asked import Requesters
 from activities.models.rules import ModelRules
 from activities.models.transcripts import Transcripts
 from connectors.errors import ConnectorError
 from connectors.models.client import ModelClient
 from connectors.models.file import ModelsError, load_models
 from connectors.vault import VaultSession
+from hitl.gateway.server import Server
+from hitl.gateway.who_asked import WhoAsked
 from workers.guarded import QUEUES, guarded_worker
-from workers.process import CannotStart, Process, serve
+from workers.process import APPROVAL_KEYS, CannotStart, Process, serve, together
 from workers.settings import Role, Settings
 from workers.steps.found import steps_of
 from workers.steps.models import Means
 from workers.steps.models.models import transcripts_of
+from workers.temporal import cluster_id
 
 _log: Final = structlog.get_logger("banksman.models")
 
@@ -27,8 +32,12 @@ _log: Final = structlog.get_logger("banksman.models")
 async def run(process: Process) -> int:
     """See `workers.process.RoleModule`."""
     client = await asyncio.to_thread(client_of, process.settings)
-    worker = models_worker(process.client, process.settings, process.vault, client)
-    return await serve(worker, process=process, beside=swept(transcripts_of(process.settings, process.vault)))
+    keys = KeyRing(lambda: process.vault.public_keys(APPROVAL_KEYS))
+    server = Server(process.client, cluster=await cluster_id(process.client))
+    requesters = Requesters(WhoAsked(server, keys.current).requester_of)
+    worker = models_worker(process.client, process.settings, process.vault, client, requesters)
+    sweeping = swept(transcripts_of(process.settings, process.vault))
+    return await serve(worker, process=process, beside=together(keys.keep_fresh(), sweeping))
 
 
 def client_of(settings: Settings) -> ModelClient:
@@ -56,8 +65,14 @@ async def swept(transcripts: Transcripts, every: timedelta = timedelta(hours=1))
         await asyncio.sleep(every.total_seconds())
 
 
-def models_worker(client: Client, settings: Settings, vault: VaultSession, models: ModelClient) -> Worker:
+def models_worker(
+    client: Client,
+    settings: Settings,
+    vault: VaultSession,
+    models: ModelClient,
+    requesters: Requesters,
+) -> Worker:
     """Runs the steps that ask language models, every one of them behind the guard, which knows the file, too."""
     role = Role.MODELS
     steps = steps_of(role, Means(settings, vault, models), queues=QUEUES[role])
-    return guarded_worker(client, settings, role, steps, own=ModelRules(models.models))
+    return guarded_worker(client, settings, role, steps, own=ModelRules(models.models), requesters=requesters)

@@ -46,7 +46,7 @@ class Planner:
     """
 
     def __init__(self, found: ModelsFound, brief: PlannerBriefed, ask: Ask) -> None:
-        self.spending = Spending(found.limits, workflow.now())
+        self.spending = Spending()
         self._left = list(found.models)
         self._why = [f"{one.backend}/{one.model}: {one.why}" for one in found.left_out]
         self._brief, self._ask = brief, ask
@@ -64,8 +64,6 @@ class Planner:
         while self._left:
             model = self._left[0]
             reserve = reserve_of(model, sent=self._brief.size + (_MISSED if last else 0), answered=_MOST_TOKENS)
-            if why := self.spending.refusal(reserve, workflow.now()):
-                raise NoModel("; ".join([*self._why, why]))
             answered = await self._answered(model, self._request(model, last, read), reserve)
             if answered is not None and (said := _text(answered)) is not None:
                 return answered, said
@@ -76,7 +74,10 @@ class Planner:
     async def _answered(self, model: ModelFound, request: RequestModel, reserve: int | None) -> ModelAnswered | None:
         try:
             answered = await self._ask(request, f"Ask {model.backend}/{model.model}")
-        except (StepWaits, StepDenied, ApplicationError) as error:
+        except StepDenied as denied:  # nobody was asked
+            self._gone(model, str(denied))
+            return None
+        except (StepWaits, ApplicationError) as error:
             unknown = isinstance(error, ApplicationError) and error.type in _MAY_BE_BILLED
             self.spending.settle(reserve, None if unknown else 0)
             self._gone(model, error.message if isinstance(error, ApplicationError) else str(error))

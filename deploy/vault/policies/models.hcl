@@ -1,6 +1,11 @@
-# The models worker: the payload keys, the tokens that its steps read keys of language models with, and the keys of what
-# was said to them. No other process makes these, and it makes no other.
+# The models worker: the payload keys, the tokens that its steps read keys of language models with, the keys of what was
+# said to them, and the published halves of the approval keys, by which it tells who asked. No other process makes these
+# tokens, and it makes no other.
 path "banksman/data/payload-keys" {
+  capabilities = ["read"]
+}
+
+path "transit/keys/approvals" {
   capabilities = ["read"]
 }
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from activities.guard.audit import AuditLog
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
+from activities.guard.who_asked import Requesters
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.contracts import REQUEST, ModelAnswered, RequestModel
@@ -23,6 +24,7 @@ from activities.models.transcripts import DataKeys, Transcripts
 from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.models.client import ModelClient
 from connectors.models.messages import Prompt
+from hitl.approval.approvers import People
 from tests.activities.played_book import PlayedBook
 from tests.activities.played_vault import PlayedVault
 from tests.connectors.models.compatible import Compatible
@@ -49,6 +51,9 @@ class House:
         server: Every backend.
         url: Where that is.
         told: What is different of the step's own info.
+        now: What time it is.
+        asked_by: Who is vouched for as having asked, where the guard finds out; may raise.
+        looked: How often that was looked up.
     """
 
     folder: Path
@@ -58,6 +63,7 @@ class House:
     file: str = FILE
     told: Mapping[str, Any] = field(default_factory=dict[str, Any])
     now: datetime = NOON
+    asked_by: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         self.vault = PlayedVault({"models/lab": {"key": SecretStr(KEY)}})
@@ -68,13 +74,20 @@ class House:
         self.transcripts = self.transcripts_of(self.vault)
         self.steps = ModelActivities(self.vault, self.client, self.artifacts, self.transcripts, budget=self.budget)
         (self.folder / "policy.yaml").write_text(self.policy)
+        self.looked = 0
         self.log = self.folder / "audit.jsonl"
         self._guard = GuardInterceptor(
             PolicySource(self.folder / "policy.yaml", environment="local"),
             AuditLog(self.log),
             role="models",
             own=ModelRules(self.client.models),
+            requesters=Requesters(self._find) if self.asked_by is not None else None,
         )
+
+    async def _find(self, workflow_id: str, run_id: str, people: People) -> str:
+        assert self.asked_by
+        self.looked += 1
+        return self.asked_by()
 
     def transcripts_of(self, keys: DataKeys, environment: str = "local") -> Transcripts:
         """As this worker keeps them, or another one."""

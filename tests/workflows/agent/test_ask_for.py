@@ -8,13 +8,13 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 
 from activities.github.contracts import BranchesFound, RepositoriesFound
-from activities.guard.error_types import ErrorType, application_error
-from activities.models.contracts import ModelLeftOut, ModelsFound, UseLimits
+from activities.guard.error_types import ErrorType, application_error, policy_denied
+from activities.models.contracts import REQUEST, ModelLeftOut, ModelsFound
 from connectors.models.messages import Ended
 from hitl.approval.decision import Verdict
+from hitl.protocol import Denial, RefusalReason
 from tests.hitl.plan_language.planning import MOTTO, OPEN, delete, plan_of, step
 from tests.workflows.agent.asking import (
-    FOUND,
     OPENS,
     READS,
     TWO,
@@ -237,23 +237,23 @@ async def test_an_answer_that_was_not_finished_is_none(client: Client, tmp_path:
     assert (result.outcome, house.steps.calls) == ("refused", [])
 
 
-@pytest.mark.parametrize(
-    ("limits", "requests", "told"),
-    [
-        (UseLimits(goal_requests=2), 2, "2 requests are all"),
-        (UseLimits(goal_micros=900_000), 2, "beyond the $0.9"),
-        (UseLimits(goal_micros=1), 0, "beyond the $1e-06"),
-    ],
-)
-async def test_the_deployments_limits_hold(
-    client: Client, tmp_path: Path, limits: UseLimits, requests: int, told: str
-) -> None:
-    house = house_of(client, tmp_path, planned(plan_of(explore=[], act=[step(MOTTO, goal="X")])))
-    house.model.found, house.model.cost = FOUND.model_copy(update={"limits": limits}), 200_000
+async def test_what_the_limits_leave_no_room_for_is_not_asked_and_not_counted(client: Client, tmp_path: Path) -> None:
+    """The step that asks holds them; the goal tells what it said, and what was used until then."""
+    denied = policy_denied(
+        Denial(
+            reason=RefusalReason.BUDGET,
+            action=REQUEST.name,
+            effect=REQUEST.effect,
+            environment="live",
+            explanation="this run of its goal has $0.4000 of $0.5000 in use.",
+        )
+    )
+    useless = planned(plan_of(explore=[], act=[step(MOTTO, goal="X")]))
+    house = house_of(client, tmp_path, useless, useless, denied)
+    house.model.cost = 200_000
     result = await ended(house, corrections=5)
-    assert (result.outcome, result.requests) == ("refused", requests)
-    assert told in str(result.reason)
-    assert result.cost_micros <= (limits.goal_micros or result.cost_micros)
+    assert (result.outcome, result.requests, result.cost_micros) == ("refused", 2, 400_000)
+    assert "$0.4000 of $0.5000" in str(result.reason)
 
 
 async def test_what_may_have_been_billed_counts_as_billed(client: Client, tmp_path: Path) -> None:
