@@ -181,6 +181,14 @@ class Settings(_Addresses):
         description="The file that says which language models there are; without it, the models worker does not start, "
         "and nothing is asked of any.",
     )
+    model_answers: Path | None = Field(
+        default=None,
+        description="For evaluations and rehearsals: a folder in which answers of language models are recorded, and from "
+        "which the same request is answered. Where work is done, a process does not start with it.",
+    )
+    model_answers_only: bool = Field(
+        default=False, description="Ask no language model: what is not recorded in that folder is refused."
+    )
     transcript_days: int = Field(
         default=30, ge=1, le=365,
         description="For how many days a conversation with a language model is kept, from its first turn.",

@@ -86,8 +86,8 @@ class ModelActivities:
         prompt, left_out = await whole(request.prompt, self._artifacts, before.messages if before else ())
         key = await self._key(ref)
         held = await self._hold(_asked(request), prompt)
-        answer = await self._ask(ref, prompt, key, held)
-        micros = cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
+        answer = await self._ask(ref, prompt, key, held, goes_on=request.keep)
+        micros = self._cost(ref, answer)
         if held is not None:
             await self._budget.settle(held, 0 if answer.ended is Ended.CONTEXT_TOO_LONG else micros)
         return ModelAnswered(
@@ -112,6 +112,11 @@ class ModelActivities:
                 continue
             found.append(await asyncio.to_thread(self._found, ref))
         return ModelsFound(models=tuple(found), left_out=tuple(left_out), limits=_limits(self._client.models.limits))
+
+    def _cost(self, ref: ModelRef, answer: Answer) -> int | None:
+        if answer.recorded:
+            return 0
+        return cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
 
     def _found(self, ref: ModelRef) -> ModelFound:
         known, price = capabilities(self._client.models, ref), priced(self._client.models, ref)
@@ -138,10 +143,12 @@ class ModelActivities:
             raise policy_denied(denial)
         return found
 
-    async def _ask(self, ref: ModelRef, prompt: Prompt, key: Mapping[str, SecretStr], held: Held | None) -> Answer:
+    async def _ask(
+        self, ref: ModelRef, prompt: Prompt, key: Mapping[str, SecretStr], held: Held | None, *, goes_on: bool
+    ) -> Answer:
         """The answer. What was surely not billed is given back; what nobody answered may have been."""
         try:
-            return await self._client.ask(ref, prompt, key)
+            return await self._client.ask(ref, prompt, key, goes_on=goes_on)
         except OutcomeUnknown:
             raise
         except ConnectorError:

@@ -39,13 +39,14 @@ class ModelClient:
         self.models = models
         self._turns: Mapping[str, Turns] = {name: Allowance(_rate(one)) for name, one in models.backends.items()}
 
-    async def ask(self, ref: ModelRef, prompt: Prompt, fields: Fields) -> Answer:
+    async def ask(self, ref: ModelRef, prompt: Prompt, fields: Fields, *, goes_on: bool = False) -> Answer:
         """Ask once.
 
         Args:
             ref: A model of the file.
             prompt: With every text inline.
             fields: The backend's secret in Vault; nothing for one without a key.
+            goes_on: Whether a next turn will tell all of this again, so that the backend's cache is worth its price.
 
         Returns:
             What was said. A request that does not fit, or that a filter refuses, is an answer that says so.
@@ -59,7 +60,7 @@ class ModelClient:
             await turns.turn(f"the model {str(ref)!r}")
         try:
             with metrics.counted(ref):
-                found = await self._ask(backend, ref, prompt, fields)
+                found = await self._ask(backend, ref, prompt, fields, goes_on=goes_on)
         except RateLimited as limited:
             turns.close(limited.retry_after)
             raise
@@ -71,7 +72,7 @@ class ModelClient:
             metrics.count_answer(ref, found.tokens, cost(self.models, ref, found.tokens))
         return found
 
-    async def _ask(self, backend: Backend, ref: ModelRef, prompt: Prompt, fields: Fields) -> Answer:
+    async def _ask(self, backend: Backend, ref: ModelRef, prompt: Prompt, fields: Fields, *, goes_on: bool) -> Answer:
         enforced = capabilities(self.models, ref).enforced_schema
         profile = ModelProfile(supports_json_schema_output=enforced)
         told, form = conversation(prompt), parameters(prompt, enforced=enforced)
@@ -81,7 +82,7 @@ class ModelClient:
                     found = await model_request(
                         model,
                         told,
-                        model_settings=settings(prompt, seconds=backend.seconds),
+                        model_settings=settings(prompt, seconds=backend.seconds, goes_on=goes_on),
                         model_request_parameters=form,
                         instrument=False,
                     )

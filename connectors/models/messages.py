@@ -130,6 +130,7 @@ class Answer(_Part):
         ended: Why it said no more.
         tokens: What was counted; None where the backend did not say, or nothing that can be: then the most counts.
         answered_by: The model's name as the backend says it.
+        recorded: Whether it was had before, and nobody was asked now: it costs nothing.
     """
 
     parts: tuple[AnswerPart, ...] = ()
@@ -137,6 +138,7 @@ class Answer(_Part):
     ended: Ended
     tokens: Tokens | None = None
     answered_by: str = Field(default="", max_length=200)
+    recorded: bool = False
 
 
 def texts(prompt: Prompt) -> list[Text | ToolResult]:

@@ -76,10 +76,12 @@ def context_window(backend: Backend, model: str) -> int | None:
 def _by_file(price: RawPrice, tokens: Tokens) -> Decimal:
     """A dollar for a million tokens is a millionth for one."""
     cached = price.input if price.cached_input is None else price.cached_input
-    fresh = max(tokens.input - tokens.cached_input, 0)
+    written = price.input if price.cache_written is None else price.cache_written
+    fresh = max(tokens.input - tokens.cached_input - tokens.cache_written, 0)
     return (
         Decimal(str(price.input)) * fresh
         + Decimal(str(cached)) * tokens.cached_input
+        + Decimal(str(written)) * tokens.cache_written
         + Decimal(str(price.output)) * tokens.output
     )
 

@@ -124,6 +124,7 @@ class RawPrice(Raw):
     input: _Dollars
     output: _Dollars
     cached_input: _Dollars | None = None
+    cache_written: _Dollars | None = None
 
 
 class RawModel(Raw):

@@ -83,9 +83,21 @@ def parameters(prompt: Prompt, *, enforced: bool) -> ModelRequestParameters:
     )
 
 
-def settings(prompt: Prompt, *, seconds: float) -> ModelSettings:
-    """How long, how warm, for how many seconds; the backend's own cache of prompts is used where it has one."""
-    return ModelSettings(max_tokens=prompt.max_tokens, temperature=prompt.temperature, timeout=seconds)
+def settings(prompt: Prompt, *, seconds: float, goes_on: bool) -> ModelSettings:
+    """How long, how warm, for how many seconds; and the backend's own cache of prompts, where it has one that is asked.
+
+    Args:
+        prompt: What is asked.
+        seconds: As long as it may take.
+        goes_on: Whether a next turn tells all of this again: else the cache takes instructions and tools alone, for
+            what it takes costs more, once.
+    """
+    return ModelSettings(
+        max_tokens=prompt.max_tokens,
+        temperature=prompt.temperature,
+        timeout=seconds,
+        cache={"messages": goes_on},
+    )
 
 
 def answer(response: ModelResponse, prompt: Prompt) -> Answer:

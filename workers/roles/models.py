@@ -15,6 +15,7 @@ from activities.models.transcripts import Transcripts
 from connectors.errors import ConnectorError
 from connectors.models.client import ModelClient
 from connectors.models.file import ModelsError, load_models
+from connectors.models.recorded import RecordingClient
 from connectors.vault import VaultSession
 from hitl.gateway.server import Server
 from hitl.gateway.who_asked import WhoAsked
@@ -44,14 +45,32 @@ def client_of(settings: Settings) -> ModelClient:
     """What asks the backends of the deployment's file.
 
     Raises:
-        CannotStart: There is no file, or it cannot be used: told at once, before any goal waits for it.
+        CannotStart: There is no file, or it cannot be used, or answers are recorded where work is done: told at once,
+            before any goal waits for it.
     """
+    _require_no_recordings(settings)
     if settings.models is None:
         raise CannotStart("no language models are configured: set BANKSMAN_MODELS to a file, or leave this worker out")
     try:
-        return ModelClient(load_models(settings.models))
+        models = load_models(settings.models)
     except ModelsError as error:
         raise CannotStart(f"BANKSMAN_MODELS cannot be used:\n{error}") from error
+    if settings.model_answers is None:
+        return ModelClient(models)
+    return RecordingClient(models, settings.model_answers, only=settings.model_answers_only)
+
+
+def _require_no_recordings(settings: Settings) -> None:
+    """Go on where answers are those of models, or where nothing real is done."""
+    if settings.model_answers_only and settings.model_answers is None:
+        raise CannotStart(
+            "BANKSMAN_MODEL_ANSWERS_ONLY says to ask nobody: set BANKSMAN_MODEL_ANSWERS to the folder, too"
+        )
+    if settings.model_answers is not None and not (settings.development or settings.rehearsal):
+        raise CannotStart(
+            "BANKSMAN_MODEL_ANSWERS is for evaluations and rehearsals, and this environment is neither: remove it, for "
+            "recorded answers know nothing of today"
+        )
 
 
 async def swept(transcripts: Transcripts, every: timedelta = timedelta(hours=1)) -> Never:

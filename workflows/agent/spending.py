@@ -1,4 +1,4 @@
-"""What one run has used of language models, as it tells people. The step that asks holds the limits, and nothing else."""
+"""What one run has used of language models, as it tells people. The step that asks holds the limits, and it alone."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -65,17 +65,20 @@ class Ledger:
         self._numbered = bill.number
         self._bills.append(bill)
 
-    def cached(self, model: str, beginning: str, now: float) -> bool:
-        """Whether a beginning is in a model's cache; from now on it is, for five minutes.
+    def cached(self, model: str, beginning: str, now: float) -> str:
+        """As much of a beginning as is in a model's cache; from now on all of it is, for five minutes.
 
         Args:
             model: By its id.
             beginning: Of a request.
             now: Seconds since the epoch.
         """
-        until = self._cached.get((model, beginning), now)
+        known = (text for (of, text), until in self._cached.items() if of == model and until > now)
+        longest = max((text for text in known if beginning.startswith(text)), key=len, default="")
         self._cached[model, beginning] = now + _CACHED_FOR
-        return until > now
+        if longest:
+            self._cached[model, longest] = now + _CACHED_FOR
+        return longest
 
     def statement(self) -> Statement:
         """What there is."""

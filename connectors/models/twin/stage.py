@@ -168,10 +168,8 @@ class Stage:
         every, marked = min(asked.tokens, model.context), tokens(asked.marked)
         if not asked.marked or marked < model.cache_from:
             return Usage(input=every, output=output)
-        rest = max(every - marked, 0)
-        if self.ledger.cached(model.id, asked.marked, self._clock()):
-            return Usage(input=rest, output=output, cache_read=marked)
-        return Usage(input=rest, output=output, cache_write=marked)
+        read = tokens(self.ledger.cached(model.id, asked.marked, self._clock()))
+        return Usage(input=max(every - marked, 0), output=output, cache_read=read, cache_write=marked - read)
 
 
 def _lines(asked: Asked, found: Found) -> tuple[str, list[tuple[str, JsonValue]]]:

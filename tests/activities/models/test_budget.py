@@ -15,12 +15,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.guard.error_types import denial_of
+from activities.models.asking import ModelActivities
 from activities.models.book import MOST, DayPage, RunPage, Share
 from activities.models.budget import Held, ModelBudget, most
 from connectors.errors import Unavailable
 from connectors.models.deployment import Models
 from connectors.models.messages import Ended, Message, OutputSchema, Prompt, Text, Tokens, Tool, ToolCall, ToolResult
 from connectors.models.prices import cost
+from connectors.models.recorded import RecordingClient
 from hitl.protocol import Denial, Refusal, RefusalReason
 from tests.activities.models.at_work import NOON, House, request
 from tests.activities.played_book import PlayedBook
@@ -139,6 +141,15 @@ async def test_what_nobody_answered_keeps_what_it_reserved_and_the_next_attempt_
     house.server.answers.append(says())
     await house.ask(request(small()))
     assert spent(house.book) == day(house.book) == reserved + USED
+
+
+async def test_an_answer_that_was_had_before_costs_nothing(house: House) -> None:
+    house.server.answers.append(says())
+    house.client = RecordingClient(house.client.models, house.folder / "answers")
+    house.steps = ModelActivities(house.vault, house.client, house.artifacts, house.transcripts, budget=house.budget)
+    assert [(await house.ask(request(small()))).cost_micros for _ in range(3)] == [USED, 0, 0]
+    assert spent(house.book) == day(house.book) == USED
+    assert [one["model"]["cost_micros"] for one in house.events() if one["event"] == "finished"] == [USED, 0, 0]
 
 
 async def test_what_did_not_fit_costs_nothing(house: House) -> None:
