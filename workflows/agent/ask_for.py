@@ -28,7 +28,8 @@ with workflow.unsafe.imports_passed_through():
     from hitl.protocol import Effect
     from workflows.agent.children import run_child
     from workflows.agent.goals import ASK_FOR, RUN_PLAN, AskForInput, AskForResult, RunPlanInput, RunPlanResult, Said
-    from workflows.agent.planner import LABELS, NoModel, Planner
+    from workflows.agent.planner import LABELS, Planner
+    from workflows.agent.tier import NoModel
     from workflows.contracts import Outcome, State
     from workflows.goal import Goal, StepDenied
     from workflows.goal_type import goal
