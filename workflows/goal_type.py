@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeVar, get_type_hints
 from temporalio import workflow
 
 from activities.queues import TaskQueue
+from hitl.plan_language.catalogue import PRIVATE, Shape
 from hitl.protocol import Effect
 from workflows.contracts import GoalInput, GoalResult
 
@@ -38,6 +39,9 @@ class GoalType:
         needs: The part of an environment without which it waits.
         rehearses: Of which providers a rehearsal copies the state: those, of these, that an input reaches. Without any,
             it cannot be rehearsed.
+        data: Labels of what its result holds: which language models may be told of it. What nobody has thought of is
+            private.
+        shape: Where its result depends on its input.
 
     Raises:
         ValueError: The example is of another goal.
@@ -50,6 +54,8 @@ class GoalType:
     example: GoalInput
     needs: Literal["sandbox", "stacks"] | None = None
     rehearses: frozenset[str] = frozenset()
+    data: tuple[str, ...] = PRIVATE
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

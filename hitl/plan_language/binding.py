@@ -13,9 +13,9 @@ from pydantic import JsonValue
 
 from hitl.canonical import NotCanonical, canonical_json
 from hitl.plan_language.bound import MOST_BOUND_BYTES, BoundPlan, BoundStep, LeftOut, Origin
-from hitl.plan_language.catalogue import Catalogue, GoalDescription, Path, strongest
+from hitl.plan_language.catalogue import PRIVATE, Catalogue, GoalDescription, Path, strongest
 from hitl.plan_language.checker import literal_mistakes, type_at
-from hitl.plan_language.labels import Lists, Trust, chooses, is_closed, position_of, texts_of
+from hitl.plan_language.labels import Lists, Trust, choices_of, chooses, data_field, is_closed, position_of, texts_of
 from hitl.plan_language.language import ITEM, Draft, GoalStep, Placed, When
 from hitl.plan_language.mistakes import Mistake, pointer, quoted
 from hitl.plan_language.references import Named, Unresolved, look_up, named_in, resolved, sources_of
@@ -101,6 +101,8 @@ class _Binder:
     """Steps that have not ended."""
     why_not: dict[str, str] = field(default_factory=dict[str, str])
     """Steps that are left out, and why."""
+    data: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """Labels of what steps found."""
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
     mistakes: list[Mistake] = field(default_factory=list[Mistake])
 
@@ -112,7 +114,7 @@ class _Binder:
         """Keep what a step found, where all of it has ended."""
         if step.id in self.open or step.id in self.why_not:
             return
-        gives = self.catalogue[step.goal].gives
+        gives = self.catalogue[step.goal].gives_for(step.inputs)
         each = [self.results[one.id] for one in steps]
         if step.for_each is None:
             if each:
@@ -161,7 +163,7 @@ class _Binder:
                 why = f"{step.when.words()} does not hold: it is {_short(value)}"
                 self._leave_out(placed, bound_id, why)
                 return None
-        inputs = {name: resolved(value, names) for name, value in step.inputs.items()}
+        inputs = self._with_data({name: resolved(value, names) for name, value in step.inputs.items()}, step, known)
         at = f"{placed.at}/inputs"
         origins: list[Origin] = []
         before = len(self.mistakes)
@@ -172,16 +174,31 @@ class _Binder:
             self.mistakes += literal_mistakes(inputs, known, at)
         return BoundStep(id=bound_id, goal=known.name, effect=known.effect, inputs=inputs, origins=tuple(origins))
 
+    def _with_data(self, inputs: dict[str, JsonValue], step: GoalStep, known: GoalDescription) -> dict[str, JsonValue]:
+        """The same, told which data it is: what comes of something is as private as that is."""
+        told, name = self._data_of(step), data_field(known.takes)
+        if name is not None and told and isinstance(given := inputs.get(name, []), list):
+            inputs = {**inputs, name: [*sorted({*told, *texts_of(given)})]}
+        own = texts_of(inputs.get(name, list(PRIVATE))) if name is not None else ()
+        self.data[step.id] = self.data.get(step.id, frozenset()) | {*told, *own, *known.data}
+        return inputs
+
+    def _data_of(self, step: GoalStep) -> frozenset[str]:
+        """Labels of all that it refers to."""
+        each = step.for_each.source.split(".")[0] if step.for_each else ""
+        roots = {each if (name := source.split(".")[0]) == ITEM else name for source in sources_of(step)}
+        return frozenset[str]().union(*(self.data.get(one, frozenset(PRIVATE)) for one in roots))
+
     def _labelled(
         self, place: str, known: GoalDescription, one: Named, value: JsonValue, given: Typed
     ) -> tuple[Origin, ...]:
         trust: Trust = "closed" if is_closed(given, value) else "untrusted"
         name, names_a_thing = position_of(known.takes, one.path)
         wanted = type_at(known.takes, one.path) or ANYTHING
-        if trust == "untrusted" and names_a_thing and chooses(wanted):
+        if trust == "untrusted" and names_a_thing and chooses(wanted, given):
             trust = "listed"
             allowed = self.lists.get(name, ())
-            for text in texts_of(value):
+            for text in choices_of(value):
                 if text not in allowed:
                     self.mistakes.append(
                         Mistake(

@@ -30,6 +30,22 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How the result of a goal follows from its input.
+
+    Attributes:
+        by: The inputs that it follows from: a plan says them as literals, so that a checker knows the result's type.
+        of: JSON Schema of the result; None where these inputs are no good.
+    """
+
+    by: frozenset[str]
+    of: Callable[[Mapping[str, JsonValue]], Schema | None]
+
+
+PRIVATE: Final = ("private",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GoalDescription:
     """One goal of the catalogue.
 
@@ -40,6 +56,8 @@ class GoalDescription:
         result: JSON Schema of its result.
         problems: What the goal itself finds wrong with an input, of which the values at some places are not known yet.
         why_not: Why no plan can have it as a step; empty where one can.
+        data: Labels of what its result holds.
+        shape: Where its result depends on its input.
     """
 
     name: str
@@ -48,6 +66,8 @@ class GoalDescription:
     result: Schema
     problems: Callable[[Mapping[str, JsonValue], Collection[Path]], tuple[Problem, ...]]
     why_not: str = ""
+    data: tuple[str, ...] = PRIVATE
+    shape: Shape | None = None
 
     @property
     def takes(self) -> Typed:
@@ -58,6 +78,11 @@ class GoalDescription:
     def gives(self) -> Typed:
         """The type of its result."""
         return Typed(self.result, self.result)
+
+    def gives_for(self, inputs: Mapping[str, JsonValue]) -> Typed:
+        """The type of its result for these inputs."""
+        schema = self.shape.of(inputs) if self.shape is not None else None
+        return self.gives if schema is None else Typed(schema, schema)
 
 
 Catalogue = Mapping[str, GoalDescription]

@@ -128,6 +128,9 @@ class _Checker:
                     place, f'an object with {FROM!r} is a reference and nothing else; write {{"{FROM}": "STEP.FIELD"}}'
                 )
                 continue
+            if known.shape is not None and one.path[0] in known.shape.by:
+                self.wrong(place, f"{one.path[0]!r} says what can be referred to; write the value itself")
+                continue
             found = self._source(one.source, place, item)
             wanted = type_at(known.takes, one.path)
             if found is None or wanted is None:
@@ -142,7 +145,7 @@ class _Checker:
         self, place: str, known: GoalDescription, path: Path, wanted: Typed, found: Typed, source: str
     ) -> None:
         name, names_a_thing = position_of(known.takes, path)
-        if names_a_thing and chooses(wanted) and not is_closed(found) and name not in self.lists:
+        if names_a_thing and chooses(wanted, found) and not is_closed(found) and name not in self.lists:
             self.wrong(
                 place,
                 f"{source!r} is text that a stranger may have written, and {name!r} says what is touched: write the "
@@ -170,7 +173,7 @@ class _Checker:
         return None
 
     def _result(self, placed: Placed, path: list[str], at: str) -> Typed | None:
-        name, gives = placed.step.id, self.catalogue[placed.step.goal].gives
+        name, gives = placed.step.id, self.catalogue[placed.step.goal].gives_for(placed.step.inputs)
         if placed.step.for_each is None:
             return self._below(gives, name, path, at)
         if path and not path[0].isdecimal():

@@ -20,6 +20,7 @@ from hitl.plan_language.types import Typed
 NOT_A_MODELS: Final[Mapping[str, str]] = {
     "break_glass": "whether it is an emergency",
     "rehearsal": "whether it was rehearsed",
+    "labels": "which data a text is, and so which models may be told of it",
 }
 """Inputs of every goal that people alone give, and what they say."""
 _PART_OF_A_NAME: Final = r"[\w/@-]"

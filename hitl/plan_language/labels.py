@@ -22,6 +22,9 @@ TRUST: Final = "x-banksman-trust"
 POSITION: Final = "x-banksman-position"
 """An annotation on a field of an input: `text` or `identity`."""
 
+DATA: Final = "x-banksman-data"
+"""An annotation on the field of an input that says which data the goal is told, as in `repository` or `private`."""
+
 TEXT_FIELDS: Final = frozenset(
     {"body", "content", "content_base64", "description", "message", "note", "reason", "summary", "text", "title"}
 )
@@ -88,9 +91,16 @@ def position_of(takes: Typed, path: Path) -> tuple[str, bool]:
     return name, said != "text" if said else name not in TEXT_FIELDS
 
 
-def chooses(wanted: Typed) -> bool:
-    """Whether a place takes more than what its own type closes: there a stranger's text would be a choice."""
-    return not is_closed(wanted)
+def chooses(wanted: Typed, given: Typed) -> bool:
+    """Whether a place takes more than what its own type closes: there a stranger's word would be a choice.
+
+    A number that a stranger chose freely is one, too; that of a provider is not.
+    """
+    return not is_closed(wanted) or (given.marked(TRUST) == "untrusted" and _takes_any_number(wanted))
+
+
+def _takes_any_number(wanted: Typed) -> bool:
+    return any(one.listed() is None and one.kinds() & {"integer", "number"} for one in wanted.alternatives())
 
 
 def texts_of(value: JsonValue) -> list[str]:
@@ -104,6 +114,24 @@ def texts_of(value: JsonValue) -> list[str]:
             return [text for name, one in value.items() for text in (name, *texts_of(one))]
         case _:
             return []
+
+
+def choices_of(value: JsonValue) -> list[str]:
+    """What in a value could be chosen: its texts, and its numbers as they are written."""
+    match value:
+        case int() | float() if not isinstance(value, bool):
+            return [str(value)]
+        case list():
+            return [text for one in value for text in choices_of(one)]
+        case dict():
+            return [text for name, one in value.items() for text in (name, *choices_of(one))]
+        case _:
+            return texts_of(value)
+
+
+def data_field(takes: Typed) -> str | None:
+    """The field of an input that says which data the goal is told; None where it is told nobody's."""
+    return next((name for name in takes.properties() if (one := takes.below(name)) and one.marked(DATA)), None)
 
 
 def hides(text: str) -> str | None:

@@ -98,6 +98,7 @@ PLACES: Final[Mapping[str, Way]] = {
                 "InspectGpus",
                 "InspectRedis",
                 "ReadFile",
+                "ReadText",
                 "ReconcileLeases",
             ),
             *("CreateNeonBranch", "IssueNeonLogin", "DeleteNeonBranch", "MigrateDatabase"),

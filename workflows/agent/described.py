@@ -40,6 +40,8 @@ def _described(goal: GoalType) -> GoalDescription:
         result=goal.result.model_json_schema(mode="serialization"),
         problems=problems,
         why_not=_NO_STEPS.get(goal.name, ""),
+        data=goal.data,
+        shape=goal.shape,
     )
 
 

@@ -309,6 +309,7 @@ READ_FILE: Final = GoalType(
     rehearses=frozenset({"github"}),
     effect=Effect.READ,
     example=ReadFileInput(repository="acme/shop", path="README.md"),
+    data=("repository",),
 )
 RUN_IN_SANDBOX: Final = GoalType(
     name="RunInSandbox",

@@ -21,6 +21,7 @@ _CONFIGURATION: Final = "models.json"
 _A_PLAN: Final[dict[str, JsonValue]] = {"schema": "banksman-goal-plan", "version": 1, "explore": []}
 _REPOSITORY: Final = r"(?P<repository>[\w.-]+/[\w.-]*\w)"
 _PLANS: Final = "You plan work for Banksman"
+_READS: Final = "You read a text for Banksman"
 _SCORE: Final = Score(
     cues=(
         Cue(when=When(last="Answer with the word ready"), say="ready"),
@@ -61,11 +62,49 @@ _SCORE: Final = Score(
             },
         ),
         Cue(
+            when=When(system=_PLANS, last=rf'"asked": "Which version does (?P<path>\S+) of {_REPOSITORY} name\?"'),
+            answer={
+                "answer": "plan",
+                "says": "It reads the file, and has a model that only reads take the version out of it.",
+                "plan": {
+                    **_A_PLAN,
+                    "title": "Which version ${path} of ${repository} names",
+                    "explore": [
+                        {
+                            "id": "file",
+                            "goal": "ReadFile",
+                            "inputs": {"repository": "${repository}", "path": "${path}"},
+                        }
+                    ],
+                    "act": [
+                        {
+                            "id": "version",
+                            "goal": "ReadText",
+                            "inputs": {
+                                "text": {"$from": "file.content"},
+                                "question": "Which version is it?",
+                                "fields": [{"name": "version", "kind": "text", "copied": True}],
+                            },
+                        }
+                    ],
+                },
+            },
+        ),
+        Cue(
+            when=When(
+                system=_READS,
+                last=r'"question": "Which version is it\?"[\s\S]*"text": [^\n]*?(?P<version>\d+\.\d+(?:\.\d+)*)',
+            ),
+            answer={"version": "${version}"},
+        ),
+        Cue(when=When(system=_READS, last=r'"question": "Which version is it\?"'), answer={"version": None}),
+        Cue(
             when=When(system=_PLANS),
             answer={
                 "answer": "question",
-                "says": "This model is scripted. Say `Read PATH of OWNER/NAME.`, or `Delete the branch NAME of "
-                "OWNER/NAME.`, or have docs/how-to/add-a-model.md tell how to add a real one: which is it?",
+                "says": "This model is scripted. Say `Read PATH of OWNER/NAME.`, `Which version does PATH of "
+                "OWNER/NAME name?` or `Delete the branch NAME of OWNER/NAME.`, or have docs/how-to/add-a-model.md "
+                "tell how to add a real one: which is it?",
                 "plan": None,
             },
         ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hitl.plan_language.grounds import ungrounded
+from hitl.plan_language.grounds import NOT_A_MODELS, ungrounded
 from hitl.plan_language.language import read_plan
 from hitl.plan_language.offered import offered
 from tests.hitl.plan_language.planning import MOTTO, OPEN, delete, plan_of, step
@@ -93,11 +93,8 @@ def test_every_goal_is_offered_without_what_people_alone_say_and_with_all_it_ref
     for one in offered(described()):
         assert isinstance(one, dict)
         inputs: Any = one["inputs"]
-        assert {"rehearsal", "break_glass"}.isdisjoint(inputs.get("properties", {}))
-        assert set(inputs.get("properties", {})) == {*described()[str(one["goal"])].takes.fields()} - {
-            "rehearsal",
-            "break_glass",
-        }
+        assert {*NOT_A_MODELS}.isdisjoint(inputs.get("properties", {}))
+        assert set(inputs.get("properties", {})) == {*described()[str(one["goal"])].takes.fields()} - {*NOT_A_MODELS}
         assert one["does"]
         assert ("gives" in one) == (one["effect"] == "read")
         for reference in _references(inputs):

@@ -37,6 +37,10 @@ def test_a_strangers_words_go_into_these_fields_and_a_new_one_is_looked_at_first
         "OpenPullRequest body",
         "OpenPullRequest files.0.content",
         "OpenPullRequest files.0.content_base64",
+        "ReadText text",
+        "ReadText question",
+        "ReadText fields.0.name",
+        "ReadText fields.0.asks",
     }
 
 

@@ -15,6 +15,7 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.agent.binding import PlanBinding
 from activities.agent.planning import Planning
+from activities.agent.reading import Reading
 from activities.agent.running import UnaskedPlans
 from activities.approvals.rules import ApprovalRuleActivities
 from activities.github.contracts import (
@@ -39,9 +40,12 @@ from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
 from connectors.models.messages import Answer, Ended, Text, Tokens
+from connectors.models.raw import Use
 from tests.workflows.agent.running import PlanHouse
 from tests.workflows.scripted import next_answer
 from workflows.agent.goals import AskForInput, AskForResult
+from workflows.contracts import GoalInput
+from workflows.goal_type import GoalType
 
 READS: Final = "Read MOTTO.md of acme/shop."
 OPENS: Final = "Copy MOTTO.md of acme/shop into acme/site."
@@ -105,6 +109,7 @@ class Model:
     Attributes:
         artifacts: Where what it is told lies, and what it says is put.
         say: What it answers.
+        says: The same for other uses than plans, by the use.
         found: What `models.find_models` answers.
         ended: Why it says no more.
         cost: What each request costs.
@@ -112,14 +117,17 @@ class Model:
 
     artifacts: ArtifactStore
     say: Say
+    says: dict[Use | None, Say] = field(default_factory=dict[Use | None, Say])
     found: ModelsFound = FOUND
     ended: Ended = Ended.STOP
     cost: int | None = 1_500
     told: list[Told] = field(default_factory=list[Told])
+    sought: list[FindModelsRequest] = field(default_factory=list[FindModelsRequest])
 
     @implements(FIND_MODELS)
     async def find_models(self, request: FindModelsRequest) -> ModelsFound:
-        assert (request.use, request.labels) == ("plan", ("repository",))
+        assert request.use is not Use.PLAN or request.labels == ("repository",)
+        self.sought.append(request)
         return self.found
 
     @implements(REQUEST)
@@ -128,7 +136,7 @@ class Model:
         messages = [(one.role, await self._text(part)) for one in prompt.messages for part in one.parts]
         told = Told(request=request, instructions=await self._text(prompt.instructions), messages=tuple(messages))
         self.told.append(told)
-        said = self.say(told)
+        said = self.says.get(request.use, self.say)(told)
         if isinstance(said, Exception):
             raise said
         text = said if isinstance(said, str) else json.dumps(said)
@@ -187,13 +195,15 @@ class AskingHouse(PlanHouse):
 
     def _connectors_worker(self) -> Worker:
         policy, steps = PolicySource(self.path, environment="live"), self.steps
-        planning = Planning(lambda: self.catalogue, self.artifacts)
+        planning, reading = Planning(lambda: self.catalogue, self.artifacts), Reading(self.artifacts)
         ours = (
             ApprovalRuleActivities(policy).resolve_rule,
             PlanBinding(lambda: self.catalogue).bind_plan,
             UnaskedPlans(policy, lambda: self.catalogue).run_unasked,
             planning.brief_planner,
             planning.read_answer,
+            reading.brief_reader,
+            reading.look_at_answers,
         )
         github = (steps.read_file, steps.look_at_branch, steps.commit_files, steps.open_pull_request)
         names = (self.names.find_repositories, self.names.find_branches)
@@ -214,6 +224,17 @@ class AskingHouse(PlanHouse):
             super().workers(destructive=destructive, gateway=gateway, interceptors=interceptors, few=few),
         ):
             yield
+
+    async def begin(self, goal: GoalType, request: GoalInput) -> WorkflowHandle[Any, Any]:
+        """Start any goal."""
+        return await self.client.start_workflow(
+            goal.name,
+            request,
+            id=f"{goal.name}-{secrets.token_hex(4)}",
+            task_queue=TaskQueue.GOALS,
+            result_type=goal.result,
+            execution_timeout=timedelta(minutes=2),
+        )
 
     async def ask_for(self, text: str, *, name: str = "", **more: Any) -> WorkflowHandle[Any, AskForResult]:
         """Ask in words."""

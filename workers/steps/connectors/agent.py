@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.agent.binding import PlanBinding
 from activities.agent.planning import Planning
+from activities.agent.reading import Reading
 from activities.agent.running import UnaskedPlans
 from activities.guard.policy_source import PolicySource
 from connectors.artifacts import ArtifactStore
@@ -14,8 +15,9 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     policy = PolicySource(means.settings.policy, environment=means.settings.environment)
-    planning = Planning(_catalogue, ArtifactStore(means.settings.artifacts))
-    return (PlanBinding(_catalogue), planning, UnaskedPlans(policy, _catalogue))
+    artifacts = ArtifactStore(means.settings.artifacts)
+    planning = Planning(_catalogue, artifacts)
+    return (PlanBinding(_catalogue), planning, Reading(artifacts), UnaskedPlans(policy, _catalogue))
 
 
 def _catalogue() -> Catalogue:

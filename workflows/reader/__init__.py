@@ -1,0 +1,1 @@
+"""The goal by which a model reads what strangers wrote."""
