@@ -1,11 +1,12 @@
-"""The first process of every container: it waits for one order, runs one command, reports, and ends.
+"""The first process of every container: it waits for an order, runs its command, reports, and ends.
 
 It is baked into the images, with `first_artifacts` beside it, and uses the standard library only, so that both serve
 any provider. Docker's archive calls cannot reach a tmpfs and leave secrets on the host's disk, so everything passes
 through the standard streams of this process:
 
 - In: 8 bytes (length of the manifest, length of what follows it), the manifest as JSON, the contents of its files.
-  Before them 8 bytes that are 0, and after them any byte, are a beat: the worker is there.
+  Before them 8 bytes that are 0, and after them any byte, are a beat: the worker is there. An order that says `stays`
+  is followed by another, which begins with a byte that is 1: what the beats before it left is passed over.
 - Out: frames of one letter, 4 bytes of length, and a body. `W` waiting, `B` begun, `O` output, `E` error output,
   `T` telemetry, `A` an artifact's JSON, `D` its data, `R` the result's JSON (the last), `X` could not do its part.
 
@@ -47,6 +48,7 @@ ORDER = struct.Struct(">II")
 FRAME = struct.Struct(">cI")
 SILENCE = 8.0
 BEAT = bytes(ORDER.size)
+NEXT = b"\1"
 _PR_SET_DUMPABLE = 4
 _DRAIN_SECONDS = 0.5
 _NICE = 5
@@ -68,6 +70,10 @@ def main() -> None:
         if manifest is None:
             sys.exit(0)
         _run(manifest)
+        while manifest["stays"]:
+            _await_next()
+            manifest = _read_order() or sys.exit(0)
+            _run(manifest)
     except BaseException as error:
         if isinstance(error, (SystemExit, BrokenPipeError)):
             raise
@@ -152,6 +158,13 @@ def _read_order() -> Manifest | None:
         _unpack(entry)
     _line.ordered = True
     return manifest
+
+
+def _await_next() -> None:
+    """Until another order begins; nothing of the last one runs, and its beats may have left a part of one."""
+    while (byte := _line.read(1)) != NEXT:
+        if not byte:
+            _end_all_and_exit()
 
 
 def _write(path: str, entry: Entry) -> None:
@@ -331,6 +344,14 @@ class _Command:
             while time.monotonic() < deadline and descriptor in self.selector.get_map() and self._pump(descriptor):
                 pass
             stream.finish()
+        self._close()
+
+    def _close(self) -> None:
+        """Give the descriptors back, for an order after this one."""
+        signal.set_wakeup_fd(-1)
+        self.selector.close()
+        for descriptor in (*self.streams, self.wake_read, self.wake_write):
+            os.close(descriptor)
 
 
 def _kill_all(number: int) -> None:

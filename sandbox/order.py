@@ -49,3 +49,4 @@ class Manifest(TypedDict):
     artifacts: list[str]
     limits: Limits
     farewells: list[Farewell]
+    stays: bool

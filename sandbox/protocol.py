@@ -69,3 +69,43 @@ class Sandbox(Protocol):
     async def close(self) -> None:
         """End what runs and leave nothing behind."""
         ...
+
+
+class Session(Protocol):
+    """One container that runs one command after another on the same work tree; nothing of a command outlives it."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is known to be gone: closed, killed, or ended by itself."""
+        ...
+
+    async def run(self, spec: RunSpec) -> RunResult:
+        """Run one more command to its end; only one runs at a time.
+
+        Where nobody can tell how a command ended, or the call is cancelled, the session is closed: whole or gone.
+
+        Raises:
+            SandboxUnavailable: It is lost.
+            SpecRefused: The inputs cannot be placed; it is closed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Remove it; it may be gone already."""
+        ...
+
+
+class Sessions(Protocol):
+    """Opens sessions."""
+
+    async def open_session(self, spec: RunSpec, *, seconds: float) -> tuple[Session, RunResult]:
+        """Run a first command, and keep its container.
+
+        Args:
+            spec: What to run; without a network.
+            seconds: After which nobody needs it, so that what a dead worker left is removed.
+
+        Raises:
+            SandboxError: As for `Sandbox.run`; nothing is left.
+        """
+        ...

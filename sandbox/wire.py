@@ -16,6 +16,8 @@ from sandbox.spec import RunSpec
 LONGEST_FRAME: Final = 1024 * 1024
 KINDS: Final = frozenset({b"W", b"B", b"O", b"E", b"T", b"A", b"D", b"R", b"X"})
 BEAT: Final = first_process.BEAT
+NEXT: Final = first_process.NEXT
+"""What an order begins with that follows another one."""
 BEAT_SECONDS: Final = first_process.SILENCE / 8
 """How often a first process is told that somebody is there."""
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
@@ -96,8 +98,15 @@ class Order:
                 yield content[start : start + LONGEST_FRAME]
 
 
-def order_of(spec: RunSpec, secrets: Mapping[str, SecretBytes], inputs: list[Fetched], around: Surroundings) -> Order:
-    """Everything that the first process needs to know for one run."""
+def order_of(
+    spec: RunSpec,
+    secrets: Mapping[str, SecretBytes],
+    inputs: list[Fetched],
+    around: Surroundings,
+    *,
+    stays: bool = False,
+) -> Order:
+    """Everything that the first process needs to know for one run; where it `stays`, another may follow."""
     files = [_entry(file.path, file.content, 0o700 if file.executable else 0o600) for file in spec.files]
     files += [_entry(item.path, item.content, 0o600) for item in inputs]
     kept = [_entry(name, secret.get_secret_value(), 0o400) for name, secret in secrets.items()]
@@ -119,6 +128,7 @@ def order_of(spec: RunSpec, secrets: Mapping[str, SecretBytes], inputs: list[Fet
         "artifacts": list(spec.artifacts),
         "limits": limits,
         "farewells": list(around.farewells),
+        "stays": stays,
     }
     return Order(manifest, [content for _, content in (*files, *kept)])
 
@@ -139,6 +149,7 @@ def order_of_service(argv: Sequence[str], files: Mapping[str, bytes]) -> Order:
             "artifact_files": 0,
         },
         "farewells": [],
+        "stays": False,
     }  # fmt: skip
     return Order(manifest, [content for _, content in entries])
 

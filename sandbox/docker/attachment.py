@@ -14,7 +14,7 @@ from collections import deque
 from typing import Final
 
 from sandbox.errors import SandboxUnavailable
-from sandbox.wire import BEAT, BEAT_SECONDS, KINDS, LONGEST_FRAME, Order
+from sandbox.wire import BEAT, BEAT_SECONDS, KINDS, LONGEST_FRAME, NEXT, Order
 
 _DOCKER_HEADER: Final = struct.Struct(">BxxxI")
 _OWN_HEADER: Final = struct.Struct(">cI")
@@ -70,11 +70,18 @@ class Attachment:
         """Whether the container is known to have hung up."""
         return self._reader.at_eof()
 
-    async def send(self, order: Order) -> None:
-        """Hand the order over; a line that breaks shows itself when the frames are read."""
+    async def send(self, order: Order, *, follows: bool = False) -> None:
+        """Hand the order over; a line that breaks shows itself when the frames are read.
+
+        Args:
+            order: Which one.
+            follows: The container has carried one out, and stayed.
+        """
         self._sending = True  # an order is a sign of life itself, and no beat may stand in it
         try:
             with contextlib.suppress(ConnectionError):
+                if follows:
+                    self._writer.write(NEXT)
                 for piece in order.pieces():
                     self._writer.write(piece)
                     await self._writer.drain()

@@ -11,28 +11,24 @@ from typing import Final, cast
 
 from pydantic import SecretBytes, TypeAdapter
 
-from observability.exemplars import exemplar
 from sandbox import traced
-from sandbox.docker.collecting import Collector, how_it_ended, state_of
+from sandbox.docker.collecting import Collector
 from sandbox.docker.container import PREFIX, Container, Containers, SandboxOptions
+from sandbox.docker.conversation import SLACK_SECONDS, converse, counted, lifetime, result_of
 from sandbox.docker.engine import Engine
 from sandbox.docker.hardening import LABEL_FIRST_PROCESS, Place, container_config
 from sandbox.docker.pool import WarmPool
 from sandbox.docker.runtime import choose_runtime
+from sandbox.docker.session import DockerSession, fetched
 from sandbox.egress.network import Egress, Lease
 from sandbox.egress.purposes import EgressSettings
-from sandbox.errors import ImageMissing, SandboxUnavailable, SpecRefused
-from sandbox.metrics import RUNS, START_SECONDS
+from sandbox.errors import ImageMissing, SpecRefused
 from sandbox.protocol import ArtifactStore, LastLook, OnOutput
-from sandbox.result import RunResult, Usage
+from sandbox.result import RunResult
 from sandbox.self_test import network_test, reaching_spec, self_test
-from sandbox.spec import MIB, SECRETS_BYTES, RelativePath, RunSpec
-from sandbox.wire import Fetched, Order, Surroundings, first_process_digest, order_of
+from sandbox.spec import SECRETS_BYTES, RelativePath, RunSpec
+from sandbox.wire import Surroundings, first_process_digest, order_of
 
-_SLACK_SECONDS: Final = 15
-"""What the first process may take beyond the command's time before the engine kills it."""
-_BYTES_PER_SECOND: Final = 8 * MIB
-"""The slowest that files may go in and artifacts out, the store included."""
 _SECRET_NAME: Final[TypeAdapter[str]] = TypeAdapter(RelativePath)
 
 
@@ -108,7 +104,7 @@ class DockerSandbox:
         with traced.traced(spec) as span:
             result = await self._run_one(spec, part, _placeable(secrets or {}), on_output, called)
             traced.show(span, result)
-            return _counted(result)
+            return counted(result)
 
     async def _run_one(
         self,
@@ -120,7 +116,7 @@ class DockerSandbox:
     ) -> RunResult:
         await self.containers.room()
         await self._check_image(spec.image)
-        inputs = await self._fetch(spec)
+        inputs = await fetched(self._store, spec)
         async with self._network(spec) as lease:
             around = lease.around if lease else Surroundings()
             around = replace(around, environment={**traced.inside(), **around.environment})
@@ -134,7 +130,7 @@ class DockerSandbox:
                 if part.last_look is not None:
                     await part.last_look()
                 started = time.monotonic()
-                died_of_memory = await self._converse(container, order, collector, spec)
+                died_of_memory = await converse(self._engine, container, order, collector, within=lifetime(spec))
                 if lease is not None:
                     await lease.finish()
             except BaseException:
@@ -143,11 +139,22 @@ class DockerSandbox:
             removal = self.containers.remove_later(container)
             if lease is not None:
                 lease.container, lease.removal = container.id, removal
-        result = _result(collector, died_of_memory, (called, started), warm=warm)
+        result = result_of(collector, died_of_memory, (called, started), warm=warm)
         if lease is not None:
             seen = {"connections": lease.connections, "downloads": lease.downloads}
             result = result.model_copy(update=seen)
         return result
+
+    async def open_session(self, spec: RunSpec, *, seconds: float) -> tuple[DockerSession, RunResult]:
+        """See `sandbox.protocol.Sessions.open_session`."""
+        called = time.monotonic()
+        if spec.purpose is not None:
+            raise SpecRefused("a session has no network: leave the purpose out")
+        await self.containers.room()
+        await self._check_image(spec.image)
+        container, warm = await self._container(spec, Part(), None, seconds=seconds)
+        session = DockerSession(self._engine, self.containers, container, self._store, warm=warm)
+        return session, await session.run(spec, called=called)
 
     async def self_test(self, image: str) -> None:
         """See `sandbox.protocol.Sandbox.self_test`."""
@@ -186,12 +193,6 @@ class DockerSandbox:
             raise ImageMissing(f"{image!r} was built for another version: build the images again")
         self._images.add(image)
 
-    async def _fetch(self, spec: RunSpec) -> list[Fetched]:
-        return [
-            Fetched(path=item.path, content=await self._store.get(item.reference), unpack_into=item.unpack_into)
-            for item in spec.inputs
-        ]
-
     async def _chosen_runtime(self) -> str | None:
         if not self._runtime_known:
             info = await self._engine.call(self._engine.api.info)
@@ -207,11 +208,13 @@ class DockerSandbox:
             return
         if self.egress is None:
             raise SpecRefused(f"the purpose {spec.purpose!r} does not exist here: the deployment has none")
-        async with self.egress.network(spec, spec.purpose, _lifetime(spec) + _SLACK_SECONDS) as lease:
+        async with self.egress.network(spec, spec.purpose, lifetime(spec) + SLACK_SECONDS) as lease:
             yield lease
 
-    async def _container(self, spec: RunSpec, part: Part, lease: Lease | None) -> tuple[Container, bool]:
-        """A container for this run, and whether it had been waiting."""
+    async def _container(
+        self, spec: RunSpec, part: Part, lease: Lease | None, *, seconds: float = 0
+    ) -> tuple[Container, bool]:
+        """A container for this run, or for so many seconds, and whether it had been waiting."""
         network = lease.network if lease else "none"
         place = Place.of(spec.image, spec.limits, network=network, runtime=await self._chosen_runtime())
         place = place.model_copy(update={"volume": part.volume})
@@ -222,29 +225,12 @@ class DockerSandbox:
             and (found := await self.pool.take(place, spec.limits))
         ):
             return found, True
-        labels = self.containers.labels("run", run=spec.run_id, seconds=_lifetime(spec) + _SLACK_SECONDS)
+        labels = self.containers.labels("run", run=spec.run_id, seconds=max(lifetime(spec), seconds) + SLACK_SECONDS)
         name = f"{PREFIX}run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
         address = lease.address if lease else None
         hosts: Mapping[str, str] = lease.hosts if lease else {}
         config = container_config(place, spec.limits, labels, address=address, hostname=part.hostname, hosts=hosts)
         return await self.containers.start(name, config), False
-
-    async def _converse(self, container: Container, order: Order, collector: Collector, spec: RunSpec) -> bool:
-        """Hand the order over and read to the end; whether the whole container died for lack of memory."""
-        seconds = _lifetime(spec)
-        try:
-            async with asyncio.timeout(seconds):
-                await container.attachment.send(order)
-                await collector.read(container.attachment)
-        except TimeoutError as error:
-            raise SandboxUnavailable("the first process did not end the command in time; it was killed") from error
-        if collector.report is not None:
-            return False
-        died_of_memory, state = state_of(await self._engine.call(self._engine.api.inspect_container, container.id))
-        if not died_of_memory:
-            said = container.attachment.complaint[-200:]
-            raise SandboxUnavailable(f"the container ended without a result: {state}, {said!r}")
-        return True
 
 
 def _placeable(secrets: Mapping[str, SecretBytes]) -> Mapping[str, SecretBytes]:
@@ -256,44 +242,3 @@ def _placeable(secrets: Mapping[str, SecretBytes]) -> Mapping[str, SecretBytes]:
     if sum(len(secret.get_secret_value()) for secret in secrets.values()) > SECRETS_BYTES // 2:
         raise SpecRefused(f"the secrets are larger than {SECRETS_BYTES // 2} bytes: hand over less")
     return secrets
-
-
-def _lifetime(spec: RunSpec) -> float:
-    """Seconds after which the first process must have said its last word."""
-    limits = spec.limits
-    carried = (limits.workspace_bytes if spec.files or spec.inputs else 0) + (
-        limits.artifact_bytes if spec.artifacts else 0
-    )
-    return limits.wall_seconds + limits.grace_seconds + _SLACK_SECONDS + carried / _BYTES_PER_SECOND
-
-
-def _counted(result: RunResult) -> RunResult:
-    RUNS.labels(ended=result.ended).inc(exemplar=exemplar())
-    START_SECONDS.labels(warm=str(result.usage.warm).lower()).observe(result.usage.start_seconds, exemplar())
-    return result
-
-
-def _result(collector: Collector, died_of_memory: bool, times: tuple[float, float], *, warm: bool) -> RunResult:
-    called, started = times
-    total = time.monotonic() - called
-    report = collector.report
-    ended, code = how_it_ended(report) if report else ("out_of_memory", None)
-    run_seconds = report.run_seconds if report else total
-    return RunResult(
-        exit_code=code,
-        ended=ended,
-        oom_seen=died_of_memory or (report is not None and report.oom_kills > 0),
-        stdout=collector.output(b"O"),
-        stderr=collector.output(b"E"),
-        telemetry=collector.telemetry,
-        artifacts=collector.artifacts,
-        refused=collector.refused,
-        usage=Usage(
-            start_seconds=max(started - called, 0),
-            run_seconds=run_seconds,
-            total_seconds=total,
-            cpu_seconds=report.cpu_seconds if report else 0,
-            peak_memory_bytes=report.peak_memory if report and report.peak_memory >= 0 else None,
-            warm=warm,
-        ),
-    )

@@ -182,6 +182,7 @@ def _order(release: Release, *, asks: bool) -> Order:
                 "artifact_files": 0,
             },
             "farewells": [],
+            "stays": False,
         },
         list(contents.values()),
     )
