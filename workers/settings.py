@@ -16,6 +16,7 @@ from connectors.probes.pattern import HostPattern
 from connectors.provider import Provider, providers
 from sandbox.egress.registries import MirrorSettings
 from sandbox.egress.targets import TargetPattern
+from sandbox.tools.rules import ToolRules
 
 
 class Role(StrEnum):
@@ -162,6 +163,12 @@ class Settings(_Addresses):
     )
     sandbox_authorities: Path | None = Field(
         default=None, description="PEM file of authorities that the mirror trusts beside the usual ones."
+    )
+
+    sandbox_tools: ToolRules = Field(
+        default=ToolRules(),
+        description='What tools in a session may write and run, as JSON: {"write": ["**"], "deny": ["legal/**"], '
+        '"unprotected": ["**/*.lock"], "run": [["python3", "-m", "pytest", "..."], ["make", "test"]]}.',
     )
 
     verify_hosts: tuple[HostPattern, ...] = Field(

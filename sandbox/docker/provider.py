@@ -68,6 +68,7 @@ class DockerSandbox:
         self.pool = WarmPool(self.containers, options.waiting) if options.waiting else None
         self._slots = asyncio.Semaphore(options.concurrency)
         self._images: set[str] = set()
+        self._sessions: set[DockerSession] = set()
         self._runtime: str | None = None
         self._runtime_known = False
 
@@ -154,6 +155,7 @@ class DockerSandbox:
         await self._check_image(spec.image)
         container, warm = await self._container(spec, Part(), None, seconds=seconds)
         session = DockerSession(self._engine, self.containers, container, self._store, warm=warm)
+        self._sessions = {one for one in self._sessions if not one.lost} | {session}
         return session, await session.run(spec, called=called)
 
     async def self_test(self, image: str) -> None:
@@ -176,6 +178,7 @@ class DockerSandbox:
 
     async def close(self) -> None:
         """Remove what waits, and wait until everything is removed."""
+        await asyncio.gather(*(session.close() for session in self._sessions))
         if self.pool is not None:
             await self.pool.close()
         if self.egress is not None:

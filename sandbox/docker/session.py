@@ -45,14 +45,14 @@ class DockerSession:
     def __init__(
         self, engine: Engine, containers: Containers, container: Container, store: ArtifactStore, *, warm: bool
     ) -> None:
-        self._engine, self._containers, self._container, self._store = engine, containers, container, store
+        self._engine, self._containers, self.container, self._store = engine, containers, container, store
         self._warm, self._orders, self._open = warm, 0, True
         self._turn = asyncio.Lock()
 
     @property
     def lost(self) -> bool:
         """See `sandbox.protocol.Session.lost`."""
-        return not self._open or self._container.attachment.ended
+        return not self._open or self.container.attachment.ended
 
     async def run(self, spec: RunSpec, *, called: float | None = None) -> RunResult:
         """See `sandbox.protocol.Session.run`."""
@@ -69,7 +69,7 @@ class DockerSession:
         """See `sandbox.protocol.Session.close`."""
         if self._open:
             self._open = False
-            await self._containers.remove(self._container)
+            await self._containers.remove(self.container)
 
     async def _carry_out(self, spec: RunSpec, called: float) -> RunResult:
         with traced.traced(spec) as span:
@@ -79,7 +79,7 @@ class DockerSession:
             started, follows = time.monotonic(), self._orders > 0
             self._orders += 1
             within = lifetime(spec)
-            died = await converse(self._engine, self._container, order, collector, within=within, follows=follows)
+            died = await converse(self._engine, self.container, order, collector, within=within, follows=follows)
             result = result_of(collector, died, (called, started), warm=self._warm or follows)
             traced.show(span, result)
         if died:

@@ -20,12 +20,13 @@ TESTS: Final = Path(__file__).parents[1]
 ELSEWHERE: Final = {
     "activities.neon": ("activities/neon", "sandbox/migrations"),
     "activities.pulumi": ("sandbox/pulumi",),
+    "activities.sandbox": ("activities/sandbox", "sandbox/tools"),
     "activities.rediscloud": ("activities/redis",),
     "activities.upstash": ("activities/redis", "activities/upstash"),
     "hitl.gateway": ("hitl", "security"),
     "hitl.slack": ("hitl", "security"),
 }
-"""Steps on stacks and migrations need the container engine, as do all tests there; those on Redis databases are tried
+"""Steps on stacks, migrations and sessions need the container engine, as do all tests there; those on Redis databases are tried
 for all who sell them at once; the gateway's are tried on its own worker."""
 
 

@@ -102,7 +102,7 @@ PLACES: Final[Mapping[str, Way]] = {
                 "ReconcileLeases",
             ),
             *("CreateNeonBranch", "IssueNeonLogin", "DeleteNeonBranch", "MigrateDatabase"),
-            *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "RunPlan", "AskFor"),
+            *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "EditRepository", "RunPlan", "AskFor"),
             *("SwitchCollection", "ProvisionQdrant", "RemoveQdrant", "ProvisionRedis", "RemoveRedis", "PublishFlow"),
         ),
         approved,

@@ -4,6 +4,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.pulumi.sessions import StackSessions
+from activities.sandbox.sessions import GoalsOnServer, HeldSessions
 from connectors.artifacts import ArtifactStore
 from connectors.vault import VaultSession
 from workers.guarded import QUEUES, guarded_worker
@@ -32,6 +33,7 @@ def sandbox_worker(
 ) -> Worker:
     """Runs other people's code; takes no more steps than it has room for, so that the others wait in Temporal."""
     sessions = StackSessions(stacks, OwnEngine(provision, settings), ArtifactStore(settings.artifacts))
-    role, means = Role.SANDBOX, Means(vault, provision, sessions)
+    held = HeldSessions(GoalsOnServer(client), most=settings.sandbox_concurrency)
+    role, means = Role.SANDBOX, Means(vault, provision, sessions, held, settings.sandbox_tools)
     steps = steps_of(role, means, queues=QUEUES[role])
     return guarded_worker(client, settings, role, steps, at_once=settings.sandbox_concurrency)

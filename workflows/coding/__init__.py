@@ -1,0 +1,1 @@
+"""Goals that change code, in a container, and push nothing."""
