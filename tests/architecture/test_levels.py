@@ -26,8 +26,8 @@ ELSEWHERE: Final = {
     "hitl.gateway": ("hitl", "security"),
     "hitl.slack": ("hitl", "security"),
 }
-"""Steps on stacks, migrations and sessions need the container engine, as do all tests there; those on Redis databases are tried
-for all who sell them at once; the gateway's are tried on its own worker."""
+"""Steps on stacks, migrations and sessions need the container engine, as do all tests there; those on Redis databases
+are tried for all who sell them at once; the gateway's are tried on its own worker."""
 
 
 def implementing() -> Iterator[tuple[str, str, Step[Any, Any]]]:
