@@ -236,6 +236,16 @@ class Settings(_Addresses):
         default=None, description="A 0600 file with one shared token, where there is no issuer of tokens."
     )
 
+    relay_machines: str = Field(
+        default="0.0.0.0:8443", description="Where the relay listens for machines that serve models; always by TLS."
+    )
+    relay_askers: str = Field(
+        default="127.0.0.1:8444",
+        description="Where it listens for the models worker; on another interface than this host's own by TLS, too.",
+    )
+    relay_certificate: Path | None = Field(default=None, description="The relay's certificate with its chain, as PEM.")
+    relay_key: Path | None = Field(default=None, description="The private key of that certificate, as PEM.")
+
     def url_of(self, provider: Provider) -> str:
         """Where a provider is."""
         address: str = getattr(self, provider.setting)

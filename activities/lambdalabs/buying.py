@@ -3,7 +3,7 @@
 from activities.guard.granted import GrantedRequest
 from activities.guard.withheld import DestructiveSecrets
 from activities.lambdalabs.contracts import BUY_INSTANCE, BuyGpuParameters, GpuLaunched
-from activities.lambdalabs.making import Order, launch_machine
+from activities.lambdalabs.making import Order, launch_machine, serving
 from activities.step import implements
 from connectors.lambdalabs import manifest
 from connectors.lambdalabs.client import LambdaCloud
@@ -35,6 +35,7 @@ class GpuPurchase:
             choices=approved.choices,
             hours=approved.hours,
             at_most=approved.cents_per_hour,
+            serving=serving(approved.boot, key.fields),
         )
         async with self._cloud.open(key.fields) as account:
             return await launch_machine(account, order, last_look=key.last_look)

@@ -15,6 +15,7 @@ from activities.leases.kinds import LeaseKind
 from activities.step import Step
 from activities.step_end import ApprovedAnswer, StepEnd
 from connectors.lambdalabs import manifest
+from connectors.served.boot import Boot
 from hitl.approval.plan import PlanParameters
 from hitl.protocol import Effect, Ended, Hired, PolicyContext
 
@@ -133,6 +134,7 @@ class LaunchRequest(_Request):
     )
     hours: Hours
     cents_per_hour: Cents = Field(description="The price at most.")
+    boot: Boot | None = Field(default=None, description="What it boots, where it is to serve a language model.")
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match. A lease is shorter than a month: it costs no more in one than in all."""
@@ -154,6 +156,7 @@ class GpuLaunched(ApprovedAnswer):
     hours: int = 0
     adopted: bool = Field(default=False, description="Whether an attempt before had launched it.")
     tried: tuple[str, ...] = Field(default=(), description="What Lambda had no capacity for.")
+    ticket: str = Field(default="", description="The digest of what it dials in with, where it serves a model.")
 
     def spent(self) -> int | None:
         """For all its hours, at its own price."""
@@ -183,6 +186,7 @@ class BuyGpuParameters(PlanParameters):
     choices: tuple[Choice, ...]
     hours: int
     cents_per_hour: int
+    boot: Boot | None = None
 
 
 class GpuStanding(LeaseStanding):

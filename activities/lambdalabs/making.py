@@ -1,7 +1,7 @@
 """Steps that launch machines at Lambda Labs, make what opens them, and end both."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -27,8 +27,10 @@ from connectors.errors import Conflict, InvalidRequest
 from connectors.lambdalabs.client import NO_CAPACITY, Account, LambdaCloud, Wanted
 from connectors.lambdalabs.manifest import KEEP, LAUNCH, SSH_KEY
 from connectors.lambdalabs.models import Instance, TypeOffer
-from connectors.lambdalabs.readiness import USER
+from connectors.lambdalabs.readiness import FIRST_BOOT, USER
 from connectors.lambdalabs.ssh_key import new_ssh_key
+from connectors.served.boot import Boot, ticket, with_model
+from connectors.served.hello import digest
 from connectors.vault.kv import MOUNT
 
 SHOWS_WITHIN: Final = timedelta(seconds=45)
@@ -48,12 +50,44 @@ class Order:
         choices: Sizes in regions, by preference.
         hours: How long it is paid for.
         at_most: US cents an hour; none is launched that costs more.
+        serving: What it boots besides, where it is to serve a language model.
     """
 
     name: str
     choices: tuple[Choice, ...]
     hours: int
     at_most: int
+    serving: "Serving | None" = None
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model that a machine is to serve, and what it dials in with.
+
+    Attributes:
+        boot: What it boots.
+        ticket: Made anew by every attempt, and the same each time: it lies nowhere but on the machine.
+    """
+
+    boot: Boot
+    ticket: SecretStr = field(repr=False)
+
+    @property
+    def user_data(self) -> str:
+        """What the machine does at its first boot."""
+        return with_model(FIRST_BOOT, self.boot, self.ticket)
+
+
+def serving(boot: Boot | None, key: Mapping[str, SecretStr]) -> Serving | None:
+    """What the machine of the step that runs now boots; None where it serves nothing.
+
+    Args:
+        boot: As it was asked for.
+        key: Of the account.
+    """
+    if boot is None or "key" not in key:
+        return None
+    return Serving(boot, ticket(key["key"], mark=_own_mark(), run=activity.info().workflow_run_id or ""))
 
 
 class GpuMaking:
@@ -99,8 +133,14 @@ class GpuMaking:
             Conflict: Each of them costs more, and nothing was launched.
             ConnectorError: As the tree says.
         """
-        order = Order(name=request.name, choices=request.choices, hours=request.hours, at_most=request.cents_per_hour)
         async with secret_for_step(self._vault, LAUNCH) as fields, self._cloud.open(fields) as account:
+            order = Order(
+                name=request.name,
+                choices=request.choices,
+                hours=request.hours,
+                at_most=request.cents_per_hour,
+                serving=serving(request.boot, fields),
+            )
             return await launch_machine(account, order, last_look=no_look)
 
     @implements(END_INSTANCE)
@@ -145,7 +185,13 @@ async def launch_machine(account: Account, order: Order, *, last_look: Look) -> 
     async def create(label: str) -> _Launched:
         for one in open_choices:
             await last_look()
-            wanted = Wanted(name=order.name, type=one.choice.type, region=one.choice.region, ssh_key=label)
+            wanted = Wanted(
+                name=order.name,
+                type=one.choice.type,
+                region=one.choice.region,
+                ssh_key=label,
+                user_data=order.serving.user_data if order.serving else FIRST_BOOT,
+            )
             try:
                 return _Launched(await account.launch(wanted, label), one)
             except InvalidRequest as error:
@@ -177,6 +223,7 @@ async def launch_machine(account: Account, order: Order, *, last_look: Look) -> 
         hours=order.hours,
         adopted=made.adopted,
         tried=tuple(tried),
+        ticket=digest(order.serving.ticket) if order.serving else "",
     )
 
 

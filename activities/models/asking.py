@@ -24,6 +24,7 @@ from activities.models.contracts import (
     UseLimits,
 )
 from activities.models.rules import ModelRules
+from activities.models.served import ServedModels
 from activities.models.transcripts import Conversation, Transcripts
 from activities.models.whole import whole
 from activities.secrets import StepTokens, secret_for_step
@@ -59,9 +60,10 @@ class ModelActivities:
         artifacts: Where texts lie that are too long for a history.
         transcripts: Where lies what was said before.
         budget: Keeps what goals use to the file's limits.
+        served: Which backends machines of goals serve now; None where no backend is served so.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of
         self,
         vault: StepTokens,
         client: ModelClient,
@@ -69,9 +71,10 @@ class ModelActivities:
         transcripts: Transcripts,
         *,
         budget: ModelBudget,
+        served: ServedModels | None = None,
     ) -> None:
         self._vault, self._client, self._artifacts = vault, client, artifacts
-        self._transcripts, self._budget = transcripts, budget
+        self._transcripts, self._budget, self._served = transcripts, budget, served
         self._rules = ModelRules(client.models)
 
     @implements(REQUEST)
@@ -110,6 +113,10 @@ class ModelActivities:
             if refusal is not None:
                 left_out.append(ModelLeftOut(backend=ref.backend, model=ref.model, why=refusal.explanation))
                 continue
+            if await self._is_away(ref):
+                why = f"No machine serves {ref.backend!r} now; the goal ServeModel has one."
+                left_out.append(ModelLeftOut(backend=ref.backend, model=ref.model, why=why))
+                continue
             found.append(await asyncio.to_thread(self._found, ref))
         return ModelsFound(models=tuple(found), left_out=tuple(left_out), limits=_limits(self._client.models.limits))
 
@@ -117,6 +124,12 @@ class ModelActivities:
         if answer.recorded:
             return 0
         return cost(self._client.models, ref, answer.tokens) if answer.tokens is not None else None
+
+    async def _is_away(self, ref: ModelRef) -> bool:
+        """Whether it is a backend that machines of goals serve, and none does now."""
+        if self._served is None or ref.backend not in self._client.models.served:
+            return False
+        return not await self._served.answers(ref.backend)
 
     def _found(self, ref: ModelRef) -> ModelFound:
         known, price = capabilities(self._client.models, ref), priced(self._client.models, ref)

@@ -114,12 +114,14 @@ class Wanted:
         type: As Lambda names it: `gpu_1x_a10`.
         region: As Lambda names it: `us-west-1`.
         ssh_key: The name of the key that opens it.
+        user_data: What it does at its first boot.
     """
 
     name: str
     type: str
     region: str
     ssh_key: str
+    user_data: str = field(default=FIRST_BOOT, repr=False)
 
 
 @dataclass
@@ -196,7 +198,7 @@ class Account:
             instance_type_name=wanted.type,
             ssh_key_names=(wanted.ssh_key,),
             name=wanted.name[:_LONGEST_NAME],
-            user_data=FIRST_BOOT,
+            user_data=wanted.user_data,
             tags=(Tag(key=MARK_TAG, value=mark),),
         )
         await self._launches.turn(what, patience=LAUNCH_PATIENCE)

@@ -106,7 +106,7 @@ class Launch(CloudModel):
     instance_type_name: str
     ssh_key_names: tuple[str, ...]
     name: str
-    user_data: str
+    user_data: str = Field(repr=False)
     tags: tuple[Tag, ...]
 
 

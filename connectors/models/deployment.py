@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from connectors.models.raw import Key, Kind, Per, RawModel, RawPrice, Use
+from connectors.served.boot import Boot
 
 PUBLIC_URLS: Final[Mapping[Kind, str]] = {
     Kind.OPENAI: "https://api.openai.com/v1",
@@ -98,6 +99,7 @@ class Models:
         data: Which labels may go to which backend; to one that is not there, none.
         limits: What may be used.
         known: What is known of a model better than by the libraries.
+        served: What machines boot that goals may have to serve a backend; by its name.
     """
 
     source: str
@@ -107,6 +109,7 @@ class Models:
     data: Mapping[str, frozenset[str]]
     limits: Limits = field(default_factory=Limits)
     known: Mapping[ModelRef, RawModel] = field(default_factory=dict[ModelRef, RawModel])
+    served: Mapping[str, Boot] = field(default_factory=dict[str, Boot])
 
     @property
     def asked(self) -> tuple[ModelRef, ...]:

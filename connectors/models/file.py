@@ -6,7 +6,7 @@ Each mistake is one line: `file:line: where: what is wrong; what to write`.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,8 +26,10 @@ from connectors.models.raw import (
     RawModel,
     RawModels,
     RawPrice,
+    RawServed,
     Use,
 )
+from connectors.served.boot import Boot
 from hitl.hidden import visible
 from hitl.policy.yaml import Document, Location, YamlError, read_document
 
@@ -112,7 +114,12 @@ def _valid(source: str, raw: RawModels) -> Models:
             day_per=day.per,
         ),
         known={ModelRef.of(name): one for name, one in raw.models.items()},
+        served={name: _boot(name, one) for name, one in raw.served.items()},
     )
+
+
+def _boot(name: str, raw: RawServed) -> Boot:
+    return Boot(name=name, relay=raw.relay, authority=raw.authority or "", run=tuple(raw.run), port=raw.port)
 
 
 def _backend(name: str, raw: RawBackend) -> Backend:
@@ -143,6 +150,20 @@ def _contradictions(raw: RawModels) -> Iterator[tuple[Location, str]]:
     listed = {model for models in raw.tiers.values() for model in models}
     for model in raw.models:
         yield from _unknown(("models", model), model, listed, "model of a tier")
+    yield from _of_served(raw, {ModelRef.of(model).backend for model in listed})
+
+
+def _of_served(raw: RawModels, asked: Collection[str]) -> Iterator[tuple[Location, str]]:
+    for name in raw.served:
+        yield from _unknown(("served", name), name, raw.backends, "backend")
+        found = raw.backends.get(name)
+        if found is None:
+            continue
+        if found.kind is not Kind.OPENAI or found.key is Key.NONE or not (found.url or "").endswith(f"/{name}/v1"):
+            written = f'`{name}: {{kind: openai, url: "https://RELAY/{name}/v1"}}`'
+            yield ("served", name), f"is asked through the relay: write {written} under `backends`, without `key`"
+        if name not in asked:
+            yield ("served", name), f"no tier has a model of {name!r}; add one, as in `small: [{name}/MODEL]`"
 
 
 def _of_data(raw: RawModels) -> Iterator[tuple[Location, str]]:
@@ -186,6 +207,7 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "backends": RawBackend,
     "models": RawModel,
     "price": RawPrice,
+    "served": RawServed,
     "limits": RawLimits,
     "goal": RawGoalLimit,
     "day": RawDayLimit,

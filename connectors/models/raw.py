@@ -20,6 +20,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from connectors.served.boot import PEM_PATTERN, RELAY_PATTERN, WORD_PATTERN
+
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}")
 MODEL: Final = re.compile(r"[a-z][a-z0-9-]{0,40}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,253}(?:/[A-Za-z0-9._~/-]*)?")
@@ -95,6 +97,24 @@ def _region(value: str) -> str:
     return value
 
 
+def _relay(value: str) -> str:
+    if not re.fullmatch(RELAY_PATTERN, value):
+        raise _wrong("a host and a port", value, "write them as in relay.example:8443")
+    return value
+
+
+def _word(value: str) -> str:
+    if not re.fullmatch(WORD_PATTERN, value):
+        raise _wrong("a word of a command", value, "write 1 to 400 printable ASCII characters")
+    return value
+
+
+def _pem(value: str) -> str:
+    if not re.fullmatch(PEM_PATTERN, value):
+        raise _wrong("a certificate", value, "write it whole as PEM, in a block after `|`, or leave it out")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Model = Annotated[str, AfterValidator(_model)]
 _Url = Annotated[str, AfterValidator(_url)]
@@ -136,6 +156,15 @@ class RawModel(Raw):
     price: RawPrice | None = None
 
 
+class RawServed(Raw):
+    """Machines that goals may have to serve a backend: what they run, and where they dial in."""
+
+    relay: Annotated[str, AfterValidator(_relay)]
+    run: Annotated[list[Annotated[str, AfterValidator(_word)]], Field(min_length=1, max_length=60)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    authority: Annotated[str, AfterValidator(_pem)] | None = None
+
+
 class RawGoalLimit(Raw):
     """For one run of a goal."""
 
@@ -166,4 +195,5 @@ class RawModels(Raw):
     tiers: dict[Name, Annotated[list[Model], Field(min_length=1)]] = Field(min_length=1)
     routes: dict[Annotated[Use, Field(strict=False)], Name] = Field(min_length=1)
     data: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(min_length=1)
+    served: dict[Name, RawServed] = {}
     limits: RawLimits = RawLimits()

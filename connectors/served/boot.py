@@ -22,7 +22,8 @@ LINES: Final = 8
 """That a machine keeps open: so many requests at once."""
 
 RELAY_PATTERN: Final = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?:[0-9]{1,5}"
-_PEM: Final = r"(?:-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]{1,8000}-----END CERTIFICATE-----\n?)?"
+WORD_PATTERN: Final = r"[\x20-\x7e]{1,400}"
+PEM_PATTERN: Final = r"(?:-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]{1,8000}-----END CERTIFICATE-----\n?)?"
 _HOME: Final = "/usr/local/lib/banksman"
 _MODEL: Final = """\
 [Unit]
@@ -60,7 +61,7 @@ _COMMANDS: Final = """\
 """
 _RUN: Final = "runcmd:\n"
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[\x20-\x7e]+$")]
+Word = Annotated[str, StringConstraints(pattern=f"^{WORD_PATTERN}$")]
 
 
 class Boot(BaseModel):
@@ -78,7 +79,7 @@ class Boot(BaseModel):
 
     name: Name
     relay: Annotated[str, StringConstraints(pattern=f"^{RELAY_PATTERN}$")]
-    authority: Annotated[str, StringConstraints(max_length=9000, pattern=f"^{_PEM}$")] = ""
+    authority: Annotated[str, StringConstraints(max_length=9000, pattern=f"^{PEM_PATTERN}$")] = ""
     run: Annotated[tuple[Word, ...], Field(min_length=1, max_length=60)]
     port: int = Field(default=8000, ge=1, le=65535)
 

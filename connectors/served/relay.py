@@ -75,13 +75,15 @@ class _Machine:
         idle: Those that wait.
         lines: All.
         asked: Requests, but for those that only look whether it answers.
-        used_at: When the last of them began or ended.
+        used_at: When the last of them began or ended, or the machine came.
+        secret: What the machine is known by.
     """
 
     idle: list[_Line] = field(default_factory=list[_Line])
     lines: set[_Line] = field(default_factory=set[_Line])
     asked: int = 0
     used_at: float | None = None
+    secret: str = ""
 
 
 class _Head(NamedTuple):
@@ -152,6 +154,8 @@ class Relay:
         machine, line = self._machines[hello.name], _Line(reader, writer, digest(hello.secret))
         if len(machine.lines) >= _MOST_LINES:
             return
+        if machine.secret != line.secret:
+            machine.secret, machine.asked, machine.used_at = line.secret, 0, self._now()
         machine.lines.add(line)
         try:
             writer.write(b'{"admitted": true}\n')

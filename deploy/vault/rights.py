@@ -14,7 +14,7 @@ from connectors.slack.manifest import APP as SLACK_APP
 from connectors.vault.databases import engine_of
 
 MOUNT: Final = "banksman"
-APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec", "models")
+APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec", "models", "relay")
 """One login for each process; its policy has its name."""
 
 _FOLDER: Final = Path(__file__).parent / "policies"
@@ -86,6 +86,11 @@ _TRANSCRIPTS: Final = (
     ),
     Right(path="transit/decrypt/transcripts", may=("update",)),
 )
+_SERVED: Final = Right(
+    path=f"{MOUNT}/data/served/+/+",
+    may=("create", "read", "update"),
+    why="Which goal's machine serves which language model, by check-and-set. Digests lie there, and no secret.",
+)
 
 _GOALS: Final = VaultPolicy(
     says="The goals worker: of Vault only the payload keys, outside development, and the published halves of the "
@@ -120,6 +125,11 @@ _GATEWAY: Final = VaultPolicy(
         ),
     ),
 )
+_RELAY: Final = VaultPolicy(
+    says="The relay that machines dial which serve language models: who may, and nothing else. It faces the internet, "
+    "and reads no key of anything, nor the payload keys.",
+    rights=(_SERVED,),
+)
 _CODEC: Final = VaultPolicy(says="The codec server: the payload keys, and nothing else.", rights=(_PAYLOAD_KEYS,))
 _DELIVERER: Final = VaultPolicy(
     says="The supervisor's deliverer: mints wrapped secret ids, of short life, and can do nothing else. One block per "
@@ -141,6 +151,7 @@ def rights() -> Mapping[str, VaultPolicy]:
         "destructive": _destructive([one for one in credentials if one.destroys]),
         "gateway": _GATEWAY,
         "codec": _CODEC,
+        "relay": _RELAY,
         "deliverer": _DELIVERER,
         **{f"step-{one.name}": step_policy(one) for one in credentials},
     }
@@ -155,7 +166,7 @@ def _models(ordinary: Sequence[Credential]) -> VaultPolicy:
         says="The models worker: the payload keys, the tokens that its steps read keys of language models with, the "
         "keys of what was said to them, and the published halves of the approval keys, by which it tells who asked. No "
         "other process makes these tokens, and it makes no other.",
-        rights=(_PAYLOAD_KEYS, _PUBLISHED, _BOOK_OF_MODELS, *_TRANSCRIPTS, *map(_makes, ordinary)),
+        rights=(_PAYLOAD_KEYS, _PUBLISHED, _BOOK_OF_MODELS, _SERVED, *_TRANSCRIPTS, *map(_makes, ordinary)),
     )
 
 

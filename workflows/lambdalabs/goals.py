@@ -13,6 +13,8 @@ MachineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$"
 TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]{0,62}$")]
 RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
+BackendName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+
 
 class InspectGpusInput(GoalInput):
     """Tell which GPUs Lambda Labs has, at which price and where there is capacity, and what the account has there."""
@@ -61,6 +63,11 @@ class LeaseGpuInput(DestructiveGoalInput):
         description="What counts as ready: `gpus`, where the machine says itself that all of them answer; or `ssh`, "
         "where SSH answers, for images that do not say it.",
     )
+    serves: BackendName | None = Field(
+        default=None,
+        description="A backend of language models that it serves, as the models' file foresees it; for `ServeModel`, "
+        "which has it asked. Such a machine is ready when Lambda says so, and needs no way in.",
+    )
 
     def business_key(self) -> str:
         """`lease-gpu/NAME`; in an emergency one of its own, beside what may wait for days."""
@@ -107,6 +114,7 @@ class LeaseGpuResult(GoalResult):
     cents_per_hour: int | None = Field(default=None, description="US cents.")
     usd_cents: int | None = Field(default=None, description="What it cost at most, from before its launch to its end.")
     tried: tuple[str, ...] = Field(default=(), description="What there was no capacity for when it was last tried.")
+    ticket: str = Field(default="", description="The digest of what it dials in with, where it serves a model.")
 
 
 INSPECT_GPUS: Final = GoalType(

@@ -6,11 +6,13 @@ server cancels the lease, which ends what carries the goal's mark, and asks Lamb
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.guard.error_types import ErrorType, application_error
@@ -34,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
         RenameRequest,
         RestartRequest,
     )
+    from activities.models.serving import FIND_SERVED, FindServed, ServedFound
     from connectors.creation import mark
     from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
     from hitl.hidden import visible
@@ -109,6 +112,13 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
         self._result = LeaseGpuResult(name=request.name)
         self._over: _Over | None = None
         self._changing = ""
+        self._serving = ServedFound()
+
+    @workflow.signal
+    async def give_back(self) -> None:
+        """From the goal that has it held: it is needed no longer."""
+        if self._is_held and (lease := self._result.lease) is not None:
+            await self.end_lease(lease)
 
     @workflow.query
     def gpu(self) -> LeaseGpuResult:
@@ -159,6 +169,7 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
 
     async def _lease_gpu(self) -> LeaseGpuResult:
         try:
+            await self._find_what_it_serves()
             launched = await self._launched()
             self._told(
                 instance=launched.id,
@@ -166,9 +177,11 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
                 region=launched.region,
                 cents_per_hour=launched.cents_per_hour,
                 tried=launched.tried,
+                ticket=launched.ticket,
             )
             self._over = over = asyncio.create_task(self.lease_over(self._result.lease or ""))
             if await self._is_ready_before(over):
+                await self._tell_who_serves()
                 await self._hold(over)
             self._is_over(over.result())
         except (_Ended, TooExpensive) as problem:
@@ -181,6 +194,23 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
 
     def _told(self, **more: object) -> None:
         self._result = self._result.model_copy(update=more)
+
+    async def _find_what_it_serves(self) -> None:
+        """Raises `_Ended` where the deployment foresees no such machine."""
+        if (backend := self._wanted.serves) is None:
+            return
+        found = await self.step(FIND_SERVED, FindServed(backend=backend), summary=f"Look what serves {backend}")
+        if found.boot is None:
+            raise _Ended(State.REFUSED, visible(found.why))
+        self._serving = found
+
+    async def _tell_who_serves(self) -> None:
+        """The goal that has this machine serve a model hears that it is there."""
+        parent = workflow.info().parent
+        if self._serving.boot is not None and parent is not None:
+            handle = workflow.get_external_workflow_handle(parent.workflow_id)
+            with contextlib.suppress(ApplicationError):
+                await asyncio.shield(handle.signal("gpu_said", self._result))
 
     # Until it is launched.
 
@@ -231,6 +261,7 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
                 choices=self._market.choices,
                 hours=self._wanted.hours,
                 cents_per_hour=self._market.cents_per_hour,
+                boot=self._serving.boot,
             )
             try:
                 made = await self.step(
@@ -293,19 +324,28 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
             choices=self._market.choices,
             hours=wanted.hours,
             cents_per_hour=self._market.cents_per_hour,
+            boot=self._serving.boot,
         )
+        # Without what it does not serve, a plan is the same to the byte as in earlier releases, which people approved.
         return Plan(
             action=BUY_INSTANCE.name,
-            parameters=parameters.model_dump(mode="json"),
+            parameters=parameters.model_dump(mode="json", exclude_none=True),
             resources=(Resource(kind="GPU machine", name=wanted.name, change=Change.CREATE),),
             summary=(
                 f"Launch the GPU machine {wanted.name} at Lambda Labs, the first that there is capacity for of:",
                 *(visible(str(one)) for one in self._market.choices),
+                *self._says_what_it_serves(),
                 f"It costs {costs}: after {wanted.hours} hours it is ended, with all that is on it",
             ),
             risk=Risk.LOW,
             cost=Cost(usd_cents=cents, per="once"),
         )
+
+    def _says_what_it_serves(self) -> tuple[str, ...]:
+        if (boot := self._serving.boot) is None:
+            return ()
+        runs = visible(shlex.join(boot.run))
+        return (f"It serves the backend {boot.name} of language models by `{runs}`, and dials {boot.relay}",)
 
     async def _confirm_bought(self, plan: Plan, made: GpuLaunched) -> None:
         """Look, with another credential, whether what is said to be launched is what was approved."""
@@ -358,6 +398,8 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
         return False
 
     def _is_ready(self, seen: GpuReadiness) -> bool:
+        if self._serving.boot is not None:  # whoever has it serve asks the model itself, by the line that it dials
+            return seen.status == "active"
         if seen.status != "active" or not seen.answers:
             return False
         return self._wanted.ready == "ssh" or (seen.gpus is not None and seen.gpus >= max(seen.wanted, 1))

@@ -41,6 +41,7 @@ from connectors.lambdalabs.operations import (
     TERMINATE_INSTANCES,
 )
 from connectors.lambdalabs.twin.machines import Machines
+from connectors.lambdalabs.twin.serving import ServingMachines
 from connectors.lambdalabs.twin.shapes import (
     REGIONS,
     SeededType,
@@ -94,7 +95,7 @@ class _Lambda(Twin):
     def __init__(self, config: TwinConfig, clock: TwinClock | None = None) -> None:
         super().__init__(clock=clock, rates=_rates(config))
         self._config = config
-        self._machines = Machines()
+        self._machines, self._serving = Machines(), ServingMachines(config.model_port)
         self.keys = set(config.keys)
         self.types = {one.name: one for one in config.types}
         self.instances: dict[str, TwinInstance] = {}
@@ -109,6 +110,7 @@ class _Lambda(Twin):
 
     def close(self) -> None:
         self._machines.close()
+        self._serving.close()
 
     def authorise(self, request: Request) -> str:
         found = [one for one in self.keys if carries(request, "authorization", bearer(one))]
@@ -203,6 +205,7 @@ class _Lambda(Twin):
             jupyter_token=token,
             jupyter_url=f"https://jupyter.example.com/?token={token}",
         )
+        self._serving.start(instance, user_data)
 
     @handles(RESTART_INSTANCES)
     def restart(self, body: Restart) -> Data[TwinRestarted]:
@@ -211,6 +214,7 @@ class _Lambda(Twin):
                 raise Problem(400, "The instance cannot be restarted now.", code=_INVALID)
             self.restarts[instance.id] += 1
             self._machines.stop(instance.id)
+            self._serving.stop(instance.id)
             self._change(instance.id, status=Status.BOOTING, actions=_actions(running=False))
             wanted, user_data = self.types[instance.instance_type.name], self._user_data[instance.id]
             self.clock.after(
@@ -231,6 +235,7 @@ class _Lambda(Twin):
             if self.instances[instance].status not in _ENDING:
                 self._change(instance, status=Status.TERMINATING, actions=_actions(running=False))
                 self._machines.stop(instance)
+                self._serving.stop(instance)
                 self.clock.after(self._config.ends_in, lambda ended=instance: self._gone(ended))
         return Data(data=TwinTerminated(terminated_instances=tuple(self.instances[one] for one in body.instance_ids)))
 

@@ -205,6 +205,7 @@ class TwinConfig(BaseModel):
         ends_in: Seconds until one that is terminated is gone.
         per_second: How much the account may ask; 0: no limit.
         launch_every: Seconds between two launches; 0: no limit.
+        model_port: Where a model server listens on this host that its machines serve; None: each has one of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -218,3 +219,4 @@ class TwinConfig(BaseModel):
     ends_in: float = 5.0
     per_second: float = 1.0
     launch_every: float = 12.0
+    model_port: int | None = None

@@ -41,3 +41,9 @@ path "auth/approle/role/models/secret-id" {
   min_wrapping_ttl = "1s"
   max_wrapping_ttl = "120s"
 }
+
+path "auth/approle/role/relay/secret-id" {
+  capabilities     = ["create", "update"]
+  min_wrapping_ttl = "1s"
+  max_wrapping_ttl = "120s"
+}

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
+from activities.models.served import ServedModels
 from activities.models.transcripts import Transcripts
+from activities.models.watching import ServingActivities
 from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.vault import VaultSession
 from workers.settings import Settings
@@ -17,8 +19,9 @@ def steps(means: Means) -> Sequence[object]:
     budget = ModelBudget(means.vault, models.models, environment=environment)
     artifacts = ArtifactStore(means.settings.artifacts)
     transcripts = transcripts_of(means.settings, means.vault)
-    steps = ModelActivities(means.vault, models, artifacts, transcripts, budget=budget)
-    return (steps,)
+    served = ServedModels(means.vault, environment=environment)
+    asking = ModelActivities(means.vault, models, artifacts, transcripts, budget=budget, served=served)
+    return (asking, ServingActivities(means.vault, models.models, served))
 
 
 def transcripts_of(settings: Settings, vault: VaultSession) -> Transcripts:

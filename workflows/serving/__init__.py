@@ -1,0 +1,1 @@
+"""Goals that serve language models on machines of their own."""
