@@ -279,7 +279,7 @@ class ServeModelWorkflow(Goal):
         if not seen.held:
             raise _Ended(State.PARTIALLY_APPLIED, f"the backend {self._wanted.backend} was claimed by another goal")
         if seen.idle:
-            raise _Ended(State.COMPLETED, f"nobody asked it for {self._wanted.idle_minutes} minutes")
+            raise _Ended(State.COMPLETED, f"nobody asked it for {self._wanted.idle_minutes} min")
         if not seen.answers and workflow.now() >= until:
             raise _Ended(State.PARTIALLY_APPLIED, f"it does not answer: {seen.why}; its machine was ended")
 

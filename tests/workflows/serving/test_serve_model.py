@@ -117,7 +117,7 @@ async def test_it_ends_when_nobody_asks_and_tells_what_it_cost(
         await house.until_offered()
         house.quiet_for(timedelta(minutes=61))
         ended = await goal.result()
-        assert (ended.outcome, ended.reason) == ("completed", "nobody asked it for 60 minutes")
+        assert (ended.outcome, ended.reason) == ("completed", "nobody asked it for 60 min")
         assert 1 <= (ended.usd_cents or 0) <= 3
         assert await house.offered() == ["lab/attic"]
         await gone(house, client, goal_id)
