@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from temporalio import activity
 
 from activities.models.served import ServedModels, ServedPage
-from activities.models.serving import (
+from activities.models.serving_contracts import (
     CLAIM_SERVED,
     FIND_SERVED,
     WATCH_SERVED,

@@ -17,6 +17,7 @@ from tests.stack.running import Running, eventually
 from workflows.catalogue import GOALS
 from workflows.manifest.reading import read_manifest
 from workflows.neon.goals import ISSUE_NEON_LOGIN
+from workflows.serving.goals import SERVE_MODEL
 
 _COMING: Final = 1500.0
 """Seconds: the first time on a machine, images are built."""
@@ -35,16 +36,17 @@ def approved(running: Running, goal: str, given: Mapping[str, Any], goal_id: str
 
 
 def until_its_lease_ends(running: Running, goal: str, given: Mapping[str, Any], goal_id: str) -> Ended:
-    """Somebody ends what it holds as soon as it is there."""
+    """Somebody ends what it holds, or what its machine's goal holds, as soon as it is there."""
+    holder = f"{goal_id}/gpu" if goal == SERVE_MODEL.name else goal_id
     with ThreadPoolExecutor() as beside:
         ending = beside.submit(run_approved, running, goal, given, goal_id=goal_id)
         eventually(
-            lambda: ending.done() or known_gpu(running, goal_id).get("address"),
+            lambda: ending.done() or known_gpu(running, holder).get("address"),
             seconds=_LAUNCHED,
             what=f"what {goal} holds",
         )
         if not ending.done():
-            lease = known_gpu(running, goal_id)["lease"]
+            lease = known_gpu(running, holder)["lease"]
             ended = running.banksman("leases", "end", lease, "--wait", seconds=_ENDED)
             assert ended.returncode == 0, ended.stdout + ended.stderr
         return ending.result()
@@ -107,7 +109,7 @@ PLACES: Final[Mapping[str, Way]] = {
         ),
         approved,
     ),
-    "LeaseGpu": until_its_lease_ends,
+    **dict.fromkeys(("LeaseGpu", "ServeModel"), until_its_lease_ends),
     # The life of one stack: what is looked at or changed must be there, and ends last.
     **dict.fromkeys(("PreviewAndUp", "InspectStack", "DetectDrift", "RollBackStack"), approved),
     "RestoreState": and_given_back,

@@ -6,13 +6,11 @@ server cancels the lease, which ends what carries the goal's mark, and asks Lamb
 
 import asyncio
 import contextlib
-import shlex
 from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.guard.error_types import ErrorType, application_error
@@ -36,7 +34,6 @@ with workflow.unsafe.imports_passed_through():
         RenameRequest,
         RestartRequest,
     )
-    from activities.models.serving import FIND_SERVED, FindServed, ServedFound
     from connectors.creation import mark
     from hitl.approval.plan import Change, Cost, Plan, Resource, Risk
     from hitl.hidden import visible
@@ -46,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.goal_type import goal
     from workflows.lambdalabs.goals import LEASE_GPU, LeaseGpuInput, LeaseGpuResult, RenameGpu, RestartGpu
     from workflows.lambdalabs.market import Market, TooExpensive, market
+    from workflows.lambdalabs.serving import ServingGoal
     from workflows.leases.contracts import LeaseResult
     from workflows.leases.leasing import LeasingGoal
 
@@ -98,7 +96,7 @@ class _Prepared(contextlib.AbstractAsyncContextManager[None]):
 
 
 @goal(LEASE_GPU)
-class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
+class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal, ServingGoal):
     """Find capacity, take the lease, launch (where the policy lets no goal, once people approved), hold, and end."""
 
     @workflow.init
@@ -112,7 +110,6 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
         self._result = LeaseGpuResult(name=request.name)
         self._over: _Over | None = None
         self._changing = ""
-        self._serving = ServedFound()
 
     @workflow.signal
     async def give_back(self) -> None:
@@ -169,7 +166,6 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
 
     async def _lease_gpu(self) -> LeaseGpuResult:
         try:
-            await self._find_what_it_serves()
             launched = await self._launched()
             self._told(
                 instance=launched.id,
@@ -181,7 +177,7 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
             )
             self._over = over = asyncio.create_task(self.lease_over(self._result.lease or ""))
             if await self._is_ready_before(over):
-                await self._tell_who_serves()
+                await self.tell_who_serves(self._result)
                 await self._hold(over)
             self._is_over(over.result())
         except (_Ended, TooExpensive) as problem:
@@ -195,32 +191,17 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
     def _told(self, **more: object) -> None:
         self._result = self._result.model_copy(update=more)
 
-    async def _find_what_it_serves(self) -> None:
-        """Raises `_Ended` where the deployment foresees no such machine."""
-        if (backend := self._wanted.serves) is None:
-            return
-        found = await self.step(FIND_SERVED, FindServed(backend=backend), summary=f"Look what serves {backend}")
-        if found.boot is None:
-            raise _Ended(State.REFUSED, visible(found.why))
-        self._serving = found
-
-    async def _tell_who_serves(self) -> None:
-        """The goal that has this machine serve a model hears that it is there."""
-        parent = workflow.info().parent
-        if self._serving.boot is not None and parent is not None:
-            handle = workflow.get_external_workflow_handle(parent.workflow_id)
-            with contextlib.suppress(ApplicationError):
-                await asyncio.shield(handle.signal("gpu_said", self._result))
-
     # Until it is launched.
 
     async def _launched(self) -> GpuLaunched:
         """A machine, as soon as there is capacity for one.
 
         Raises:
-            _Ended: There was none for as long as it was to be waited.
+            _Ended: There was none for as long as it was to be waited; or nothing says what it is to serve.
             TooExpensive: It costs more than it may.
         """
+        if why := await self.find_what_it_serves(self._wanted.serves):
+            raise _Ended(State.REFUSED, why)
         until, pause = workflow.now() + timedelta(hours=self._wanted.wait_hours), _FIRST_WAIT
         while True:
             await self._look_at_market()
@@ -334,18 +315,12 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
             summary=(
                 f"Launch the GPU machine {wanted.name} at Lambda Labs, the first that there is capacity for of:",
                 *(visible(str(one)) for one in self._market.choices),
-                *self._says_what_it_serves(),
+                *self.says_what_it_serves(),
                 f"It costs {costs}: after {wanted.hours} hours it is ended, with all that is on it",
             ),
             risk=Risk.LOW,
             cost=Cost(usd_cents=cents, per="once"),
         )
-
-    def _says_what_it_serves(self) -> tuple[str, ...]:
-        if (boot := self._serving.boot) is None:
-            return ()
-        runs = visible(shlex.join(boot.run))
-        return (f"It serves the backend {boot.name} of language models by `{runs}`, and dials {boot.relay}",)
 
     async def _confirm_bought(self, plan: Plan, made: GpuLaunched) -> None:
         """Look, with another credential, whether what is said to be launched is what was approved."""
@@ -398,7 +373,7 @@ class LeaseGpuWorkflow(LeasingGoal, ApprovingGoal):
         return False
 
     def _is_ready(self, seen: GpuReadiness) -> bool:
-        if self._serving.boot is not None:  # whoever has it serve asks the model itself, by the line that it dials
+        if self.serves:  # whoever has it serve asks the model itself, by the line that it dials
             return seen.status == "active"
         if seen.status != "active" or not seen.answers:
             return False

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError, ChildWorkflowError, Workflow
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.models.serving import (
+    from activities.models.serving_contracts import (
         CLAIM_SERVED,
         FIND_SERVED,
         LONGEST_WATCH,
@@ -94,8 +94,9 @@ class ServeModelWorkflow(Goal):
             await self._claim(self._longest())
             try:
                 await self._with_machine(await self._started())
-            finally:
+            except (asyncio.CancelledError, _Ended, StepDenied, ApplicationError):
                 await self._withdraw()
+                raise
         except _Ended as ended:
             self._told(outcome=ended.outcome, reason=visible(str(ended)))
         return self._result

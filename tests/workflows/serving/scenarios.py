@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from activities.guard.error_types import ErrorType, application_error
 from activities.lambdalabs.contracts import CHECK_READY, GPU, LAUNCH_INSTANCE, LOOK_AT_TYPES
 from activities.leases.contracts import lease_id
-from activities.models.serving import (
+from activities.models.serving_contracts import (
     CLAIM_SERVED,
     FIND_SERVED,
     WATCH_SERVED,
