@@ -40,6 +40,50 @@ def test_the_example_of_the_documentation_is_valid() -> None:
     assert set(models.routes) == set(Use)
 
 
+SERVED = """\
+backends:
+  gpu: {kind: openai, url: "https://relay.example:8444/gpu/v1"}
+  far: {kind: openai, url: "https://far.example/v1"}
+tiers: {small: [gpu/lamp-1]}
+routes: {read: small}
+data: {gpu: [public], far: [public]}
+served:
+  gpu: {relay: "relay.example:8443", run: [serve, lamp-1]}
+"""
+
+
+def test_it_says_what_machines_boot_that_serve_a_backend(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(SERVED)
+    boot = load_models(path).served["gpu"]
+    assert (boot.name, boot.relay, boot.run, boot.port) == ("gpu", "relay.example:8443", ("serve", "lamp-1"), 8000)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("relay.example:8443", "relay.example", "8: served.gpu.relay: 'relay.example' is not a host and a port; write"),
+        ("[serve, lamp-1]", "[]", "8: served.gpu.run: is empty; add at least one"),
+        ("[serve, lamp-1]", '["a\\nb"]', "is not a word of a command"),
+        ("run:", "rnu:", "8: served.gpu.rnu: unknown key 'rnu'; did you mean 'run'?"),
+        ("  gpu: {relay", "  gpus: {relay", "8: served.gpus: there is no backend 'gpus'; did you mean 'gpu'?"),
+        (
+            "  gpu: {relay",
+            "  far: {relay",
+            "8: served.far: is asked through the relay: write `far: {kind:",
+        ),
+        ("  gpu: {relay", "  far: {relay", "8: served.far: no tier has a model of 'far'; add one"),
+        (
+            "run: [serve",
+            "authority: x, run: [serve",
+            "8: served.gpu.authority: 'x' is not a certificate; write",
+        ),
+    ],
+)
+def test_a_mistake_in_what_is_served_is_told(tmp_path: Path, before: str, after: str, said: str) -> None:
+    assert any(said in one for one in mistakes(tmp_path, SERVED.replace(before, after)))
+
+
 VALID = FILE.format(url="http://127.0.0.1:9")
 
 

@@ -82,3 +82,22 @@ async def test_no_process_without_keys_of_models_writes_theirs(house: House, rol
     session = await house.login(role)
     with pytest.raises(AuthDenied):
         await session.change(f"model-limits/live/day-{secrets.token_hex(4)}", lambda _: "{}")
+
+
+async def test_the_relay_writes_pages_of_served_models_and_nothing_else(house: House) -> None:
+    session, page = await house.login("relay"), f"served/live/{secrets.token_hex(4)}"
+    await session.change(page, lambda _: "{}")
+    assert house.server.data(f"banksman/data/{page}")
+    for other in ("model-limits/live/day-x", "budgets/live/day-x"):
+        with pytest.raises(AuthDenied):
+            await session.change(other, lambda _: "{}")
+    for secret in ("models/lab", "payload-keys", "lambdalabs/key"):
+        with pytest.raises(AuthDenied):
+            await session.read(secret)
+
+
+@pytest.mark.parametrize("role", ["goals", "gateway", "sandbox", "connectors", "destructive"])
+async def test_no_other_process_says_who_serves_a_model(house: House, role: str) -> None:
+    session = await house.login(role)
+    with pytest.raises(AuthDenied):
+        await session.change(f"served/live/{secrets.token_hex(4)}", lambda _: "{}")
