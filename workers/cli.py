@@ -83,6 +83,11 @@ _PLACES: Final = {
         _OPERATE,
         "Check, begin, change and explain a service's manifest, `banksman.yaml` in its repository.",
     ),
+    "eval": _Place(
+        "evaluating:evaluate",
+        _OPERATE,
+        "Have a model plan the sentences of the planning set, and report how well; nothing is carried out.",
+    ),
     "models": _Place("models:models", _OPERATE, "Show which language models there are, and ask each."),
     "rollout": _Place("rollout:rollout", _OPERATE, "Tell whether an environment is ready for its next phase."),
     "audit": _Place("audit:audit", _OPERATE, "Check that nobody touched the audit log, and export it."),

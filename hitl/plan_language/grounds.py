@@ -23,6 +23,8 @@ NOT_A_MODELS: Final[Mapping[str, str]] = {
     "labels": "which data a text is, and so which models may be told of it",
 }
 """Inputs of every goal that people alone give, and what they say."""
+NOT_GIVEN: Final = "does not stand in what was asked for"
+"""In what is said of a name that nobody gave, and of nothing else."""
 _PART_OF_A_NAME: Final = r"[\w/@-]"
 
 
@@ -95,6 +97,5 @@ def _made_up(at: str, value: str, name: str) -> Mistake:
     listed = f" or in the closed list of {name!r}" if name else ""
     return Mistake(
         at=at,
-        says=f"{quoted(value)} says what is touched, and does not stand in what was asked for{listed}: write what "
-        "stands there, or ask back",
+        says=f"{quoted(value)} says what is touched, and {NOT_GIVEN}{listed}: write what stands there, or ask back",
     )

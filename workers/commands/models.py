@@ -79,14 +79,14 @@ class Row:
 @models.command()
 def show(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
     """Show the models of a file, what is known of each, and which data may go there; nobody is asked."""
-    found = _read(path)
+    found = models_file(path)
     _print([_row(found, ref) for ref in found.asked], as_json=as_json)
 
 
 @models.command()
 def check(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
     """Ask each model for one word, with the key from Vault where it wants one; that costs a few tokens."""
-    found = _read(path)
+    found = models_file(path)
     telemetry = command_telemetry(load_settings())
     try:
         rows = asyncio.run(_check(found))
@@ -97,7 +97,8 @@ def check(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _read(path: Path | None) -> Models:
+def models_file(path: Path | None) -> Models:
+    """The file, BANKSMAN_MODELS or that of the running environment; ends where there is none that can be used."""
     path = path or load_settings().models or _of_running_stack()
     if path is None:
         fail("name a file, or set BANKSMAN_MODELS; deploy/models.yaml is one to begin with", Exit.USAGE)

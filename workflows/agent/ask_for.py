@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.plan_language.bound import BoundStep
     from hitl.protocol import Effect
     from workflows.agent.children import run_child
+    from workflows.agent.corrected import corrected
     from workflows.agent.goals import ASK_FOR, RUN_PLAN, AskForInput, AskForResult, RunPlanInput, RunPlanResult, Said
     from workflows.agent.planner import LABELS, Planner
     from workflows.agent.tier import NoModel
@@ -114,22 +115,20 @@ class AskForWorkflow(Goal):
         return await self.attempt(REQUEST, request, summary=summary)
 
     async def _planned(self, planner: Planner, brief: PlannerBriefed) -> AnswerRead:
-        """An answer without mistakes, or the last one, when it was given back as often as it may be.
+        wanted = self._wanted
 
-        Raises:
-            NoModel: Nobody answers.
-        """
-        wanted, last, read = self._wanted, None, None
-        for _ in range(wanted.corrections + 1):
-            answered, last = await planner.plan(last, read)
-            self._note(planner, answered)
-            request = ReadAnswerRequest(
-                answer=last.reference or "", lists=brief.lists, text=wanted.text, answers=wanted.answers
-            )
-            read = await self.step(READ_ANSWER, request, summary="Look at the answer")
-            if not read.mistakes:
-                return read
-        return read or AnswerRead()
+        async def read(request: ReadAnswerRequest) -> AnswerRead:
+            return await self.step(READ_ANSWER, request, summary="Look at the answer")
+
+        return await corrected(
+            planner,
+            brief,
+            text=wanted.text,
+            answers=wanted.answers,
+            corrections=wanted.corrections,
+            read=read,
+            note=lambda answered: self._note(planner, answered),
+        )
 
     def _note(self, planner: Planner, answered: ModelAnswered | None = None) -> None:
         spent = planner.spending

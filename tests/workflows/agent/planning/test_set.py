@@ -4,16 +4,12 @@ The model is scripted, so what is tried is the way and no model: that each plan 
 checker lets it through, and that a guess in place of a question does not get through.
 """
 
-import json
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import pytest_asyncio
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
+from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.agent.planning import Planning
@@ -24,64 +20,10 @@ from connectors.models.client import ModelClient
 from connectors.models.deployment import ModelRef
 from connectors.models.file import load_models
 from connectors.models.messages import Message, Prompt, Text
-from connectors.models.twin.app import TwinConfig, create_twin
-from connectors.models.twin.score import Cue, Score, When
-from connectors.models.twin.stage import Model
-from connectors.models.twin.wires.bedrock import AwsKey
-from hitl.protocol import Effect
-from tests.connectors.serving import served_twin
+from tests.workflows.agent.planning.playing import KEY, SENTENCES, good, guessing, playing
+from workers.planning_eval.sentences import REPOSITORIES
 from workflows.agent.described import described
 
-FILE: Final = Path(__file__).with_name("set.yaml")
-KEY: Final = "key-of-the-twin"
-REPOSITORIES: Final = ("acme/shop", "acme/site", "acme/infra")
-MODELS: Final = """\
-backends: {twin: {kind: openai, url: "URL/openai/v1"}}
-models: {twin/scripted: {context: 200000, enforced_schema: true, price: {input: 0, output: 0}}}
-tiers: {scripted: [twin/scripted]}
-routes: {plan: scripted}
-data: {twin: [repository]}
-"""
-
-
-class Guess(BaseModel):
-    """One step that nobody asked for so."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    goal: str
-    inputs: dict[str, JsonValue]
-
-
-class Sentence(BaseModel):
-    """One sentence, and what is to come of it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    ask: str
-    act: list[dict[str, JsonValue]] = Field(default_factory=list[dict[str, JsonValue]])
-    explore: list[dict[str, JsonValue]] = Field(default_factory=list[dict[str, JsonValue]])
-    effect: Effect | None = None
-    question: str | None = None
-    refusal: str | None = None
-    guess: Guess | None = None
-
-    @property
-    def kind(self) -> str:
-        return "plan" if self.act else "question" if self.question else "refusal"
-
-    def answer(self) -> dict[str, JsonValue]:
-        """What a good planner answers."""
-        says = self.question or self.refusal or "It does what was asked."
-        return {"answer": self.kind, "says": says, "plan": _plan(self.act, self.explore) if self.act else None}
-
-
-def _plan(act: Any, explore: Any = ()) -> dict[str, JsonValue]:
-    head: dict[str, JsonValue] = {"schema": "banksman-goal-plan", "version": 1, "title": "What was asked"}
-    return {**head, "explore": list(explore), "act": list(act)}
-
-
-SENTENCES: Final = [Sentence.model_validate(one) for one in yaml.safe_load(FILE.read_text(encoding="utf-8"))]
 GUESSED: Final = [one for one in SENTENCES if one.guess is not None]
 
 
@@ -116,32 +58,11 @@ def _secret() -> Mapping[str, SecretStr]:
     return {"key": SecretStr(KEY)}
 
 
-def _score(*, guesses: bool) -> Score:
-    def cue(one: Sentence) -> Cue:
-        asked = re.escape(json.dumps(one.ask, ensure_ascii=False))
-        return Cue(
-            when=When(last=f'"asked": {asked}'), answer=_guessed(one.guess) if guesses and one.guess else one.answer()
-        )
-
-    return Score(cues=tuple(map(cue, SENTENCES)))
-
-
-def _guessed(guess: Guess) -> dict[str, JsonValue]:
-    return {"answer": "plan", "says": "It must be that.", "plan": _plan([{"id": "guess", **guess.model_dump()}])}
-
-
-@pytest_asyncio.fixture
-async def way(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Way]:
-    config = TwinConfig(
-        openai=KEY,
-        anthropic=KEY,
-        bedrock=AwsKey(access_key="AKIATWIN", secret_key=KEY),
-        models=(Model(id="scripted"),),
-        score=_score(guesses=getattr(request, "param", False)),
-    )
-    with served_twin(create_twin(config)) as twin:
+@pytest.fixture
+def way(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Way]:
+    with playing(getattr(request, "param", good)) as models:
         file = tmp_path / "models.yaml"
-        file.write_text(MODELS.replace("URL", twin.url))
+        file.write_text(models)
         yield Way(tmp_path, ModelClient(load_models(file)))
 
 
@@ -158,12 +79,12 @@ async def test_every_sentence_comes_to_what_is_expected(way: Way) -> None:
         found = await way.ask(one.ask)
         assert (found.kind, found.mistakes) == (one.kind, ()), one.ask
         if one.kind == "plan":
-            assert (found.plan, found.effect) == (one.answer()["plan"], one.effect), one.ask
+            assert (found.plan, found.effect) == (one.plan, one.effect), one.ask
         else:
             assert found.says == (one.question or one.refusal)
 
 
-@pytest.mark.parametrize("way", [True], indirect=True)
+@pytest.mark.parametrize("way", [guessing], indirect=True)
 async def test_a_guess_in_place_of_a_question_does_not_get_through(way: Way) -> None:
     assert len(GUESSED) >= 12
     for one in GUESSED:
