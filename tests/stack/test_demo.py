@@ -192,6 +192,7 @@ def test_a_person_clicks_in_a_browser_and_the_page_changes(shop: Running, window
     expect(window.get_by_text("Carried out")).to_be_visible()
     assert set(marks(window).values()) == {"done"}
     assert "people were asked once" in made.said
+    assert [words for words in (*_IN_WORDS, "it is taken back") if words not in made.said] == []
     assert "20 of 20 visitors see it" in made.said
     assert [words for words in _TOLD if not any(words in one for one in told_in_slack(shop))] == []
     shown = [one for one in map(json.dumps, messages(shop)) if "Step 2 of 3, pulumi.update_stack" in one]
@@ -200,6 +201,13 @@ def test_a_person_clicks_in_a_browser_and_the_page_changes(shop: Running, window
     after = columns(shop, window)
     assert after[-1] not in before
     untouched(shop)
+
+
+_IN_WORDS: Final = (
+    'banksman ask "Delete the branch banksman/said-in-words of acme/shop."',
+    "Planned by twin-openai/scripted:1",
+    "1. delete: DeleteBranch, which DESTROYS",
+)
 
 
 _TOLD: Final = (
@@ -290,6 +298,7 @@ def test_without_a_sandbox_it_shows_what_there_is_and_can_be_repeated(bare: Runn
     assert "Left out: DeployNewFeature" in said
     assert "--no-sandbox" in said
     assert "1 approval waits" in said
+    assert [words for words in (*_IN_WORDS, "it is taken back") if words not in said] == []
     # The branch goes behind the back of the goal that waits.
     repository = str(bare.home / "repositories" / "acme" / "shop.git")
     subprocess.run(["git", "-C", repository, "update-ref", "-d", "refs/heads/banksman/old-idea"], check=True)
@@ -299,6 +308,8 @@ def test_without_a_sandbox_it_shows_what_there_is_and_can_be_repeated(bare: Runn
     assert "FAIL=tests cannot be shown, because " in failed.said
     said = demo(bare, "APPROVE=auto").said
     assert "the branch is gone" in said
+    assert "Alice approved the plan, and then the deletion itself; completed" in said
+    assert [words for words in _IN_WORDS if words not in said] == []
     assert "1 approval waits" in said
     assert bare.banksman("down", seconds=120).returncode == 0
     again = Making(bare, "APPROVE=auto", "FAIL=tests")  # now it has a sandbox, where there can be one

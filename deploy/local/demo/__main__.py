@@ -20,6 +20,7 @@ from deploy.local.demo.commands import bring_up
 from deploy.local.demo.environment import Environment
 from deploy.local.demo.failing import Failure
 from deploy.local.demo.first_goals import FirstGoals
+from deploy.local.demo.in_words import InWords
 from deploy.local.demo.showing import Broken, Showing
 from deploy.local.demo.terminal import DemoFailed, say, terminal
 
@@ -37,16 +38,25 @@ async def demonstrate(*, approve: bool, way: Failure | None) -> None:
     client = await Client.connect(stack.temporal.address, namespace=stack.temporal.namespace)
     environment = Environment(stack, client)
     first = FirstGoals(environment)
-    if way is None:
-        await first.read_a_file()
+    words = InWords(environment, first, approve)
+    try:
+        if way is None:
+            await first.read_a_file()
+            await words.show()
+        await _the_rest(environment, first, approve=approve, way=way)
+    finally:
+        await words.end()
+    await first.tell_who_waits()
+    say("\nThe environment stays up: `banksman status` tells what is where, `make down` ends it.")
+
+
+async def _the_rest(environment: Environment, first: FirstGoals, *, approve: bool, way: Failure | None) -> None:
     if missing := await environment.services():
         if way is not None:
             raise DemoFailed(f"FAIL={way} cannot be shown, because {missing}")
         await _without_services(first, missing, approve=approve)
     else:
         await Showing(environment, approve, way).run()
-    await first.tell_who_waits()
-    say("\nThe environment stays up: `banksman status` tells what is where, `make down` ends it.")
 
 
 async def _without_services(first: FirstGoals, missing: str, *, approve: bool) -> None:
