@@ -20,7 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from connectors.models.messages import Tokens
     from workers.planning_eval.contracts import PLAN_SENTENCE, PlanSentence, SentencePlanned
     from workflows.agent.corrected import corrected
-    from workflows.agent.planner import NoModel, Planner
+    from workflows.agent.planner import Planner
+    from workflows.agent.tier import NoModel
     from workflows.goal import Goal, StepDenied, StepWaits
 
 

@@ -1,6 +1,11 @@
-# The models worker: the payload keys, and the tokens that its steps read keys of language models with. No other process
-# makes these, and it makes no other.
+# The models worker: the payload keys, the tokens that its steps read keys of language models with, the keys of what was
+# said to them, and the published halves of the approval keys, by which it tells who asked. No other process makes these
+# tokens, and it makes no other.
 path "banksman/data/payload-keys" {
+  capabilities = ["read"]
+}
+
+path "transit/keys/approvals" {
   capabilities = ["read"]
 }
 
@@ -12,6 +17,15 @@ path "banksman/data/model-limits/+/+" {
 # Which goal's machine serves which language model, by check-and-set. Digests lie there, and no secret.
 path "banksman/data/served/+/+" {
   capabilities = ["create", "read", "update"]
+}
+
+# Keys of what was said to language models, each for one conversation. No other process opens one.
+path "transit/datakey/plaintext/transcripts" {
+  capabilities = ["update"]
+}
+
+path "transit/decrypt/transcripts" {
+  capabilities = ["update"]
 }
 
 path "auth/token/create/models-request" {
