@@ -50,6 +50,11 @@ _PLACES: Final = {
         _GOALS,
         "Have a model plan what you want; it is checked, people approve what writes, and exactly that is done.",
     ),
+    "investigate": _Place(
+        "investigating:investigate",
+        _GOALS,
+        "Have a model find out why something is as it is. It changes nothing, and gives evidence for what it claims.",
+    ),
     "rehearse": _Place(
         "rehearse:rehearse", _GOALS, "Run a goal on twins of what is really there, and list all that it would do."
     ),

@@ -23,6 +23,7 @@ from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
 from hitl.gateway.goal_starter import GoalStarter
+from hitl.gateway.histories import HistorySteps
 from hitl.gateway.opinions import Opinions, OpinionSteps
 from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
@@ -100,7 +101,7 @@ class Gateway:
         )
         self.clicks = DecisionService(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
         self.opinions = Opinions(server, self._policy, sign=sign, keys=keys.current)
-        self.keeps = OpinionSteps(self.opinions)
+        self.beside = (OpinionSteps(self.opinions), HistorySteps(server))
         self._commands = Commands(client, starts, self._policy, links=links)
         rates = SlackRates(
             posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute

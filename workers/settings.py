@@ -180,6 +180,13 @@ class Settings(_Addresses):
         default=None, description="Where the Prometheus is that goals may ask for numbers; without it, they ask none."
     )
 
+    telemetry_loki: str | None = Field(
+        default=None, description="Where the Loki is that investigations may ask for log lines; else they ask none."
+    )
+    telemetry_prometheus: str | None = Field(
+        default=None, description="Where the Prometheus is that they may ask for numbers over time; else they ask none."
+    )
+
     stacks: Path | None = Field(
         default=None, description="The file that says where Pulumi stacks are; without it, no step touches one."
     )

@@ -21,6 +21,7 @@ class ReadFileRequest(BaseModel):
     repository: str
     path: str
     ref: str | None = None
+    inline: int = Field(default=256 * 1024, ge=0, le=256 * 1024, description="Bytes here; more is an artifact.")
 
     def policy_context(self) -> PolicyContext:
         """What the policy may match."""

@@ -31,7 +31,6 @@ from connectors.github.manifest import READ
 from connectors.github.models import AppCredentials, FileContent
 
 _COPIES = ("contents", "pull_requests", "checks")
-_INLINE_LIMIT = 256 * 1024
 
 
 class GitHubActivities:
@@ -51,7 +50,7 @@ class GitHubActivities:
         """
         async with self._reading(request.repository) as repository:
             file = await repository.read_file(request.path, ref=request.ref)
-        return await self._as_result(file)
+        return await self._as_result(file, inline=request.inline)
 
     @implements(FIND_REPOSITORIES)
     async def find_repositories(self, request: FindRepositoriesRequest) -> RepositoriesFound:
@@ -111,9 +110,9 @@ class GitHubActivities:
         """A session whose token reads this one repository, and ends with the block."""
         return reading_session(self._github, self._vault, repository, "contents")
 
-    async def _as_result(self, file: FileContent) -> FileRead:
+    async def _as_result(self, file: FileContent, *, inline: int) -> FileRead:
         found = FileRead(commit=file.commit, blob=file.sha, size=file.size)
-        if file.size > _INLINE_LIMIT:
+        if file.size > inline:
             return found.model_copy(update={"artifact": await self._artifacts.put(file.content)})
         try:
             return found.model_copy(update={"encoding": "utf-8", "content": file.content.decode()})

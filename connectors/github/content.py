@@ -26,7 +26,7 @@ from connectors.github.copy import (
     Origin,
     copy_objects,
 )
-from connectors.github.models import FileContent
+from connectors.github.models import FileContent, FileList
 from connectors.github.pack import Pack, fetch_pack
 from connectors.github.pulls import Pull, Pulls
 from connectors.github.writes import Writes
@@ -65,6 +65,17 @@ class _Branch(BaseModel):
 
 
 _BRANCHES: Final[TypeAdapter[list[_Branch]]] = TypeAdapter(list[_Branch])
+
+
+class _TreeEntry(BaseModel):
+    path: str
+    type: str
+    size: int | None = None
+
+
+class _Tree(BaseModel):
+    tree: list[_TreeEntry]
+    truncated: bool
 
 
 class _Blob(BaseModel):
@@ -125,6 +136,24 @@ class GitHubSession:
             query={"per_page": "100"},
         )
         return [one.name for one in await self._api.ask(question, _BRANCHES.validate_json)][:most]
+
+    async def files(self, *, ref: str | None = None) -> FileList:
+        """Every file's path at the commit that the ref names now, as far as GitHub lists them: 100,000, or 7 MB.
+
+        Raises:
+            NotFound: There is no such repository or ref; the message says which.
+            ConnectorError: By the tree.
+        """
+        commit = await self._commit(ref)
+        question = self._question(
+            f"the files of {self._name!r}",
+            f"git/trees/{commit}",
+            missing=f"{self._name!r} has no commit {commit!r} any more",
+            query={"recursive": "1"},
+        )
+        found = await self._api.ask(question, _Tree.model_validate_json)
+        files = {one.path: one.size or 0 for one in found.tree if one.type == "blob"}
+        return FileList(commit=commit, files=files, whole=not found.truncated)
 
     async def fetch_pack(self, *, ref: str | None = None) -> Pack:
         """The commit that the ref names now, without its history, as a pack that is not unpacked here.

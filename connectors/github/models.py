@@ -29,6 +29,18 @@ class AppCredentials(BaseModel):
         return cls(client_id=fields["client_id"].get_secret_value(), private_key=fields["private_key"])
 
 
+class FileList(BaseModel):
+    """The files of one commit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str
+    files: dict[str, int]
+    """Bytes, by path. Whoever may push chose the paths."""
+    whole: bool
+    """Whether GitHub listed all of them."""
+
+
 class FileContent(BaseModel):
     """One file at one commit."""
 

@@ -42,6 +42,11 @@ def ungrounded(draft: Draft, catalogue: Catalogue, words: Sequence[str], lists: 
     return in_order(found, draft.places)
 
 
+def stands_in(words: Sequence[str], value: str) -> bool:
+    """Whether a name stands in what people wrote, as it is, and not as a part of another name."""
+    return bool(value) and _Said(words, {}).has("", value)
+
+
 class _Said:
     """What people wrote, and what is listed."""
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -41,6 +41,8 @@ _LONGEST_POLL: Final = 4.0
 _SLOWER: Final = 1.1
 _NO_WORKER_AFTER = timedelta(seconds=4)
 _PATIENCE: Final = timedelta(seconds=2)
+Tell = Callable[[Mapping[str, Any]], None]
+"""Prints a result for people."""
 _JSON: TypeAdapter[Mapping[str, Any]] = TypeAdapter(Mapping[str, Any])
 
 _EXITS: Final[Mapping[str, Exit]] = {
@@ -193,7 +195,9 @@ def _failed(failure: WorkflowFailureError) -> Ended:
     return Ended(exit=Exit.FAILED, error_type=type(cause).__name__, error=str(cause))
 
 
-def report(started: Started, ended: Ended, *, stack: StackState | None, as_json: bool) -> Exit:
+def report(
+    started: Started, ended: Ended, *, stack: StackState | None, as_json: bool, tell: Tell | None = None
+) -> Exit:
     """Say how it ended: the result on stdout, where to look on stderr."""
     if as_json:
         body = {**started.as_json(), "outcome": ended.exit.name.lower(), "result": ended.result}
@@ -202,6 +206,8 @@ def report(started: Started, ended: Ended, *, stack: StackState | None, as_json:
         return ended.exit
     if ended.error is not None:
         err.print(f"[bold red]{ended.error_type}:[/] {escape(shown(ended.error))}", soft_wrap=True)
+    elif ended.result is not None and ended.exit is Exit.COMPLETED and tell is not None:
+        tell(ended.result)
     elif ended.result is not None:
         _print_result(ended.result)
     for label, text in _where_to_look(started, ended, stack):

@@ -13,7 +13,7 @@ from activities.queues import TaskQueue
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, err, fail, out, shown, wrapped
 from workers.commands.folder import rehearsal_file, running_stack
-from workers.commands.follow import Started, follow, goes_on, report, start
+from workers.commands.follow import Started, Tell, follow, goes_on, report, start
 from workers.commands.inputs import after_rehearsal, fields_of, parse_input, run_line
 from workers.commands.waiting import Waits, sure_to_wait
 from workflows.catalogue import GOALS, find_goal
@@ -133,7 +133,15 @@ def run(  # noqa: PLR0913 - each is an option of the command
     raise typer.Exit(int(code))
 
 
-async def ask_for(goal: GoalType, request: GoalInput, workflow_id: str | None, *, wait: bool, as_json: bool) -> Exit:
+async def ask_for(  # noqa: PLR0913 - what commands ask for goals by
+    goal: GoalType,
+    request: GoalInput,
+    workflow_id: str | None,
+    *,
+    wait: bool,
+    as_json: bool,
+    tell: Tell | None = None,
+) -> Exit:
     """Start a goal, and follow it to its end where that is wanted; how the command ends.
 
     Args:
@@ -142,6 +150,7 @@ async def ask_for(goal: GoalType, request: GoalInput, workflow_id: str | None, *
         workflow_id: The goal's business key when None.
         wait: Whether it is followed.
         as_json: For scripts.
+        tell: Prints the result of one that completed, where that is not JSON.
     """
     settings = client_settings()
     telemetry = command_telemetry(settings)
@@ -161,7 +170,7 @@ async def ask_for(goal: GoalType, request: GoalInput, workflow_id: str | None, *
         except asyncio.CancelledError:  # Ctrl-C
             goes_on(started, settings)
             raise
-        return report(started, ended, stack=running_stack(), as_json=as_json)
+        return report(started, ended, stack=running_stack(), as_json=as_json, tell=tell)
     finally:
         telemetry.shutdown()
 

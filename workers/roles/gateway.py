@@ -1,5 +1,6 @@
 """The gateway: messages as steps, and beside them the listeners."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from temporalio.client import Client
@@ -9,7 +10,6 @@ from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
 from activities.step import implemented
 from connectors.slack.manifest import APP
-from hitl.gateway.opinions import OpinionSteps
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -37,21 +37,21 @@ async def run(process: Process) -> int:
         gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
-    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.keeps)
+    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.beside)
     return await serve(*workers, process=process, beside=together(keys.keep_fresh(), gateway.serve()))
 
 
 def gateway_workers(
-    client: Client, settings: Settings, steps: SlackSteps, keeps: OpinionSteps
+    client: Client, settings: Settings, steps: SlackSteps, beside: Sequence[object]
 ) -> tuple[Worker, Worker]:
-    """Show approvals to people, and keep what they think; several processes may.
+    """Show approvals to people, keep what they think, and tell what goals did; several processes may.
 
     Few steps at once in either: the others wait in Temporal, where waiting costs nothing, and none of those that are
     here waits longer for its turn at Slack than a step may. New messages have a queue of their own, because its rate is
     the one limit that all gateways share; within it, each keeps to Slack's own rate. What was put on the other queue
     before there was this one is still taken.
     """
-    shows = guarded_worker(client, settings, Role.GATEWAY, implemented(steps, keeps), at_once=_AT_ONCE)
+    shows = guarded_worker(client, settings, Role.GATEWAY, implemented(steps, *beside), at_once=_AT_ONCE)
     posts = guarded_worker(
         client,
         settings,

@@ -4,16 +4,19 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from activities.agent.investigation_contracts import Claim, SuggestedPlan
 from hitl.canonical import canonical_json, tagged_digest
 from hitl.hidden import nothing_hidden, visible
 from hitl.plan_language.language import MOST_BYTES
 from hitl.plan_language.mistakes import Mistake
 from hitl.protocol import Effect
-from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult, Outcome, State
+from workflows.agent.history_contracts import WorkflowId
+from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult, Outcome, RepositoryName, State
 from workflows.goal_type import GoalType
 
 _TAG: Final = "banksman-run-plan/v1"
 _ASKED_TAG: Final = "banksman-ask-for/v1"
+_INVESTIGATED_TAG: Final = "banksman-investigate/v1"
 _SHORT: Final = 120
 _EXAMPLE: Final[dict[str, JsonValue]] = {
     "schema": "banksman-goal-plan",
@@ -180,4 +183,88 @@ ASK_FOR: Final = GoalType(
     result=AskForResult,
     effect=Effect.DESTRUCTIVE,
     example=AskForInput(text="Read README.md of acme/shop."),
+)
+
+
+class InvestigateInput(GoalInput):
+    """Find out why something is as it is: a model looks, changes nothing, and gives evidence for what it claims."""
+
+    question: Words | None = Field(
+        default=None,
+        description="What is to be found out, in a sentence or a few. Name the repositories that may be looked into, "
+        "as they are. Needed where no goal is named.",
+    )
+    goal: WorkflowId | None = Field(
+        default=None, description="The workflow id of a goal: it is looked at first, and its repository may be, too."
+    )
+    repositories: tuple[RepositoryName, ...] = Field(
+        default=(), max_length=20, description="Repositories that may be looked into besides."
+    )
+    turns: int = Field(default=12, ge=1, le=50, description="How often the model is asked at most.")
+    minutes: int = Field(default=15, ge=1, le=120, description="After this long it has to answer with what it has.")
+    corrections: int = Field(
+        default=2, ge=0, le=5, description="How often an answer is given back whose evidence is not there."
+    )
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.question is None and self.goal is None:
+            raise ValueError("neither 'question' nor 'goal' is given: say what is to be found out, or name a goal")
+        return self
+
+    @property
+    def words(self) -> str:
+        """What is to be found out."""
+        return self.question or f"How did the goal {self.goal} end, why, and what can people do about it?"
+
+    def business_key(self) -> str:
+        """`investigate/` and a digest of what was asked, so that the same is asked for once at a time."""
+        asked = canonical_json([self.question, self.goal, *self.repositories])
+        return f"investigate/{tagged_digest(_INVESTIGATED_TAG, asked)[7:23]}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"Investigate: {visible(' '.join(self.words.split())[:_SHORT])}"
+
+
+class LookedAt(BaseModel):
+    """One thing that was looked at: what claims name as evidence."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(description="By which claims name it, as in `r3`.")
+    tool: str
+    asked: str = Field(default="", description="What the model said besides, short.")
+    failed: bool = False
+    cut: bool = Field(default=False, description="Whether the model was told the beginning alone.")
+    artifact: str = Field(description="What the model was told.")
+
+
+class InvestigateResult(GoalResult):
+    """What was found. Every word of it is a model's, or a stranger's that it quotes."""
+
+    answer: Literal["claims", "unknown"] | None = Field(
+        default=None, description="`unknown`: the model does not know, and says why. None: there was no answer."
+    )
+    claims: tuple[Claim, ...] = Field(default=(), description="The answer itself first.")
+    unknown: str = Field(default="", description="What is not known, and why, in the model's words.")
+    not_looked_at: tuple[str, ...] = Field(default=(), description="What it could not look at, in its words.")
+    absent: tuple[str, ...] = Field(default=(), description="What this deployment does not have to look at.")
+    suggested: SuggestedPlan | None = Field(default=None, description="What people might do next. Nothing runs it.")
+    looked_at: tuple[LookedAt, ...] = Field(default=(), description="In order.")
+    mistakes: tuple[Mistake, ...] = Field(default=(), description="In the last answer, where they were not mended.")
+    turns: int = Field(default=0, description="How often a model answered.")
+    backend: str | None = Field(default=None, description="Who gave the answer.")
+    model: str | None = None
+    prompt: str | None = Field(default=None, description="The digest of what stood above the question.")
+    requests: int = Field(default=0, description="How often models were asked.")
+    cost_micros: int = Field(default=0, description="Millionths of a US dollar that it has cost at most.")
+
+
+INVESTIGATE: Final = GoalType(
+    name="Investigate",
+    input=InvestigateInput,
+    result=InvestigateResult,
+    effect=Effect.READ,
+    example=InvestigateInput(question="What does README.md of acme/shop say?"),
 )

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import JsonValue, SecretStr, ValidationError
 
 from connectors.models.twin.app import TwinConfig
-from connectors.models.twin.score import Cue, Score, When
+from connectors.models.twin.score import Cue, Score, ScriptedCall, When
 from connectors.models.twin.stage import Model
 from connectors.models.twin.wires.bedrock import AwsKey
 from connectors.twins import PreparedTwin, TwinPlace
@@ -22,6 +22,14 @@ _A_PLAN: Final[dict[str, JsonValue]] = {"schema": "banksman-goal-plan", "version
 _REPOSITORY: Final = r"(?P<repository>[\w.-]+/[\w.-]*\w)"
 _PLANS: Final = "You plan work for Banksman"
 _READS: Final = "You read a text for Banksman"
+_INVESTIGATES: Final = "You investigate for Banksman"
+
+
+def _found(says: str, quote: str) -> JsonValue:
+    claim: JsonValue = {"says": says, "evidence": [{"result": "${id}", "quote": quote}]}
+    return {"claims": [claim], "unknown": "", "not_looked_at": [], "plan": None}
+
+
 _SCORE: Final = Score(
     cues=(
         Cue(when=When(last="Answer with the word ready"), say="ready"),
@@ -105,6 +113,33 @@ _SCORE: Final = Score(
                 "says": "This model is scripted. Say `Read PATH of OWNER/NAME.`, `Which version does PATH of "
                 "OWNER/NAME name?` or `Delete the branch NAME of OWNER/NAME.`, or have docs/how-to/add-a-model.md "
                 "tell how to add a real one: which is it?",
+                "plan": None,
+            },
+        ),
+        Cue(
+            when=When(
+                system=_INVESTIGATES, by="user", last=rf'"asked": "What does (?P<path>\S+) of {_REPOSITORY} say\?"'
+            ),
+            call=(ScriptedCall(tool="read_file", arguments={"repository": "${repository}", "path": "${path}"}),),
+        ),
+        Cue(
+            when=When(system=_INVESTIGATES, last=r"(?P<id>r\d+): read_file gave .*\n<data-\w+>\n(?P<line>[^\n]+)"),
+            answer=_found("It begins with: ${line}", "${line}"),
+        ),
+        Cue(
+            when=When(
+                system=_INVESTIGATES,
+                last=r'(?P<id>r\d+): read_history gave [\s\S]*"name": "(?P<name>\w+)",\s*"state": "(?P<state>\w+)"',
+            ),
+            answer=_found("${name} ended as ${state}, or stands so.", '"state": "${state}"'),
+        ),
+        Cue(
+            when=When(system=_INVESTIGATES),
+            answer={
+                "claims": [],
+                "unknown": "This model is scripted: ask `What does PATH of OWNER/NAME say?`, or name a goal, or have "
+                "docs/how-to/add-a-model.md tell how to add a real one.",
+                "not_looked_at": [],
                 "plan": None,
             },
         ),

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.github.branches import BranchActivities, BranchDestruction
+from activities.github.listing import ListingActivities
 from activities.github.pulls import PullRequestActivities, PullRequestMerging
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
@@ -84,6 +85,10 @@ class House:
     @property
     def _app(self) -> GitHubApp:
         return NotedApp(base_url=self.twin.address, noted=self.permissions)
+
+    @property
+    def lists(self) -> ListingActivities:
+        return ListingActivities(self._app, self, artifacts=self.artifacts)
 
     @property
     def reads(self) -> GitHubActivities:

@@ -115,7 +115,7 @@ class Place:
         made = await self.made(**changes)
         before = len(await self.ask("connections"))
         serving = asyncio.create_task(made.serve())
-        shows, posts = gateway_workers(self.client, self.settings(**changes), made.steps, made.keeps)
+        shows, posts = gateway_workers(self.client, self.settings(**changes), made.steps, made.beside)
         async with shows, posts:
             if changes.get("slack_mode") != "http":
                 await eventually(lambda: self.connections(before + 1))

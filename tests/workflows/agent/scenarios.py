@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from hitl.approval.decision import Verdict
 from tests.hitl.plan_language.planning import MOTTO, OPEN, plan_of, step
 from tests.replay.scenarios import exhausted, until_parked
 from tests.workflows.agent.asking import FOUND, OPENS, READS, TWO, AskingHouse, answers, asks, planned, refuses
+from tests.workflows.agent.looking import READ, LookingHouse, Said, call, claims, says, unknown
 from tests.workflows.agent.running import DELETE, DESTROYS, RUN, WRITES, PlanHouse, there
 from tests.workflows.played import Played
 from tests.workflows.scripted import Steps
-from workflows.agent.goals import ASK_FOR, RUN_PLAN
+from workflows.agent.goals import ASK_FOR, INVESTIGATE, RUN_PLAN
 from workflows.contracts import Resume
 
 Run = WorkflowHandle[Any, Any]
@@ -121,6 +122,32 @@ class AskPlayed(Played):
         return goal
 
 
+@dataclass(frozen=True, kw_only=True)
+class LookPlayed(Played):
+    """An investigation.
+
+    Attributes:
+        said: What the model says, turn by turn.
+        asked: Other inputs than the usual ones.
+        found: Who may be asked.
+    """
+
+    said: tuple[Said, ...]
+    asked: dict[str, Any] = field(default_factory=dict[str, Any])
+    found: ModelsFound = FOUND
+
+    async def run(self, client: Client) -> Run:
+        """To its end, whichever that is."""
+        with tempfile.TemporaryDirectory() as scratch:
+            house = LookingHouse(client, Path(scratch), says(*self.said))
+            house.model.found = self.found
+            async with house.workers(destructive=False):
+                goal = await house.investigate(name=f"Investigate/{self.name}", **self.asked)
+                with contextlib.suppress(WorkflowFailureError):
+                    await goal.result()
+        return goal
+
+
 async def _plan_approved(house: PlanHouse, goal: Run) -> None:
     await house.click(house.child(goal, "plan"), RUN)
 
@@ -148,6 +175,10 @@ def _asked(name: str, text: str, *said: Any, **how: Any) -> AskPlayed:
     return AskPlayed(goal=ASK_FOR, name=name, answers={}, text=text, said=said, **how)
 
 
+def _looked(name: str, *said: Said, **how: Any) -> LookPlayed:
+    return LookPlayed(goal=INVESTIGATE, name=name, answers={}, said=said, **how)
+
+
 _WRONG = plan_of(explore=[], act=[step(MOTTO, goal="X")])
 _EMPTY = application_error(ErrorType.QUOTA_EXHAUSTED, "the account has no credit left: add some")
 
@@ -172,4 +203,12 @@ SCENARIOS = (
     _asked("not-mended", READS, planned(_WRONG)),
     _asked("next-model", READS, _EMPTY, planned(plan_of(explore=[], act=[MOTTO])), found=TWO),
     _asked("no-model", READS, _EMPTY),
+    _looked("answered", call("read_file", READ), claims(("It says onwards.", "r1", "Onwards, and upwards."))),
+    _looked("not-known", unknown("Nothing tells who wrote it.")),
+    _looked("corrected", claims(("It burns.", "r1", "fire")), unknown("Nothing says so.")),
+    _looked("refused-tools", call("DeleteBranch", {"branch": "main"}), unknown("It cannot be done.")),
+    _looked("never-ends", call("read_file", READ), asked={"turns": 2}),
+    _looked("no-model", _EMPTY),
+    _looked("of-no-goal", unknown("x"), asked={"goal": "nowhere/at-all"}),
+    _looked("of-a-goal", unknown("It runs."), asked={"goal": "Investigate/of-a-goal"}),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from activities.agent.binding import PlanBinding
+from activities.agent.investigating import Investigating
 from activities.agent.planning import Planning
 from activities.agent.reading import Reading
 from activities.agent.running import UnaskedPlans
@@ -16,8 +17,10 @@ def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     policy = PolicySource(means.settings.policy, environment=means.settings.environment)
     artifacts = ArtifactStore(means.settings.artifacts)
-    planning = Planning(_catalogue, artifacts)
-    return (PlanBinding(_catalogue), planning, Reading(artifacts), UnaskedPlans(policy, _catalogue))
+    planning, reading = Planning(_catalogue, artifacts), Reading(artifacts)
+    there = {"logs": bool(means.settings.telemetry_loki), "metrics": bool(means.settings.telemetry_prometheus)}
+    looking = Investigating(_catalogue, artifacts, **there)
+    return (PlanBinding(_catalogue), planning, reading, looking, UnaskedPlans(policy, _catalogue))
 
 
 def _catalogue() -> Catalogue:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from activities.github.branches import BranchActivities
+from activities.github.listing import ListingActivities
 from activities.github.pulls import PullRequestActivities
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
@@ -15,8 +16,10 @@ from workers.steps.connectors import Means
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
     app, vault = GitHubApp(base_url=means.settings.url_of(GITHUB)), means.vault
+    artifacts = ArtifactStore(means.settings.artifacts)
     return (
-        GitHubActivities(app, vault, artifacts=ArtifactStore(means.settings.artifacts)),
+        GitHubActivities(app, vault, artifacts=artifacts),
+        ListingActivities(app, vault, artifacts=artifacts),
         BranchActivities(app, vault),
         PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),

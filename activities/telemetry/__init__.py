@@ -1,0 +1,1 @@
+"""Steps that look at what the deployment observed of itself."""
