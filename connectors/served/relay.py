@@ -27,7 +27,9 @@ _MOST_STRANGERS: Final = 64
 _MOST_LINES: Final = 32
 _CHUNK: Final = 64 * 1024
 _STATE: Final = "/-/state"
+_HEALTHZ: Final = "/healthz"
 _FIRST: Final = re.compile(r"(GET|POST) /([a-z][a-z0-9-]{0,40})(/v1/[A-Za-z0-9/._-]{1,200}|/-/state) HTTP/1\.1")
+_HEALTH: Final = re.compile(r"GET /healthz HTTP/1\.[01]")
 _OURS: Final = frozenset({"authorization", "connection", "host", "keep-alive", "proxy-authorization", "cookie"})
 """Headers that are the caller's and the relay's matter, and none of the machine's."""
 _PROBE: Final = "x-banksman-probe"
@@ -205,6 +207,9 @@ class Relay:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await _head(reader)
+        if head.path == _HEALTHZ:
+            _say(writer, 200, {"status": "ok"})
+            return
         await self._require_caller(head)
         machine = self._machines[head.name]
         if head.path == _STATE:
@@ -272,6 +277,8 @@ async def _head(reader: asyncio.StreamReader) -> _Head:
     except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise _Refused(400, "this is no request that the relay takes") from error
     first, *rest = told[:-4].split("\r\n")
+    if _HEALTH.fullmatch(first):
+        return _Head("GET", "", _HEALTHZ, [])
     found = _FIRST.fullmatch(first)
     if found is None or ".." in first or any(not re.fullmatch(r"[A-Za-z0-9-]+: ?[^\r\n\0]*", one) for one in rest):
         raise _Refused(404, "ask for /NAME/v1/…, or for /NAME/-/state")

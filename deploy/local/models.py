@@ -1,31 +1,63 @@
-"""Tells the workers which language models there are on the embedded environment: the twin's one, which is scripted."""
+"""Tells the workers which language models there are on the embedded environment.
 
+One is the twin's, which is scripted, and one is served by machines of Lambda's twin while a goal has them do so.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
 
+from deploy.local.processes.ports import HOST
+from deploy.local.relay import BACKEND as SERVED
 from deploy.local.state import StackFolder
 
 _BACKEND: Final = "twin-openai"
 """One kind alone: each that is asked costs the worker tens of megabytes."""
 _MODEL: Final = f"{_BACKEND}/scripted:1"
+_SERVED_MODEL: Final = f"{SERVED}/sentence:1"
 
 
-def write_models(folder: StackFolder, *, twin: str) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class RelayAddress:
+    """Where the relay is.
+
+    Attributes:
+        machines: The port that machines dial.
+        askers: The port that the models worker asks.
+        authority: Who signed its certificate.
+    """
+
+    machines: int
+    askers: int
+    authority: str
+
+
+def write_models(folder: StackFolder, *, twin: str, relay: RelayAddress) -> Path:
     """Write what `BANKSMAN_MODELS` names where nobody chose a file; the key is in Vault.
 
     Args:
         folder: The environment's.
         twin: The address of the twin of language models.
+        relay: Where machines dial that serve one.
     """
     settings = {
-        "backends": {_BACKEND: {"kind": "openai", "url": f"{twin}/openai/v1"}},
+        "backends": {
+            _BACKEND: {"kind": "openai", "url": f"{twin}/openai/v1"},
+            SERVED: {"kind": "openai", "url": f"http://{HOST}:{relay.askers}/{SERVED}/v1", "seconds": 30},
+        },
         # Nobody bills for it; without a price it would be refused, because money is limited as in production.
-        "models": {_MODEL: {"context": 200_000, "enforced_schema": True, "price": {"input": 0, "output": 0}}},
-        "tiers": {"scripted": [_MODEL]},
+        "models": {
+            _MODEL: {"context": 200_000, "enforced_schema": True, "price": {"input": 0, "output": 0}},
+            _SERVED_MODEL: {"context": 8192, "price": {"input": 0, "output": 0}},
+        },
+        "tiers": {"scripted": [_MODEL], "served": [_SERVED_MODEL]},
         "routes": dict.fromkeys(("plan", "read", "code", "review"), "scripted"),
-        "data": {_BACKEND: ["public", "repository", "log", "private"]},
+        "data": {_BACKEND: ["public", "repository", "log", "private"], SERVED: ["public"]},
+        "served": {
+            SERVED: {"relay": f"{HOST}:{relay.machines}", "authority": relay.authority, "run": ["say", "one sentence"]}
+        },
         "limits": {"goal": {"usd": 2, "requests": 60, "minutes": 30}},
     }
     return folder.private(folder.models.name, yaml.safe_dump(settings, sort_keys=False).encode())

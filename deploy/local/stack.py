@@ -27,7 +27,7 @@ from connectors.twins import PreparedTwin, Seed, TwinPlace
 from deploy.local.container_engine.found import DockerSettings, address_for_containers
 from deploy.local.defaults import ENVIRONMENT, NAMESPACE
 from deploy.local.example import FEATURE_BRANCH, SERVICE_REPOSITORY, prepare_examples
-from deploy.local.models import write_models
+from deploy.local.models import RelayAddress, write_models
 from deploy.local.options import StackOptions
 from deploy.local.platform.config import PlatformConfig, VaultAccess
 from deploy.local.processes.child import Child, ChildFailed, ChildReport, ChildSpec
@@ -35,6 +35,7 @@ from deploy.local.processes.children import MODELS, WORKER_ROLES, Addresses, Chi
 from deploy.local.processes.control import Ask, Reply, serve
 from deploy.local.processes.parts import NO_MODELS, SANDBOX, STACKS, Parts
 from deploy.local.processes.ports import HOST
+from deploy.local.relay import RelayFiles, make_relay_files, relay_secrets
 from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import (
     StackFolder,
@@ -167,7 +168,7 @@ class Stack:
             self._repositories = {**await prepare_examples(self.folder), **self._repositories}
         await self._find_containers()
         twins = {name: await self._prepare_twin(name, port) for name, port in self._ports.twins.items()}
-        await asyncio.to_thread(write_models, self.folder, twin=self._ports.url(self._ports.twins[MODELS]))
+        relay = await asyncio.to_thread(self._write_models)
         await self._place_state()
         configuration = self._vault.configure()
         await self._launch(self._children.temporal(), self._children.openbao(configuration, on_ready=self._vault.open))
@@ -175,7 +176,7 @@ class Stack:
         for name in await register_search_attributes(client):
             self._note(f"registered search attribute {name}")
         await schedule_sweep(client)
-        for kept in (*(one.secrets for one in twins.values()), self._state_database.secrets()):
+        for kept in (*(one.secrets for one in twins.values()), self._state_database.secrets(), relay_secrets()):
             for path, values in kept.items():
                 await self._vault.seed(path, values)
         always = [name for name, one in declared_twins().items() if one.always]
@@ -191,7 +192,7 @@ class Stack:
             replace(worker, on_ready=partial(self._make_current, client)) if worker.name == "worker-goals" else worker
             for worker in workers
         ]
-        await self._launch(*current, *self._codec_server())
+        await self._launch(*current, *self._codec_server(), *self._relay(relay))
         if self.options.sandbox:
             self._sandbox = asyncio.create_task(self._bring_sandbox(), name="bring the sandbox")
 
@@ -347,6 +348,20 @@ class Stack:
         if not self.options.encrypt:
             return []
         return [self._children.codec_server(self._login("codec"), token=self._vault.codec_token())]
+
+    def _write_models(self) -> RelayFiles:
+        made = make_relay_files(self.folder)
+        address = RelayAddress(
+            machines=self._ports.relay_machines, askers=self._ports.relay_askers, authority=made.authority
+        )
+        write_models(self.folder, twin=self._ports.url(self._ports.twins[MODELS]), relay=address)
+        return made
+
+    def _relay(self, files: RelayFiles) -> list[ChildSpec]:
+        """None where somebody chose a file of language models: that one says where its machines dial."""
+        if self.options.models != self.folder.models:
+            return []
+        return [self._children.relay(self._login("relay"), certificate=files.certificate, key=files.key)]
 
     async def _launch(self, *specs: ChildSpec) -> None:
         """Start these side by side; the first that fails is the one that is reported."""

@@ -14,7 +14,7 @@ import typer
 from pydantic import SecretStr
 from rich.markup import escape
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Unavailable
 from connectors.models.capabilities import capabilities
 from connectors.models.client import ModelClient
 from connectors.models.deployment import ModelRef, Models
@@ -93,7 +93,7 @@ def check(path: FileArgument = None, *, as_json: JsonOption = False) -> None:
     finally:
         telemetry.shutdown()
     _print(rows, as_json=as_json)
-    if not all(one.answered for one in rows):
+    if any(one.answered is False for one in rows):
         raise typer.Exit(int(Exit.FAILED))
 
 
@@ -132,6 +132,8 @@ async def asked(client: ModelClient, ref: ModelRef, key_of: KeyOf) -> Row:
         keyless = client.models.backends[ref.backend].key is Key.NONE
         answer = await client.ask(ref, _TINY, {} if keyless else await key_of(ref.backend))
     except ConnectorError as error:
+        if isinstance(error, Unavailable) and ref.backend in client.models.served:
+            return replace(row, said="no machine serves it now")
         return replace(row, answered=False, said=f"{type(error).__name__}: {error}")
     micros = cost(client.models, ref, answer.tokens) if answer.tokens else None
     spent = f", ${micros / MICROS:.6f}" if micros is not None else ""

@@ -58,6 +58,8 @@ class Addresses:
     platform_control: int
     traces: int
     codec: int
+    relay_machines: int
+    relay_askers: int
     metrics: Mapping[str, int]
     telemetry: Places
 
@@ -77,6 +79,8 @@ class Addresses:
             platform_control=ports.take(8341),
             traces=ports.take(8318),
             codec=ports.take(8234),
+            relay_machines=ports.take(8443),
+            relay_askers=ports.take(8444),
             metrics={name: ports.take(9400 + index) for index, name in enumerate((*WORKER_ROLES, TWINS, MODELS))},
             telemetry=Places.choose(ports),
         )
@@ -240,6 +244,17 @@ class Children:
         }
         probe = f"{Addresses.url(self.ports.codec)}/healthz"
         return login.given_to(self._ours("codec", ["codec-server"], probe=probe, settings=settings))
+
+    def relay(self, login: Login, *, certificate: Path, key: Path) -> ChildSpec:
+        """Machines of Lambda's twin dial it that serve a language model."""
+        settings = {
+            "RELAY_MACHINES": f"{HOST}:{self.ports.relay_machines}",
+            "RELAY_ASKERS": f"{HOST}:{self.ports.relay_askers}",
+            "RELAY_CERTIFICATE": str(certificate),
+            "RELAY_KEY": str(key),
+        }
+        probe = f"{Addresses.url(self.ports.relay_askers)}/healthz"
+        return login.given_to(self._ours("relay", ["relay"], probe=probe, settings=settings))
 
     def worker(self, role: str, login: Login, more: Mapping[str, str] | None = None) -> ChildSpec:
         """One worker process, with its own AppRole and a fresh wrapped secret id at every start."""

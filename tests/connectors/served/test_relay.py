@@ -203,6 +203,10 @@ async def test_only_a_models_own_paths_are_passed_on(place: Tunnelled, path: str
     assert b" 404 " in await _said(place, head)
 
 
+async def test_it_says_that_it_is_there_to_whoever_starts_it(place: Tunnelled) -> None:
+    assert b" 200 " in await _said(place, "GET /healthz HTTP/1.1\r\n\r\n")
+
+
 async def test_a_line_that_talks_out_of_turn_ends(place: Tunnelled) -> None:
     await place.claim()
     reader, writer = await place.raw(hello())

@@ -3,8 +3,12 @@
 Its answers are no measure of anything. The lock was made by `uv pip compile --universal --no-deps --generate-hashes`.
 """
 
+import contextlib
 import hashlib
+import os
+import subprocess
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +16,7 @@ from typing import Final
 from deploy.local.tools import DEFAULT_CACHE, ToolUnavailableError, require_success, tell
 
 _LOCK: Final = Path(__file__).with_name("small_model.lock")
+_SERVER: Final = Path(__file__).with_name("small_server.py")
 
 
 @dataclass(frozen=True)
@@ -47,3 +52,20 @@ async def find_small_model(cache: Path = DEFAULT_CACHE) -> SmallModel:
     if not found:
         raise ToolUnavailableError(f"the small language model under {str(folder)!r} has no weights: remove the folder")
     return SmallModel(folder, found[0])
+
+
+@contextlib.contextmanager
+def small_server(found: SmallModel) -> Generator[str]:
+    """The address of its server, without `/v1`, until the block ends."""
+    command = [sys.executable, str(_SERVER), str(found.weights)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(found.packages)},
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate()

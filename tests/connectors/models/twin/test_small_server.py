@@ -6,12 +6,8 @@ measure of anything.
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import openai
@@ -20,9 +16,8 @@ import pytest
 from connectors.models.twin.conversation import WireName
 from deploy.local.tools import ToolUnavailableError
 from tests.connectors.models.twin.callers import Message, OpenAICaller, Question
-from tests.connectors.models.twin.small_model import find_small_model
+from tests.connectors.models.twin.small_model import find_small_model, small_server
 
-_SERVER: Final = Path(__file__).with_name("small_server.py")
 _SCHEMA: Final = {
     "type": "object",
     "properties": {"goal": {"enum": ["ReadFile", "DeleteBranch"]}, "repository": {"type": "string", "maxLength": 20}},
@@ -42,18 +37,8 @@ def url() -> Iterator[str]:
         found = asyncio.run(find_small_model())
     except ToolUnavailableError as reason:
         pytest.skip(str(reason))
-    command = [sys.executable, str(_SERVER), str(found.weights)]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(found.packages)},
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.communicate()
+    with small_server(found) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
