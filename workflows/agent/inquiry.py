@@ -70,7 +70,7 @@ class Inquiry:
     """
 
     def __init__(self, found: ModelsFound, brief: InvestigatorBriefed, tools: tuple[Tool, ...], ask: Ask) -> None:
-        self.spending = Spending(found.limits, workflow.now())
+        self.spending = Spending()
         self._left = [one for one in found.models if one.tools]
         self._why = [f"{one.backend}/{one.model}: {one.why}" for one in found.left_out]
         self._why += [f"{one.backend}/{one.model}: it takes no tools" for one in found.models if not one.tools]
@@ -101,8 +101,6 @@ class Inquiry:
         while self._left:
             model = self._left[0]
             reserve = reserve_of(model, sent=self._size, answered=_MOST_TOKENS)
-            if why := self.spending.refusal(reserve, workflow.now()):
-                raise NoModel("; ".join([*self._why, why]))
             answered = await self._answered(model, reserve)
             if answered is not None and (said := _turn(answered)) is not None:
                 self._hear(said)
@@ -114,7 +112,10 @@ class Inquiry:
     async def _answered(self, model: ModelFound, reserve: int | None) -> ModelAnswered | None:
         try:
             answered = await self._ask(self._request(model), f"Ask {model.backend}/{model.model}")
-        except (StepWaits, StepDenied, ApplicationError) as error:
+        except StepDenied as denied:  # nobody was asked
+            self._gone(model, str(denied))
+            return None
+        except (StepWaits, ApplicationError) as error:
             unknown = isinstance(error, ApplicationError) and error.type == ErrorType.OUTCOME_UNKNOWN
             self.spending.settle(reserve, None if unknown else 0)
             self._gone(model, error.message if isinstance(error, ApplicationError) else str(error))

@@ -62,7 +62,10 @@ class ServingMachines:
 
 
 def _configuration(user_data: str) -> dict[str, Any] | None:
-    files = (yaml.safe_load(user_data) or {}).get("write_files", []) if user_data.startswith("#cloud-config") else []
+    if not user_data.startswith("#cloud-config"):
+        return None
+    document: dict[str, list[dict[str, str]]] = yaml.safe_load(user_data) or {}
+    files = document.get("write_files", [])
     found = [one["content"] for one in files if one["path"] == _CONFIGURATION]
     return json.loads(base64.b64decode(found[0])) if found else None
 

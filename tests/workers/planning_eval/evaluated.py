@@ -23,8 +23,9 @@ from activities.heartbeat import HeartbeatInterceptor
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.rules import ModelRules
+from activities.models.transcripts import Transcripts
 from activities.queues import TaskQueue
-from connectors.artifacts import ArtifactStore
+from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.models.client import ModelClient
 from connectors.models.file import load_models
 from tests.activities.played_book import PlayedBook
@@ -63,7 +64,9 @@ class Deployed:
         artifacts = ArtifactStore(str(self.folder / "artifacts"))
         budget = ModelBudget(PlayedBook(), asks.models, environment="local")
         vault = PlayedVault({"models/twin": {"key": SecretStr(KEY)}})
-        model = ModelActivities(vault, asks, artifacts, budget=budget, environment="local")
+        store = DatedStore(artifacts.location, "transcripts")
+        transcripts = Transcripts(vault, store, environment="local", days=1)
+        model = ModelActivities(vault, asks, artifacts, transcripts, budget=budget)
         planning = Planning(described, artifacts)
         guard, beats = self._guard("models", ModelRules(asks.models)), HeartbeatInterceptor(at_least_every=_BEAT)
         async with (

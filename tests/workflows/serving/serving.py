@@ -24,10 +24,11 @@ from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.contracts import FindModelsRequest, ModelsFound
 from activities.models.served import ServedModels
+from activities.models.transcripts import Transcripts
 from activities.models.watching import ServingActivities
 from activities.queues import TaskQueue
 from activities.step import implemented
-from connectors.artifacts import ArtifactStore
+from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.models.client import ModelClient
 from connectors.models.deployment import Models
 from connectors.models.file import load_models
@@ -118,12 +119,14 @@ class ServingHouse:
         self.vault.held["models/gpu"] = {"key": SecretStr(CALLER)}
         self.served: ServedModels = self.place.served
         client = ModelClient(self.models)
+        artifacts = ArtifactStore(str(self.folder / "artifacts"))
+        store = DatedStore(artifacts.location, "transcripts")
         self.asking = ModelActivities(
             self.vault,
             client,
-            ArtifactStore(str(self.folder / "artifacts")),
+            artifacts,
+            Transcripts(self.vault, store, environment="local", days=1),
             budget=ModelBudget(self.place.book, self.models, environment="local"),
-            environment="local",
             served=self.served,
         )
         self.serving = ServingActivities(self.vault, self.models, self.served, looks_every=timedelta(milliseconds=100))
