@@ -27,7 +27,7 @@ HEARS_WITHIN: Final = timedelta(seconds=1)
 """How soon a step that holds something to be stopped hears that its goal was cancelled."""
 
 _MAY_BE_LATE: Final = timedelta(minutes=1)
-_STOPPABLE: Final = frozenset({Role.SANDBOX, Role.DESTRUCTIVE})
+_STOPPABLE: Final = frozenset({Role.SANDBOX, Role.DESTRUCTIVE, Role.MODELS})
 QUEUES: Final = {
     Role.CONNECTORS: (TaskQueue.CONNECTORS,),
     Role.SANDBOX: (TaskQueue.SANDBOX,),

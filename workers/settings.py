@@ -197,8 +197,8 @@ class Settings(_Addresses):
     )
     model_answers: Path | None = Field(
         default=None,
-        description="For evaluations and rehearsals: a folder in which answers of language models are recorded, "
-        "and from which the same request is answered. Where work is done, a process does not start with it.",
+        description="For evaluations and rehearsals: a folder in which answers of language models are recorded, and "
+        "from which the same request is answered. Where work is done, a process does not start with it.",
     )
     model_answers_only: bool = Field(
         default=False, description="Ask no language model: what is not recorded in that folder is refused."

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import SecretStr
@@ -11,6 +12,7 @@ from temporalio import activity
 
 from activities.guard.error_types import policy_denied
 from activities.guard.who_asked import asked_by
+from activities.models.answering import Answering
 from activities.models.budget import Held, ModelBudget
 from activities.models.contracts import (
     FIND_MODELS,
@@ -45,6 +47,7 @@ from connectors.models.messages import (
     ToolCall,
 )
 from connectors.models.prices import MICROS, cost, priced
+from connectors.models.progress import Progress
 from connectors.models.raw import Key
 from hitl.protocol import Denial, Refusal
 
@@ -160,8 +163,20 @@ class ModelActivities:
         self, ref: ModelRef, prompt: Prompt, key: Mapping[str, SecretStr], held: Held | None, *, goes_on: bool
     ) -> Answer:
         """The answer. What was surely not billed is given back; what nobody answered may have been."""
+        begun = Answering(
+            backend=ref.backend,
+            model=ref.model,
+            since=datetime.now(UTC),
+            characters=0 if self._client.models.backends[ref.backend].stream else None,
+        )
+        activity.heartbeat(begun)
+
+        def tell(now: Progress) -> None:
+            told = {"characters": now.characters, "first_after": now.first_after}
+            activity.heartbeat(begun.model_copy(update=told))
+
         try:
-            return await self._client.ask(ref, prompt, key, goes_on=goes_on)
+            return await self._client.ask(ref, prompt, key, goes_on=goes_on, tell=tell)
         except OutcomeUnknown:
             raise
         except ConnectorError:

@@ -3,11 +3,19 @@
 import asyncio
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from pydantic_ai.direct import model_request
-from pydantic_ai.exceptions import UnsupportedSettingWarning, UsageExtractionFailedWarning
+from pydantic_ai.direct import model_request, model_request_stream
+from pydantic_ai.exceptions import (
+    UnexpectedModelBehavior,
+    UnsupportedSettingWarning,
+    UsageExtractionFailedWarning,
+)
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.profiles import ModelProfile
+from pydantic_ai.settings import ModelSettings
 
 from connectors.errors import RateLimited
 from connectors.limits import Allowance, Rate, Turns
@@ -18,6 +26,7 @@ from connectors.models.failures import ContextTooLong, Filtered, mapped
 from connectors.models.messages import Answer, Ended, Prompt, Tokens
 from connectors.models.opening import Fields, load, opened
 from connectors.models.prices import cost
+from connectors.models.progress import Listening, Tell
 from connectors.models.translation import answer, conversation, parameters, settings
 
 _MINUTE: Final = 60.0
@@ -39,7 +48,15 @@ class ModelClient:
         self.models = models
         self._turns: Mapping[str, Turns] = {name: Allowance(_rate(one)) for name, one in models.backends.items()}
 
-    async def ask(self, ref: ModelRef, prompt: Prompt, fields: Fields, *, goes_on: bool = False) -> Answer:
+    async def ask(
+        self,
+        ref: ModelRef,
+        prompt: Prompt,
+        fields: Fields,
+        *,
+        goes_on: bool = False,
+        tell: Tell | None = None,
+    ) -> Answer:
         """Ask once.
 
         Args:
@@ -47,6 +64,7 @@ class ModelClient:
             prompt: With every text inline.
             fields: The backend's secret in Vault; nothing for one without a key.
             goes_on: Whether a next turn will tell all of this again, so that the backend's cache is worth its price.
+            tell: Told how far an answer is that comes piece by piece.
 
         Returns:
             What was said. A request that does not fit, or that a filter refuses, is an answer that says so.
@@ -60,7 +78,8 @@ class ModelClient:
             await turns.turn(f"the model {str(ref)!r}")
         try:
             with metrics.counted(ref):
-                found = await self._ask(backend, ref, prompt, fields, goes_on=goes_on)
+                hears = Listening(tell) if tell is not None and backend.stream else None
+                found = await self._ask(backend, ref, prompt, fields, goes_on=goes_on, hears=hears)
         except RateLimited as limited:
             turns.close(limited.retry_after)
             raise
@@ -72,21 +91,67 @@ class ModelClient:
             metrics.count_answer(ref, found.tokens, cost(self.models, ref, found.tokens))
         return found
 
-    async def _ask(self, backend: Backend, ref: ModelRef, prompt: Prompt, fields: Fields, *, goes_on: bool) -> Answer:
+    async def _ask(  # noqa: PLR0913 - all that is known of one request
+        self,
+        backend: Backend,
+        ref: ModelRef,
+        prompt: Prompt,
+        fields: Fields,
+        *,
+        goes_on: bool,
+        hears: Listening | None,
+    ) -> Answer:
         enforced = capabilities(self.models, ref).enforced_schema
         profile = ModelProfile(supports_json_schema_output=enforced)
-        told, form = conversation(prompt), parameters(prompt, enforced=enforced)
+        told = _Told(
+            conversation(prompt),
+            settings(prompt, seconds=backend.seconds, goes_on=goes_on),
+            parameters(prompt, enforced=enforced),
+        )
         async with opened(backend, ref.model, fields, profile) as model:
             with mapped(ref):
                 async with asyncio.timeout(backend.seconds):
-                    found = await model_request(
-                        model,
-                        told,
-                        model_settings=settings(prompt, seconds=backend.seconds, goes_on=goes_on),
-                        model_request_parameters=form,
-                        instrument=False,
-                    )
+                    found = await (_whole(model, told) if hears is None else _pieces(model, told, hears))
                 return answer(found, prompt)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One request in the library's words."""
+
+    messages: list[ModelMessage]
+    settings: ModelSettings
+    parameters: ModelRequestParameters
+
+
+async def _whole(model: Model, told: _Told) -> ModelResponse:
+    return await model_request(
+        model,
+        told.messages,
+        model_settings=told.settings,
+        model_request_parameters=told.parameters,
+        instrument=False,
+    )
+
+
+async def _pieces(model: Model, told: _Told, hears: Listening) -> ModelResponse:
+    """The same piece by piece.
+
+    Raises:
+        UnexpectedModelBehavior: It ended without saying why: it was cut.
+    """
+    async with model_request_stream(
+        model,
+        told.messages,
+        model_settings=told.settings,
+        model_request_parameters=told.parameters,
+        instrument=False,
+    ) as stream:
+        await hears.through(stream)
+        found = stream.get()
+    if "finish_reason" not in (found.provider_details or {}):  # the library takes the end of a stream for one
+        raise UnexpectedModelBehavior("it ended without saying why")
+    return found
 
 
 def _rate(backend: Backend) -> Rate | None:

@@ -47,6 +47,7 @@ class Backend:
         key: Where its key is.
         seconds: How long one request may take.
         requests_per_minute: What its account may ask; None where nobody knows.
+        stream: Whether it answers piece by piece, so that people see how far it is.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Backend:
     key: Key = Key.VAULT
     seconds: int = 120
     requests_per_minute: int | None = None
+    stream: bool = False
 
     @property
     def standard(self) -> bool:

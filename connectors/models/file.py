@@ -132,6 +132,7 @@ def _backend(name: str, raw: RawBackend) -> Backend:
         key=raw.key or usual,
         seconds=raw.seconds,
         requests_per_minute=raw.requests_per_minute,
+        stream=raw.stream,
     )
 
 

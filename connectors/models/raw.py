@@ -136,6 +136,7 @@ class RawBackend(Raw):
     key: Annotated[Key | None, Field(strict=False)] = None
     seconds: Annotated[int, Field(ge=5, le=540)] = 120
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    stream: bool = False
 
 
 class RawPrice(Raw):

@@ -17,6 +17,7 @@ from connectors.models.client import ModelClient
 from connectors.models.deployment import ModelRef, Models
 from connectors.models.messages import Answer, Ended, Prompt
 from connectors.models.opening import Fields
+from connectors.models.progress import Tell
 
 _WORTH: Final = frozenset({Ended.STOP, Ended.TOOL_CALL, Ended.LENGTH})
 """Ends of answers that are kept: the others say something of the backend, and not of the request."""
@@ -35,7 +36,15 @@ class RecordingClient(ModelClient):
         super().__init__(models)
         self._folder, self._only = folder, only
 
-    async def ask(self, ref: ModelRef, prompt: Prompt, fields: Fields, *, goes_on: bool = False) -> Answer:
+    async def ask(
+        self,
+        ref: ModelRef,
+        prompt: Prompt,
+        fields: Fields,
+        *,
+        goes_on: bool = False,
+        tell: Tell | None = None,
+    ) -> Answer:
         """See `ModelClient.ask`; an answer that was had before says so.
 
         Raises:
@@ -51,7 +60,7 @@ class RecordingClient(ModelClient):
                 f"no answer of {str(ref)!r} to this request is recorded in {str(self._folder)!r}, and nobody may be "
                 "asked: record it first, without BANKSMAN_MODEL_ANSWERS_ONLY"
             )
-        answer = await super().ask(ref, prompt, fields, goes_on=goes_on)
+        answer = await super().ask(ref, prompt, fields, goes_on=goes_on, tell=tell)
         if answer.ended in _WORTH:
             await asyncio.to_thread(_write, path, answer)
         return answer

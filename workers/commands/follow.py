@@ -29,6 +29,7 @@ from temporalio.service import RPCError
 from activities.queues import TaskQueue
 from deploy.local.state import StackState
 from hitl.hidden import visible
+from workers.commands.answering import answering
 from workers.commands.exits import Exit, err, out, shown
 from workers.commands.waiting import Waits, cancel_line
 from workers.settings import Settings
@@ -159,7 +160,8 @@ async def now(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDesc
     if pending:
         step = pending[0]
         line = await _in_words(handle) or step.activity_type.name
-        line += lasted(step, datetime.now(UTC))
+        said = await answering(described)
+        line += f": {said.line(datetime.now(UTC))}" if said is not None else lasted(step, datetime.now(UTC))
         if step.attempt > 1:
             line += f", attempt {step.attempt}: {step.last_failure.message or 'no answer'}"
         return line

@@ -19,8 +19,10 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.leases.views import LeaseState, LeaseView
+from activities.models.answering import Answering
 from hitl.approval.decision import Verdict
 from hitl.hidden import visible
+from workers.commands.answering import answering
 from workers.commands.approvals import Inbox
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import fail, out
@@ -72,9 +74,13 @@ async def _look(client: Client) -> RenderableType:
     goals, running, approvals, waiting, leases = await asyncio.gather(
         _goals(client), client.count_workflows(_RUNNING), inbox.read(most=_MOST), inbox.waiting(), read_leases(client)
     )
-    now = datetime.now(UTC)
+    now, told = datetime.now(UTC), await asyncio.gather(*(_answering(client, one) for one in goals))
     return Group(
-        _titled(f"Goals under way at {now:%H:%M:%S} UTC", _goal_table(goals, now), running.count),
+        _titled(
+            f"Goals under way at {now:%H:%M:%S} UTC",
+            _goal_table(goals, told, now),
+            running.count,
+        ),
         _titled("Approvals that wait for a person", _approval_table([one for one, _ in approvals], now), waiting),
         _titled("Leases", _lease_table(leases[:_MOST], now), len(leases)),
     )
@@ -92,14 +98,27 @@ async def _goals(client: Client) -> list[WorkflowExecution]:
     return found
 
 
-def _goal_table(goals: list[WorkflowExecution], now: datetime) -> Table:
+async def _answering(client: Client, goal: WorkflowExecution) -> Answering | None:
+    """How far the model is that a goal waits for, while it runs."""
+    if standing_of(goal) != State.RUNNING:
+        return None
+    with contextlib.suppress(RPCError):  # it may just have ended
+        return await answering(await client.get_workflow_handle(goal.id, run_id=goal.run_id).describe())
+    return None
+
+
+def _goal_table(goals: list[WorkflowExecution], told: list[Answering | None], now: datetime) -> Table:
     table = _table()
-    for one in goals:
+    for one, said in zip(goals, told, strict=True):
         state = standing_of(one)
-        table.add_row(
-            _text(state, _STYLES.get(state, "")), _text(one.workflow_type), _text(one.id), _age(now - one.start_time)
-        )
+        name = f"{one.id}\n{said.line(now)}" if said is not None else one.id
+        style = _STYLES.get(state, "")
+        table.add_row(_text(state, style), _text(one.workflow_type), _lines(name), _age(now - one.start_time))
     return table
+
+
+def _lines(text: str) -> Text:
+    return Text("\n").join(_text(one) for one in text.split("\n"))
 
 
 def _approval_table(approvals: list[ApprovalView], now: datetime) -> Table:

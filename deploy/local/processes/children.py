@@ -38,6 +38,8 @@ MODELS: Final = "models"
 """The worker that is there only where language models are configured."""
 TWINS: Final = "twins"
 """The process of all twins that begin when they are asked."""
+_RECORDINGS: Final = ("MODEL_ANSWERS", "MODEL_ANSWERS_ONLY")
+"""Of the caller's environment: that answers of language models are recorded."""
 _ENGINE_PATIENCE: Final = 1800.0
 # Where networks end TLS themselves, tools are told of the authority by one of these.
 _AUTHORITIES: Final = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -313,7 +315,11 @@ class Children:
     def models_workers(self, login: Login) -> list[ChildSpec]:
         """The worker that asks language models; none where none are configured."""
         file = self.options.models
-        return [self.worker(MODELS, login, {"MODELS": str(file.absolute())})] if file is not None else []
+        if file is None:
+            return []
+        given = {name: self.options.environment.get(f"BANKSMAN_{name}") for name in _RECORDINGS}
+        recordings = {name: value for name, value in given.items() if value}
+        return [self.worker(MODELS, login, {"MODELS": str(file.absolute()), **recordings})]
 
     def _stacks(self) -> dict[str, str]:
         """How Pulumi stacks are run; without the file the workers say that they know of none."""
