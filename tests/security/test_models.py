@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from temporalio.worker import Replayer, Worker
 
 from activities.guard.error_types import denial_of
 from activities.guard.who_asked import Requesters
+from activities.models.answering import Answering
 from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
 from activities.queues import TaskQueue
 from activities.step import StepError
@@ -31,10 +33,12 @@ from hitl.gateway.who_asked import MEMO, Start, WhoAsked, digest_of
 from hitl.protocol import RefusalReason
 from tests.activities.models.at_work import KEY, POLICY, request
 from tests.activities.played_vault import PlayedVault
-from tests.connectors.models.compatible import Compatible, refuses, says
+from tests.connectors.models.compatible import Compatible, refuses, says, says_in_pieces
 from tests.connectors.models.deployed import asks, written
 from tests.connectors.serving import served
 from tests.security.asking_models import AskOften, AskOnce
+from tests.workflows.approval.approving import eventually
+from workers.commands.answering import answering
 from workers.guarded import guarded_worker
 from workers.roles.models import client_of, models_worker
 from workers.settings import Role, Settings
@@ -112,6 +116,13 @@ async def test_a_goal_asks_and_its_history_has_no_key_and_no_long_text(
     assert KEY not in (settings.audit_dir / "models.jsonl").read_text()
 
 
+def in_pieces(settings: Settings, folder: Path) -> None:
+    """Have the lab answer piece by piece."""
+    file = folder / "models.yaml"
+    assert settings.models == file
+    file.write_text(file.read_text().replace("seconds: 5}", "seconds: 5, stream: true}"))
+
+
 async def nobody(workflow_id: str, run_id: str, people: People) -> str:
     raise AssertionError("nobody asks who asked")
 
@@ -186,6 +197,45 @@ async def test_a_busy_backend_is_asked_again_when_it_said(
     assert answer.answer.parts == (Text(text="lit"),)
     assert len(server.asked) == 2
     assert KEY.encode() not in history
+
+
+async def test_people_see_how_far_an_answer_is_and_no_word_of_it(
+    client: Client, server: Compatible, settings: Settings, tmp_path: Path
+) -> None:
+    goes_on = threading.Event()
+    server.answers.append(says_in_pieces("WORDS-OF-THE-MODEL", " and more", goes_on=goes_on))
+    in_pieces(settings, tmp_path)
+    async with at_work(client, settings) as (own, queue):
+        handle = await own.start_workflow(AskOnce.run, request(), id=f"ask/{uuid.uuid4()}", task_queue=queue)
+        told: list[Answering] = []
+
+        async def heard() -> bool:
+            told.extend(one for one in [await answering(await handle.describe())] if one is not None)
+            return bool(told and told[-1].characters)
+
+        await eventually(heard)
+        goes_on.set()
+        answer = await handle.result()
+        history = await kept(handle)
+    assert answer.answer.parts == (Text(text="WORDS-OF-THE-MODEL and more"),)
+    assert (told[-1].characters, told[-1].first_after is not None) == (18, True)
+    assert "lab/lamp-1 has said about 5 tokens so far" in told[-1].line(told[-1].since)
+    assert not [one for one in told if "WORDS" in one.model_dump_json()]
+    assert history.count(b"WORDS-OF-THE-MODEL") == 2, "the step's result and the workflow's, as ever"
+
+
+async def test_of_an_answer_that_breaks_off_no_word_is_in_the_history(
+    client: Client, server: Compatible, settings: Settings, tmp_path: Path
+) -> None:
+    server.answers.append(says_in_pieces("WORDS-OF-THE-MODEL", " and more", ends=False))
+    in_pieces(settings, tmp_path)
+    async with at_work(client, settings) as (own, queue):
+        _, failure, history = await ask(own, queue, request())
+    assert isinstance(failure, ActivityError)
+    assert isinstance(failure.cause, ApplicationError)
+    assert failure.cause.type == "OutcomeUnknown"
+    assert b"WORDS" not in history
+    assert len(server.asked) == 1
 
 
 async def test_an_answer_that_was_lost_is_not_paid_for_twice(

@@ -1,6 +1,8 @@
 """A server of one page that speaks as OpenAI's chat completions do: it says what a test tells it to, once each."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,3 +71,23 @@ def breaks_off() -> Response:
         raise ConnectionResetError
 
     return StreamingResponse(half(), media_type="application/json", headers={"content-length": "5000"})
+
+
+def says_in_pieces(*pieces: str, goes_on: threading.Event | None = None, ends: bool = True) -> Response:
+    """An answer as a stream: the first piece, and the others once it goes on; one that does not end breaks off."""
+
+    def chunk(delta: Mapping[str, Any], ended: str | None = None, usage: Mapping[str, Any] | None = None) -> bytes:
+        choice = {"index": 0, "delta": dict(delta), "finish_reason": ended}
+        told = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_790_000_000, "model": "lamp-1"}
+        return f"data: {json.dumps({**told, 'choices': [choice], 'usage': usage})}\n\n".encode()
+
+    async def stream() -> AsyncIterator[bytes]:
+        for number, one in enumerate(pieces):
+            if number and goes_on is not None:
+                await asyncio.to_thread(goes_on.wait)
+            yield chunk({"role": "assistant", "content": one})
+        if ends:
+            yield chunk({}, "stop", USAGE)
+            yield b"data: [DONE]\n\n"
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
