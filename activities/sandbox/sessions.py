@@ -6,7 +6,6 @@ this one after a restart, finds nothing, and says so: nobody goes on in half a w
 """
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -177,14 +176,21 @@ class HeldSessions:
             _log.info("a session has ended", session=held.name, why=why)
 
     async def _watch(self, held: Held, seconds: float) -> None:
-        """Not a timer of the goal's: a goal that is terminated ends no step, and could close nothing."""
-        ends = time.monotonic() + seconds
-        while (left := ends - time.monotonic()) > 0:
-            await asyncio.sleep(min(self._every, left))
+        """Close it when it is due, or when nobody can tell. A timer of the goal's would end with a terminated goal."""
+        why = "it could not be watched"
+        try:
+            async with asyncio.timeout(seconds):
+                why = await self._unwanted(held)
+        except TimeoutError:
+            why = f"its {seconds:.0f} seconds were over"
+        finally:
+            await self.close(held, why)
+
+    async def _unwanted(self, held: Held) -> str:
+        """Wait until nobody wants it any more; why."""
+        while True:
+            await asyncio.sleep(self._every)
             if held.session.lost:
-                await self.close(held, _DIED)
-                return
+                return _DIED
             if not await self._goals.runs(held.owner):
-                await self.close(held, "its goal runs no more")
-                return
-        await self.close(held, f"its {seconds:.0f} seconds were over")
+                return "its goal runs no more"

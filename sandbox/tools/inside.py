@@ -162,6 +162,7 @@ def read_file(asked: dict[str, Any]) -> dict[str, Any]:
 
 def search_files(asked: dict[str, Any]) -> dict[str, Any]:
     """Lines that match, by `git grep`: what git ignores, links and what is no text are passed over."""
+    os.close(_folder(""))
     options = ["-z", "-n", "-I", "--untracked", "--no-color", "--full-name", "-F" if asked["fixed"] else "-E"]
     options += ["-i"] if asked["any_case"] else []
     argv = [*_GIT, "-C", os.path.join(ROOT, TREE), "grep", *options, "-e", asked["pattern"], "--"]
@@ -302,6 +303,7 @@ def keep_changes(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _fresh_git(asked: dict[str, Any]) -> Callable[..., bytes]:
     """Git with a folder of its own, made of the commit's pack: what ran before may have changed the tree's."""
+    os.close(_folder(""))
     home = os.path.join(ROOT, f"git-{os.urandom(8).hex()}")
     pack = os.path.join(ROOT, asked["pack"])
 

@@ -236,3 +236,20 @@ async def test_the_container_is_as_shut_as_that_of_any_command(work: Work) -> No
     assert OPEN_SESSION.credential is None
     assert one.owner == Owner("test", "run-1")
     await work.ask(CLOSE_SESSION, session)
+
+
+async def test_a_session_that_nobody_can_watch_is_closed(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: Owner) -> bool:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(work.ended, "runs", broken)
+    session = await work.open()
+    one = held(work, session)
+
+    async def gone() -> bool:
+        return one.session.lost and work.held.find(session) == "it could not be watched"
+
+    await eventually(gone, "the session is closed")
+    assert one.watch is not None
+    with pytest.raises(RuntimeError, match="a bug"):
+        await one.watch

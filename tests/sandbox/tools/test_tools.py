@@ -230,6 +230,18 @@ async def test_no_link_that_a_command_made_leads_a_tool_anywhere(work: Work, own
     assert [one.path for one in kept.files] == ["harmless.md"]
 
 
+async def test_a_tree_that_was_taken_away_is_not_looked_for_elsewhere(work: Work, own: str) -> None:
+    assert (await work.ask(RUN_PROGRAM, own, command=("python3", "play.py", "tree"))).exit_code == 0
+    answers = [
+        await work.ask(LIST_FILES, own),
+        await work.ask(READ_TEXT, own, path="dist-packages/a"),
+        await work.ask(SEARCH_FILES, own, pattern="import"),
+        await work.ask(WRITE_FILE, own, path="a", content="x"),
+        await work.ask(KEEP_CHANGES, own),
+    ]
+    assert all(one.refused is not None and not one.lost for one in answers)
+
+
 async def test_a_spoilt_folder_of_gits_changes_nothing_of_what_is_kept(work: Work, own: str) -> None:
     assert (await work.ask(RUN_PROGRAM, own, command=("python3", "play.py", "git"))).exit_code == 0
     await work.ask(WRITE_FILE, own, path="a.md", content="x\n")

@@ -49,6 +49,9 @@ elif what == "git":
     pathlib.Path(".git/index").write_bytes(b"")
 elif what == "owned":
     print(os.path.exists("/tmp/owned"), sorted(os.environ))
+elif what == "tree":
+    os.rename("/workspace/tree", "/workspace/other")
+    os.symlink("/usr/lib/python3", "/workspace/tree")
 elif what == "count":
     with open("/tmp/count", "a") as counted:
         counted.write("x")

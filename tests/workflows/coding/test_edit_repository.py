@@ -5,8 +5,10 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from activities.guard.error_types import ErrorType
+from activities.queues import TaskQueue
+from activities.sandbox.sessions import GoalsOnServer, Owner
 from tests.workflows.coding.scenarios import SCENARIOS
-from workflows.coding.goals import EditRepositoryResult
+from workflows.coding.goals import EDIT_REPOSITORY, EditRepositoryResult
 from workflows.contracts import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,6 +57,18 @@ async def test_a_refusal_by_the_guard_is_a_result(client: Client) -> None:
 async def test_a_session_that_is_lost_is_begun_anew_whole(client: Client) -> None:
     result = await ended(client, "session-lost-and-begun-anew")
     assert (result.outcome, len(result.calls)) == (State.COMPLETED, 5)
+
+
+async def test_the_worker_that_holds_a_session_can_tell_whether_its_goal_runs(client: Client) -> None:
+    goals = GoalsOnServer(client)
+    handle = await client.start_workflow(
+        "EditRepository", EDIT_REPOSITORY.example, id="edit-repository/nobody-works", task_queue=TaskQueue.GOALS
+    )
+    owner = Owner(workflow_id=handle.id, run_id=handle.first_execution_run_id or "")
+    assert await goals.runs(owner)
+    await handle.terminate("the test ends it")
+    assert not await goals.runs(owner)
+    assert not await goals.runs(Owner(workflow_id="edit-repository/never-was", run_id=owner.run_id))
 
 
 async def test_after_three_lost_sessions_the_goal_fails_and_says_why(client: Client) -> None:
