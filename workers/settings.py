@@ -166,9 +166,10 @@ class Settings(_Addresses):
     )
 
     sandbox_tools: ToolRules = Field(
-        default=ToolRules(),
-        description='What tools in a session may write and run, as JSON: {"write": ["**"], "deny": ["legal/**"], '
-        '"unprotected": ["**/*.lock"], "run": [["python3", "-m", "pytest", "..."], ["make", "test"]]}.',
+        default_factory=ToolRules,
+        description="What tools may write and run in a session, as JSON: "
+        '{"deny": ["legal/**"], "run": [["make", "test"]]}. Every path but the protected ones, and the usual tests, '
+        "without.",
     )
 
     verify_hosts: tuple[HostPattern, ...] = Field(

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Final, Literal, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
@@ -130,7 +131,7 @@ def _type_name(field: FieldInfo) -> str:
         kind = next(one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Literal:
         return " ".join(f"`{one}`" for one in get_args(kind))
-    if get_origin(kind) in {dict, tuple}:
+    if get_origin(kind) in {dict, tuple} or (isinstance(kind, type) and issubclass(kind, BaseModel)):
         return "JSON"
     return _TYPES.get(kind, str(kind))
 
