@@ -340,6 +340,9 @@ def _kept(wanted: Sequence[tuple[str, str, str]], said: _Kept, result: RunResult
     lines = {path: (added, removed) for added, removed, path in said.lines}
     if "patch" not in stored or result.refused:
         return ChangesKept(refused="the change is larger than 16 MiB: change less")
+    if beside := sorted(lines.keys() ^ {path for path, _, _ in wanted}):
+        # A file in the place of a folder, or the reverse: git takes all of it, or none.
+        return ChangesKept(refused=f"{visible(beside[0])!r} may not be changed, and goes with what may: leave both")
     files: list[ChangedFile] = []
     for number, (path, change, mode) in enumerate(wanted):
         now = stored.get(str(number))

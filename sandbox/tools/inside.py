@@ -294,7 +294,7 @@ def keep_changes(asked: dict[str, Any]) -> dict[str, Any]:
         file.write(patch)
     counts = git("diff", "--cached", "--numstat", "-z", *plain, asked["commit"]).split(b"\0")
     for number, path in enumerate(paths):
-        if git("ls-files", "--", path):
+        if git("ls-files", "-z", "--", path) == os.fsencode(f"{path}\0"):
             with open(os.path.join(out, str(number)), "xb") as file:
                 file.write(git("cat-file", "blob", f":{path}"))
     lines = [line.decode(errors="replace").split("\t", 2) for line in counts if line]

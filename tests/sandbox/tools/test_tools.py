@@ -232,6 +232,16 @@ async def test_no_link_that_a_command_made_leads_a_tool_anywhere(work: Work, own
     assert [one.path for one in kept.files] == ["harmless.md"]
 
 
+@pytest.mark.parametrize(("what", "protected"), [("swap", "README.md/yarn.lock"), ("unswap", "locked/a.lock")])
+async def test_a_file_in_the_place_of_a_folder_takes_nothing_protected_with_it(
+    work: Work, own: str, what: str, protected: str
+) -> None:
+    assert (await work.ask(RUN_PROGRAM, own, command=("python3", "play.py", what))).exit_code == 0
+    kept = await work.ask(KEEP_CHANGES, own)
+    assert (kept.files, kept.patch) == ((), None)
+    assert kept.refused == f"{protected!r} may not be changed, and goes with what may: leave both"
+
+
 async def test_a_tree_that_was_taken_away_is_not_looked_for_elsewhere(work: Work, own: str) -> None:
     assert (await work.ask(RUN_PROGRAM, own, command=("python3", "play.py", "tree"))).exit_code == 0
     answers = [

@@ -52,6 +52,15 @@ elif what == "owned":
 elif what == "tree":
     os.rename("/workspace/tree", "/workspace/other")
     os.symlink("/usr/lib/python3", "/workspace/tree")
+elif what == "swap":
+    os.remove("README.md")
+    os.mkdir("README.md")
+    pathlib.Path("README.md/yarn.lock").write_text("mine\\n")
+elif what == "unswap":
+    for one in ("locked/a.lock", "locked/b.md"):
+        os.remove(one)
+    os.rmdir("locked")
+    pathlib.Path("locked").write_text("mine\\n")
 elif what == "count":
     with open("/tmp/count", "a") as counted:
         counted.write("x")
@@ -75,6 +84,8 @@ def hostile_repository(folder: Path) -> tuple[str, bytes]:
         "    def test_it(self):\n        self.assertEqual(total([1, 2]), 3)\n",
         ".github/workflows/ci.yml": "on: push\n",
         ".gitignore": "ignored/\n",
+        "locked/a.lock": "pinned\n",
+        "locked/b.md": "b\n",
         "play.py": PLAY,
         "wide.txt": "w" * 70_000,
         "odd\u202ename.txt": "turned\n",
