@@ -8,7 +8,7 @@ pack. Its answer is one line of JSON; what it does not do has the reason under `
     python3 -I -S -c THIS '{"tool": "read", …}'
 """
 
-# ruff: noqa: S603, PLW1510, PTH102, PTH108, PTH118, PTH123
+# ruff: noqa: S603, PLW1510, PTH102, PTH103, PTH108, PTH118, PTH123
 # pathlib follows links and knows no open folders; git is the image's own, by the PATH that the order sets
 
 from __future__ import annotations
@@ -328,6 +328,10 @@ def _fresh_git(asked: dict[str, Any]) -> Callable[..., bytes]:
     os.unlink(pack)
     with open(os.path.join(home, "shallow"), "x") as file:
         file.write(asked["commit"] + "\n")
+    # What the tree's attributes call binary would be a patch that nobody can read.
+    os.makedirs(os.path.join(home, "info"), exist_ok=True)
+    with open(os.path.join(home, "info", "attributes"), "w") as file:
+        file.write("* !diff\n")
     git("read-tree", asked["commit"])
     return git
 

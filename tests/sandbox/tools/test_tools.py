@@ -259,6 +259,7 @@ async def test_a_spoilt_folder_of_gits_changes_nothing_of_what_is_kept(work: Wor
     await work.ask(WRITE_FILE, own, path="a.md", content="x\n")
     kept = await work.ask(KEEP_CHANGES, own)
     assert [(one.path, one.change) for one in kept.files] == [("a.md", "added")]
+    assert "+x\n" in kept.head
     owned = await work.ask(RUN_PROGRAM, own, command=("python3", "play.py", "owned"))
     assert owned.stdout.startswith("False")
 

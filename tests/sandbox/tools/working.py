@@ -47,6 +47,7 @@ elif what == "git":
         config.write("[core]\\n fsmonitor = touch /tmp/owned\\n[diff]\\n external = touch /tmp/owned\\n")
     pathlib.Path(".git/info/exclude").write_text("*\\n")
     pathlib.Path(".git/index").write_bytes(b"")
+    pathlib.Path(".gitattributes").write_text("* -diff\\n")
 elif what == "owned":
     print(os.path.exists("/tmp/owned"), sorted(os.environ))
 elif what == "tree":
