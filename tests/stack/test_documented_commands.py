@@ -60,6 +60,7 @@ NOT_HERE: Final = {
         "it needs a deployment under way: tests/workflows/deploy_feature/test_attending.py"
     ),
     r"banksman down": "tests/stack/test_supervisor.py",
+    r"banksman relay": "it runs until it is ended: tests/stack/test_serve_model.py",
     r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",
 }
 """By what the command line begins with."""

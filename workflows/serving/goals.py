@@ -26,7 +26,11 @@ class ServeModelInput(DestructiveGoalInput):
         default=0, ge=0, le=72, description="How long to wait where there is no capacity; with 0 it is tried once."
     )
     comes_within_minutes: int = Field(
-        default=40, ge=1, le=240, description="How long boot and model may take until it answers; then it is ended."
+        default=40,
+        ge=0,
+        le=240,
+        description="How long the model may take until it answers, once its machine is up; then that is ended. With 0 "
+        "it is looked at once.",
     )
     idle_minutes: int | None = Field(
         default=60, ge=1, le=10_080, description="It ends after so long without a request; none: at its time alone."

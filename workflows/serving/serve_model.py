@@ -68,6 +68,7 @@ class ServeModelWorkflow(Goal):
         self._gpu: LeaseGpuResult | None = None
         self._result = ServeModelResult(backend=request.backend)
         self._withdrawn = False
+        self._away = 0
 
     @workflow.signal
     def gpu_said(self, said: LeaseGpuResult) -> None:
@@ -247,8 +248,7 @@ class ServeModelWorkflow(Goal):
                 self._told(lost=self._result.lost + 1)
             self._told(answers=seen.answers, asked=seen.asked)
             self._require_of_use(seen, away_since + patience)
-            if answered and not seen.answers:
-                await self._pause(machine)
+            await self._pause(machine, seen)
 
     async def _watch(self, machine: _Machine, left: timedelta) -> ServedSeen | None:
         """How it is after a while, or as soon as it changes; None where its machine is over."""
@@ -284,8 +284,10 @@ class ServeModelWorkflow(Goal):
         if not seen.answers and workflow.now() >= until:
             raise _Ended(State.PARTIALLY_APPLIED, f"it does not answer: {seen.why}; its machine was ended")
 
-    async def _pause(self, machine: _Machine) -> None:
-        """Longer each time that it is lost, so that one that comes and goes is not watched each second."""
-        pause = min(_FIRST_PAUSE * 2 ** min(self._result.lost - 1, 10), _LONGEST_PAUSE)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(machine.done, timeout=pause)
+    async def _pause(self, machine: _Machine, seen: ServedSeen) -> None:
+        """Where it is away, longer each time, so that one that comes and goes is not watched each second."""
+        self._away = 0 if seen.answers else self._away + 1
+        if not seen.answers:
+            pause = min(_FIRST_PAUSE * 2 ** min(self._away + self._result.lost - 1, 10), _LONGEST_PAUSE)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(machine.done, timeout=pause)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import BaseModel
 
 from connectors.served.inside import tunnel
 
@@ -44,14 +45,17 @@ class ServingMachines:
     def __init__(self, model_port: int | None) -> None:
         self._model_port = model_port
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._disks: dict[str, tempfile.TemporaryDirectory[str]] = {}
 
     def start(self, instance: str, user_data: str) -> None:
         """Do what a machine does at its boot, as far as serving goes; nothing where it is not to serve."""
         if (told := _configuration(user_data)) is not None:
-            self._running[instance] = asyncio.get_running_loop().create_task(_serve(told, self._model_port))
+            disk = self._disks.setdefault(instance, tempfile.TemporaryDirectory())
+            serving = _serve(told, self._model_port, disk.name)
+            self._running[instance] = asyncio.get_running_loop().create_task(serving)
 
     def stop(self, instance: str) -> None:
-        """As its end does."""
+        """As its end does, or a restart: its disk stays."""
         if (machine := self._running.pop(instance, None)) is not None:
             machine.cancel()
 
@@ -59,19 +63,29 @@ class ServingMachines:
         """End them all."""
         for instance in list(self._running):
             self.stop(instance)
+        for disk in self._disks.values():
+            disk.cleanup()
+
+
+class _File(BaseModel):
+    path: str
+    content: str
+
+
+class _UserData(BaseModel):
+    write_files: tuple[_File, ...] = ()
 
 
 def _configuration(user_data: str) -> dict[str, Any] | None:
     if not user_data.startswith("#cloud-config"):
         return None
-    document: dict[str, list[dict[str, str]]] = yaml.safe_load(user_data) or {}
-    files = document.get("write_files", [])
-    found = [one["content"] for one in files if one["path"] == _CONFIGURATION]
+    files = _UserData.model_validate(yaml.safe_load(user_data) or {}).write_files
+    found = [one.content for one in files if one.path == _CONFIGURATION]
     return json.loads(base64.b64decode(found[0])) if found else None
 
 
-async def _serve(told: dict[str, Any], model_port: int | None) -> None:
-    with contextlib.suppress(asyncio.CancelledError), tempfile.TemporaryDirectory() as home:
+async def _serve(told: dict[str, Any], model_port: int | None, home: str) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
         async with _model(model_port) as port:
             configuration = Path(home, "tunnel.json")
             configuration.write_text(json.dumps({**told, "port": port}))

@@ -1,9 +1,12 @@
 """One machine and one key, whatever becomes of answers, workers and Vault; and nothing of either after their end."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from activities.lambdalabs.contracts import (
@@ -21,6 +24,8 @@ from activities.lambdalabs.contracts import (
     SshKeyMade,
 )
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, QuotaExhausted, Unavailable
+from connectors.served.boot import Boot
+from connectors.served.hello import digest
 from hitl.protocol import Ended, HasEnded, HasHired, HasSpend, HasSpent, Hired, PolicyContext
 from tests.activities.lambdalabs.at_work import EAST, GPU_OF_GOAL, MARK, SCARCE, WANTED, WEST, Vault, at_work
 from tests.connectors.lambdalabs.conftest import KEY_CANARY, advance
@@ -229,3 +234,26 @@ async def test_a_revoked_key_ends_nothing_and_says_what_to_replace(vault: Vault,
     with pytest.raises(AuthDenied, match="banksman/lambdalabs/key"):
         await end(vault)
     assert SECRET in vault.held
+
+
+def tickets(known: Any) -> list[str]:
+    """What the machines dial in with, by their user data."""
+    told = [yaml.safe_load(one)["write_files"] for one in known._user_data.values()]
+    found = [one for files in told for one in files if one["path"] == "/etc/banksman/tunnel.json"]
+    return [json.loads(base64.b64decode(one["content"]))["ticket"] for one in found]
+
+
+async def test_a_machine_that_serves_is_adopted_with_the_ticket_that_it_has(vault: Vault, known: Any) -> None:
+    await add_key(vault)
+    serving = WANTED.model_copy(update={"boot": Boot(name="gpu", relay="relay.example:8443", run=("serve", "lamp-1"))})
+    first, again = await launch(vault, serving), await launch(vault, serving, attempt=2)
+    assert (first.adopted, again.adopted) == (False, True)
+    (dials_with,) = tickets(known)
+    assert first.ticket == again.ticket == digest(dials_with)
+    assert dials_with not in again.model_dump_json()
+
+
+async def test_a_machine_that_serves_nothing_has_no_ticket(vault: Vault, known: Any) -> None:
+    await add_key(vault)
+    assert (await launch(vault)).ticket == ""
+    assert tickets(known) == []

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from activities.approvals.contracts import RESOLVE_RULE
 from activities.guard.error_types import ErrorType, application_error
 from activities.lambdalabs.contracts import CHECK_READY, GPU, LAUNCH_INSTANCE, LOOK_AT_TYPES
 from activities.leases.contracts import lease_id
@@ -24,7 +25,7 @@ from activities.queues import TaskQueue
 from connectors.creation import mark
 from connectors.served.boot import Boot
 from tests.workflows.lambdalabs.at_lambda import until_step
-from tests.workflows.lambdalabs.scenarios import BOOTING, HELD, LAUNCHED, NOWHERE, READY
+from tests.workflows.lambdalabs.scenarios import BOOTING, HELD, LAUNCHED, NOBODY, NOT_BY_ITSELF, NOWHERE, READY
 from tests.workflows.played import Answers, Played, playing
 from workflows.lambdalabs.goals import LEASE_GPU
 from workflows.serving.goals import SERVE_MODEL
@@ -102,10 +103,21 @@ SCENARIOS = (
     ),
     Played(goal=SERVE_MODEL, name="lost-and-back", answers={**SERVED, WATCH_SERVED: [ANSWERS, AWAY, ANSWERS, IDLE]}),
     Played(goal=SERVE_MODEL, name="lost-its-name", answers={**SERVED, WATCH_SERVED: [LOST_NAME]}),
+    Played(
+        goal=SERVE_MODEL,
+        name="never-answers",
+        request=SERVE_MODEL.example.model_copy(update={"comes_within_minutes": 0}),
+        answers={**SERVED, WATCH_SERVED: [AWAY]},
+    ),
     Played(goal=SERVE_MODEL, name="not-foreseen", answers={FIND_SERVED: [ServedFound(why="it is not foreseen")]}),
     Played(goal=SERVE_MODEL, name="claimed", answers={**SERVED, CLAIM_SERVED: [TAKEN]}),
     Played(goal=SERVE_MODEL, name="claimed-meanwhile", answers={**SERVED, CLAIM_SERVED: [CLAIMED, TAKEN]}),
     Played(goal=SERVE_MODEL, name="no-capacity", answers={**SERVED, LOOK_AT_TYPES: [NOWHERE]}),
+    Played(
+        goal=SERVE_MODEL,
+        name="nobody-may-buy",
+        answers={**SERVED, LAUNCH_INSTANCE: [NOT_BY_ITSELF], RESOLVE_RULE: [NOBODY]},
+    ),
     Played(goal=SERVE_MODEL, name="denied", answers={FIND_SERVED: [DENIED]}),
     Played(goal=SERVE_MODEL, name="watch-denied", answers={**SERVED, WATCH_SERVED: [DENIED]}),
 )

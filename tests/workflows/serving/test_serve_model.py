@@ -7,18 +7,20 @@ import re
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 import yaml
 from pydantic import SecretStr
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.testing import ActivityEnvironment
 
 from activities.lambdalabs import making
 from activities.models.contracts import ModelAnswered, RequestModel
 from activities.models.served import ANSWERS_FOR, ServedModels
+from activities.models.serving_contracts import WITHDRAW_SERVED
 from connectors.creation import mark
 from connectors.errors import OutcomeUnknown, Unavailable
 from connectors.served.boot import ticket
@@ -27,6 +29,7 @@ from tests.connectors.lambdalabs.conftest import KEY_CANARY, opened_at
 from tests.connectors.models.deployed import asks
 from tests.connectors.served.tunnelled import CALLER, tunnelled, until
 from tests.workflows.lambdalabs.at_lambda import NOTHING_LEFT, lease_of
+from tests.workflows.serving.scenarios import SCENARIOS
 from tests.workflows.serving.serving import WANTED, Model, ServingHouse, serving_house
 from workflows.serving.goals import ServeModelResult
 
@@ -168,6 +171,20 @@ async def test_a_server_that_says_it_is_well_and_does_not_answer_is_never_offere
         await gone(house, client, goal_id)
 
 
+async def test_what_does_not_answer_in_time_is_paid_for_no_longer(
+    client: Client, house: ServingHouse, goal_id: str
+) -> None:
+    house.model.lies = True
+    async with house.at_work(client):
+        goal = await house.start(client, goal_id, WANTED.model_copy(update={"comes_within_minutes": 0}))
+        ended = await goal.result()
+        await gone(house, client, goal_id)
+    assert ended.outcome == "partially_applied"
+    assert (ended.reason or "").startswith("it does not answer: ")
+    assert (ended.reason or "").endswith("; its machine was ended")
+    assert (ended.usd_cents or 0) >= 1
+
+
 async def test_a_goal_that_is_terminated_leaves_no_machine_and_its_place_lapses(
     client: Client, house: ServingHouse, goal_id: str
 ) -> None:
@@ -203,3 +220,27 @@ async def test_a_name_that_another_goals_machine_has_is_refused_before_anything_
     assert "another goal's machine serves 'gpu' already" in (ended.reason or "")
     assert house.cloud.left() == NOTHING_LEFT
     assert await house.place.served.caller("gpu") == digest(CALLER)
+
+
+async def test_where_nobody_may_approve_its_machine_it_is_denied_and_its_name_is_free(client: Client) -> None:
+    (refused,) = [one for one in SCENARIOS if one.name == "nobody-may-buy"]
+    goal = await refused.run(client)
+    ended = await goal.result()
+    assert (ended.outcome, ended.reason, ended.instance) == ("denied", "Nobody can approve it.", None)
+    assert WITHDRAW_SERVED.name in await taken(goal)
+
+
+async def test_it_is_out_of_its_tier_before_its_machine_is_given_back(client: Client) -> None:
+    (idle,) = [one for one in SCENARIOS if one.name == "idle"]
+    done = await taken(await idle.run(client))
+    assert done.index(WITHDRAW_SERVED.name) < done.index("give_back")
+
+
+async def taken(goal: WorkflowHandle[Any, Any]) -> list[str]:
+    """Its steps and signals, in order."""
+    found: list[str] = []
+    for one in (await goal.fetch_history()).events:
+        step = one.activity_task_scheduled_event_attributes.activity_type.name
+        told = one.signal_external_workflow_execution_initiated_event_attributes.signal_name
+        found += [name for name in (step, told) if name]
+    return found
