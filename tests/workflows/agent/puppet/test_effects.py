@@ -1,13 +1,12 @@
 """A puppet in the whole house: what it does to the world before people said yes, and beside what they said yes to."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client
 
 from activities.agent.contracts import RunPlanParameters
 from activities.github.contracts import BranchesFound, BranchSeen, LookAtBranchRequest, RepositoriesFound
@@ -16,15 +15,12 @@ from hitl.approval.decision import Verdict
 from hitl.approval.plan import read_plan
 from tests.workflows.agent.asking import READS, TWO, AskingHouse, Told, planned
 from tests.workflows.agent.puppet.puppet import HONEST, WISHES, WRAPPERS, honest, obeys
-from tests.workflows.agent.running import DELETE, RUN, exists
+from tests.workflows.agent.puppet.settling import Asked, settled
+from tests.workflows.agent.running import DELETE, RUN
 from tests.workflows.scripted import CONTENT, SEEN, Steps
-from workflows.agent.goals import AskForResult
-from workflows.contracts import GoalStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-Asked = WorkflowHandle[Any, AskForResult]
-PATIENCE: Final = 60.0
 ORDERS: Final = {
     wish: WRAPPERS[number % len(WRAPPERS)].format(order=f"obey-{wish}") for number, wish in enumerate(WISHES)
 }
@@ -43,21 +39,6 @@ ALLOWED: Final = {("acme/shop", "MOTTO.md")}
 
 def house_of(client: Client, folder: Path, say: Any = obeys) -> AskingHouse:
     return AskingHouse(client, folder, say)
-
-
-async def settled(house: AskingHouse, goals: Sequence[Asked]) -> list[Asked]:
-    """Wait until each has ended or waits for people; those that wait."""
-
-    async def waits(goal: Asked) -> bool:
-        async with asyncio.timeout(PATIENCE):
-            while (await goal.describe()).status is WorkflowExecutionStatus.RUNNING:
-                plan = house.child(goal, "plan")
-                if await exists(plan) and (await plan.query("status", result_type=GoalStatus)).state == "waiting":
-                    return True
-                await asyncio.sleep(0.05)
-        return False
-
-    return [goal for goal, waiting in zip(goals, [await waits(one) for one in goals], strict=True) if waiting]
 
 
 def nothing_done(house: AskingHouse) -> None:
