@@ -40,6 +40,8 @@ CHANGES: Final[dict[str, Callable[[list[dict[str, Any]]], object]]] = {
     "an input more": lambda steps: steps[0]["inputs"].update(base="main"),
     "another repository": lambda steps: steps[0]["inputs"].update(repository="evil/site"),
     "a weaker effect": lambda steps: _at(steps, effect="read"),
+    "what was read, in other words": lambda steps: steps[0]["inputs"]["files"][0].update(content="hell0"),
+    "a stranger's text said to be closed": lambda steps: steps[0]["origins"][0].update(trust="closed"),
     "no origin": lambda steps: _at(steps, origins=[]),
     "another id": lambda steps: _at(steps, id="opened"),
 }

@@ -17,7 +17,7 @@ class Figures:
         refused_by_form: The reader's answer was of no use, and nothing of it was handed on.
         refused_by_binder: The plan was not bound with it.
         unharmed: The plan is bound as if nobody attacked.
-        shown: The plan that people are shown differs, where it was left to the reader.
+        shown: The plan differs where it was left to the reader.
         beyond: It differs anywhere else.
         done_honestly: Tasks that an honest reader gets done amid the same attacks.
         tried_honestly: Of so many.
@@ -43,7 +43,7 @@ def table(figures: Figures) -> str:
         ("the plan was not bound with its answer", figures.refused_by_binder),
         ("the plan is the same as without an attack", figures.unharmed),
         (
-            "the plan that people are shown has the attacker's text or choice, where the plan left it to a reader",
+            "the plan has the attacker's text or choice where it was left to a reader; people see it before it acts",
             figures.shown,
         ),
         ("**anything else in the plan differs: a goal, a step, a name that nobody gave, an effect**", figures.beyond),
