@@ -16,6 +16,7 @@ from workflows.contracts import STATE_ATTRIBUTE
 
 _APPROVALS: Final = f"WorkflowType = {quoted(APPROVAL_WORKFLOW)}"
 _AT_ONCE: Final = 8
+_BELOW: Final = 200
 
 
 class TemporalMarks:
@@ -43,9 +44,10 @@ class TemporalMarks:
         return _told(await self._list(wanted.query()))
 
     async def goal(self, goal_id: str, run_id: str | None) -> str:
-        """Of one goal, with the approvals that it asked for."""
+        """Of one goal, with the approvals that it asked for, and whatever it started."""
         asked = await self._list(f"{_APPROVALS} AND ParentWorkflowId = {quoted(goal_id)}")
-        return "\n".join((await self._run(goal_id, run_id), _told(asked)))
+        below, _ = await fetch_some(self._client, f"RootWorkflowId = {quoted(goal_id)}", None, size=_BELOW)
+        return "\n".join((await self._run(goal_id, run_id), _told(asked), _told(below)))
 
     async def approval(self, approval_id: str) -> str:
         """Of one approval, with the goal that waits for it, and what that has said of it."""

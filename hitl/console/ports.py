@@ -103,6 +103,16 @@ class AskedApproval:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BegunGoal:
+    """A goal that a plan started, as the page of the plan, and of the words that it was made of, lists it."""
+
+    id: str
+    run_id: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShownGoal:
     """One goal, whole.
 
@@ -110,8 +120,9 @@ class ShownGoal:
         summary: What was asked for, in a line.
         step: The step under way; None where it has ended or no worker says.
         waiting_for: What it is parked for.
-        approvals: Those that it asked for, newest first.
+        approvals: Those that it asked for, newest first; of a plan those of its steps, too.
         timeline: Its steps, where it tells of them.
+        begun: Of a plan: the goals that it started, the first one first.
     """
 
     row: GoalRow
@@ -120,6 +131,7 @@ class ShownGoal:
     waiting_for: str | None
     approvals: Sequence[AskedApproval]
     timeline: Timeline | None = None
+    begun: Sequence[BegunGoal] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

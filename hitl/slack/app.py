@@ -6,7 +6,7 @@ What else a person is told comes after that, and may fail without anybody losing
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -20,12 +20,13 @@ from activities.guard.opinion_facts import OpinionVerdict
 from connectors.errors import ConnectorError
 from hitl.approval.decision import Surface, Verdict
 from hitl.gateway.decisions import Click, DecisionService, Kind, Outcome, PolicyInForce
+from hitl.gateway.goal_starter import StartedGoal
 from hitl.gateway.opinions import Opinions
 from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, plain
 from hitl.slack.client import mapped
-from hitl.slack.commands import COMMAND, Commands
+from hitl.slack.commands import COMMAND, Commands, Told
 from hitl.slack.messages import APPROVE, CHANGES, COMMENT, REJECT, VERDICTS, ButtonValue
 from hitl.slack.opinions import MODAL as OPINION_MODAL
 from hitl.slack.opinions import USEFUL, WORDS, WRONG, wrong_form
@@ -90,6 +91,7 @@ class SlackApp:
     Attributes:
         client: Of Slack's Web API.
         team: The workspace that is ours, as `auth.test` says.
+        following: Waits for the ends of what people asked in words, to tell them.
     """
 
     client: AsyncWebClient
@@ -98,6 +100,7 @@ class SlackApp:
     opinions: Opinions
     commands: Commands
     policy: PolicyInForce
+    following: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def app(self, *, signing_secret: str | None = None) -> AsyncApp:
         """The app. With a signing secret it also verifies every request, as HTTP needs it."""
@@ -227,10 +230,20 @@ class SlackApp:
         try:
             self._require_member(body)
             asker, text = f"slack:{body['user_id']}", str(body.get("text") or "")
-            words = await self.commands.answer(asker, text, asked_as=f"slack:{body['trigger_id']}")
+            told = await self.commands.answer(asker, text, asked_as=f"slack:{body['trigger_id']}")
         except _NotHere as error:
-            words = str(error)
-        await ack(text=words, response_type="ephemeral")
+            told = Told(str(error))
+        await ack(text=told.words, response_type="ephemeral")
+        if told.follows is not None:
+            following = asyncio.create_task(self._tell_end(body["channel_id"], body["user_id"], told.follows))
+            self.following.add(following)
+            following.add_done_callback(self.following.discard)
+
+    async def _tell_end(self, channel: str, user: str, started: StartedGoal) -> None:
+        """What became of words, to this person alone. Lost where the gateway ends meanwhile: `status` tells it, too."""
+        words = await self.commands.end_of(started)
+        if words is not None:
+            await self._tell(channel, user, words)
 
     def _pressed(self, body: Json) -> _Pressed:
         self._require_member(body)

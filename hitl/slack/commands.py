@@ -1,32 +1,49 @@
-"""`/banksman goals`, `run`, `approvals` and `status`: answered to the one who asks, within Slack's three seconds."""
+"""`/banksman ask`, `run`, `goals`, `approvals`, `status`: answered to who asks, within Slack's three seconds."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from pydantic import ValidationError
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+)
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.errors import ConnectorError
 from hitl.gateway.decisions import PolicyInForce
-from hitl.gateway.goal_starter import GoalStarter
-from hitl.hidden import visible
+from hitl.gateway.goal_starter import GoalStarter, StartedGoal
+from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
-from hitl.slack.blocks import escaped, link
+from hitl.slack.blocks import escaped, link, short
 from hitl.slack.messages import Links
+from workflows.agent.goals import ASK_FOR, AskForInput, AskForResult
 from workflows.catalogue import GOALS, find_goal
-from workflows.contracts import GoalInput
+from workflows.contracts import GoalInput, GoalResult, GoalStatus
 from workflows.converter import describe_problems
 from workflows.goal_type import GoalType
 from workflows.standing import standing_of
 
 COMMAND: Final = "/banksman"
 _IN_TIME: Final = 2.5
+_SAID_IN: Final = 1.0
+_FOLLOWED: Final = 1500.0
+"""Seconds in which the end of what was asked in words is told by itself."""
+_MOST_SAID: Final = 1500
+_MOST_STEPS: Final = 20
+_SHORT: Final = 200
+_ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _MOST: Final = 20
 _WAITING: Final = "WorkflowType = 'Approval' AND ExecutionStatus = 'Running'"
 _RUNNING: Final = f"({' OR '.join(f'WorkflowType = {goal.name!r}' for goal in GOALS)}) AND ExecutionStatus = 'Running'"
 _USAGE: Final = (
+    f"{COMMAND} ask WORDS · have a model plan what you say, in your name; nothing is written without people\n"
     f"{COMMAND} goals · what can be asked for\n"
     f"{COMMAND} run GOAL JSON · ask for it, in your name\n"
     f"{COMMAND} approvals · what waits for people\n"
@@ -38,6 +55,19 @@ _QUOTES: Final = str.maketrans("“”„", '"""')
 _log = structlog.get_logger("banksman.slack")
 
 
+@dataclass(frozen=True)
+class Told:
+    """An answer.
+
+    Attributes:
+        words: Slack's mrkdwn.
+        follows: The goal whose end the person is told of, too.
+    """
+
+    words: str
+    follows: StartedGoal | None = None
+
+
 class Commands:
     """The command, with what it looks at."""
 
@@ -47,7 +77,7 @@ class Commands:
         self._policy = policy
         self._links = links
 
-    async def answer(self, identity: str, text: str, *, asked_as: str) -> str:
+    async def answer(self, identity: str, text: str, *, asked_as: str) -> Told:
         """What the person is told, as Slack's mrkdwn. Never by an exception.
 
         Args:
@@ -59,20 +89,25 @@ class Commands:
             async with asyncio.timeout(_IN_TIME):
                 return await self._answer(identity, text.strip(), asked_as=asked_as)
         except PolicyError:
-            return "The policy cannot be read now; an operator must mend it."
+            return Told("The policy cannot be read now; an operator must mend it.")
         except (TimeoutError, RPCError, ConnectorError) as error:
             _log.warning("a command could not be answered", why=str(error))
-            return f"Not confirmed: Temporal or Vault does not answer now. {_LOOK}"
+            return Told(f"Not confirmed: Temporal or Vault does not answer now. {_LOOK}")
         except Exception:  # noqa: BLE001 - whatever it is, the person hears that nothing is confirmed
             _log.exception("a command broke")
-            return f"Not confirmed: something went wrong, and an operator finds it in the gateway's log. {_LOOK}"
+            return Told(f"Not confirmed: something went wrong, and an operator finds it in the gateway's log. {_LOOK}")
 
-    async def _answer(self, identity: str, text: str, *, asked_as: str) -> str:
+    async def _answer(self, identity: str, text: str, *, asked_as: str) -> Told:
         policy = self._policy.current()
         if policy.people.person(identity) is None:
             known = f"{policy.source} does not know {identity!r}; an operator can add it under `people`."
-            return escaped(known)
+            return Told(escaped(known))
         word, _, rest = text.partition(" ")
+        if word == "ask":
+            return await self._ask(identity, rest.strip(), asked_as=asked_as)
+        return Told(await self._short(word, rest, identity=identity, asked_as=asked_as))
+
+    async def _short(self, word: str, rest: str, *, identity: str, asked_as: str) -> str:
         match word:
             case "goals":
                 return "\n".join(
@@ -88,6 +123,36 @@ class Commands:
                 return await self._status(rest.strip())
             case _:
                 return _USAGE
+
+    async def _ask(self, identity: str, words: str, *, asked_as: str) -> Told:
+        try:
+            request = AskForInput(text=unescaped(words))
+        except ValidationError as error:
+            return Told(escaped(f"{describe_problems(AskForInput, error)} Write `{COMMAND} ask WORDS`."))
+        started = await self._starts.start(ASK_FOR, request, identity=identity, asked_as=asked_as)
+        verb = "That is under way already" if started.existing else "Asked"
+        page = self._links.goal(started.workflow_id, started.run_id)
+        where = f" · {link(page, 'step by step')}" if page else ""
+        return Told(f"{verb}: {self._link(started.workflow_id, started.run_id)}{where}", follows=started)
+
+    async def end_of(self, started: StartedGoal) -> str | None:
+        """What became of words, as plain text; None where that is not known soon enough.
+
+        Args:
+            started: The goal that they became.
+        """
+        handle = self._client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=AskForResult)
+        try:
+            async with asyncio.timeout(_FOLLOWED):
+                return told_of(await handle.result(follow_runs=False))
+        except TimeoutError:
+            return f"It is still under way. Look at `{COMMAND} status {visible(started.workflow_id)}`."
+        except WorkflowFailureError as error:
+            why = error.cause.message if isinstance(error.cause, FailureError) else str(error.cause)
+            return f"It did not end well: {short(unhidden(why), _MOST_SAID)}"
+        except RPCError as error:
+            _log.warning("what became of words is not known", why=str(error))
+            return None
 
     async def _run(self, identity: str, text: str, *, asked_as: str) -> str:
         name, _, given = text.partition(" ")
@@ -119,7 +184,23 @@ class Commands:
                 raise
             return escaped(f"There is no goal {workflow_id!r}.")
         ended = found.status.name.lower() if found.status else "unknown"
-        return f"{self._link(found.id, found.run_id)}: {escaped(standing_of(found))} ({ended})"
+        line = f"{self._link(found.id, found.run_id)}: {escaped(standing_of(found))} ({ended})"
+        said = await self._said(found)
+        return f"{line}\n{escaped(short(unhidden(said), _MOST_SAID))}" if said else line
+
+    async def _said(self, found: WorkflowExecutionDescription) -> str:
+        """What it does now, or says of its end; empty where it says nothing in time."""
+        handle = self._client.get_workflow_handle(found.id, run_id=found.run_id, result_type=GoalResult)
+        try:
+            async with asyncio.timeout(_SAID_IN):
+                if found.status is WorkflowExecutionStatus.RUNNING:
+                    now = await handle.query("status", result_type=GoalStatus)
+                    return now.waiting_for or now.step or ""
+                if found.status is WorkflowExecutionStatus.COMPLETED:
+                    return (await handle.result(follow_runs=False)).reason or ""
+        except (TimeoutError, RPCError, WorkflowFailureError, WorkflowQueryFailedError, ValidationError):
+            return ""
+        return ""
 
     async def _approvals(self) -> str:
         lines = [
@@ -131,6 +212,38 @@ class Commands:
 
     def _link(self, workflow_id: str, run_id: str) -> str:
         return link(self._links.workflow(workflow_id, run_id), visible(workflow_id))
+
+
+def unescaped(text: str) -> str:
+    """What a person typed: Slack writes three characters otherwise."""
+    for entity, character in _ENTITIES:
+        text = text.replace(entity, character)
+    return text
+
+
+def told_of(result: AskForResult) -> str:
+    """What became of words: a question, a refusal, or how each step of the plan ended. Nothing of it is markup."""
+    if result.answer == "question":
+        lines = [
+            f"It asks back: {short(unhidden(result.says or ''), _MOST_SAID)}",
+            f"Nothing was done. To answer, ask again and say it in your words: {COMMAND} ask …",
+        ]
+    else:
+        said = short(unhidden(result.reason), _MOST_SAID) if result.reason else ""
+        lines = [f"{result.outcome.value.replace('_', ' ').capitalize()}{': ' if said else '.'}{said}"]
+    lines += [
+        f"• {one.id}, {one.goal}: {one.outcome.replace('_', ' ')}{_because(one.reason)}"
+        for one in result.steps[:_MOST_STEPS]
+    ]
+    if (more := len(result.steps) - _MOST_STEPS) > 0:
+        lines.append(f"and {more} more")
+    if result.backend:
+        lines.append(f"Answered by {visible(result.backend)}/{visible(result.model or '')}.")
+    return "\n".join(lines)
+
+
+def _because(reason: str | None) -> str:
+    return f", {short(unhidden(reason), _SHORT)}" if reason else ""
 
 
 def _input(goal: GoalType, text: str) -> GoalInput:

@@ -14,6 +14,7 @@ from hitl.hidden import unhidden, visible
 
 STACK_ACTIONS: Final = frozenset({UP_ACTION, DESTROY_ACTION})
 _MERGE: Final = "github.merge_pull_request"
+_PLAN: Final = "agent.run_plan"
 _ON_STACKS: Final = "pulumi."
 _WORST_FIRST: Final = (Change.REPLACE, Change.DELETE, Change.UPDATE, Change.CREATE)
 
@@ -29,6 +30,8 @@ def subject(plan: AnyPlan) -> str:
     """To what: by the parameters, which are all that the step reads, and only else by the first resource."""
     if isinstance(plan, SequencePlan):
         return f"from {plan.steps[0].action} to {plan.steps[-1].action}"
+    if plan.action == _PLAN and isinstance(goals := plan.parameters.get("resource"), str):
+        return visible(goals.replace(",", ", "))
     branch, project, stack = (plan.parameters.get(name) for name in ("branch", "project", "stack"))
     if plan.action.startswith(_ON_STACKS) and isinstance(project, str) and isinstance(stack, str):
         return visible(f"{project}/{stack}")

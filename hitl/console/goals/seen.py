@@ -19,17 +19,22 @@ from hitl.approval.approvers import People
 from hitl.approval.decision import UNVERIFIED
 from hitl.console.goals.filter import GoalFilter, quoted
 from hitl.console.goals.timeline import ResultWithSteps, StatusWithSteps, ToldSteps, timeline
-from hitl.console.ports import AskedApproval, GoalRow, Listed, ShownGoal
+from hitl.console.ports import AskedApproval, BegunGoal, GoalRow, Listed, ShownGoal
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
+from workflows.agent.goals import ASK_FOR, RUN_PLAN
 from workflows.approval.contracts import APPROVAL_WORKFLOW
-from workflows.catalogue import find_goal
+from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult
 from workflows.standing import standing_of
 
+PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name})
+"""Goals that start others, which people follow on their page."""
 _LOOK: Final = 200
 _LOOKS: Final = 5
 """So many pages of so many are looked through for a text at once; the next address goes on from there."""
 _AT_ONCE: Final = 8
+_OF_A_PLAN: Final = 200
+"""More than a plan has steps, each with its approval."""
 
 WhoAsked = Callable[[str, str], Awaitable[str]]
 """The identity that asked for a run, or `unverified`: of a workflow id and a run id."""
@@ -88,6 +93,7 @@ class TemporalGoals:
             waiting_for=status.waiting_for if status and runs else None,
             approvals=await self._approvals(found),
             timeline=timeline(status or await self._told(found), until=found.close_time),
+            begun=await self._begun(found),
         )
 
     async def _with_text(self, wanted: GoalFilter, page: str | None) -> tuple[Sequence[WorkflowExecution], str | None]:
@@ -148,20 +154,33 @@ class TemporalGoals:
             return None
 
     async def _approvals(self, found: WorkflowExecution) -> Sequence[AskedApproval]:
-        asked = (
-            f"WorkflowType = {quoted(APPROVAL_WORKFLOW)} AND ParentWorkflowId = {quoted(found.id)} "
-            f"AND StartTime >= {quoted(found.start_time.isoformat())}"
-        )
-        some, _ = await fetch_some(self._client, asked, None, size=PAGE)
-        return [
-            AskedApproval(
-                id=one.id,
-                state=standing_of(one),
-                opened_at=one.start_time,
-            )
-            for one in some
-            if one.parent_run_id in {None, found.run_id}
-        ]
+        asked = f"WorkflowType = {quoted(APPROVAL_WORKFLOW)}"
+        if found.workflow_type in PLANS:
+            some = await self._below(found, asked)
+            own = [one for one in some if one.parent_id and f"{one.parent_id}/".startswith(f"{found.id}/")]
+        else:
+            some = await self._since(found, f"{asked} AND ParentWorkflowId = {quoted(found.id)}", size=PAGE)
+            own = [one for one in some if one.parent_run_id in {None, found.run_id}]
+        return [AskedApproval(id=one.id, state=standing_of(one), opened_at=one.start_time) for one in own]
+
+    async def _begun(self, found: WorkflowExecution) -> Sequence[BegunGoal]:
+        """The goals that a plan started, however deep; nothing where it is no plan."""
+        if found.workflow_type not in PLANS:
+            return ()
+        some = await self._below(found, f"WorkflowType IN ({', '.join(quoted(goal.name) for goal in GOALS)})")
+        own = (one for one in reversed(some) if one.id.startswith(f"{found.id}/"))
+        return [BegunGoal(id=one.id, run_id=one.run_id, name=one.workflow_type, state=standing_of(one)) for one in own]
+
+    async def _below(self, found: WorkflowExecution, query: str) -> Sequence[WorkflowExecution]:
+        """What this run of a plan, or what it is a part of, started: by the server's word, for ids can be chosen."""
+        root, run = found.root_id or found.id, found.root_run_id or found.run_id
+        some = await self._since(found, f"{query} AND RootWorkflowId = {quoted(root)}", size=_OF_A_PLAN)
+        return [one for one in some if one.root_run_id == run and one.id != found.id]
+
+    async def _since(self, found: WorkflowExecution, query: str, *, size: int) -> Sequence[WorkflowExecution]:
+        since = f"StartTime >= {quoted(found.start_time.isoformat())}"
+        some, _ = await fetch_some(self._client, f"{query} AND {since}", None, size=size)
+        return some
 
 
 async def _summary(found: WorkflowExecutionDescription) -> str:

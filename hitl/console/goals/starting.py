@@ -21,6 +21,8 @@ from workflows.goal_type import GoalType
 
 START: Final = "/goals/start"
 EMERGENCY: Final = "break_glass"
+_REHEARSAL: Final = "rehearsal"
+"""Every goal takes it, and few people give it: it comes after what the goal is about."""
 _LINE: Final = 4096
 """A text that may be longer is asked for in a larger field."""
 _SCHEMA: Final[TypeAdapter[dict[str, JsonValue]]] = TypeAdapter(dict[str, JsonValue])
@@ -112,7 +114,7 @@ def questions(goal: GoalType) -> list[Question]:
         )
         for name, field in goal.input.model_fields.items()
     ]
-    return sorted(asked, key=lambda one: one.grave)
+    return sorted(asked, key=lambda one: (one.grave, one.name == _REHEARSAL))
 
 
 _KINDS: Final[Mapping[JsonValue, str]] = {"integer": "number", "object": "json", "boolean": "check"}

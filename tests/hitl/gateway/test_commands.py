@@ -62,9 +62,9 @@ async def test_a_command_that_comes_twice_starts_one_goal_also_after_its_end(her
         goal = goal_of(here)
         first = (await goal.describe()).run_id
         await goal.terminate()
-        assert "Started" in await commands.answer(asker, line, asked_as="slack:trigger-1")
+        assert "Started" in (await commands.answer(asker, line, asked_as="slack:trigger-1")).words
         assert (await goal.describe()).run_id == first
-        assert "Started" in await commands.answer(asker, line, asked_as="slack:trigger-2")
+        assert "Started" in (await commands.answer(asker, line, asked_as="slack:trigger-2")).words
         assert (await goal.describe()).run_id != first
         await goal.terminate()
 
@@ -74,7 +74,7 @@ async def test_what_waits_is_listed_and_counted(here: Place) -> None:
         goal, approval, _ = await here.asked(gateway)
         listed = ""
         while approval not in listed:
-            listed = await gateway._commands.answer("slack:U0ALICE", "approvals", asked_as="")
+            listed = (await gateway._commands.answer("slack:U0ALICE", "approvals", asked_as="")).words
         status = await answer(here, "alice", "/banksman status")
         await goal.terminate()
     assert "http://127.0.0.1:8320/approval?id=approval%2F" in listed

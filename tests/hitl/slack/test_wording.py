@@ -26,6 +26,9 @@ def test_a_title_names_what_the_step_is_told_and_not_what_the_goal_says_of_it() 
     assert question(plan("acme/shop tidy-comment", parameters=told), 150) == (
         "Delete branch production-data of acme/shop?"
     )
+    named = {"resource": "DeleteBranch,OpenPullRequest", "repository": "acme/shop"}
+    plan_of_goals = plan("step delete", action="agent.run_plan", parameters=named)
+    assert question(plan_of_goals, 100) == "Run plan DeleteBranch, OpenPullRequest of acme/shop?"
     assert subject(plan("postgres:Role shop", action="neon.drop_role", parameters={})) == "postgres:Role shop"
 
 
