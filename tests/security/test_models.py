@@ -1,10 +1,12 @@
 """Language models on a real server: what a person with a Temporal client can try, and what stays in a history."""
 
+import asyncio
 import base64
 import json
+import sys
 import threading
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
+from starlette.responses import Response, StreamingResponse
 from temporalio.client import ActivityFailureError, Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Replayer, Worker
@@ -249,6 +252,50 @@ async def test_an_answer_that_was_lost_is_not_paid_for_twice(
     assert failure.cause.type == "OutcomeUnknown"
     assert len(server.asked) == 1
     assert KEY.encode() not in history
+
+
+@pytest.mark.slow
+async def test_a_worker_that_is_killed_in_mid_request_costs_one_further_request_and_both_are_recorded(
+    client: Client, server: Compatible, settings: Settings
+) -> None:
+    server.answers += [never(), says("lit")]
+    told = [client.service_client.config.target_host, settings.model_dump_json()]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.security.killed_models", *told)
+    try:
+        queue = f"ask-{uuid.uuid4()}"
+        own = await Client.connect(told[0], plugins=[banksman_plugin()])
+        async with Worker(own, task_queue=queue, workflows=[AskOnce]):
+            asking = asyncio.create_task(ask(own, queue, request()))
+            await eventually(lambda: came(server))
+            process.kill()
+            await process.wait()
+            async with at_work(client, settings):
+                answer, failure, _ = await asking
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert failure is None
+    assert answer is not None
+    assert len(server.asked) == 2
+    log = [json.loads(one) for one in (settings.audit_dir / "models.jsonl").read_text().splitlines()]
+    assert [one["attempt"] for one in log if one["action"] == REQUEST.name] == [1, 2, 2]
+    assert [bool(one.get("model")) for one in log if one["action"] == REQUEST.name] == [False, False, True]
+
+
+async def came(server: Compatible) -> bool:
+    """Whether somebody asked."""
+    return len(server.asked) == 1
+
+
+def never() -> Response:
+    """An answer that does not begin."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    return StreamingResponse(nothing(), media_type="application/json")
 
 
 @pytest.mark.parametrize(

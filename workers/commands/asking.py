@@ -1,13 +1,19 @@
 """`banksman ask`: what is wanted, in words."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from workers.commands.exits import Exit, fail
+from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
+from workers.commands.exits import Exit, fail, out
+from workers.commands.folder import running_stack
+from workers.commands.follow import follow, report, start
 from workers.commands.goals import JsonFlag, ask_for
+from workers.commands.waiting import Waits
 from workflows.agent.goals import ASK_FOR, AskForInput
 
 
@@ -29,6 +35,19 @@ def ask(  # noqa: PLR0913 - each is an option of the command
         int,
         typer.Option("--corrections", min=0, max=5, help="How often a plan with mistakes is given back to the model."),
     ] = 2,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan-only",
+            help="Print the plan and begin nothing of it: read it, edit it, and run it by `banksman plan run FILE`.",
+        ),
+    ] = False,
+    lists: Annotated[
+        Path | None,
+        typer.Option(
+            "--lists", metavar="FILE", help="With --plan-only: write the closed lists that it was checked by."
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option(
@@ -43,11 +62,41 @@ def ask(  # noqa: PLR0913 - each is an option of the command
     as_json: JsonFlag = False,
 ) -> None:
     """Have a model plan what you want; it is checked, people approve what writes, and exactly that is done."""
-    given = {"text": text, "answers": answer or (), "corrections": corrections}
+    if lists is not None and not plan_only:
+        fail("--lists goes with --plan-only", Exit.USAGE)
+    given = {"text": text, "answers": answer or (), "corrections": corrections, "plan_only": plan_only}
     try:
         request = AskForInput.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "--answer" if first["loc"][0] == "answers" else "WORDS"
         fail(f"{where}: {first['msg'].removeprefix('Value error, ')}", Exit.USAGE)
+    if plan_only:
+        raise typer.Exit(int(asyncio.run(_plan(request, workflow_id, lists, as_json=as_json))))
     raise typer.Exit(int(asyncio.run(ask_for(ASK_FOR, request, workflow_id, wait=wait, as_json=as_json))))
+
+
+async def _plan(request: AskForInput, workflow_id: str | None, lists: Path | None, *, as_json: bool) -> Exit:
+    """Have it planned, and print the plan alone, so that it can be written into a file."""
+    settings = client_settings()
+    telemetry = command_telemetry(settings)
+    try:
+        client = await connect_or_fail(settings, telemetry)
+        started = await start(client, ASK_FOR, request, workflow_id=workflow_id, settings=settings)
+        ended = await follow(started, Waits(client, settings, started.workflow_id), quiet=as_json)
+        found = ended.result or {}
+        if as_json or found.get("plan") is None:
+            return report(started, ended, stack=running_stack(), as_json=as_json)
+        out.print_json(json.dumps(found["plan"]))
+        if lists is not None:
+            _write(lists, found.get("lists") or {})
+        return ended.exit
+    finally:
+        telemetry.shutdown()
+
+
+def _write(path: Path, lists: object) -> None:
+    try:
+        path.write_text(f"{json.dumps(lists, indent=1)}\n", encoding="utf-8")
+    except OSError as error:
+        fail(f"{str(path)!r} cannot be written ({error.strerror})", Exit.USAGE)

@@ -79,6 +79,9 @@ class AskForWorkflow(Goal):
             return self._ended(State.REFUSED, f"no model planned it: {visible(str(nobody))[:_SHORT]}. {_NOTHING}.")
         if read.plan is None:
             return self._without_plan(read)
+        if self._wanted.plan_only:
+            told = {"answer": read.kind, "says": read.says, "effect": read.effect}
+            return self._ended(State.COMPLETED, None, plan=read.plan, lists=read.lists, **told)
         return await self._carried_out(read)
 
     async def _briefed(self) -> PlannerBriefed:

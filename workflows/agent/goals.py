@@ -147,14 +147,18 @@ class AskForInput(GoalInput):
     corrections: int = Field(
         default=2, ge=0, le=5, description="How often a plan with mistakes is given back to the model."
     )
+    plan_only: bool = Field(
+        default=False, description="End with the plan, to be read, edited and run by itself; nothing of it is begun."
+    )
 
     def business_key(self) -> str:
         """`ask-for/` and a digest of the words, so that the same is asked for once at a time."""
-        return f"ask-for/{tagged_digest(_ASKED_TAG, canonical_json([self.text, *self.answers]))[7:23]}"
+        kind = "plan-for" if self.plan_only else "ask-for"
+        return f"{kind}/{tagged_digest(_ASKED_TAG, canonical_json([self.text, *self.answers]))[7:23]}"
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
-        return f"Asked for: {visible(' '.join(self.text.split())[:_SHORT])}"
+        return f"{'Plan for' if self.plan_only else 'Asked for'}: {visible(' '.join(self.text.split())[:_SHORT])}"
 
 
 class AskForResult(GoalResult):
@@ -175,6 +179,10 @@ class AskForResult(GoalResult):
     effect: Effect | None = Field(default=None, description="The strongest effect of the bound plan.")
     asked: bool = Field(default=False, description="Whether people approved it; what only reads needs nobody.")
     steps: tuple[PlanStepEnd, ...] = Field(default=(), description="As of any plan, each with the goal that ran.")
+    plan: dict[str, JsonValue] | None = Field(default=None, description="Where the plan alone was asked for.")
+    lists: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict[str, tuple[str, ...]], description="Beside it: the closed lists that it was checked by."
+    )
 
 
 ASK_FOR: Final = GoalType(

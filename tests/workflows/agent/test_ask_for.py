@@ -84,6 +84,22 @@ async def test_a_model_is_told_the_words_the_catalogue_and_names_and_nothing_els
     assert "hello" not in told.whole  # what the file holds
 
 
+async def test_a_plan_alone_is_no_begin_of_it_and_an_edited_one_is_another(client: Client, tmp_path: Path) -> None:
+    house = house_of(client, tmp_path, planned(WRITE))
+    async with house.workers(gateway=True):
+        result = await (await house.ask_for(OPENS, plan_only=True)).result()
+        assert (result.outcome, result.answer, result.plan, result.plan_id) == ("completed", "plan", WRITE, None)
+        assert house.steps.calls == []
+        digests: list[str] = []
+        for plan in (result.plan, {**WRITE, "title": "Edited by a person"}):
+            goal = await house.run(plan or {}, lists=result.lists)
+            shown = await house.click(goal, RUN)
+            digests.append(str(shown.parameters["digest"]))
+            assert (await goal.result()).digest == digests[-1]
+            house.steps.calls.clear()
+    assert len(set(digests)) == 2
+
+
 async def test_what_writes_is_shown_with_the_words_and_the_model_and_run_as_it_was_approved(
     client: Client, tmp_path: Path
 ) -> None:
@@ -160,6 +176,24 @@ async def test_a_plan_that_is_not_mended_is_not_run_and_its_mistakes_are_told(
     assert (result.outcome, result.requests, house.steps.calls) == ("refused", requests, [])
     assert result.mistakes[0].at == "/plan/act/0/goal"
     assert "the model's plan has 1 mistake: /plan/act/0/goal: there is no goal 'X'" in str(result.reason)
+
+
+async def test_a_quota_that_is_gone_before_the_correction_leaves_nothing_done_and_what_it_cost(
+    client: Client, tmp_path: Path
+) -> None:
+    house = house_of(client, tmp_path, planned(plan_of(act=[step(MOTTO, goal="NoGoal")])), WORTH_TRYING)
+    result = await ended(house)
+    assert (result.outcome, result.requests, result.cost_micros) == ("refused", 2, 1_500)
+    assert "has no credit left: add some" in str(result.reason)
+    assert house.steps.calls == []
+
+
+async def test_a_plan_of_a_thousand_steps_is_given_back_and_not_run(client: Client, tmp_path: Path) -> None:
+    many = [step(MOTTO, id=f"s{number}") for number in range(1000)]
+    house = house_of(client, tmp_path, planned(plan_of(explore=[], act=many)))
+    result = await ended(house, corrections=1)
+    assert (result.outcome, result.requests, house.steps.calls) == ("refused", 2, [])
+    assert "is the most: plan less at once" in result.mistakes[0].says
 
 
 @pytest.mark.parametrize(
