@@ -1,6 +1,6 @@
 """A real, small model behind the real tunnel, asked as the models worker asks. What it says measures nothing."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,8 @@ from connectors.models.client import ModelClient
 from connectors.models.deployment import ModelRef
 from connectors.models.messages import Ended, Message, Prompt, Text
 from connectors.served.asking import look
-from deploy.local.tools import ToolUnavailableError
 from tests.connectors.models.deployed import deployed
-from tests.connectors.models.twin.small_model import find_small_model, small_server
+from tests.connectors.models.twin.small_running import small_server
 from tests.connectors.served.tunnelled import CALLER, Tunnelled, tunnelled, until
 
 FILE = """\
@@ -28,13 +27,9 @@ served: {{gpu: {{relay: "relay.example:8443", run: [serve]}}}}
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
-@pytest_asyncio.fixture
-async def port() -> AsyncGenerator[int]:
-    try:
-        found = await find_small_model()
-    except ToolUnavailableError as reason:
-        pytest.skip(str(reason))
-    with small_server(found) as address:
+@pytest.fixture
+def port() -> Iterator[int]:
+    with small_server() as address:
         yield int(address.rpartition(":")[2])
 
 

@@ -1,5 +1,6 @@
 """`banksman eval` on the real server, by guarded steps, over a model's wire: what it counts, keeps and refuses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from temporalio.client import Client
 
 from activities.queues import TaskQueue
 from connectors.models.twin.faults import ContextTooLong
+from tests.connectors.models.twin.small_running import small_server
 from tests.workers.planning_eval.evaluated import Deployed
-from tests.workflows.agent.planning.playing import SENTENCES, good, guessing, planned, playing
+from tests.workflows.agent.planning.playing import MODELS, SENTENCES, good, guessing, planned, playing
 from workers.planning_eval.sentences import Guess, Sentence, spread
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -128,6 +130,24 @@ async def test_a_model_that_the_file_does_not_name_is_told_with_those_that_there
         house = Deployed(client, tmp_path, models)
         code, told = await house.evaluate(backend="twin/other")
     assert (code, "there are: twin/scripted" in told) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[str]:
+    with small_server() as url:
+        yield url
+
+
+@pytest.mark.slow
+async def test_a_real_small_model_fails_safely(client: Client, tmp_path: Path, small: str) -> None:
+    """It takes fewer tokens than a planner is told: it answers nothing, it is said why, and nothing is planned."""
+    models = MODELS.replace("URL/openai", small).replace("kind: openai,", "kind: openai, key: none,")
+    house = Deployed(client, tmp_path, models)
+    async with house.workers():
+        code, told = await house.evaluate("--limit", "1")
+    [outcome] = house.kept()["report"]["outcomes"]
+    assert (code, outcome["verdict"], outcome["plan"], outcome["goals"]) == (0, "no answer", None, []), told
+    assert "does not fit into its context" in outcome["answer"]
 
 
 async def test_nobody_waits_for_a_worker_that_does_not_run(

@@ -4,7 +4,6 @@ It shows that the caller which the twin is asked by reads a server that nobody h
 measure of anything.
 """
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,9 +13,8 @@ import openai
 import pytest
 
 from connectors.models.twin.conversation import WireName
-from deploy.local.tools import ToolUnavailableError
 from tests.connectors.models.twin.callers import Message, OpenAICaller, Question
-from tests.connectors.models.twin.small_model import find_small_model, small_server
+from tests.connectors.models.twin.small_running import small_server
 
 _SCHEMA: Final = {
     "type": "object",
@@ -33,12 +31,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    try:
-        found = asyncio.run(find_small_model())
-    except ToolUnavailableError as reason:
-        pytest.skip(str(reason))
-    with small_server(found) as address:
-        yield address
+    with small_server() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
