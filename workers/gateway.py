@@ -31,6 +31,7 @@ from hitl.gateway.sweeping import Sweeper
 from hitl.slack.app import SlackApp
 from hitl.slack.client import SlackMessages, SlackRates, mapped, web_client
 from hitl.slack.commands import Commands
+from hitl.slack.findings import FindingsSteps
 from hitl.slack.http import http_app
 from hitl.slack.messages import Links
 from hitl.slack.steps import SlackSteps
@@ -101,12 +102,14 @@ class Gateway:
         )
         self.clicks = DecisionService(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
         self.opinions = Opinions(server, self._policy, sign=sign, keys=keys.current)
-        self.beside = (OpinionSteps(self.opinions), HistorySteps(server))
         self._commands = Commands(client, starts, self._policy, links=links)
         rates = SlackRates(
             posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute
         )
-        self.steps = SlackSteps(SlackMessages(self._web, rates), server, self._policy, starts=starts, links=links)
+        messages = SlackMessages(self._web, rates)
+        self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
+        findings = FindingsSteps(messages, server, self._policy)
+        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings)
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
         self._console: Starlette | None = None
         if settings.console_listen is not None:

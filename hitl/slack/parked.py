@@ -27,7 +27,12 @@ _UNKNOWN: Final = "What it waits for, its page tells."
 
 def message_id(found: ParkedGoal) -> str:
     """By which the message is found: one for each run of a notice."""
-    return hashlib.sha256("\0".join(found.notice).encode()).hexdigest()
+    return notice_id(found.notice)
+
+
+def notice_id(notice: tuple[str, str]) -> str:
+    """The same, of a notice by its workflow and run id."""
+    return hashlib.sha256("\0".join(notice).encode()).hexdigest()
 
 
 def parked_message(found: ParkedGoal, *, environment: str, links: Links, over: bool) -> Shown:

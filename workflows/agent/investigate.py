@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.plan_language.bound import BoundStep
     from hitl.protocol import Effect
     from workflows.agent.children import run_child
+    from workflows.agent.findings_notice import leave_notice
     from workflows.agent.goals import INVESTIGATE, InvestigateInput, InvestigateResult, LookedAt
     from workflows.agent.history_contracts import READ_HISTORY, HistoryRead, ReadHistoryRequest
     from workflows.agent.inquiry import LABELS, Inquiry, NoModel, Turn, name_of
@@ -105,7 +106,10 @@ class InvestigateWorkflow(Goal):
         except NoModel as nobody:
             self._note(inquiry)
             return self._ended(State.REFUSED, f"no model found it out: {visible(str(nobody))[:_SHORT]}. {_NOTHING}.")
-        return self._answer(read)
+        answer = self._answer(read)
+        if history is not None and answer.outcome is State.COMPLETED:
+            await leave_notice(answer)
+        return answer
 
     async def _history(self) -> HistoryRead | None:
         """Of the goal that is asked about; its repository may be looked into."""

@@ -40,6 +40,7 @@ from hitl.gateway.server import Server
 from tests.workflows.agent.asking import FOUND
 from tests.workflows.agent.running import PlanHouse
 from workflows.agent.described import described
+from workflows.agent.findings_contracts import TELL_FINDINGS, TellFindings, ToldFindings
 from workflows.agent.goals import InvestigateInput, InvestigateResult
 
 ASKED: Final = "What does MOTTO.md of acme/shop say?"
@@ -222,6 +223,18 @@ def _or_raise(said: str | Exception) -> str:
     return said
 
 
+@dataclass
+class Thread:
+    """Where people hear of a goal."""
+
+    said: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+
+    @implements(TELL_FINDINGS)
+    async def tell_findings(self, request: TellFindings) -> ToldFindings:
+        self.said.append(request.lines)
+        return ToldFindings(channel="C0OPS", ts="1.0")
+
+
 class LookingHouse(PlanHouse):
     """The house of plans, with everything that writes and destroys, a models worker, and something to be found."""
 
@@ -231,6 +244,9 @@ class LookingHouse(PlanHouse):
         self.model = Investigator(self.artifacts, say)
         self.world = World(self.artifacts)
         self.stores = stores
+        self.thread = Thread()
+        self.real_gateway = False
+        """Whether a gateway of its own tells what goals did, and people what was found."""
 
     def _connectors_worker(self) -> Worker:
         ours = Investigating(described, self.artifacts, logs=self.stores, metrics=self.stores)
@@ -251,12 +267,14 @@ class LookingHouse(PlanHouse):
     ) -> AsyncGenerator[None]:
         models = [self.model.find_models, self.model.request]
         histories = HistorySteps(Server(self.client, cluster=self.cluster))
-        tells = [histories.read_history, histories.find_goals]
-        async with (
-            Worker(self.client, task_queue=TaskQueue.MODELS, activities=models),
-            Worker(self.client, task_queue=TaskQueue.HITL, activities=tells),
-            super().workers(destructive=destructive, gateway=gateway, interceptors=interceptors, few=few),
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(Worker(self.client, task_queue=TaskQueue.MODELS, activities=models))
+            if not self.real_gateway:
+                tells = [histories.read_history, histories.find_goals, self.thread.tell_findings]
+                await stack.enter_async_context(Worker(self.client, task_queue=TaskQueue.HITL, activities=tells))
+            await stack.enter_async_context(
+                super().workers(destructive=destructive, gateway=gateway, interceptors=interceptors, few=few)
+            )
             yield
 
     async def investigate(self, *, name: str = "", **asked: Any) -> WorkflowHandle[Any, InvestigateResult]:

@@ -30,6 +30,7 @@ from tests.workflows.agent.looking import (
     says,
     unknown,
 )
+from tests.workflows.approval.approving import eventually
 from workflows.agent.goals import InvestigateInput, InvestigateResult
 from workflows.agent.tools import TOOLS, GoalTool, StepTool, gave
 from workflows.repository.goals import DELETE_BRANCH as DELETE_GOAL
@@ -303,6 +304,13 @@ async def test_a_secret_in_a_result_is_told_to_no_model_and_a_long_one_is_cut(cl
     assert later.count("Onwards") == 102
 
 
+async def until_told(house: LookingHouse) -> None:
+    async def so() -> bool:
+        return bool(house.thread.said)
+
+    await eventually(so)
+
+
 async def test_a_failed_goal_is_explained_from_what_it_did(client: Client, tmp_path: Path) -> None:
     why = "there is no file 'NOWHERE.md'"
     house = house_of(client, tmp_path, claims(("There is no such file.", "r1", why)))
@@ -320,7 +328,9 @@ async def test_a_failed_goal_is_explained_from_what_it_did(client: Client, tmp_p
     told = house.model.heard[0].last
     for expected in ('"name": "ReadFile"', '"state": "failed"', '"name": "github.read_file"', f"NotFound: {why}"):
         assert expected in told, expected
+        await until_told(house)
     assert (result.outcome, proved(result), result.looked_at[0].tool) == ("completed", [True], "read_history")
+    assert house.thread.said == [(f'There is no such file. ("{why}")',)]
 
 
 async def test_a_goal_that_there_is_not_is_said(client: Client, tmp_path: Path) -> None:
