@@ -7,7 +7,10 @@ from typing import cast
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from activities.guard.who_asked import Requesters
 from connectors.vault import VaultSession
+from hitl.gateway.server import Server
+from hitl.gateway.who_asked import WhoAsked
 from tests.activities.models.at_work import KEY
 from tests.activities.played_vault import PlayedVault
 from workers.roles.models import client_of, models_worker
@@ -18,7 +21,8 @@ from workflows.plugin import banksman_plugin
 async def main(address: str, settings: Settings) -> None:
     client = await Client.connect(address, plugins=[banksman_plugin()])
     vault = cast("VaultSession", PlayedVault({"models/lab": {"key": SecretStr(KEY)}}))
-    await models_worker(client, settings, vault, client_of(settings)).run()
+    nobody = Requesters(WhoAsked(Server(client, cluster="the-cluster"), dict).requester_of)
+    await models_worker(client, settings, vault, client_of(settings), nobody).run()
 
 
 if __name__ == "__main__":
