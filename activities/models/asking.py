@@ -253,6 +253,7 @@ def _limits(limits: Limits) -> UseLimits:
         goal_micros=None if limits.goal_usd is None else round(limits.goal_usd * MICROS),
         goal_requests=limits.goal_requests,
         goal_minutes=limits.goal_minutes,
+        goal_decisions=limits.goal_decisions,
         day_micros=None if limits.day_usd is None else round(limits.day_usd * MICROS),
         day_per=limits.day_per,
     )

@@ -159,6 +159,7 @@ class UseLimits(BaseModel):
         goal_micros: Millionths of a US dollar in one run of a goal.
         goal_requests: Requests in one run of a goal.
         goal_minutes: Minutes in which one run of a goal may ask.
+        goal_decisions: How often people may have to decide on what a model planned in one run of a goal.
         day_micros: Millionths of a US dollar on one day of UTC's.
         day_per: Whose the day's limit is.
     """
@@ -168,6 +169,7 @@ class UseLimits(BaseModel):
     goal_micros: int | None = None
     goal_requests: int | None = None
     goal_minutes: int | None = None
+    goal_decisions: int | None = None
     day_micros: int | None = None
     day_per: Per = Per.ALL
 

@@ -73,6 +73,7 @@ class Limits:
         goal_usd: US dollars in one run of a goal.
         goal_requests: Requests in one run of a goal.
         goal_minutes: Minutes in which one run of a goal may ask.
+        goal_decisions: How often people may have to decide on what a model planned in one run of a goal.
         day_usd: US dollars on one day of UTC's.
         day_per: Whose `day_usd` is.
     """
@@ -80,6 +81,7 @@ class Limits:
     goal_usd: float | None = None
     goal_requests: int | None = None
     goal_minutes: int | None = None
+    goal_decisions: int | None = None
     day_usd: float | None = None
     day_per: Per = Per.ALL
 

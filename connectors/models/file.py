@@ -110,6 +110,7 @@ def _valid(source: str, raw: RawModels) -> Models:
             goal_usd=goal.usd,
             goal_requests=goal.requests,
             goal_minutes=goal.minutes,
+            goal_decisions=goal.decisions,
             day_usd=day.usd,
             day_per=day.per,
         ),

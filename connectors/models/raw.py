@@ -172,6 +172,7 @@ class RawGoalLimit(Raw):
     usd: _Dollars | None = None
     requests: Annotated[int, Field(ge=1, le=100_000)] | None = None
     minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    decisions: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class RawDayLimit(Raw):

@@ -51,6 +51,7 @@ class AskForWorkflow(Goal):
         super().__init__(request)
         self._wanted = request
         self._result = AskForResult()
+        self._decisions: int | None = None
 
     @workflow.signal
     def step_parked(self, parked: StepParked) -> None:
@@ -71,6 +72,7 @@ class AskForWorkflow(Goal):
         found = await self.step(
             FIND_MODELS, FindModelsRequest(use=Use.PLAN, labels=LABELS), summary="Find who can plan it"
         )
+        self._decisions = found.limits.goal_decisions
         planner = Planner(found, brief, self._ask)
         try:
             read = await self._planned(planner, brief)
@@ -163,7 +165,7 @@ class AskForWorkflow(Goal):
             requests=so_far.requests,
             cost_micros=so_far.cost_micros,
         )
-        plan = RunPlanInput(plan=read.plan or {}, lists=read.lists, said=said)
+        plan = RunPlanInput(plan=read.plan or {}, lists=read.lists, said=said, decisions=self._decisions)
         child = f"{workflow.info().workflow_id}/plan"
         self._result = so_far.model_copy(
             update={"answer": "plan", "says": read.says, "plan_id": child, "effect": read.effect}

@@ -77,6 +77,9 @@ class RunPlanInput(DestructiveGoalInput):
     )
 
     said: Said | None = Field(default=None, description="How the plan came about, where a model wrote it.")
+    decisions: int | None = Field(
+        default=None, ge=1, description="How often people may have to decide on it and on its steps; no limit without."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -177,12 +177,27 @@ class RunPlanWorkflow(ApprovingGoal):
     async def _asked_people(self, bound: BoundPlan) -> Approved:
         again = False
         while True:
+            self._require_room(bound, asked=int(again))
             try:
                 return await self._granted(bound)
             except (StepDenied, RuleChanged) as refusal:
                 if again or refusal.reason not in WORTH_ASKING_AGAIN:
                     raise
                 again, self.why_again = True, str(refusal)
+
+    def _require_room(self, bound: BoundPlan, *, asked: int) -> None:
+        """Go on where people may be asked as often as this takes: for the plan, and by each step that destroys.
+
+        Raises:
+            PlanStops: They may not. Nobody is asked half of it.
+        """
+        most, destroys = self._wanted.decisions, sum(one.effect is Effect.DESTRUCTIVE for one in bound.steps)
+        needs = asked + 1 + destroys
+        if most is not None and needs > most:
+            told = (
+                f"people would have to decide {needs} times, and {most} is the most for one run: ask for less at once"
+            )
+            raise PlanStops(State.REFUSED, f"{told}, or have an operator raise the limit. {_NOTHING}")
 
     async def _granted(self, bound: BoundPlan) -> Approved:
         """Ask, and have the guard look at what was signed: what it lets run is what goes on."""

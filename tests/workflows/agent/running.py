@@ -114,11 +114,16 @@ class PlanHouse(House):
                 yield
 
     async def run(
-        self, plan: dict[str, JsonValue], *, lists: dict[str, tuple[str, ...]] | None = None, name: str = ""
+        self,
+        plan: dict[str, JsonValue],
+        *,
+        lists: dict[str, tuple[str, ...]] | None = None,
+        name: str = "",
+        decisions: int | None = None,
     ) -> WorkflowHandle[Any, RunPlanResult]:
         return await self.client.start_workflow(
             "RunPlan",
-            RunPlanInput(plan=plan, lists=lists or {}),
+            RunPlanInput(plan=plan, lists=lists or {}, decisions=decisions),
             id=name or f"run-plan-{secrets.token_hex(4)}",
             task_queue=TaskQueue.GOALS,
             result_type=RunPlanResult,

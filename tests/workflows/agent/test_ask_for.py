@@ -9,12 +9,13 @@ from temporalio.exceptions import CancelledError
 
 from activities.github.contracts import BranchesFound, RepositoriesFound
 from activities.guard.error_types import ErrorType, application_error, policy_denied
-from activities.models.contracts import REQUEST, ModelLeftOut, ModelsFound
+from activities.models.contracts import REQUEST, ModelLeftOut, ModelsFound, UseLimits
 from connectors.models.messages import Ended
 from hitl.approval.decision import Verdict
 from hitl.protocol import Denial, RefusalReason
 from tests.hitl.plan_language.planning import MOTTO, OPEN, delete, plan_of, step
 from tests.workflows.agent.asking import (
+    FOUND,
     OPENS,
     READS,
     TWO,
@@ -288,6 +289,16 @@ async def test_what_the_limits_leave_no_room_for_is_not_asked_and_not_counted(cl
     result = await ended(house, corrections=5)
     assert (result.outcome, result.requests, result.cost_micros) == ("refused", 2, 400_000)
     assert "$0.4000 of $0.5000" in str(result.reason)
+
+
+async def test_the_deployment_says_how_often_a_models_plan_may_have_people_decide(
+    client: Client, tmp_path: Path
+) -> None:
+    house = house_of(client, tmp_path, planned(plan_of(act=[SITE, delete("old")])))
+    house.model.found = FOUND.model_copy(update={"limits": UseLimits(goal_decisions=1)})
+    result = await ended(house)
+    assert (result.outcome, result.asked, house.steps.pulls) == ("refused", False, [])
+    assert "people would have to decide 2 times" in str(result.reason)
 
 
 async def test_what_may_have_been_billed_counts_as_billed(client: Client, tmp_path: Path) -> None:

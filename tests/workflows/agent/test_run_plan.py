@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from pydantic import JsonValue
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
@@ -89,6 +90,26 @@ async def test_what_destroys_asks_once_more_for_itself(house: PlanHouse) -> None
         ("gone", "completed"),
         ("after", "completed"),
     ]
+
+
+@pytest.mark.parametrize("plan", [DESTROYS, plan_of(act=[delete("old"), delete("older", id="also")])])
+async def test_people_are_not_asked_more_often_than_they_may_be(house: PlanHouse, plan: dict[str, JsonValue]) -> None:
+    """For the plan once, and once by each step that destroys: known before anybody is asked the first time."""
+    async with house.workers():
+        goal = await house.run(plan, decisions=1)
+        result = await goal.result()
+    assert (result.outcome, result.asked) == ("refused", False)
+    assert "and 1 is the most for one run: ask for less at once" in str(result.reason)
+    assert (house.deleting.deleted, house.steps.pulls) == ([], [])
+
+
+async def test_as_often_as_they_may_be_people_are_asked(house: PlanHouse) -> None:
+    async with house.workers():
+        goal = await house.run(DESTROYS, decisions=2)
+        await house.click(goal, RUN)
+        await house.click(house.child(goal, "act/gone"), DELETE)
+        result = await goal.result()
+    assert (result.outcome, result.asked, house.deleting.deleted) == ("completed", True, ["old"])
 
 
 async def test_a_step_that_people_reject_stops_the_plan_and_what_was_not_begun_is_told(house: PlanHouse) -> None:
