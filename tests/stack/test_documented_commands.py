@@ -39,6 +39,7 @@ NOT_HERE: Final = {
         "it needs a container engine and Pulumi's image: tests/stack/test_rehearsed_service.py"
     ),
     r"banksman run LeaseGpu .*--wait": "it holds its machine for hours: tests/stack/test_gpu.py",
+    r"banksman run ServeModel .*--wait": "it holds one until nobody asks it: tests/stack/test_serve_model.py",
     r"banksman gpu (restart|rename) |temporal workflow update execute --workflow-id lease-gpu": (
         "they need a machine: tests/stack/test_gpu.py"
     ),
@@ -60,7 +61,6 @@ NOT_HERE: Final = {
         "it needs a deployment under way: tests/workflows/deploy_feature/test_attending.py"
     ),
     r"banksman down": "tests/stack/test_supervisor.py",
-    r"banksman relay": "it runs until it is ended: tests/stack/test_serve_model.py",
     r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",
 }
 """By what the command line begins with."""
