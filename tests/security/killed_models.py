@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.guard.who_asked import Requesters
 from connectors.vault import VaultSession
+from deploy.ending import run_to_the_end
 from hitl.gateway.server import Server
 from hitl.gateway.who_asked import WhoAsked
 from tests.activities.models.at_work import KEY
@@ -26,4 +27,4 @@ async def main(address: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Settings.model_validate_json(sys.argv[2])))
+    run_to_the_end(lambda: asyncio.run(main(sys.argv[1], Settings.model_validate_json(sys.argv[2]))))
