@@ -24,6 +24,7 @@ from activities.guard.error_types import denial_of
 from activities.guard.who_asked import Requesters
 from activities.models.answering import Answering
 from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
+from activities.models.serving_contracts import CLAIM_SERVED, FIND_SERVED, WATCH_SERVED, WITHDRAW_SERVED
 from activities.queues import TaskQueue
 from activities.step import StepError
 from connectors.artifacts import ArtifactStore
@@ -336,14 +337,16 @@ async def test_an_activity_that_somebody_starts_by_hand_is_refused(
     assert server.asked == []
 
 
-async def test_the_models_worker_has_these_two_steps_and_no_other_worker_takes_them(
+async def test_the_models_worker_has_these_steps_and_no_other_worker_takes_them(
     client: Client, settings: Settings
 ) -> None:
     vault = cast("VaultSession", PlayedVault())
     own = await Client.connect(client.service_client.config.target_host, plugins=[banksman_plugin()])
     worker = models_worker(own, settings, vault, client_of(settings), Requesters(nobody))
     found = cast("list[Any]", worker.config().get("activities"))
-    assert sorted(one.__temporal_activity_definition.name for one in found) == [FIND_MODELS.name, REQUEST.name]
+    serving = [CLAIM_SERVED, FIND_SERVED, WATCH_SERVED, WITHDRAW_SERVED]
+    names = sorted(one.name for one in (FIND_MODELS, REQUEST, *serving))
+    assert sorted(one.__temporal_activity_definition.name for one in found) == names
     for role in (Role.CONNECTORS, Role.SANDBOX, Role.GATEWAY):
         with pytest.raises(StepError, match=r"models\.request"):
             guarded_worker(own, settings, role, found)

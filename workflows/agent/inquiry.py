@@ -1,47 +1,35 @@
 """An investigator's turns: one conversation, with the first model of its tier that goes on with it.
 
-Texts lie in the artifact store, and stand here by their references. A model that does not answer is not asked again;
-the next one is told the same from the beginning.
+Texts lie in the artifact store, and what was said before in a transcript, outside of the history: here are references.
+A model that does not answer is not asked again; the next one goes on with the same.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.agent.findings_form import FINDINGS
     from activities.agent.investigation_contracts import InvestigatorBriefed
-    from activities.guard.error_types import ErrorType
-    from activities.models.contracts import ModelAnswered, ModelFound, ModelsFound, RequestModel
-    from connectors.models.messages import Ended, Message, Part, Prompt, Text, Tool, ToolCall
+    from activities.models.contracts import ModelAnswered, ModelFound, ModelLeftOut, ModelsFound, RequestModel
+    from connectors.models.messages import Message, Part, Prompt, Text, Tool, ToolCall
     from connectors.models.raw import Use
-    from workflows.agent.spending import Spending, reserve_of
+    from workflows.agent.spending import Spending
+    from workflows.agent.tier import Ask, Tier
     from workflows.agent.tools import MOST_ARGUMENTS
-    from workflows.goal import StepDenied, StepWaits
 
 LABELS: Final = ("log", "repository")
 """What an investigator is told: files of repositories, and what goals, programs and providers wrote."""
 MOST_AT_ONCE: Final = 8
-"""Tools that are called in one turn."""
+"""Tools that are called in one turn; those beyond are told so."""
 _MOST_TOKENS: Final = 8_000
 _MOST_SAID: Final = 4 * _MOST_TOKENS
 """Bytes that a model's own turn adds to what the next request tells."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_NO_ANSWER: Final = {
-    Ended.CONTEXT_TOO_LONG: "what it is told does not fit into its context",
-    Ended.CONTENT_FILTER: "its filter refused",
-    Ended.LENGTH: "its answer was longer than it may be",
-}
-Ask = Callable[[RequestModel, str], Awaitable[ModelAnswered]]
-"""Asks once; raises what `Goal.attempt` raises."""
-
-
-class NoModel(Exception):
-    """No model goes on, or none may be asked. The message says of each why."""
+_NOBODY: Final = "the deployment's file has no model for reading; an operator can add one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +38,7 @@ class Turn:
 
     Attributes:
         answered: As the step says it.
-        calls: As many as are made.
+        calls: All of them; each has to be answered.
         answer: Its answer's artifact; None where it calls.
     """
 
@@ -70,14 +58,17 @@ class Inquiry:
     """
 
     def __init__(self, found: ModelsFound, brief: InvestigatorBriefed, tools: tuple[Tool, ...], ask: Ask) -> None:
-        self.spending = Spending()
-        self._left = [one for one in found.models if one.tools]
-        self._why = [f"{one.backend}/{one.model}: {one.why}" for one in found.left_out]
-        self._why += [f"{one.backend}/{one.model}: it takes no tools" for one in found.models if not one.tools]
-        self._brief, self._tools, self._ask = brief, tools, ask
-        self._said: list[Message] = []
+        self._tier = Tier(_with_tools(found), ask, nobody=_NOBODY)
+        self._brief, self._tools = brief, tools
+        self._transcript: str | None = None
+        self._new: list[Message] = []
         self._size = brief.size
         self.tell((Text(reference=brief.told),), 0)
+
+    @property
+    def spending(self) -> Spending:
+        """What is used so far."""
+        return self._tier.spending
 
     def tell(self, parts: Sequence[Part], size: int) -> None:
         """Say something to the model before its next turn.
@@ -86,10 +77,10 @@ class Inquiry:
             parts: What.
             size: Bytes of it.
         """
-        if self._said and self._said[-1].role == "user":
-            self._said[-1] = Message(role="user", parts=(*self._said[-1].parts, *parts))
+        if self._new and self._new[-1].role == "user":
+            self._new[-1] = Message(role="user", parts=(*self._new[-1].parts, *parts))
         else:
-            self._said.append(Message(role="user", parts=tuple(parts)))
+            self._new.append(Message(role="user", parts=tuple(parts)))
         self._size += size
 
     async def turn(self) -> Turn:
@@ -98,71 +89,53 @@ class Inquiry:
         Raises:
             NoModel: Nobody answers.
         """
-        while self._left:
-            model = self._left[0]
-            reserve = reserve_of(model, sent=self._size, answered=_MOST_TOKENS)
-            answered = await self._answered(model, reserve)
-            if answered is not None and (said := _turn(answered)) is not None:
-                self._hear(said)
-                return said
-            if answered is not None:
-                self._gone(model, _NO_ANSWER.get(answered.answer.ended, "it said nothing"))
-        raise NoModel("; ".join(self._why) or "the deployment's file has no model for reading; an operator can add one")
-
-    async def _answered(self, model: ModelFound, reserve: int | None) -> ModelAnswered | None:
-        try:
-            answered = await self._ask(self._request(model), f"Ask {model.backend}/{model.model}")
-        except StepDenied as denied:  # nobody was asked
-            self._gone(model, str(denied))
-            return None
-        except (StepWaits, ApplicationError) as error:
-            unknown = isinstance(error, ApplicationError) and error.type == ErrorType.OUTCOME_UNKNOWN
-            self.spending.settle(reserve, None if unknown else 0)
-            self._gone(model, error.message if isinstance(error, ApplicationError) else str(error))
-            return None
-        self.spending.settle(reserve, answered.cost_micros)
-        return answered
+        _, said = await self._tier.first(self._request, sent=self._size, useful=_turn)
+        self._hear(said)
+        return said
 
     def _request(self, model: ModelFound) -> RequestModel:
         prompt = Prompt(
             instructions=Text(reference=self._brief.instructions),
-            messages=tuple(self._said),
+            messages=tuple(self._new),
             tools=self._tools,
             output=FINDINGS,
             max_tokens=_MOST_TOKENS,
         )
         return RequestModel(
-            backend=model.backend, model=model.model, labels=LABELS, prompt=prompt, use=Use.READ, inline=0
+            backend=model.backend,
+            model=model.model,
+            labels=LABELS,
+            prompt=prompt,
+            use=Use.READ,
+            inline=0,
+            transcript=self._transcript,
         )
 
     def _hear(self, said: Turn) -> None:
-        parts = (Text(reference=said.answer),) if said.answer is not None else tuple(map(_as_told, said.calls))
-        self._said.append(Message(role="assistant", parts=parts))
+        """Go on from what is kept; what could not be kept is told once more, with what comes."""
         self._size += _MOST_SAID
+        if said.answered.transcript is not None:
+            self._transcript, self._new = said.answered.transcript, []
+            return
+        parts = (Text(reference=said.answer),) if said.answer is not None else tuple(map(_as_told, said.calls))
+        self._new.append(Message(role="assistant", parts=parts))
 
-    def _gone(self, model: ModelFound, why: str) -> None:
-        self._left.remove(model)
-        self._why.append(f"{model.backend}/{model.model}: {why}")
+
+def _with_tools(found: ModelsFound) -> ModelsFound:
+    """Without those that take no tools, which are told as left out."""
+    why = "it takes no tools"
+    without = [ModelLeftOut(backend=one.backend, model=one.model, why=why) for one in found.models if not one.tools]
+    able = tuple(one for one in found.models if one.tools)
+    return found.model_copy(update={"models": able, "left_out": (*found.left_out, *without)})
 
 
 def _turn(answered: ModelAnswered) -> Turn | None:
     """What it comes to; None where it is of no use. With nothing inline, an answer is one artifact."""
     said = answered.answer
-    if said.ended in _NO_ANSWER:
-        return None
     if said.output is not None:
         return Turn(answered=answered, answer=said.output.reference) if said.output.reference else None
-    calls = [one for one in said.parts if isinstance(one, ToolCall)][:MOST_AT_ONCE]
-    return Turn(answered=answered, calls=_told_apart(calls)) if calls else None
-
-
-def _told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-    """Each with an id of its own: by that the model knows what belongs to what."""
-    seen: list[ToolCall] = []
-    for number, one in enumerate(calls):
-        taken = not one.id or any(one.id == other.id for other in seen)
-        seen.append(one.model_copy(update={"id": f"call-{number}-{one.id}"[:64]}) if taken else one)
-    return tuple(seen)
+    calls = tuple(one for one in said.parts if isinstance(one, ToolCall))
+    return Turn(answered=answered, calls=calls) if calls else None
 
 
 def name_of(call: ToolCall) -> str:

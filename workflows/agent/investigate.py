@@ -29,7 +29,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.agent.findings_notice import leave_notice
     from workflows.agent.goals import INVESTIGATE, InvestigateInput, InvestigateResult, LookedAt
     from workflows.agent.history_contracts import READ_HISTORY, HistoryRead, ReadHistoryRequest
-    from workflows.agent.inquiry import LABELS, Inquiry, NoModel, Turn, name_of
+    from workflows.agent.inquiry import LABELS, MOST_AT_ONCE, Inquiry, Turn, name_of
+    from workflows.agent.tier import NoModel
     from workflows.agent.tools import (
         AnyTool,
         Gave,
@@ -54,6 +55,7 @@ _MOST_LOOKS: Final = 100
 _SHORT: Final = 1000
 _SHOWN: Final = 200
 _NOTHING: Final = "Nothing was changed"
+_TOO_MANY: Final = f"{MOST_AT_ONCE} tools are called at once, and no more: call it in the next turn"
 _LAST: Final = (
     "No tool is called any more. Answer now, with what you have; say in `unknown` what you could not find out."
 )
@@ -173,13 +175,15 @@ class InvestigateWorkflow(Goal):
 
     async def _look(self, inquiry: Inquiry, calls: tuple[ToolCall, ...]) -> None:
         """Make these calls, one after the other, and tell the model what each gave."""
-        found = [(one.tool, one.arguments[:_SHOWN], *await self._call(one)) for one in calls]
+        made, beyond = calls[:MOST_AT_ONCE], calls[MOST_AT_ONCE:]
+        found = [(one.tool, one.arguments[:_SHOWN], *await self._call(one)) for one in made]
         kept = await self._keep(found)
         parts = [
             ToolResult(id=call.id, tool=name_of(call), reference=looked.artifact, failed=looked.failed)
-            for call, (looked, _) in zip(calls, kept, strict=True)
+            for call, (looked, _) in zip(made, kept, strict=True)
         ]
-        inquiry.tell(parts, sum(size for _, size in kept))
+        parts += [ToolResult(id=one.id, tool=name_of(one), text=_TOO_MANY, failed=True) for one in beyond]
+        inquiry.tell(parts, sum(size for _, size in kept) + len(beyond) * len(_TOO_MANY))
 
     async def _call(self, call: ToolCall) -> tuple[Gave, int]:
         """What one tool gave, and from which line on it is told.

@@ -1,7 +1,7 @@
 """The models of one tier: the first that answers, each request within what the deployment lets a run use."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.agent.spending import Spending, reserve_of
     from workflows.goal import StepDenied, StepWaits
 
+Useful = TypeVar("Useful")
 MISSED: Final = 64 * 1024
 """Bytes that a correction adds at most: what the model said, and what is wrong with it."""
 _MAY_BE_BILLED: Final = frozenset({ErrorType.OUTCOME_UNKNOWN})
@@ -63,11 +64,22 @@ class Tier:
     async def answer(
         self, request_to: Callable[[ModelFound], RequestModel], *, sent: int
     ) -> tuple[ModelAnswered, Text]:
-        """An answer, and its text as an artifact.
+        """An answer, and its text as an artifact: see `first`, with nothing of the answer inline."""
+        return await self.first(request_to, sent=sent, useful=_text)
+
+    async def first(
+        self,
+        request_to: Callable[[ModelFound], RequestModel],
+        *,
+        sent: int,
+        useful: Callable[[ModelAnswered], Useful | None],
+    ) -> tuple[ModelAnswered, Useful]:
+        """The first answer that is of use, and what it comes to.
 
         Args:
-            request_to: What one of them is asked, with nothing of its answer inline.
+            request_to: What one of them is asked.
             sent: Bytes that it is told at most.
+            useful: What an answer comes to; None where it is of no use, and the next model is asked.
 
         Raises:
             NoModel: Nobody answers.
@@ -77,10 +89,12 @@ class Tier:
             request = request_to(model)
             reserve = reserve_of(model, sent=sent, answered=request.prompt.max_tokens)
             answered = await self._answered(model, request, reserve)
-            if answered is not None and (said := _text(answered)) is not None:
-                return answered, said
-            if answered is not None:
-                self._gone(model, _NO_ANSWER.get(answered.answer.ended, "it said nothing"))
+            if answered is not None and answered.answer.ended in _NO_ANSWER:
+                self._gone(model, _NO_ANSWER[answered.answer.ended])
+            elif answered is not None and (found := useful(answered)) is not None:
+                return answered, found
+            elif answered is not None:
+                self._gone(model, "it said nothing")
         raise NoModel("; ".join(self._why) or self._nobody)
 
     async def _answered(self, model: ModelFound, request: RequestModel, reserve: int | None) -> ModelAnswered | None:
@@ -117,7 +131,5 @@ def told_mistakes(read: WithMistakes, first: str) -> str:
 def _text(answered: ModelAnswered) -> Text | None:
     """All that it said, where it was done; with nothing inline, one artifact."""
     answer = answered.answer
-    if answer.ended in _NO_ANSWER:
-        return None
     found = answer.output or next((one for one in answer.parts if isinstance(one, Text)), None)
     return found if found is not None and found.reference is not None else None

@@ -34,7 +34,7 @@ from activities.telemetry.contracts import (
     TelemetryFound,
 )
 from connectors.artifacts import ArtifactStore
-from connectors.models.messages import Answer, Ended, Text, Tokens, ToolCall, ToolResult
+from connectors.models.messages import Answer, Ended, Message, Text, Tokens, ToolCall, ToolResult
 from hitl.gateway.histories import HistorySteps
 from hitl.gateway.server import Server
 from tests.workflows.agent.asking import FOUND
@@ -109,14 +109,20 @@ def says(*said: Said) -> Say:
 
 @dataclass
 class Investigator:
-    """The models worker's steps, over a model that says what a test wrote."""
+    """The models worker's steps, over a model that says what a test wrote.
+
+    Attributes:
+        keeps: Whether what was said can be kept outside of the history.
+    """
 
     artifacts: ArtifactStore
     say: Say
     found: ModelsFound = FOUND
+    keeps: bool = True
     ended: Ended | None = None
     cost: int | None = 1_500
     heard: list[Heard] = field(default_factory=list[Heard])
+    transcripts: dict[str, tuple[Message, ...]] = field(default_factory=dict[str, tuple[Message, ...]])
 
     @implements(FIND_MODELS)
     async def find_models(self, request: FindModelsRequest) -> ModelsFound:
@@ -131,13 +137,25 @@ class Investigator:
         said = self.say(heard)
         if isinstance(said, Exception):
             raise said
+        answer = await self._answer(said)
         return ModelAnswered(
+            transcript=self._kept(request, answer) if self.keeps else None,
             backend=request.backend,
             model=request.model,
-            answer=await self._answer(said),
+            answer=answer,
             cost_micros=self.cost,
             instructions=request.prompt.instructions.reference,
         )
+
+    def _so_far(self, request: RequestModel) -> tuple[Message, ...]:
+        before = self.transcripts[request.transcript] if request.transcript is not None else ()
+        return (*before, *request.prompt.messages)
+
+    def _kept(self, request: RequestModel, answer: Answer) -> str:
+        said = Message(role="assistant", parts=(*answer.parts, *([answer.output] if answer.output else [])))
+        reference = f"transcript:2026-12-01:{len(self.transcripts):064x}"
+        self.transcripts[reference] = (*self._so_far(request), said)
+        return reference
 
     async def _answer(self, said: Calls | dict[str, Any] | str) -> Answer:
         tokens = Tokens(input=9_000, output=100)
@@ -158,7 +176,7 @@ class Investigator:
 
     async def _heard(self, request: RequestModel) -> Heard:
         parts: list[tuple[str, str]] = []
-        for message in request.prompt.messages:
+        for message in self._so_far(request):
             for one in message.parts:
                 match one:
                     case Text():

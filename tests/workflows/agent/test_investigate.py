@@ -10,7 +10,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.github.contracts import DELETE_BRANCH
 from activities.guard.error_types import ErrorType, application_error
-from activities.models.contracts import UseLimits
 from activities.queues import TaskQueue
 from connectors.models.messages import Ended
 from hitl.protocol import Effect
@@ -41,7 +40,6 @@ SAYS = claims(("It says onwards.", "r1", "Onwards, and upwards."))
 DOWN = application_error(ErrorType.QUOTA_EXHAUSTED, "the account of 'one/large' has no credit left: add some")
 GARBAGE = ApplicationError("Loki's answer makes no sense", type=ErrorType.UNAVAILABLE, non_retryable=True)
 """As a step ends whose tries are used up."""
-MOST_HISTORY = 200_000
 
 
 def house_of(client: Client, folder: Path, *said: Said, **more: Any) -> LookingHouse:
@@ -212,6 +210,8 @@ async def test_more_calls_at_once_than_there_may_be_are_left_out(client: Client,
     house = house_of(client, tmp_path, calls(*[("read_file", READ)] * 20), SAYS)
     result = await found_out(house)
     assert (len(result.looked_at), len(house.world.asked)) == (8, 8)
+    results = house.model.heard[1].results
+    assert (len(results), results[-1][:26]) == (20, "8 tools are called at once")
 
 
 async def test_the_next_model_goes_on_with_the_same_conversation(client: Client, tmp_path: Path) -> None:
@@ -247,21 +247,24 @@ async def test_a_model_without_tools_is_not_asked(client: Client, tmp_path: Path
     assert "one/large: it takes no tools" in str(result.reason)
 
 
-@pytest.mark.parametrize(
-    ("limits", "requests", "told"),
-    [
-        (UseLimits(goal_requests=2), 2, "2 requests are all"),
-        (UseLimits(goal_micros=700_000), 2, "beyond the $0.7"),
-    ],
-)
-async def test_the_deployments_limits_hold(
-    client: Client, tmp_path: Path, limits: UseLimits, requests: int, told: str
-) -> None:
-    house = house_of(client, tmp_path, call("read_file", READ))
-    house.model.found, house.model.cost = FOUND.model_copy(update={"limits": limits}), 200_000
+async def test_where_the_deployments_limits_end_it_is_told(client: Client, tmp_path: Path) -> None:
+    limit = application_error(ErrorType.POLICY_DENIED, "2 requests are all that one run of a goal may make")
+    house = house_of(client, tmp_path, call("read_file", READ), call("read_file", READ), limit)
     result = await found_out(house)
-    assert (result.outcome, result.requests) == ("refused", requests)
-    assert told in str(result.reason)
+    assert (result.outcome, result.requests, result.cost_micros, len(result.looked_at)) == ("refused", 2, 3_000, 2)
+    assert "2 requests are all" in str(result.reason)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_what_was_said_is_referred_to_and_told_once_more_where_it_could_not_be_kept(
+    client: Client, tmp_path: Path, keeps: bool
+) -> None:
+    house = house_of(client, tmp_path, *[call("read_file", READ)] * 3, SAYS)
+    house.model.keeps = keeps
+    result = await found_out(house)
+    assert (proved(result), len(house.model.heard[-1].results)) == ([True], 3)
+    sent = [len(one.request.prompt.messages) for one in house.model.heard]
+    assert sent == ([1, 1, 1, 1] if keeps else [1, 3, 5, 7])
 
 
 @pytest.mark.parametrize(
@@ -356,16 +359,17 @@ async def test_a_cancelled_one_asks_nobody_any_more(client: Client, tmp_path: Pa
     assert status is WorkflowExecutionStatus.CANCELED
 
 
-async def test_a_history_of_twelve_turns_with_long_results_stays_small(client: Client, tmp_path: Path) -> None:
-    house = house_of(client, tmp_path, *[call("read_file", READ)] * 11, SAYS)
+@pytest.mark.parametrize(("turns", "most"), [(12, 150_000), (50, 500_000)])
+async def test_a_history_with_long_results_stays_small(client: Client, tmp_path: Path, turns: int, most: int) -> None:
+    house = house_of(client, tmp_path, *[call("read_file", READ)] * (turns - 1), SAYS)
     house.world.files["MOTTO.md"] = "Onwards, and upwards.\n" * 20_000
     async with house.workers(destructive=False):
-        goal = await house.investigate()
+        goal = await house.investigate(turns=turns)
         result = await goal.result()
         history = await goal.fetch_history()
     size = sum(one.ByteSize() for one in history.events)
-    assert (result.turns, len(result.looked_at)) == (12, 11)
-    assert size < MOST_HISTORY, size
+    assert (result.turns, len(result.looked_at)) == (turns, turns - 1)
+    assert size < most, size
 
 
 async def test_a_question_has_a_key_of_its_own() -> None:

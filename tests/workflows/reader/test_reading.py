@@ -9,11 +9,11 @@ from pydantic import JsonValue
 from temporalio.client import Client
 
 from activities.guard.error_types import ErrorType, application_error
-from activities.models.contracts import ModelLeftOut, ModelsFound, UseLimits
+from activities.models.contracts import ModelLeftOut, ModelsFound
 from connectors.models.raw import Use
 from hitl.approval.decision import Verdict
 from tests.hitl.plan_language.planning import MOTTO, delete, plan_of
-from tests.workflows.agent.asking import FOUND, TWO, AskingHouse, answers, planned
+from tests.workflows.agent.asking import TWO, AskingHouse, answers, planned
 from tests.workflows.agent.running import DELETE, RUN, ends
 from tests.workflows.scripted import CONTENT
 from workflows.reader.goals import READ_TEXT, ReadTextInput, ReadTextResult
@@ -115,8 +115,6 @@ async def test_the_next_model_of_the_tier_is_asked(client: Client, tmp_path: Pat
             ModelsFound(left_out=(ModelLeftOut(backend="lab", model="x", why="'private' may not go there"),)),
             "lab/x: 'private' may not go there",
         ),
-        (FOUND.model_copy(update={"limits": UseLimits(goal_requests=0)}), "0 requests are all"),
-        (FOUND.model_copy(update={"limits": UseLimits(goal_micros=1)}), "could go beyond the $1e-06"),
     ],
 )
 async def test_where_nobody_may_read_it_nothing_is_asked(
