@@ -111,7 +111,11 @@ _PLACES: Final = {
         _PROCESSES,
         "Keep a fresh wrapped secret id ready for each process, for hosts where no supervisor starts them.",
     ),
-    "relay": _Place("relay:relay", _PROCESSES, "Let machines dial in that serve language models, and ask them."),
+    "relay": _Place(
+        "relay:relay",
+        _PROCESSES,
+        "Let machines dial in that serve language models, and let the models worker ask them.",
+    ),
     "twin": _Place("twin:twin"),
     "twins": _Place("twin:twins_on_demand"),
     "container-engine": _Place("container_engine:container_engine"),

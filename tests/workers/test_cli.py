@@ -224,7 +224,7 @@ def test_the_policy_is_not_asked_of_what_no_step_does(action: str, says: str) ->
 
 
 def test_goal_names_complete() -> None:
-    assert complete_goal("read") == ["ReadFile"]
+    assert complete_goal("readf") == ["ReadFile"]
     assert complete_goal("x") == []
 
 
