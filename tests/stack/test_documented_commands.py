@@ -47,6 +47,7 @@ NOT_HERE: Final = {
     r"banksman ask Delete .*--wait": "it waits for a person: tests/workflows/agent/test_ask_for.py",
     r"banksman investigate --goal": "it needs a goal: tests/workflows/agent/test_investigate.py",
     r"banksman plan run": "it waits for a person: tests/stack/test_plans.py",
+    r"banksman run SearchRepository": "it needs a container engine: tests/stack/test_goals.py",
     r"banksman run EditRepository": "it needs one, too: tests/stack/test_goals.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
     r"banksman run DeployNewFeature": "it needs one and Pulumi's image: tests/stack/test_demo.py",

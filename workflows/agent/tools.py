@@ -36,6 +36,7 @@ from connectors.models.messages import Tool, ToolCall
 from hitl.hidden import visible
 from hitl.plan_language.grounds import stands_in
 from hitl.protocol import Effect
+from sandbox.tools.rules import Glob
 from workflows.agent.history_contracts import (
     FIND_GOALS,
     READ_HISTORY,
@@ -44,6 +45,7 @@ from workflows.agent.history_contracts import (
     Short,
     WorkflowId,
 )
+from workflows.coding.goals import SEARCH_REPOSITORY, SearchRepositoryInput
 from workflows.contracts import GitRef, GoalInput, RepositoryName, RepositoryPath
 from workflows.goal_type import GoalType
 from workflows.pulumi.goals import INSPECT_STACK, InspectStackInput
@@ -52,6 +54,7 @@ MOST_INLINE: Final = 8_000
 """Characters of a result that has no artifact: it stands in the history."""
 MOST_ARGUMENTS: Final = 4_000
 """Characters of a tool's inputs, as the model writes them."""
+_MOST_HITS: Final = 50
 Given = TypeVar("Given", bound=BaseModel)
 
 
@@ -83,6 +86,17 @@ class ReadFileInputs(OfRepository):
 
     path: RepositoryPath
     from_line: int = Field(default=1, ge=1, le=10**6)
+
+
+class SearchInputs(OfRepository):
+    """For what."""
+
+    pattern: Annotated[str, Field(min_length=1, max_length=500)] = Field(
+        description="A POSIX extended regular expression; with `fixed` the text itself."
+    )
+    paths: tuple[Glob, ...] = Field(default=(), max_length=20, description="As in src/**/*.py; everywhere without.")
+    fixed: bool = False
+    any_case: bool = False
 
 
 class BranchInputs(Inputs):
@@ -252,6 +266,13 @@ TOOLS: Final[tuple[AnyTool, ...]] = (
         step=READ_FILE,
         asks=lambda given: ReadFileRequest(repository=given.repository, path=given.path, ref=given.ref, inline=0),
         gives=_file,
+    ),
+    GoalTool(
+        name="search_files",
+        does="Find the lines of a repository's files that match, in the sandbox.",
+        takes=SearchInputs,
+        goal=SEARCH_REPOSITORY,
+        asks=lambda given: SearchRepositoryInput.model_validate({**given.model_dump(), "most": _MOST_HITS}),
     ),
     StepTool(
         name="look_at_branch",

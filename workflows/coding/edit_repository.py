@@ -3,18 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.github.contracts import FETCH_REPOSITORY, FetchRepositoryRequest
-    from activities.guard.error_types import ErrorType, application_error
     from activities.sandbox.contracts import Source
-    from activities.sandbox.session_contracts import (
-        CLOSE_SESSION,
-        KEEP_CHANGES,
-        OPEN_SESSION,
-        ChangesKept,
-        CloseSessionRequest,
-        KeepChangesRequest,
-        OpenSessionRequest,
-    )
+    from activities.sandbox.session_contracts import KEEP_CHANGES, ChangesKept, KeepChangesRequest
     from sandbox.tools.rules import SessionRules
     from workflows.coding.calling import SessionLost, called
     from workflows.coding.goals import (
@@ -24,12 +14,10 @@ with workflow.unsafe.imports_passed_through():
         EditRepositoryResult,
         FileChanged,
     )
+    from workflows.coding.session import in_session
     from workflows.contracts import State
-    from workflows.goal import Goal, StepDenied
+    from workflows.goal import Goal
     from workflows.goal_type import goal
-
-_SESSIONS = 3
-_SECONDS = 3600
 
 
 @goal(EDIT_REPOSITORY)
@@ -53,33 +41,8 @@ class EditRepositoryWorkflow(Goal):
 
     async def _edit(self) -> EditRepositoryResult:
         wanted = self._wanted
-        fetched = await self.step(
-            FETCH_REPOSITORY,
-            FetchRepositoryRequest(repository=wanted.repository, ref=wanted.ref),
-            summary=f"Fetch {wanted.place()}",
-        )
-        source = Source(repository=wanted.repository, commit=fetched.commit, pack=fetched.pack)
-        why = ""
-        for _ in range(_SESSIONS):  # nothing outside has changed: a session that is lost is begun anew, whole
-            try:
-                return await self._in_session(source)
-            except SessionLost as lost:
-                why = str(lost)
-        raise application_error(ErrorType.SANDBOX_UNAVAILABLE, f"{_SESSIONS} sessions in a row were lost: {why}")
-
-    async def _in_session(self, source: Source) -> EditRepositoryResult:
-        opened = await self.step(
-            OPEN_SESSION,
-            OpenSessionRequest(source=source, rules=SessionRules(write=self._wanted.write), seconds=_SECONDS),
-            summary=f"Open a session on {self._wanted.place()}",
-        )
-        try:
-            result = await self._made(source, opened.session)
-        except StepDenied:
-            await self._close(source, opened.session)
-            raise
-        await self._close(source, opened.session)
-        return result
+        rules = SessionRules(write=wanted.write)
+        return await in_session(self.step, self._made, repository=wanted.repository, ref=wanted.ref, rules=rules)
 
     async def _made(self, source: Source, session: str) -> EditRepositoryResult:
         done: list[CallDone] = []
@@ -119,7 +82,3 @@ class EditRepositoryWorkflow(Goal):
             patch=kept.patch,
             diff=kept.head,
         )
-
-    async def _close(self, source: Source, session: str) -> None:
-        asked = CloseSessionRequest(session=session, repository=source.repository)
-        await self.step(CLOSE_SESSION, asked, summary="Close the session")

@@ -1,4 +1,4 @@
-"""What people ask to be changed in a repository's files, and what came of it."""
+"""What people ask to be found or changed in a repository's files, and what came of it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -172,5 +172,71 @@ EDIT_REPOSITORY: Final = GoalType(
             ToolCall(tool="run", command=("git", "status", "--short")),
         ),
     ),
+    needs="sandbox",
+)
+
+
+class SearchRepositoryInput(GoalInput):
+    """Find the lines of a repository's files that match, as they are at one commit."""
+
+    repository: RepositoryName = Field(description="OWNER/NAME of a repository that the GitHub App is installed on.")
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
+        description="A POSIX extended regular expression."
+    )
+    ref: GitRef | None = Field(default=None, description="Branch, tag or commit; the default branch when left out.")
+    paths: tuple[Glob, ...] = Field(
+        default=(), max_length=20, description="Where, as in src/**/*.py; everywhere when left out."
+    )
+    fixed: bool = Field(default=False, description="True where the pattern is the text itself.")
+    any_case: bool = Field(default=False, description="True where capitals and small letters are the same.")
+    most: int = Field(default=200, ge=1, le=1000, description="So many lines.")
+
+    @model_validator(mode="after")
+    def _one_line(self) -> Self:
+        if not self.pattern.isprintable():
+            raise ValueError("'pattern' is one line, without control characters")
+        return self
+
+    def business_key(self) -> str:
+        """`search-repository/OWNER/NAME/` and a digest of the rest."""
+        asked = self.model_dump_json(exclude={"repository", "rehearsal"}).encode()
+        return f"search-repository/{self.repository}/{hashlib.sha256(asked).hexdigest()[:12]}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        return f"Search {self.repository}{f' at {self.ref}' if self.ref else ''} for {self.pattern[:60]}"
+
+    def search_attributes(self) -> Mapping[SearchAttributeKey[str], str]:
+        """Found by its repository."""
+        return {REPOSITORY_ATTRIBUTE: self.repository}
+
+
+class LineFound(BaseModel):
+    """One line. Its words, and those of its path, are a stranger's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str
+    line: int = Field(description="Its number, from 1.")
+    text: str
+
+
+class SearchRepositoryResult(GoalResult):
+    """The lines, in the order of their paths."""
+
+    repository: str = Field(description="As it was asked for.")
+    commit: str | None = Field(default=None, description="What was searched.", json_schema_extra={TRUST: "digest"})
+    lines: tuple[LineFound, ...] = Field(default=(), description="Those that match.")
+    more: bool = Field(default=False, description="Whether some are left out.")
+
+
+SEARCH_REPOSITORY: Final = GoalType(
+    name="SearchRepository",
+    input=SearchRepositoryInput,
+    result=SearchRepositoryResult,
+    rehearses=frozenset({"github"}),
+    effect=Effect.READ,
+    example=SearchRepositoryInput(repository="acme/shop", pattern="[Ss]hop", paths=("*.md",)),
+    data=("repository",),
     needs="sandbox",
 )

@@ -14,7 +14,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
 
 from activities.agent.investigating import Investigating
-from activities.github.contracts import READ_FILE, FileRead, ReadFileRequest
+from activities.github.contracts import (
+    FETCH_REPOSITORY,
+    READ_FILE,
+    FetchRepositoryRequest,
+    FileRead,
+    ReadFileRequest,
+    RepositoryFetched,
+)
 from activities.github.listing_contracts import LIST_FILES, FilesListed, ListFilesRequest
 from activities.models.contracts import (
     FIND_MODELS,
@@ -25,6 +32,18 @@ from activities.models.contracts import (
     RequestModel,
 )
 from activities.queues import TaskQueue
+from activities.sandbox.session_contracts import (
+    CLOSE_SESSION,
+    OPEN_SESSION,
+    SEARCH_FILES,
+    CloseSessionRequest,
+    FilesSearched,
+    Hit,
+    OpenSessionRequest,
+    SearchFilesRequest,
+    SessionClosed,
+    SessionOpened,
+)
 from activities.step import implements
 from activities.telemetry.contracts import (
     QUERY_METRICS,
@@ -220,6 +239,32 @@ class World:
         listed = await self.artifacts.put("\n".join(self.files).encode())
         return FilesListed(commit="c" * 40, artifact=listed, found=len(self.files))
 
+    @implements(FETCH_REPOSITORY)
+    async def fetch_repository(self, request: FetchRepositoryRequest) -> RepositoryFetched:
+        self.asked.append(request.repository)
+        return RepositoryFetched(commit="c" * 40, pack=f"sha256:{'2' * 64}", size=500)
+
+    @implements(OPEN_SESSION)
+    async def open_session(self, request: OpenSessionRequest) -> SessionOpened:
+        assert (request.rules.write, request.rules.run) == ((), ())
+        return SessionOpened(session="s-1")
+
+    @implements(SEARCH_FILES)
+    async def search_files(self, request: SearchFilesRequest) -> FilesSearched:
+        self.asked.append(f"search {request.pattern}")
+        hits = [
+            Hit(path=path, line=number, text=line)
+            for path, content in self.files.items()
+            for number, line in enumerate(_or_raise(content).splitlines(), start=1)
+            if request.pattern in line
+        ]
+        return FilesSearched(hits=tuple(hits))
+
+    @implements(CLOSE_SESSION)
+    async def close_session(self, request: CloseSessionRequest) -> SessionClosed:
+        self.asked.append(f"closed {request.session}")
+        return SessionClosed()
+
     @implements(SEARCH_LOGS)
     async def search_logs(self, request: SearchLogsRequest) -> TelemetryFound:
         self.asked.append(f"logs {request.contains}")
@@ -270,7 +315,7 @@ class LookingHouse(PlanHouse):
         ours = Investigating(described, self.artifacts, logs=self.stores, metrics=self.stores)
         looks = (ours.brief_investigator, ours.keep_results, ours.read_findings)
         world, steps = self.world, self.steps
-        finds = (world.read_file, world.list_files, world.search_logs, world.query_metrics)
+        finds = (world.read_file, world.list_files, world.search_logs, world.query_metrics, world.fetch_repository)
         writes = (steps.look_at_branch, steps.commit_files, steps.open_pull_request)
         return Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=[*looks, *finds, *writes])
 
@@ -287,6 +332,8 @@ class LookingHouse(PlanHouse):
         histories = HistorySteps(Server(self.client, cluster=self.cluster))
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(Worker(self.client, task_queue=TaskQueue.MODELS, activities=models))
+            sessions = [self.world.open_session, self.world.search_files, self.world.close_session]
+            await stack.enter_async_context(Worker(self.client, task_queue=TaskQueue.SANDBOX, activities=sessions))
             if not self.real_gateway:
                 tells = [histories.read_history, histories.find_goals, self.thread.tell_findings]
                 await stack.enter_async_context(Worker(self.client, task_queue=TaskQueue.HITL, activities=tells))

@@ -119,6 +119,19 @@ async def test_no_tool_can_do_more_than_read() -> None:
         GoalTool(name="x", does="", takes=read.takes, goal=DELETE_GOAL, asks=lambda one: one)
 
 
+async def test_what_files_say_is_searched_in_the_sandbox_and_is_evidence(client: Client, tmp_path: Path) -> None:
+    house = house_of(
+        client,
+        tmp_path,
+        call("search_files", {"repository": "acme/shop", "pattern": "upwards"}),
+        claims(("The motto goes upwards.", "r1", "Onwards, and upwards.")),
+    )
+    result = await found_out(house)
+    assert (result.outcome, house.untouched) == ("completed", True)
+    assert house.world.asked == ["acme/shop", "search upwards", "closed s-1"]
+    assert proved(result) == [True]
+
+
 @pytest.mark.parametrize("where", ["file", "log", "error"])
 async def test_a_model_that_obeys_what_it_reads_has_nothing_to_obey_with(
     client: Client, tmp_path: Path, where: str

@@ -1,4 +1,4 @@
-"""The ways that goals can go that change code."""
+"""The ways that goals can go that look into code and change it."""
 
 from activities.github.contracts import FETCH_REPOSITORY, RepositoryFetched
 from activities.guard.error_types import ErrorType, application_error
@@ -24,7 +24,7 @@ from activities.sandbox.session_contracts import (
     TextRead,
 )
 from tests.workflows.played import Answers, Played
-from workflows.coding.goals import EDIT_REPOSITORY
+from workflows.coding.goals import EDIT_REPOSITORY, SEARCH_REPOSITORY
 
 DIGEST = f"sha256:{'5' * 64}"
 ANSWERS: Answers = {
@@ -50,6 +50,8 @@ LOST = "the session is lost: its container ended; open another and begin again"
 REFUSED = FileWritten(refused="'docs/hello.md' may not be written; allowed is src/**")
 GONE = FileWritten(refused=LOST, lost=True)
 
+SEARCHING: Answers = {step: ANSWERS[step] for step in (FETCH_REPOSITORY, OPEN_SESSION, SEARCH_FILES, CLOSE_SESSION)}
+
 SCENARIOS = (
     Played(goal=EDIT_REPOSITORY, name="completed", answers=ANSWERS),
     Played(
@@ -64,4 +66,15 @@ SCENARIOS = (
         answers={**ANSWERS, WRITE_FILE: [GONE, FileWritten(made="created", size=7)]},
     ),
     Played(goal=EDIT_REPOSITORY, name="three-sessions-lost", answers={**ANSWERS, WRITE_FILE: [GONE]}),
+    *(
+        Played(goal=SEARCH_REPOSITORY, name=name, answers={**SEARCHING, **answers})
+        for name, answers in {
+            "completed": {},
+            "denied": {SEARCH_FILES: [application_error(ErrorType.POLICY_DENIED, "nothing is to be searched")]},
+            "refused": {SEARCH_FILES: [FilesSearched(refused="'[' is no pattern that git grep takes")]},
+            "session-lost-and-begun-anew": {
+                SEARCH_FILES: [FilesSearched(refused=LOST, lost=True), *ANSWERS[SEARCH_FILES]]
+            },
+        }.items()
+    ),
 )

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def ended(client: Client, name: str) -> EditRepositoryResult:
-    (played,) = (one for one in SCENARIOS if one.name == name)
+    (played,) = (one for one in SCENARIOS if (one.goal, one.name) == (EDIT_REPOSITORY, name))
     return await (await played.run(client)).result()
 
 
