@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from activities.queues import TaskQueue
 from hitl.approval.decision import SignedDecision
 from hitl.gateway.decisions import Kind
-from tests.hitl.gateway.judging import at_work, ended_goal, kept, know_the_tests_goal, over, say_wrong, shown
+from tests.hitl.gateway.judging import at_work, ended_goal, indexed, kept, know_the_tests_goal, over, say_wrong, shown
 from tests.hitl.gateway.parking import REQUEST
 from tests.hitl.gateway.running import ELSEWHERE, ONE, Place, slack_id
 from tests.security.pretended_opinion import BORROWED, BorrowedOpinion, PretendedOpinion
@@ -115,6 +115,7 @@ async def test_an_old_opinion_that_is_sent_again_does_not_undo_a_newer_one(here:
             "Opinion", old, id=f"{opinions_on(run)}again", task_queue=TaskQueue.GOALS, result_type=KeptOpinion
         )
         await again.result()
+        await indexed(here, run, 3)
         [opinion] = await shown(gateway, run, count=1)
     assert opinion.verdict == "useful"
     times = {one.said_at: one.verdict for one in kept(here)}

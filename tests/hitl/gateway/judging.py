@@ -57,6 +57,15 @@ async def runs_of(here: Place, goal_run: str) -> int:
     return (await here.client.count_workflows(query)).count
 
 
+async def indexed(here: Place, goal_run: str, said: int) -> None:
+    """Wait until the server's index has as many as were said: an earlier one may be there before a later one is."""
+
+    async def so() -> bool:
+        return await runs_of(here, goal_run) == said
+
+    await eventually(so)
+
+
 async def shown(gateway: Gateway, goal_run: str, *, count: int) -> list[KeptOpinion]:
     """What holds on a run, once there are so many."""
     found: list[KeptOpinion] = []

@@ -13,6 +13,7 @@ from observability import names
 from tests.hitl.gateway.judging import (
     at_work,
     ended_goal,
+    indexed,
     kept,
     know_the_tests_goal,
     over,
@@ -76,6 +77,7 @@ async def test_one_of_each_person_counts_and_the_later_one(one: Place) -> None:
                 identity=f"slack:U0{person}", surface="slack", goal=goal, goal_run=run, verdict=verdict
             )
             assert told.kind is Kind.COUNTED, told.words
+        await indexed(one, run, len(said))
         found = await shown(gateway, run, count=2)
     assert {one.person: one.verdict for one in found} == {"alice": "wrong", "bob": "useful"}
     assert [(one.person, one.verdict) for one in kept(one)] == [
@@ -91,6 +93,7 @@ async def test_two_identities_of_one_person_are_one(one: Place) -> None:
         said: list[tuple[str, OpinionVerdict]] = [("slack:U0ALICE", "wrong"), ("github:alice", "useful")]
         for identity, verdict in said:
             await gateway.opinions.give(identity=identity, surface="slack", goal=goal, goal_run=run, verdict=verdict)
+        await indexed(one, run, len(said))
         [opinion] = await shown(gateway, run, count=1)
     assert (opinion.person, opinion.verdict) == ("alice", "useful")
 
