@@ -9,12 +9,12 @@ import pytest
 
 from deploy.local.processes.parts import LEFT_OUT
 from tests.stack.running import BIN, README, ROOT, Running, eventually
-from workflows.catalogue import GOALS
+from workflows.repository.goals import RUN_IN_SANDBOX
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 DELETE = '{"repository":"acme/shop","branch":"banksman/old-idea"}'
-SANDBOX = next(goal.example_json for goal in GOALS if goal.needs == "sandbox")
+SANDBOX = RUN_IN_SANDBOX.example_json
 
 
 def watching(running: Running, *arguments: str) -> "subprocess.Popen[str]":
