@@ -46,6 +46,7 @@ class ServingMachines:
         self._model_port = model_port
         self._running: dict[str, asyncio.Task[None]] = {}
         self._disks: dict[str, tempfile.TemporaryDirectory[str]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     def start(self, instance: str, user_data: str) -> None:
         """Do what a machine does at its boot, as far as serving goes; nothing where it is not to serve."""
@@ -58,13 +59,24 @@ class ServingMachines:
         """As its end does, or a restart: its disk stays."""
         if (machine := self._running.pop(instance, None)) is not None:
             machine.cancel()
+            ending = asyncio.get_running_loop().create_task(_ended(machine))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     def close(self) -> None:
         """End them all."""
-        for instance in list(self._running):
-            self.stop(instance)
+        for machine in self._running.values():
+            machine.cancel()
+        self._running.clear()
         for disk in self._disks.values():
             disk.cleanup()
+
+
+async def _ended(machine: "asyncio.Task[None]") -> None:
+    """Until it is: Python 3.11 loses a cancellation that meets the end of what `wait_for` waits for."""
+    while not machine.done():
+        await asyncio.sleep(0.01)
+        machine.cancel()
 
 
 class _File(BaseModel):
