@@ -20,7 +20,7 @@ from docker.errors import APIError
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
 from sandbox import first_process
-from sandbox.docker import provider as docker_provider
+from sandbox.docker import conversation
 from sandbox.docker.container import SandboxOptions
 from sandbox.docker.engine import Engine
 from sandbox.docker.hardening import LABEL_DEPLOYMENT
@@ -416,7 +416,7 @@ async def test_a_first_process_that_hangs_is_killed_and_told_as_the_providers_fa
     sandbox: DockerSandbox, engine: Engine, image: str, left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine stops it from outside, which nothing inside can do."""
-    monkeypatch.setattr(docker_provider, "_SLACK_SECONDS", 1)
+    monkeypatch.setattr(conversation, "SLACK_SECONDS", 1)
     spec = RunSpec(run_id="hangs", image=image, argv=("sh", "-c", "echo on; sleep 1"), limits=Limits(wall_seconds=2))
 
     def stop(*_: object) -> None:

@@ -62,7 +62,7 @@ with socket.create_connection((proxy[0], int(proxy[1])), timeout=8) as line:
 
 @pytest_asyncio.fixture
 async def outside(engine: Engine, image: str) -> AsyncIterator[Outside]:
-    subnet = f"11.223.{random.randrange(256)}"  # noqa: S311 - no secret
+    subnet = f"11.225.{random.randrange(256)}"  # noqa: S311 - no secret
     names = {name: [one.replace("{gateway}", f"{subnet}.1") for one in found] for name, found in NAMES.items()}
     async with outside_on(engine, image, f"{subnet}.0/24", names) as outside:
         yield outside

@@ -69,7 +69,10 @@ class Outside:
 async def outside_on(
     engine: Engine, image: str, subnet: str, names: Names, environment: Sequence[str] = ()
 ) -> AsyncGenerator[Outside]:
-    """One that answers for these names, `{web}` being its own address."""
+    """One that answers for these names, `{web}` being its own address.
+
+    Groups of tests run beside each other on one engine: whoever asks for one has a second octet of its own.
+    """
     outside = Outside(engine, IPv4Network(subnet))
     try:
         await outside.start(image, names, environment)

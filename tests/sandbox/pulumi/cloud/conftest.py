@@ -110,7 +110,7 @@ async def cloud(engine_host: str, images: Images, tmp_path_factory: pytest.TempP
     path = tmp_path_factory.mktemp("cloud") / "certificate.pem"
     path.write_text(secret)
     # Public anywhere else, so that only the names decide; on this host it is the engine's bridge.
-    subnet = f"11.223.{random.randrange(256)}.0/24"  # noqa: S311 - no secret
+    subnet = f"11.224.{random.randrange(256)}.0/24"  # noqa: S311 - no secret
     gateway = str(IPv4Network(subnet)[1])
     names = {name: [address.format(gateway=gateway) for address in found] for name, found in _NAMES.items()}
     engine = DockerEngine(engine_host)
