@@ -63,7 +63,7 @@ class ModelActivities:
         artifacts: Where texts lie that are too long for a history.
         transcripts: Where lies what was said before.
         budget: Keeps what goals use to the file's limits.
-        served: Which backends machines of goals serve now; None where no backend is served so.
+        served: Which backends machines of goals serve now.
     """
 
     def __init__(  # noqa: PLR0913 - what it is made of
@@ -74,7 +74,7 @@ class ModelActivities:
         transcripts: Transcripts,
         *,
         budget: ModelBudget,
-        served: ServedModels | None = None,
+        served: ServedModels,
     ) -> None:
         self._vault, self._client, self._artifacts = vault, client, artifacts
         self._transcripts, self._budget, self._served = transcripts, budget, served
@@ -130,7 +130,7 @@ class ModelActivities:
 
     async def _is_away(self, ref: ModelRef) -> bool:
         """Whether it is a backend that machines of goals serve, and none does now."""
-        if self._served is None or ref.backend not in self._client.models.served:
+        if ref.backend not in self._client.models.served:
             return False
         return not await self._served.answers(ref.backend)
 

@@ -20,6 +20,7 @@ from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.contracts import REQUEST, ModelAnswered, RequestModel
 from activities.models.rules import ModelRules
+from activities.models.served import ServedModels
 from activities.models.transcripts import DataKeys, Transcripts
 from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.models.client import ModelClient
@@ -72,7 +73,10 @@ class House:
         self.book = PlayedBook()
         self.budget = ModelBudget(self.book, self.client.models, environment="local", clock=lambda: self.now)
         self.transcripts = self.transcripts_of(self.vault)
-        self.steps = ModelActivities(self.vault, self.client, self.artifacts, self.transcripts, budget=self.budget)
+        self.served = ServedModels(self.book, environment="local")
+        self.steps = ModelActivities(
+            self.vault, self.client, self.artifacts, self.transcripts, budget=self.budget, served=self.served
+        )
         (self.folder / "policy.yaml").write_text(self.policy)
         self.looked = 0
         self.log = self.folder / "audit.jsonl"

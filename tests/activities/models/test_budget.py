@@ -146,7 +146,9 @@ async def test_what_nobody_answered_keeps_what_it_reserved_and_the_next_attempt_
 async def test_an_answer_that_was_had_before_costs_nothing(house: House) -> None:
     house.server.answers.append(says())
     house.client = RecordingClient(house.client.models, house.folder / "answers")
-    house.steps = ModelActivities(house.vault, house.client, house.artifacts, house.transcripts, budget=house.budget)
+    house.steps = ModelActivities(
+        house.vault, house.client, house.artifacts, house.transcripts, budget=house.budget, served=house.served
+    )
     assert [(await house.ask(request(small()))).cost_micros for _ in range(3)] == [USED, 0, 0]
     assert spent(house.book) == day(house.book) == USED
     assert [one["model"]["cost_micros"] for one in house.events() if one["event"] == "finished"] == [USED, 0, 0]

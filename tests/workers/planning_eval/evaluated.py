@@ -23,6 +23,7 @@ from activities.heartbeat import HeartbeatInterceptor
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.rules import ModelRules
+from activities.models.served import ServedModels
 from activities.models.transcripts import Transcripts
 from activities.queues import TaskQueue
 from connectors.artifacts import ArtifactStore, DatedStore
@@ -62,11 +63,13 @@ class Deployed:
     async def workers(self) -> AsyncGenerator[None]:
         asks = ModelClient(load_models(self.file))
         artifacts = ArtifactStore(str(self.folder / "artifacts"))
-        budget = ModelBudget(PlayedBook(), asks.models, environment="local")
+        book = PlayedBook()
+        budget = ModelBudget(book, asks.models, environment="local")
         vault = PlayedVault({"models/twin": {"key": SecretStr(KEY)}})
         store = DatedStore(artifacts.location, "transcripts")
         transcripts = Transcripts(vault, store, environment="local", days=1)
-        model = ModelActivities(vault, asks, artifacts, transcripts, budget=budget)
+        served = ServedModels(book, environment="local")
+        model = ModelActivities(vault, asks, artifacts, transcripts, budget=budget, served=served)
         planning = Planning(described, artifacts)
         guard, beats = self._guard("models", ModelRules(asks.models)), HeartbeatInterceptor(at_least_every=_BEAT)
         async with (
