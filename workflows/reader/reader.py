@@ -73,6 +73,13 @@ class Reader:
             output=self._output,
             max_tokens=self._most_tokens,
         )
+        # All of it is told again in a correction, and nobody goes on from it: nothing of a stranger's text is kept.
         return RequestModel(
-            backend=model.backend, model=model.model, labels=self._labels, prompt=prompt, use=Use.READ, inline=0
+            backend=model.backend,
+            model=model.model,
+            labels=self._labels,
+            prompt=prompt,
+            use=Use.READ,
+            inline=0,
+            keep=False,
         )

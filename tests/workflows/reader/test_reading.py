@@ -71,6 +71,7 @@ async def test_a_reader_answers_in_its_fields_and_is_offered_no_tool(client: Cli
     assert told.asked["text"] == TEXT
     assert TEXT not in told.instructions
     assert told.request.prompt.tools == ()
+    assert not told.request.keep, "a stranger's text is kept nowhere that nobody goes on from"
     assert told.request.prompt.output is not None
     assert told.request.prompt.output.json_schema["additionalProperties"] is False
     assert result.prompt == told.request.prompt.instructions.reference
