@@ -341,10 +341,10 @@ async def test_a_failed_goal_is_explained_from_what_it_did(client: Client, tmp_p
         with pytest.raises(WorkflowFailureError):
             await failed.result()
         result = await (await house.investigate(goal=failed.id)).result()
+        await until_told(house)  # while there is a worker that tells it
     told = house.model.heard[0].last
     for expected in ('"name": "ReadFile"', '"state": "failed"', '"name": "github.read_file"', f"NotFound: {why}"):
         assert expected in told, expected
-        await until_told(house)
     assert (result.outcome, proved(result), result.looked_at[0].tool) == ("completed", [True], "read_history")
     assert house.thread.said == [(f'There is no such file. ("{why}")',)]
 
