@@ -8,10 +8,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.agent.planning_contracts import AnswerRead, PlannerBriefed
     from activities.agent.prompt_form import SCHEMA
     from activities.models.contracts import ModelAnswered, ModelFound, ModelsFound, RequestModel
-    from connectors.models.messages import Message, Prompt, Text
+    from connectors.models.messages import Prompt, Text
     from connectors.models.raw import Use
     from workflows.agent.spending import Spending
-    from workflows.agent.tier import MISSED, Ask, Tier, told_mistakes
+    from workflows.agent.tier import MISSED, Ask, Tier, conversation, told_mistakes
 
 LABELS: Final = ("repository",)
 """What a planner is told: words of the deployment's own people, and names of what it operates."""
@@ -52,13 +52,10 @@ class Planner:
         return await self._tier.answer(lambda model: self._request(model, last, read), sent=sent)
 
     def _request(self, model: ModelFound, last: Text | None, read: AnswerRead | None) -> RequestModel:
-        told = [Message(role="user", parts=(Text(reference=self._brief.told),))]
-        if last is not None and read is not None:
-            told.append(Message(role="assistant", parts=(last,)))
-            told.append(Message(role="user", parts=(Text(text=corrections(read)),)))
+        again = corrections(read) if read is not None else ""
         prompt = Prompt(
             instructions=Text(reference=self._brief.instructions),
-            messages=tuple(told),
+            messages=conversation(self._brief.told, last, again),
             output=SCHEMA,
             max_tokens=_MOST_TOKENS,
         )

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.guard.error_types import ErrorType
     from activities.models.contracts import ModelAnswered, ModelFound, ModelsFound, RequestModel
-    from connectors.models.messages import Ended, Text
+    from connectors.models.messages import Ended, Message, Text
     from hitl.plan_language.mistakes import Mistake
     from workflows.agent.spending import Spending, reserve_of
     from workflows.goal import StepDenied, StepWaits
@@ -114,6 +114,21 @@ class Tier:
     def _gone(self, model: ModelFound, why: str) -> None:
         self._left.remove(model)
         self._why.append(f"{model.backend}/{model.model}: {why}")
+
+
+def conversation(told: str, last: Text | None, corrections: str) -> tuple[Message, ...]:
+    """What a model is told, and where it answered before, that answer and what is wrong with it.
+
+    Args:
+        told: The artifact of what it is told first.
+        last: What it answered before.
+        corrections: What is wrong with that.
+    """
+    first = Message(role="user", parts=(Text(reference=told),))
+    if last is None:
+        return (first,)
+    again = Message(role="user", parts=(Text(text=corrections),))
+    return (first, Message(role="assistant", parts=(last,)), again)
 
 
 def told_mistakes(read: WithMistakes, first: str) -> str:

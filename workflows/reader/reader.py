@@ -8,11 +8,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.agent.reading_contracts import AnswersSeen, ReaderBriefed
     from activities.models.contracts import ModelAnswered, ModelFound, ModelsFound, RequestModel
-    from connectors.models.messages import Message, OutputSchema, Prompt, Text
+    from connectors.models.messages import OutputSchema, Prompt, Text
     from connectors.models.raw import Use
     from hitl.plan_language.answer_form import AnswerField, most_text, schema_of
     from workflows.agent.spending import Spending
-    from workflows.agent.tier import MISSED, Ask, Tier, told_mistakes
+    from workflows.agent.tier import MISSED, Ask, Tier, conversation, told_mistakes
 
 _BESIDE_TEXTS: Final = 2_000
 """Tokens of names, numbers and JSON's own signs."""
@@ -63,13 +63,10 @@ class Reader:
         return await self._tier.answer(lambda model: self._request(model, last, seen), sent=sent)
 
     def _request(self, model: ModelFound, last: Text | None, seen: AnswersSeen | None) -> RequestModel:
-        told = [Message(role="user", parts=(Text(reference=self._brief.told),))]
-        if last is not None and seen is not None:
-            told.append(Message(role="assistant", parts=(last,)))
-            told.append(Message(role="user", parts=(Text(text=told_mistakes(seen, _AGAIN)),)))
+        again = told_mistakes(seen, _AGAIN) if seen is not None else ""
         prompt = Prompt(
             instructions=Text(reference=self._brief.instructions),
-            messages=tuple(told),
+            messages=conversation(self._brief.told, last, again),
             output=self._output,
             max_tokens=self._most_tokens,
         )
