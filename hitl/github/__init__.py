@@ -1,0 +1,1 @@
+"""GitHub as a surface: what happens there starts goals, and shows them."""
