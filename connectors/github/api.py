@@ -115,6 +115,11 @@ class _Bearer(Auth):
     def token(self) -> str:
         return self.bearer
 
+    @override
+    def authentication(self, headers: dict[str, object]) -> None:
+        if self.bearer:  # without one nobody is said to ask: GitHub refuses an empty name
+            super().authentication(headers)
+
 
 class Api:
     """One connection to GitHub's API.

@@ -4,19 +4,16 @@ import asyncio
 import itertools
 from typing import Final
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from connectors.github.api import Api, Question
 from connectors.github.client import KEY_REFUSED, GitHubApp, TokenAnswer, app_jwt, revoke, to_the_end
 from connectors.github.models import AppCredentials
+from connectors.github.registration import AppSession
 
 PAGE: Final = 100
 """As many as GitHub gives at once."""
 _GONE: Final = "the App is no longer installed there"
-
-
-class _Installation(BaseModel):
-    id: int
 
 
 class _Repository(BaseModel):
@@ -27,14 +24,11 @@ class _Repositories(BaseModel):
     repositories: list[_Repository]
 
 
-_INSTALLATIONS: Final[TypeAdapter[list[_Installation]]] = TypeAdapter(list[_Installation])
-
-
 async def installed_repositories(github: GitHubApp, credentials: AppCredentials, *, most: int) -> list[str]:
     """`OWNER/NAME` of each repository that the App is installed on, in order, and at most so many.
 
-    Each installation is asked with a token that may see names alone; it is revoked, whatever ended it. The first
-    hundred installations are asked.
+    Each installation is asked with a token that may see names alone; it is revoked, whatever ended it. Those that are
+    suspended are left out.
 
     Args:
         github: Where it is.
@@ -48,14 +42,9 @@ async def installed_repositories(github: GitHubApp, credentials: AppCredentials,
     api, found = github.api(), list[str]()
     try:
         api.authenticate(app_jwt(credentials))
-        question = Question(
-            what="where the App is installed",
-            path="/app/installations",
-            query={"per_page": str(PAGE)},
-            missing=_GONE,
-            denied=KEY_REFUSED,
-        )
-        for one in await api.ask(question, _INSTALLATIONS.validate_json):
+        for one in await AppSession(api).installations():
+            if one.suspended_at is not None:
+                continue
             found += await _of_one(api, credentials, one.id, most - len(found))
             if len(found) >= most:
                 break

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SHAPES = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a Vault token": re.compile(r"\b(?:hv)?[sb]\.[A-Za-z0-9_-]{20,}"),
-    "an installation token": re.compile(r"\bghs_[A-Za-z0-9]{16,}"),
+    "an installation token": re.compile(r"\bghs_[A-Za-z0-9_.-]{16,}"),
     "a JWT": re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."),
 }
 PLACES = ("stack.json", "logs", "traces.db", "traces.db-wal", "audit", "artifacts")

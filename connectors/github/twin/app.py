@@ -19,11 +19,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.github.bare import BareRepository, iso
+from connectors.github.twin.app_settings import AppSettings
+from connectors.github.twin.apps import Apps, TwinApp, first_app, told_app, told_installation
 from connectors.github.twin.auth import Authority, InstallationToken
-from connectors.github.twin.bodies import Json, RepositoryPage, Site, number
+from connectors.github.twin.bodies import Json, RepositoryPage, Site
 from connectors.github.twin.contents import Contents, Place, page_of
 from connectors.github.twin.git import git_routes
 from connectors.github.twin.limits import ApiGate, Limits, Meter
+from connectors.github.twin.manifests import Manifests
 from connectors.github.twin.merging import Merging
 from connectors.github.twin.pages import Pages
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
@@ -33,6 +36,7 @@ from connectors.twins.faults import FaultInjector
 _NOT_COVERED: Final = (
     "There is at least one repository that does not exist or is not accessible to the parent installation."
 )
+_SUSPENDED: Final = "This installation has been suspended"
 _ALL_PERMISSIONS: Final = {
     "checks": "write",
     "contents": "write",
@@ -84,21 +88,26 @@ class _Twin:
 
     def __init__(self, config: TwinConfig, clock: Callable[[], float]) -> None:
         self.config = config
-        self.authority = Authority(config.client_id, config.public_key, clock, token_seconds=config.token_seconds)
+        first = first_app(config.client_id, config.public_key, config.permissions, made_at=clock())
+        self.apps = Apps(first, clock, config.beside / "apps.json" if config.beside else None)
+        self.authority = Authority(self.apps, clock, token_seconds=config.token_seconds)
         self.meter = Meter(config.limits, clock)
-        self._since = datetime.fromtimestamp(clock(), UTC)
 
     # Who asks, and for what.
 
-    def _require_app(self, request: Request) -> None:
-        refusal = self.authority.app(_bearer(request))
-        if refusal is not None:
-            raise Problem(401, refusal)
+    def require_app(self, request: Request) -> TwinApp:
+        """The App whose JWT it is."""
+        found = self.authority.app(_bearer(request))
+        if isinstance(found, str):
+            raise Problem(401, found)
+        return found
 
     def _require_token(self, request: Request) -> InstallationToken:
         found = self.authority.find(_bearer(request))
         if found is None:
             raise Problem(401, "Bad credentials")
+        if found.app is not None and found.owner.lower() in found.app.suspended:
+            raise Problem(403, _SUSPENDED)
         return found
 
     def readable(self, request: Request, permission: str = "contents", level: str = "read") -> Place:
@@ -126,51 +135,44 @@ class _Twin:
             Place(RepositoryPage(site, folder.parent.name, folder.stem), BareRepository(folder)) for folder in folders
         ]
 
-    def _is_installed(self, place: Place) -> bool:
-        installed = self.config.installed
-        return installed is None or f"{place.page.owner}/{place.page.name}" in installed
+    def _is_installed(self, app: TwinApp, place: Place) -> bool:
+        named = f"{place.page.owner}/{place.page.name}"
+        installed = self.config.installed if app is self.apps.first else None
+        return app.is_on(place.page.owner) and (installed is None or named in installed)
 
-    def _owners(self, request: Request) -> list[str]:
+    def owners(self, request: Request, app: TwinApp) -> list[str]:
         """Who has installed the App."""
-        return sorted({place.page.owner for place in self.places(request) if self._is_installed(place)})
+        return sorted({place.page.owner for place in self.places(request) if self._is_installed(app, place)})
 
     # The App.
 
-    async def app(self, request: Request) -> Response:
-        self._require_app(request)
-        return JSONResponse(self.told_app(request))
-
     def told_app(self, request: Request) -> Json:
-        """What is said of the App, also where it wrote something."""
-        return _site(request).app(self.config.client_id, self.config.permissions, since=self._since)
-
-    async def installations(self, request: Request) -> Response:
-        self._require_app(request)
-        return JSONResponse([self._installation(request, owner) for owner in self._owners(request)])
+        """What is said of the App whose token it is, where it wrote something."""
+        found = self.authority.find(_bearer(request))
+        return told_app(_site(request), found.app if found and found.app else self.apps.first)
 
     async def installation(self, request: Request) -> Response:
-        self._require_app(request)
+        app = self.require_app(request)
         place = self._place(request)
-        if place is None or not self._is_installed(place):
+        if place is None or not self._is_installed(app, place):
             raise Problem(404, NOT_FOUND)
-        return JSONResponse(self._installation(request, place.page.owner))
-
-    def _installation(self, request: Request, owner: str) -> dict[str, object]:
-        return _site(request).installation(self.config.client_id, owner, self.config.permissions, since=self._since)
+        return JSONResponse(told_installation(_site(request), app, place.page.owner))
 
     async def access_token(self, request: Request) -> Response:
-        self._require_app(request)
+        app = self.require_app(request)
         wanted_id = int(request.path_params["installation"])
-        owner = next((one for one in self._owners(request) if number(one) == wanted_id), None)
+        owner = next((one for one in self.owners(request, app) if app.installation(one) == wanted_id), None)
         if owner is None:
             raise Problem(404, NOT_FOUND)
+        if owner.lower() in app.suspended:
+            raise Problem(403, _SUSPENDED)
         try:
             wanted = _NarrowTo.model_validate_json(await request.body() or b"{}")
         except ValidationError:
             raise Problem(400, "Problems parsing JSON") from None
-        permissions = self._narrowed(wanted.permissions)
-        covered = self._covered(request, owner, wanted)
-        token, expires = self.authority.mint(owner, frozenset(place.page.name for place in covered), permissions)
+        permissions = _narrowed(app.granted(owner), wanted.permissions)
+        covered = self._covered(request, app, owner, wanted)
+        token, expires = self.authority.mint(owner, frozenset(place.page.name for place in covered), permissions, app)
         body: Json = {
             "token": token,
             "expires_at": iso(expires),
@@ -180,15 +182,10 @@ class _Twin:
         }
         return JSONResponse(body, status_code=201)
 
-    def _narrowed(self, wanted: Mapping[str, str] | None) -> dict[str, str]:
-        if wanted is None:
-            return dict(self.config.permissions)
-        if not InstallationToken.allows(self.config.permissions, wanted):
-            raise Problem(422, "The permissions requested are not granted to this installation.")
-        return {**wanted, "metadata": "read"}
-
-    def _covered(self, request: Request, owner: str, wanted: _NarrowTo) -> list[Place]:
-        there = [place for place in self.places(request) if self._is_installed(place) and place.page.owner == owner]
+    def _covered(self, request: Request, app: TwinApp, owner: str, wanted: _NarrowTo) -> list[Place]:
+        there = [
+            place for place in self.places(request) if self._is_installed(app, place) and place.page.owner == owner
+        ]
         if wanted.repositories is None and wanted.repository_ids is None:
             return there
         names = {name.lower() for name in wanted.repositories or ()}
@@ -229,8 +226,10 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     repository = "/repos/{owner}/{name}"
     writes = Writes(twin.readable, twin.told_app, clock, beside=config.beside)
     routes = [
-        Route("/app", twin.app),
-        Route("/app/installations", twin.installations),
+        *AppSettings(twin.apps, twin.require_app, twin.owners, clock).routes(),
+        *Manifests(
+            twin.apps, lambda: sorted({place.parent.name for place in config.repositories.glob("*/*.git")})
+        ).routes(),
         Route("/app/installations/{installation:int}/access_tokens", twin.access_token, methods=["POST"]),
         Route("/installation/token", twin.revoke, methods=["DELETE"]),
         Route("/installation/repositories", twin.covered),
@@ -250,7 +249,16 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         exception_handlers={HTTPException: answer_problem, 500: answer_problem},
     )
     app.state.authority = twin.authority
+    app.state.apps = twin.apps
     return app
+
+
+def _narrowed(granted: Mapping[str, str], wanted: Mapping[str, str] | None) -> dict[str, str]:
+    if wanted is None:
+        return dict(granted)
+    if not InstallationToken.allows(granted, wanted):
+        raise Problem(422, "The permissions requested are not granted to this installation.")
+    return {**wanted, "metadata": "read"}
 
 
 def _told(place: Place) -> Json:

@@ -9,6 +9,8 @@ from typing import Final
 import jwt
 from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
 
+from connectors.github.twin.apps import Apps, TwinApp
+
 _LONGEST_JWT: Final = 600
 _CLOCK_SKEW: Final = 60
 _LEVELS: Final[Mapping[str, int]] = {"read": 1, "write": 2, "admin": 3}
@@ -23,6 +25,7 @@ class InstallationToken:
     repositories: frozenset[str]
     permissions: Mapping[str, str]
     expires: float
+    app: TwinApp | None = None
 
     def covers(self, owner: str, name: str) -> bool:
         """Whether it may see this repository at all."""
@@ -52,32 +55,33 @@ class Authority:
     """Checks JWTs, and makes, finds and revokes tokens.
 
     Args:
-        client_id: The App's; the issuer of its JWTs.
-        public_key: PEM; the half that GitHub keeps.
+        apps: Whose JWTs are taken, each signed with any of its keys.
         clock: Seconds since the epoch.
         token_seconds: How long an installation token lives.
     """
 
-    client_id: str
-    public_key: str
+    apps: Apps
     clock: Callable[[], float] = time.time
     token_seconds: float = 3600
     _tokens: dict[str, InstallationToken] = field(default_factory=dict[str, InstallationToken])
 
-    def app(self, token: str) -> str | None:
-        """Why this JWT is refused, or None when it is the App's."""
-        try:
-            claims = _Claims.model_validate(
-                jwt.decode(
-                    token,
-                    self.public_key,
-                    algorithms=["RS256"],
-                    issuer=self.client_id,
-                    options={"require": ["iat", "exp", "iss"], "verify_exp": False, "verify_iat": False},
-                )
-            )
-        except (jwt.PyJWTError, ValidationError):
+    def app(self, token: str) -> TwinApp | str:
+        """Whose JWT this is, or why it is refused."""
+        app = self._issuer(token)
+        claims = next(filter(None, (_claims(token, app, key) for key in app.keys)), None) if app else None
+        if app is None or claims is None:
             return _UNDECODABLE
+        return self._untimely(claims) or app
+
+    def _issuer(self, token: str) -> TwinApp | None:
+        """The App that it claims to be of: that only says which keys to check it with."""
+        try:
+            said: object = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except jwt.PyJWTError:
+            return None
+        return self.apps.issued(str(said))
+
+    def _untimely(self, claims: _Claims) -> str | None:
         now = self.clock()
         if claims.exp <= now - _CLOCK_SKEW:
             return "'Expiration time' claim ('exp') must be a numeric value representing the future time"
@@ -87,12 +91,15 @@ class Authority:
             return "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
         return None
 
-    def mint(self, owner: str, repositories: frozenset[str], permissions: Mapping[str, str]) -> tuple[str, float]:
+    def mint(
+        self, owner: str, repositories: frozenset[str], permissions: Mapping[str, str], app: TwinApp | None = None
+    ) -> tuple[str, float]:
         """A new token, in GitHub's stateless form, and when it ends (seconds since the epoch)."""
-        expires = self.clock() + self.token_seconds
-        token = f"ghs_{self.client_id}_" + secrets.token_urlsafe(180)
+        expires, app = self.clock() + self.token_seconds, app or self.apps.first
+        signed = jwt.encode({"jti": secrets.token_urlsafe(96), "exp": int(expires)}, secrets.token_bytes(32))
+        token = f"ghs_{app.number}_{signed}"
         self._tokens[token] = InstallationToken(
-            owner=owner, repositories=repositories, permissions=permissions, expires=expires
+            owner=owner, repositories=repositories, permissions=permissions, expires=expires, app=app
         )
         return token, expires
 
@@ -113,3 +120,19 @@ class Authority:
         """How many tokens are neither revoked nor too old."""
         now = self.clock()
         return sum(token.expires > now for token in self._tokens.values())
+
+
+def _claims(token: str, app: TwinApp, key: str) -> _Claims | None:
+    """What the JWT says, when this key signed it for this App."""
+    try:
+        return _Claims.model_validate(
+            jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                issuer=[app.client_id, str(app.number)],
+                options={"require": ["iat", "exp", "iss"], "verify_exp": False, "verify_iat": False},
+            )
+        )
+    except (jwt.PyJWTError, ValidationError):
+        return None

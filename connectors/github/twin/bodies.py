@@ -13,7 +13,6 @@ from connectors.github.bare import CommitObject, Person, TreeItem
 Json = dict[str, object]
 
 LINK_MODE: Final = "120000"
-_APP_ID: Final = 1
 # GitHub tells these for every repository; the braces are URI templates (RFC 6570), for callers to fill in.
 _REPOSITORY_URLS: Final[Mapping[str, str]] = {
     "archive_url": "/{archive_format}{/ref}",
@@ -71,17 +70,19 @@ def number(*names: str) -> int:
     return zlib.crc32("/".join(names).lower().encode())
 
 
-def _node_id(kind: str, value: object) -> str:
+def node_id(kind: str, value: object) -> str:
+    """GitHub's other id of a thing."""
     return base64.b64encode(f"{kind}:{value}".encode()).decode()
 
 
-def _zulu(moment: datetime) -> str:
+def zulu(moment: datetime) -> str:
+    """A time as GitHub writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
 class Site:
-    """The twin's address, and what stands for accounts, the App and its installations."""
+    """The twin's address, and what stands for accounts."""
 
     root: str
 
@@ -91,7 +92,7 @@ class Site:
         return {
             "login": login,
             "id": number(login),
-            "node_id": _node_id("Organization", login),
+            "node_id": node_id("Organization", login),
             "avatar_url": f"{self.root}/avatars/{login}",
             "gravatar_id": "",
             "url": url,
@@ -99,48 +100,6 @@ class Site:
             "type": "Organization",
             "site_admin": False,
             **{name: url + rest for name, rest in _ACCOUNT_URLS.items()},
-        }
-
-    def app(self, client_id: str, permissions: Mapping[str, str], *, since: datetime) -> Json:
-        """The GitHub App itself."""
-        return {
-            "id": _APP_ID,
-            "slug": "banksman",
-            "client_id": client_id,
-            "node_id": _node_id("App", client_id),
-            "owner": self.account("banksman"),
-            "name": "banksman",
-            "description": None,
-            "external_url": self.root,
-            "html_url": f"{self.root}/apps/banksman",
-            "created_at": _zulu(since),
-            "updated_at": _zulu(since),
-            "permissions": dict(permissions),
-            "events": [],
-        }
-
-    def installation(self, client_id: str, owner: str, permissions: Mapping[str, str], *, since: datetime) -> Json:
-        """The App's installation on an organisation."""
-        installation = number(owner)
-        return {
-            "id": installation,
-            "client_id": client_id,
-            "app_id": _APP_ID,
-            "app_slug": "banksman",
-            "account": self.account(owner),
-            "target_id": number(owner),
-            "target_type": "Organization",
-            "repository_selection": "selected",
-            "access_tokens_url": f"{self.root}/app/installations/{installation}/access_tokens",
-            "repositories_url": f"{self.root}/installation/repositories",
-            "html_url": f"{self.root}/organizations/{owner}/settings/installations/{installation}",
-            "permissions": dict(permissions),
-            "events": [],
-            "single_file_name": None,
-            "created_at": _zulu(since),
-            "updated_at": _zulu(since),
-            "suspended_by": None,
-            "suspended_at": None,
         }
 
 
@@ -174,7 +133,7 @@ class RepositoryPage:
         features = ("issues", "projects", "wiki", "pages", "discussions", "downloads")
         return {
             "id": self.number,
-            "node_id": _node_id("Repository", full_name),
+            "node_id": node_id("Repository", full_name),
             "name": self.name,
             "full_name": full_name,
             "owner": self.site.account(self.owner),
@@ -196,7 +155,7 @@ class RepositoryPage:
             **{f"{name}_count": 0 for name in zeros},
             **dict.fromkeys(("forks", "open_issues", "watchers"), 0),
             **{f"has_{name}": name == "issues" for name in features},
-            **dict.fromkeys(("created_at", "updated_at", "pushed_at"), _zulu(changed)),
+            **dict.fromkeys(("created_at", "updated_at", "pushed_at"), zulu(changed)),
         }
 
     def branch(self, name: str, sha: str) -> Json:
@@ -208,7 +167,7 @@ class RepositoryPage:
         url = f"{self.url}/commits/{info.sha}"
         return {
             "sha": info.sha,
-            "node_id": _node_id("Commit", info.sha),
+            "node_id": node_id("Commit", info.sha),
             "url": url,
             "html_url": f"{self.html_url}/commit/{info.sha}",
             "comments_url": f"{url}/comments",
@@ -272,7 +231,7 @@ class RepositoryPage:
         """A blob, in base64."""
         return {
             "sha": sha,
-            "node_id": _node_id("Blob", sha),
+            "node_id": node_id("Blob", sha),
             "size": len(content),
             "url": f"{self.url}/git/blobs/{sha}",
             "encoding": "base64",

@@ -22,11 +22,19 @@ from connectors.github.twin.pulls import Check, Pull
 from connectors.github.twin.writes import Kept
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
-_POLICY: Final = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_POLICY: Final = "base-uri 'none'; frame-ancestors 'none'"
 _DEEPEST: Final = 12
 """Parts of a branch's name; each costs a process to look for."""
 _MOST_SHOWN: Final = 256 * 1024
 _GONE: Final = "Branches and commits stay; pull requests and checks are kept as long as the twin's process lives."
+
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 _Handler = Callable[[Request, Place], Awaitable[Response]]
 
@@ -42,13 +50,6 @@ class Pages:
     def __init__(self, places: Callable[[Request], list[Place]], kept: Callable[[Place], Kept]) -> None:
         self._places = places
         self._kept = kept
-        self._environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def routes(self) -> list[Route]:
         """The paths; they come last, as an owner may have any name."""
@@ -64,22 +65,22 @@ class Pages:
 
     def _of_one(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            _require_loopback(request)
+            require_loopback(request)
             owner, name = (str(request.path_params[part]).lower() for part in ("owner", "name"))
             named = {(one.page.owner.lower(), one.page.name.lower()): one for one in self._places(request)}
             place = named.get((owner, name))
             if place is None:
-                return self._missing(request, "There is no such repository here.")
+                return _missing(request, "There is no such repository here.")
             try:
                 return await handler(request, place)
             except GitError:
-                return self._missing(request, "There is no such branch, commit or file here.")
+                return _missing(request, "There is no such branch, commit or file here.")
 
         return answer
 
     async def _index(self, request: Request) -> Response:
-        _require_loopback(request)
-        return self._page("index.html", places=self._places(request))
+        require_loopback(request)
+        return page("index.html", places=self._places(request))
 
     async def _repository(self, request: Request, place: Place) -> Response:
         del request
@@ -93,7 +94,7 @@ class Pages:
         sha = await place.git.resolve(ref)
         items = await place.git.folder(sha, path) if sha else []
         whole = not path
-        return self._page(
+        return page(
             "repository.html",
             place=place,
             ref=ref,
@@ -112,31 +113,31 @@ class Pages:
         item = await place.git.item(sha, path) if sha else None
         content = await place.git.blob(item.sha) if item else None
         if item is None or content is None:
-            return self._missing(request, f"There is no file {path!r} at {ref!r}.")
+            return _missing(request, f"There is no file {path!r} at {ref!r}.")
         text = None if b"\0" in content[:8000] else content[:_MOST_SHOWN].decode(errors="replace")
         cut = len(content) > _MOST_SHOWN
-        return self._page(
+        return page(
             "file.html", place=place, ref=ref, path=path, crumbs=_crumbs(path), size=len(content), text=text, cut=cut
         )
 
     async def _commit(self, request: Request, place: Place) -> Response:
         sha = await place.git.resolve(str(request.path_params["sha"]))
         if sha is None:
-            return self._missing(request, "There is no such commit here.")
+            return _missing(request, "There is no such commit here.")
         info = await place.git.commit_object(sha)
         diff = await diff_of(place.git.path, sha)
-        return self._page("commit.html", place=place, info=info, diff=diff, checks=self._checks(place, sha))
+        return page("commit.html", place=place, info=info, diff=diff, checks=self._checks(place, sha))
 
     async def _pull(self, request: Request, place: Place) -> Response:
         wanted, kept = int(request.path_params["number"]), self._kept(place)
         pull = next((one for one in kept.pulls if one.number == wanted), None)
         if pull is None:
-            return self._missing(request, f"There is no pull request {wanted} here. {_GONE}")
+            return _missing(request, f"There is no pull request {wanted} here. {_GONE}")
         base, head = [await place.git.resolve(f"refs/heads/{one}") for one in (pull.base, pull.head)]
         if pull.merge_commit is not None:  # what it changed is told by what it became
             base, head = await place.git.resolve(pull.merge_commit), pull.head_then
         there = base is not None and head is not None
-        return self._page(
+        return page(
             "pull.html",
             place=place,
             pull=pull,
@@ -151,21 +152,30 @@ class Pages:
     def _checks(self, place: Place, sha: str) -> list[Check]:
         return [one for one in self._kept(place).checks if one.head_sha == sha]
 
-    def _missing(self, request: Request, message: str) -> Response:
-        if "text/html" not in request.headers.get("accept", ""):
-            raise Problem(404, NOT_FOUND)  # a program that lost its way, and reads JSON
-        return self._page("missing.html", status=404, message=message)
 
-    def _page(self, name: str, *, status: int = 200, **values: object) -> Response:
-        nonce = secrets.token_urlsafe(16)
-        headers = {
-            "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; {_POLICY}",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-        }
-        page = self._environment.get_template(name).render(nonce=nonce, **values)
-        return HTMLResponse(page, status_code=status, headers=headers)
+def page(name: str, *, status: int = 200, forms: str = "'none'", **values: object) -> Response:
+    """A page of the twin's.
+
+    Args:
+        name: Of its template.
+        status: Of the answer.
+        forms: Where its forms may lead, as a browser is told.
+        values: What it shows.
+    """
+    nonce = secrets.token_urlsafe(16)
+    headers = {
+        "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; {_POLICY}; form-action {forms}",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+    return HTMLResponse(_TEMPLATES.get_template(name).render(nonce=nonce, **values), status, headers)
+
+
+def _missing(request: Request, message: str) -> Response:
+    if "text/html" not in request.headers.get("accept", ""):
+        raise Problem(404, NOT_FOUND)  # a program that lost its way, and reads JSON
+    return page("missing.html", status=404, message=message)
 
 
 async def _changes(place: Place, pull: Pull, base: str, head: str) -> Diff:
@@ -174,7 +184,8 @@ async def _changes(place: Place, pull: Pull, base: str, head: str) -> Diff:
     return await diff_between(place.git.path, base, head)
 
 
-def _require_loopback(request: Request) -> None:
+def require_loopback(request: Request) -> None:
+    """Refuse a page under a host name that is not this machine's own."""
     if (request.url.hostname or "") not in _LOOPBACK:
         raise Problem(404, NOT_FOUND)
 

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from connectors.errors import AuthDenied, NotFound, Unavailable
+from connectors.github.api import Question
 from connectors.github.installed import installed_repositories
+from connectors.github.registration import as_app
 from tests.connectors.github.conftest import MakeTwin
 from tests.connectors.github.recorded import Served
 
@@ -29,8 +31,31 @@ async def test_those_it_is_not_installed_on_are_not_told_and_no_more_than_are_wa
 async def test_pages_are_read_to_the_end(twin: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = await installed_repositories(twin.github(), twin.credentials, most=100)
     monkeypatch.setattr("connectors.github.installed.PAGE", 1)
+    monkeypatch.setattr("connectors.github.registration.PAGE", 1)
     assert len(whole) > 1
     assert await installed_repositories(twin.github(), twin.credentials, most=100) == whole
+
+
+async def test_where_the_app_is_suspended_nothing_is_told_and_the_rest_is(make_twin: MakeTwin) -> None:
+    twin = make_twin()
+    async with as_app(twin.github(), twin.credentials) as app:
+        there = {one.account.login: one for one in await app.installations()}
+        await app.api.ask(
+            Question(
+                what="its end for a while",
+                method="PUT",
+                path=f"/app/installations/{there['globex'].id}/suspended",
+                missing="",
+                denied="",
+            ),
+            str,
+        )
+    found = await installed_repositories(twin.github(), twin.credentials, most=100)
+    assert "acme/shop" in found
+    assert "globex/shop" not in found
+    with pytest.raises(AuthDenied, match="gives the App no token"):
+        async with twin.github().session(twin.credentials, repository="globex/shop", permissions={"contents": "read"}):
+            pytest.fail("a session where the App is suspended")
 
 
 async def test_an_outage_is_one_and_the_token_is_given_back(make_twin: MakeTwin) -> None:
