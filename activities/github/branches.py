@@ -21,6 +21,7 @@ from connectors.errors import NotFound
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.models import AppCredentials
+from connectors.github.permissions import AT_MOST
 
 _MOST_LISTED: Final = 100
 
@@ -68,7 +69,7 @@ class BranchDestruction:
         wanted = request.approved().parameters_as(DeleteBranchParameters)
         app = await self._secrets.read(manifest.DELETE_BRANCH)
         session = self._github.session(
-            AppCredentials.of(app.fields), repository=wanted.repository, permissions={"contents": "write"}
+            AppCredentials.of(app.fields), repository=wanted.repository, permissions=AT_MOST[manifest.DELETE_BRANCH]
         )
         async with session as repository:
             there = await repository.delete_branch(

@@ -24,10 +24,10 @@ from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.models import AppCredentials
+from connectors.github.permissions import AT_MOST
 from connectors.github.pulls import Pull, Pulls
 
 _LOOKS: Final = ("pull_requests", "checks")
-_MERGES: Final = {"contents": "write", "pull_requests": "read"}
 _MOST: Final = 100
 _TITLE: Final = 300
 
@@ -87,7 +87,11 @@ class PullRequestMerging:
         """
         wanted = request.approved().parameters_as(MergePullRequestParameters)
         app = await self._secrets.read(manifest.MERGE_PULL_REQUEST)
-        session = self._github.session(AppCredentials.of(app.fields), repository=wanted.repository, permissions=_MERGES)
+        session = self._github.session(
+            AppCredentials.of(app.fields),
+            repository=wanted.repository,
+            permissions=AT_MOST[manifest.MERGE_PULL_REQUEST],
+        )
         async with session as repository:
             pulls = repository.pulls
             before = await pulls.get(wanted.number)

@@ -8,6 +8,7 @@ from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession
 from connectors.github.models import AppCredentials
+from connectors.github.permissions import require_within
 from connectors.provider import Credential
 
 
@@ -23,7 +24,11 @@ async def session_for_step(
         credential: What that token is of.
         repository: The one that it is narrowed to.
         permissions: All that it may do there.
+
+    Raises:
+        ValueError: Its credential is not for that.
     """
+    require_within(credential, permissions)
     async with (
         secret_for_step(vault, credential) as app,
         github.session(AppCredentials.of(app), repository=repository, permissions=permissions) as session,

@@ -8,6 +8,9 @@ APP: Final = Secret(path="github/app", holds="the App's client id and private ke
 DESTRUCTIVE_APP: Final = Secret(
     path="github/destructive-app", holds="client id and private key of the App that may delete and merge", destroys=True
 )
+WEBHOOK: Final = Secret(
+    path="github/webhook", holds="what GitHub signs webhooks with, and while it is changed also what it did before"
+)
 READ: Final = Credential(name="github-read", secret=APP, purpose="reads on GitHub")
 WRITE: Final = Credential(name="github-write", secret=APP, purpose="writes on GitHub")
 DELETE_BRANCH: Final = Credential(
@@ -22,6 +25,7 @@ GITHUB: Final = Provider(
     title="GitHub",
     url="https://api.github.com",
     credentials=(READ, WRITE, DELETE_BRANCH, MERGE_PULL_REQUEST),
+    own=(WEBHOOK,),
     twin=Twin(
         port=8300,
         always=True,

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from connectors.github.manifest import APP as GITHUB_APP
+from connectors.github.manifest import DESTRUCTIVE_APP as GITHUB_DESTRUCTIVE_APP
+from connectors.github.manifest import WEBHOOK as GITHUB_WEBHOOK
 from connectors.provider import Credential, Logins, Maker, Secret, providers
 from connectors.slack.manifest import APP as SLACK_APP
 from connectors.vault.databases import engine_of
@@ -104,11 +107,12 @@ _SANDBOX: Final = VaultPolicy(
 )
 _GATEWAY: Final = VaultPolicy(
     says="The gateway between people and approvals: it signs what a person clicked, and tells who asked for a goal by "
-    "the same key's published halves. Slack's tokens are its only secret besides the payload keys; no provider's, no "
-    "step's token.",
+    "the same key's published halves. Slack's tokens and what GitHub signs webhooks with are its only secrets besides "
+    "the payload keys; no provider's key, no step's token.",
     rights=(
         _PAYLOAD_KEYS,
         Right(path=f"{MOUNT}/data/{SLACK_APP.path}", may=("read",)),
+        Right(path=f"{MOUNT}/data/{GITHUB_WEBHOOK.path}", may=("read",)),
         _PUBLISHED,
         Right(path="transit/sign/approvals", may=("update",)),
         Right(path="transit/keys/audit", may=("read",)),
@@ -139,6 +143,22 @@ _DELIVERER: Final = VaultPolicy(
     ),
 )
 
+_GITHUB_SETUP: Final = VaultPolicy(
+    says="A person who sets GitHub up, or changes a key of its: `banksman github`. The Apps' keys and what webhooks "
+    "are signed with, and nothing else. No process has it.",
+    rights=(
+        *(
+            Right(path=f"{MOUNT}/data/{one.path}", may=("create", "read", "update"))
+            for one in (GITHUB_APP, GITHUB_DESTRUCTIVE_APP, GITHUB_WEBHOOK)
+        ),
+        Right(
+            path="sys/capabilities-self",
+            may=("update",),
+            why="Whether it may write there is asked before a person is sent to GitHub, where a key is shown once.",
+        ),
+    ),
+)
+
 
 def rights() -> Mapping[str, VaultPolicy]:
     """Every policy by its name."""
@@ -153,6 +173,7 @@ def rights() -> Mapping[str, VaultPolicy]:
         "codec": _CODEC,
         "relay": _RELAY,
         "deliverer": _DELIVERER,
+        "github-setup": _GITHUB_SETUP,
         **{f"step-{one.name}": step_policy(one) for one in credentials},
     }
 

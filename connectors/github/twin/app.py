@@ -19,6 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.github.bare import BareRepository, iso
+from connectors.github.manifest import APP
+from connectors.github.permissions import of_app
 from connectors.github.twin.app_settings import AppSettings
 from connectors.github.twin.apps import Apps, TwinApp, first_app, told_app, told_installation
 from connectors.github.twin.auth import Authority, InstallationToken
@@ -37,13 +39,6 @@ _NOT_COVERED: Final = (
     "There is at least one repository that does not exist or is not accessible to the parent installation."
 )
 _SUSPENDED: Final = "This installation has been suspended"
-_ALL_PERMISSIONS: Final = {
-    "checks": "write",
-    "contents": "write",
-    "issues": "write",
-    "metadata": "read",
-    "pull_requests": "write",
-}
 
 
 class TwinConfig(BaseModel):
@@ -68,7 +63,7 @@ class TwinConfig(BaseModel):
     public_key: str
     listen: str = "127.0.0.1:8300"
     installed: frozenset[str] | None = None
-    permissions: dict[str, str] = Field(default_factory=lambda: dict(_ALL_PERMISSIONS))
+    permissions: dict[str, str] = Field(default_factory=lambda: of_app(APP))
     limits: Limits = Limits()
     token_seconds: float = 3600
     beside: Path | None = None

@@ -1,10 +1,15 @@
 # The gateway between people and approvals: it signs what a person clicked, and tells who asked for a goal by the same
-# key's published halves. Slack's tokens are its only secret besides the payload keys; no provider's, no step's token.
+# key's published halves. Slack's tokens and what GitHub signs webhooks with are its only secrets besides the payload
+# keys; no provider's key, no step's token.
 path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }
 
 path "banksman/data/slack/app" {
+  capabilities = ["read"]
+}
+
+path "banksman/data/github/webhook" {
   capabilities = ["read"]
 }
 
