@@ -102,6 +102,7 @@ METRIC_BREAK_GLASS: Final = "banksman_break_glass_total"
 METRIC_APPROVAL_SHOWN: Final = "banksman_approval_shown_seconds"
 METRIC_CLICKS: Final = "banksman_clicks_total"
 METRIC_OPINIONS: Final = "banksman_opinions_total"
+METRIC_GITHUB_DELIVERIES: Final = "banksman_github_deliveries_total"
 
 # Leases and budgets.
 METRIC_LEASES: Final = "banksman_leases"

@@ -22,6 +22,7 @@ from connectors.slack.manifest import SLACK
 from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
+from hitl.gateway.deliveries import Deliveries
 from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.histories import HistorySteps
 from hitl.gateway.opinions import Opinions, OpinionSteps
@@ -38,6 +39,7 @@ from hitl.slack.steps import SlackSteps
 from workers.console import console
 from workers.serving import bind, serve
 from workers.settings import Settings
+from workers.webhooks import webhooks
 
 SECRETS: Final = frozenset({"bot_token", "app_token", "signing_secret"})
 """What Vault must hold at `slack/app`."""
@@ -82,14 +84,7 @@ class Gateway:
         async def sign(text: str) -> str:
             return await vault.sign(_KEY, text)
 
-        self.audit = AuditCollector(
-            [settings.audit_dir, *([settings.audit_of_others] if settings.audit_of_others else [])],
-            settings.audit_dir / COLLECTED,
-            key=SigningKey(
-                sign=lambda text: vault.sign(AUDIT_KEY, text), published=lambda: vault.public_keys(AUDIT_KEY)
-            ),
-            environment=settings.environment,
-        )
+        self.audit = _collector(settings, vault)
         self.sweeper = Sweeper(server)
         self.counts = Counts(server)
         self.rule_changes = RuleChanges(server, self._policy)
@@ -110,6 +105,8 @@ class Gateway:
         self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
         findings = FindingsSteps(messages, server, self._policy)
         self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings)
+        self.deliveries = Deliveries(server, sign=sign, keys=keys.current)
+        self.webhooks = webhooks(settings, vault, self.deliveries)
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
         self._console: Starlette | None = None
         if settings.console_listen is not None:
@@ -137,6 +134,8 @@ class Gateway:
             group.create_task(self.counts.run(), name="count goals, approvals, leases and queues")
             group.create_task(self.rule_changes.run(), name="tell approvals of a policy that changed")
             group.create_task(self.audit.run(), name="collect and sign audit files")
+            if (github := self.webhooks) is not None:
+                group.create_task(serve(github.app, github.listening), name="receive GitHub's webhooks")
             if self._console is not None:
                 group.create_task(serve(self._console, self._console_listening), name="serve the console")
         raise AssertionError("nothing of the gateway ends by itself")
@@ -177,3 +176,13 @@ class Gateway:
                 await asyncio.Event().wait()
         finally:
             await handler.close_async()
+
+
+def _collector(settings: Settings, vault: VaultSession) -> AuditCollector:
+    """Of this process's audit files, and of the others' where they lie elsewhere."""
+    return AuditCollector(
+        [settings.audit_dir, *([settings.audit_of_others] if settings.audit_of_others else [])],
+        settings.audit_dir / COLLECTED,
+        key=SigningKey(sign=lambda text: vault.sign(AUDIT_KEY, text), published=lambda: vault.public_keys(AUDIT_KEY)),
+        environment=settings.environment,
+    )

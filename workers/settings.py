@@ -95,6 +95,10 @@ class Settings(_Addresses):
     slack_listen: str = Field(
         default="127.0.0.1:8311", description="Where signed requests are taken, at /slack/events; with mode http."
     )
+    github_listen: str | None = Field(
+        default=None,
+        description="host:port at which the gateway takes GitHub's webhooks, at /github/webhooks; without it, none.",
+    )
     console_listen: str | None = Field(
         default=None, description="host:port at which the gateway serves the console; without it, it serves none."
     )

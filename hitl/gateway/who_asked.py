@@ -130,14 +130,19 @@ class WhoAsked:
 
     async def signed_of(self, memo: Memo) -> SignedDecision | None:
         """What stands in a start as signed; nobody has looked at the signature."""
-        if MEMO not in memo.fields:
-            return None
-        found = (await self._server.plain([memo.fields[MEMO]]))[0]
-        try:
-            text: object = self._server.client.data_converter.payload_converter.from_payloads([found], [str])[0]
-            return SignedDecision.model_validate_json(str(text))
-        except (ValueError, RuntimeError):
-            return None
+        return await signed_in(self._server, memo, MEMO)
+
+
+async def signed_in(server: Server, memo: Memo, name: str) -> SignedDecision | None:
+    """What stands in a start's memo under a name as signed; nobody has looked at the signature."""
+    if name not in memo.fields:
+        return None
+    found = (await server.plain([memo.fields[name]]))[0]
+    try:
+        text: object = server.client.data_converter.payload_converter.from_payloads([found], [str])[0]
+        return SignedDecision.model_validate_json(str(text))
+    except (ValueError, RuntimeError):
+        return None
 
 
 def digest_of(payloads: list[Payload]) -> str:

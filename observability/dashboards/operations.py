@@ -279,6 +279,11 @@ APPROVALS: Final = Board(
             queries={"{{verdict}}": grown(of(names.METRIC_OPINIONS), within=DAY, by="verdict")},
         ),
         Graph(
+            title="Deliveries of GitHub's",
+            what="Per hour, by event, and what became of them.",
+            queries={"{{event}} {{outcome}}": grown(of(names.METRIC_GITHUB_DELIVERIES), by="event, outcome")},
+        ),
+        Graph(
             title="Age of the keys",
             what="Since they were read; from ten minutes on no approval is trusted.",
             unit="s",

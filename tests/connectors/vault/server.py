@@ -20,6 +20,7 @@ from deploy.vault.bootstrap import BootstrapResult, Change, bootstrap, seed_secr
 BAO = Path(sys.executable).parent / "bao"
 CANARY = "canary-5f1d0c7e-private-key"
 SLACK = {"bot_token": "xoxb-canary", "app_token": "xapp-canary", "signing_secret": "canary-signing-secret"}
+WEBHOOK = {"secret": "canary-webhook-secret"}
 _PATIENCE = 20.0
 _OK = 200
 _CONFIGURATION = """\
@@ -120,7 +121,8 @@ class House:
     @classmethod
     async def build(cls, server: VaultServer) -> "House":
         result = await bootstrap(address=server.address, token=server.root, report=ignore)
-        for path, values in (("github/app", {"app_id": "1", "private_key": CANARY}), ("slack/app", SLACK)):
+        app = {"app_id": "1", "private_key": CANARY}
+        for path, values in (("github/app", app), ("github/webhook", WEBHOOK), ("slack/app", SLACK)):
             secrets = {name: SecretStr(value) for name, value in values.items()}
             await seed_secret(address=server.address, token=server.root, path=path, values=secrets)
         return cls(server, result)

@@ -18,7 +18,9 @@ from hitl.github.events import (
     RepositoryEvent,
     read_event,
 )
+from hitl.github.other_events import OTHER_EVENTS
 from tests.connectors.description import FOLDER
+from tests.hitl.github.payloads import comment_payload, push_payload
 
 _EXAMPLES = FOLDER / "github-webhook-examples.json"
 _DESCRIBED = FOLDER / "github-webhooks.json"
@@ -51,6 +53,15 @@ def test_every_published_payload_is_read_by_the_model_of_its_event() -> None:
             assert event.sender.id == payload["sender"]["id"]
             assert _ANY.validate_json(event.model_dump_json()) == event, "it goes through a workflow's input"
     assert read == set(EVENTS)
+
+
+@published
+def test_every_published_event_that_is_not_listened_to_has_a_name_to_be_counted_by() -> None:
+    described: Json = json.loads(_DESCRIBED.read_text(encoding="utf-8"))["webhooks"]
+    operations = [str(one["post"]["operationId"]).partition("/")[0] for one in described.values()]
+    names = {name for name, _ in _published()} | {one.replace("-", "_") for one in operations}
+    assert names - set(EVENTS) <= OTHER_EVENTS
+    assert not OTHER_EVENTS & set(EVENTS)
 
 
 @published
@@ -125,27 +136,6 @@ def test_only_a_user_is_a_person(kind: str) -> None:
     event = _read("issue_comment", said)
     assert event is not None
     assert event.sender.is_bot
-
-
-def comment_payload(*, body: str = "/banksman help") -> Json:
-    """As GitHub sends it, of what is needed."""
-    at = "2026-11-30T08:00:00Z"
-    comment = {"id": 1, "body": body, "created_at": at, "updated_at": at, "user": _account()}
-    return {"action": "created", "comment": comment, "issue": {"number": 1, "title": "One"}, **_everywhere()}
-
-
-def push_payload(*, commits: list[Json] | None = None) -> Json:
-    """Likewise."""
-    pushed = {"ref": "refs/heads/main", "before": "0" * 40, "after": "1" * 40, "commits": commits or []}
-    return {**pushed, **_everywhere()}
-
-
-def _everywhere() -> Json:
-    return {"sender": _account(), "repository": {"full_name": "acme/shop", "id": 7}, "installation": {"id": 3}}
-
-
-def _account() -> Json:
-    return {"login": "alice", "id": 5, "type": "User"}
 
 
 def _read(name: str, payload: Json) -> AnyEvent | None:

@@ -21,6 +21,7 @@ _NOTHING_LOST: Final = "the collector loses nothing"
 EMPTY: Final = {
     ("dashboard Overview", "Alerts that fire"): _NOTHING_BROKEN,
     ("dashboard Goals", "Parked by goal"): _NO_PARKED,
+    ("dashboard Approvals", "Deliveries of GitHub's"): "no example has GitHub send anything",
     ("dashboard Sandbox", "Starts from the pool"): "no container waits in the embedded environment",
     ("dashboard Sandbox", "Connections"): _NO_NETWORK,
     ("dashboard Language models", "US dollars by model"): "the scripted model costs nothing",

@@ -1,0 +1,157 @@
+"""A delivery of GitHub's, from its verified signature to a workflow: one for each, however often it is sent.
+
+The gateway signs what it received, and starts the workflow with it. A step that acts on a delivery, in a gateway
+again, reads the start from the server and verifies it: a workflow that somebody else started is no delivery.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pydantic import ValidationError
+from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.queues import TaskQueue
+from connectors.errors import InvalidRequest
+from hitl.approval.decision import SignedDecision
+from hitl.approval.signing import PublicKeys, refuse_signature
+from hitl.canonical import canonical_json
+from hitl.gateway.goal_starter import Sign
+from hitl.gateway.server import Server
+from hitl.gateway.who_asked import digest_of, signed_in
+from hitl.github.events import AnyEvent, OfRepository
+from hitl.hidden import visible
+from workflows.contracts import REPOSITORY_ATTRIBUTE
+from workflows.github.contracts import DELIVERY_WORKFLOW, DeliveryStatement, ReceivedDelivery, delivery_id
+
+MEMO: Final = "BanksmanDelivery"
+_TAG: Final = "banksman-github-delivery/v1"
+_FRESH: Final = timedelta(minutes=1)
+_IN_TIME: Final = timedelta(seconds=5)
+_LONGEST_SUMMARY: Final = 200
+
+
+class Arrival(StrEnum):
+    """How a delivery came."""
+
+    NEW = "new"
+    KNOWN = "known"
+    """It was received before."""
+
+
+class Deliveries:
+    """Starts workflows of deliveries, and tells which of them GitHub sent.
+
+    Args:
+        server: Temporal.
+        sign: With the approval key.
+        keys: Its published halves.
+    """
+
+    def __init__(self, server: Server, *, sign: Sign, keys: Callable[[], PublicKeys]) -> None:
+        self.server = server
+        self._sign, self._keys = sign, keys
+
+    async def receive(self, guid: str, event: AnyEvent) -> Arrival:
+        """Have a delivery worked off, once. Its signature by GitHub is verified already.
+
+        Raises:
+            ConnectorError: Vault does not sign now.
+            RPCError: Temporal cannot be reached.
+            TimeoutError: Neither answers in time.
+        """
+        client = self.server.client
+        received = ReceivedDelivery(delivery=guid, event=event)
+        payloads = client.data_converter.payload_converter.to_payloads([received])
+        async with asyncio.timeout(_IN_TIME.total_seconds()):
+            text = _text(self._statement_of(guid, digest_of(payloads), at=datetime.now(UTC)))
+            signed = SignedDecision.from_vault(text, await self._sign(text))
+            try:
+                await client.start_workflow(
+                    DELIVERY_WORKFLOW,
+                    received,
+                    id=delivery_id(guid),
+                    task_queue=TaskQueue.GOALS,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    static_summary=_summary(event),
+                    search_attributes=TypedSearchAttributes(_found_by(event)),
+                    memo={MEMO: signed.model_dump_json()},
+                    rpc_timeout=_IN_TIME,
+                )
+            except WorkflowAlreadyStartedError:
+                return Arrival.KNOWN
+        return Arrival.NEW
+
+    def _statement_of(self, guid: str, digest: str, *, at: datetime) -> DeliveryStatement:
+        return DeliveryStatement(
+            cluster=self.server.cluster,
+            namespace=self.server.client.namespace,
+            workflow_id=delivery_id(guid),
+            input_digest=digest,
+            received_at=at,
+        )
+
+    async def verified(self, workflow_id: str, run_id: str) -> ReceivedDelivery:
+        """The delivery that a run of the workflow was started with.
+
+        Raises:
+            InvalidRequest: GitHub sent no such thing, as far as the gateway's signature tells.
+            RPCError: The server cannot be reached.
+            Unavailable: The keys are too old to tell.
+        """
+        first = await self.server.first_event(workflow_id, run_id)
+        started = first.workflow_execution_started_event_attributes
+        # On another queue than the goals', whoever polls it would speak as one of them.
+        if (started.workflow_type.name, started.task_queue.name) != (DELIVERY_WORKFLOW, TaskQueue.GOALS):
+            raise InvalidRequest(f"a delivery is worked off by its {DELIVERY_WORKFLOW} alone")
+        said = await self._statement(started)
+        received = await self._received(started)
+        really = self._statement_of(received.delivery, await self._digest(started), at=said.received_at)
+        if workflow_id != delivery_id(received.delivery) or really != said:
+            raise InvalidRequest("the gateway received another delivery than this one")
+        if abs(first.event_time.ToDatetime(tzinfo=UTC) - said.received_at) > _FRESH:
+            raise InvalidRequest("this is a copy of a delivery that the gateway received at another time")
+        return received
+
+    async def _statement(self, started: WorkflowExecutionStartedEventAttributes) -> DeliveryStatement:
+        signed = await signed_in(self.server, started.memo, MEMO)
+        if signed is None or refuse_signature(signed, self._keys()) is not None:
+            raise InvalidRequest("the gateway received no such delivery: somebody started this workflow by hand")
+        tag, _, body = signed.text.partition("\n")
+        try:
+            if tag == _TAG:
+                return DeliveryStatement.model_validate_json(body)
+        except ValidationError:
+            pass
+        raise InvalidRequest("what the gateway signed here is no delivery")
+
+    async def _received(self, started: WorkflowExecutionStartedEventAttributes) -> ReceivedDelivery:
+        try:
+            [plain] = await self.server.plain(list(started.input.payloads))
+            return ReceivedDelivery.model_validate_json(plain.data)
+        except (ValueError, RuntimeError) as error:
+            raise InvalidRequest("it was not started with one delivery") from error
+
+    async def _digest(self, started: WorkflowExecutionStartedEventAttributes) -> str:
+        return digest_of(await self.server.plain(list(started.input.payloads)))
+
+
+def _text(statement: DeliveryStatement) -> str:
+    return f"{_TAG}\n{canonical_json(statement.model_dump(mode='json'))}"
+
+
+def _found_by(event: AnyEvent) -> list[SearchAttributePair[str]]:
+    """A delivery is found by its repository."""
+    there = isinstance(event, OfRepository)
+    return [SearchAttributePair(REPOSITORY_ATTRIBUTE, event.repository.full_name)] if there else []
+
+
+def _summary(event: AnyEvent) -> str:
+    """One line for the Temporal UI's list, of nothing that people wrote but names."""
+    what = f"{event.event} {event.action}".strip()
+    where = f" in {event.repository.full_name}" if isinstance(event, OfRepository) else ""
+    return visible(f"{what}{where} by {event.sender.login or 'nobody'}")[:_LONGEST_SUMMARY]

@@ -1,0 +1,74 @@
+"""From GitHub's webhook to a workflow: each delivery once, by its GUID, and found by its repository."""
+
+import pytest
+from prometheus_client import REGISTRY
+from temporalio.service import RPCError, RPCStatusCode
+
+from hitl.gateway.deliveries import Deliveries
+from hitl.github.events import AnyEvent
+from observability import names
+from tests.hitl.gateway.delivering import new_guid, receiving
+from tests.hitl.gateway.running import Place, eventually
+from tests.hitl.github.payloads import comment_payload
+from workflows.github.contracts import DELIVERY_WORKFLOW, Done
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def counted(event: str, outcome: str) -> float:
+    return REGISTRY.get_sample_value(names.METRIC_GITHUB_DELIVERIES, {"event": event, "outcome": outcome}) or 0.0
+
+
+async def test_a_delivery_is_worked_off_once_however_often_it_comes(here: Place) -> None:
+    guid, body = new_guid(), comment_payload()
+    async with receiving(here) as (gateway, hook):
+        first = await hook.send("issue_comment", body, guid=guid)
+        result = await hook.workflow(guid).result()
+        run = (await hook.workflow(guid).describe()).run_id
+        again = await hook.send("issue_comment", body, guid=guid)
+        verified = await gateway.deliveries.verified(hook.workflow(guid).id, run)
+        assert (await hook.workflow(guid).describe()).run_id == run, "also after it has ended, nothing is started"
+    assert [(one.status_code, one.text) for one in (first, again)] == [(202, "new\n"), (202, "known\n")]
+    assert result.done is Done.IGNORED
+    assert verified.event.sender.login == "alice"
+
+
+async def test_it_is_found_by_its_repository_and_told_in_one_line(here: Place) -> None:
+    guid = new_guid()
+    async with receiving(here) as (_, hook):
+        await hook.send("issue_comment", comment_payload(body="a secret \u202e thing"), guid=guid)
+
+        async def found() -> bool:
+            query = f"WorkflowType = '{DELIVERY_WORKFLOW}' AND BanksmanRepository = 'acme/shop'"
+            return guid in {one.id.rpartition("/")[2] async for one in here.client.list_workflows(query)}
+
+        await eventually(found)
+        described = await hook.workflow(guid).describe()
+    assert await described.static_summary() == "issue_comment created in acme/shop by alice"
+
+
+async def test_what_nobody_listens_to_is_counted_by_its_name_and_starts_nothing(here: Place) -> None:
+    guid, before = new_guid(), counted("star", "ignored")
+    async with receiving(here) as (_, hook):
+        answer = await hook.send("star", {"action": "created"}, guid=guid)
+        strange = await hook.send("of_another_year", {"action": "created"})
+    assert [(one.status_code, one.text) for one in (answer, strange)] == [(202, "ignored\n")] * 2
+    assert counted("star", "ignored") == before + 1
+    with pytest.raises(RPCError, match="not found"):
+        await hook.workflow(guid).describe()
+
+
+async def test_while_temporal_is_away_it_is_left_to_be_sent_again(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    guid, body, receive = new_guid(), comment_payload(), Deliveries.receive
+
+    async def away(self: Deliveries, guid: str, event: AnyEvent) -> None:
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+
+    async with receiving(here) as (_, hook):
+        monkeypatch.setattr(Deliveries, "receive", away)
+        refused = await hook.send("issue_comment", body, guid=guid)
+        monkeypatch.setattr(Deliveries, "receive", receive)
+        taken = await hook.send("issue_comment", body, guid=guid)
+        await hook.workflow(guid).result()
+    assert (refused.status_code, taken.status_code) == (503, 202)
+    assert "Send it again" in refused.text

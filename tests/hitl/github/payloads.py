@@ -1,0 +1,29 @@
+"""Payloads as GitHub sends them, of what is needed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def comment_payload(*, body: str = "/banksman help", at: datetime | None = None, number: int = 1) -> Json:
+    """Somebody comments on an issue."""
+    when = (at or datetime.now(UTC)).isoformat()
+    comment = {"id": number, "body": body, "created_at": when, "updated_at": when, "user": account()}
+    return {"action": "created", "comment": comment, "issue": {"number": 1, "title": "One"}, **everywhere()}
+
+
+def push_payload(*, commits: list[Json] | None = None) -> Json:
+    """Somebody pushes."""
+    pushed = {"ref": "refs/heads/main", "before": "0" * 40, "after": "1" * 40, "commits": commits or []}
+    return {**pushed, **everywhere()}
+
+
+def everywhere() -> Json:
+    """What every event has."""
+    return {"sender": account(), "repository": {"full_name": "acme/shop", "id": 7}, "installation": {"id": 3}}
+
+
+def account() -> Json:
+    """Who does it."""
+    return {"login": "alice", "id": 5, "type": "User"}

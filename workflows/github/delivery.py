@@ -1,0 +1,22 @@
+"""One delivery of GitHub's: it is worked off once, however often it is sent, and its end says what was done with it.
+
+Not a goal: nobody asks for it. What a goal may begin with is decided by the gateway, which reads this workflow's start
+from the server and takes nothing from here.
+"""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.github.contracts import DELIVERY_WORKFLOW, DeliveryResult, Done, ReceivedDelivery
+    from workflows.github.following import why_nothing_follows
+
+
+@workflow.defn(name=DELIVERY_WORKFLOW)
+class GitHubDeliveryWorkflow:
+    """Its id is the delivery's; one that has ended is not begun again."""
+
+    @workflow.run
+    async def run(self, received: ReceivedDelivery) -> DeliveryResult:
+        """What was done."""
+        why = why_nothing_follows(received.event)
+        return DeliveryResult(done=Done.IGNORED, why=why or "no rule of the policy begins anything with it")
