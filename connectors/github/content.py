@@ -28,6 +28,7 @@ from connectors.github.copy import (
 )
 from connectors.github.models import FileContent, FileList
 from connectors.github.pack import Pack, fetch_pack
+from connectors.github.people import People
 from connectors.github.pulls import Pull, Pulls
 from connectors.github.writes import Writes
 
@@ -239,6 +240,11 @@ class GitHubSession:
             timeout=self._api.timeout,
             default_branch=found.default_branch,
         )
+
+    @property
+    def people(self) -> People:
+        """Those who come to it."""
+        return People(self._api, self._name)
 
     @property
     def pulls(self) -> Pulls:

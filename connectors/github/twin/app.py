@@ -31,6 +31,7 @@ from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.manifests import Manifests
 from connectors.github.twin.merging import Merging
 from connectors.github.twin.pages import Pages
+from connectors.github.twin.people import People, Role
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
 from connectors.github.twin.writes import Writes
 from connectors.twins.faults import FaultInjector
@@ -54,6 +55,7 @@ class TwinConfig(BaseModel):
         token_seconds: How long an installation token lives.
         beside: A folder for pull requests and what else git does not keep; None: it lives as long as the process.
         required: Check runs that must have succeeded before a pull request is merged, by OWNER/NAME.
+        collaborators: The role of each login, by OWNER/NAME.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +70,7 @@ class TwinConfig(BaseModel):
     token_seconds: float = 3600
     beside: Path | None = None
     required: dict[str, frozenset[str]] = Field(default_factory=dict[str, frozenset[str]])
+    collaborators: dict[str, dict[str, Role]] = Field(default_factory=dict[str, dict[str, Role]])
 
 
 class _NarrowTo(BaseModel):
@@ -233,6 +236,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         Route(f"{repository}/installation", twin.installation),
         # First: a commit's own path takes a ref with slashes, and would take what lies under it.
         *writes.routes(),
+        *People(twin.readable, config.collaborators).routes(),
         *Merging(twin.readable, writes, config.required, clock).routes(),
         *Contents(twin.readable, config.limits).routes(),
         *git_routes(twin.authority, config.repositories),

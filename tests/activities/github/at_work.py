@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.github.branches import BranchActivities, BranchDestruction
 from activities.github.listing import ListingActivities
+from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities, PullRequestMerging
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
@@ -105,6 +106,10 @@ class House:
     @property
     def destruction(self) -> BranchDestruction:
         return BranchDestruction(GitHubApp(base_url=self.twin.address), DestructiveSecrets(self))
+
+    @property
+    def people(self) -> PeopleActivities:
+        return PeopleActivities(self._app, self)
 
     @property
     def pulls(self) -> PullRequestActivities:

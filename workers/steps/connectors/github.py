@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.github.branches import BranchActivities
 from activities.github.listing import ListingActivities
+from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities
 from activities.github.reading import GitHubActivities
 from activities.github.writing import GitHubWriteActivities
@@ -21,6 +22,7 @@ def steps(means: Means) -> Sequence[object]:
         GitHubActivities(app, vault, artifacts=artifacts),
         ListingActivities(app, vault, artifacts=artifacts),
         BranchActivities(app, vault),
+        PeopleActivities(app, vault),
         PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),
     )
