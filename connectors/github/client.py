@@ -98,7 +98,7 @@ class GitHubApp:
             minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
             try:
                 await to_the_end(minting)
-                yield GitHubSession(api, repository)
+                yield GitHubSession(api, repository, credentials.client_id)
             finally:
                 if _succeeded(minting):
                     await to_the_end(asyncio.create_task(revoke(api, repository)))

@@ -17,6 +17,8 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter
 from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.api import Api, Question
 from connectors.github.branch import BranchLoss, LastLook, Remote
+from connectors.github.checks import Checks
+from connectors.github.comments import Comments
 from connectors.github.copy import (
     MOST_PULLS,
     CopiedCheck,
@@ -94,11 +96,18 @@ _CONTENTS: Final[TypeAdapter[list[object] | _Item]] = TypeAdapter(
 
 
 class GitHubSession:
-    """One repository, with a token of its own."""
+    """One repository, with a token of its own.
 
-    def __init__(self, api: Api, repository: str) -> None:
+    Args:
+        api: GitHub's.
+        repository: `OWNER/NAME`.
+        app: Our App's client id.
+    """
+
+    def __init__(self, api: Api, repository: str, app: str = "") -> None:
         self._api = api
         self._name = repository
+        self._app = app
 
     async def read_file(self, path: str, *, ref: str | None = None) -> FileContent:
         """One file, of any size up to GitHub's 100 MB, at the commit that the ref names now.
@@ -242,6 +251,16 @@ class GitHubSession:
         )
 
     @property
+    def checks(self) -> Checks:
+        """Its check runs."""
+        return Checks(self._api, self._name, self._app)
+
+    @property
+    def comments(self) -> Comments:
+        """What is said on its issues and pull requests."""
+        return Comments(self._api, self._name, self._app)
+
+    @property
     def people(self) -> People:
         """Those who come to it."""
         return People(self._api, self._name)
@@ -254,7 +273,7 @@ class GitHubSession:
     @property
     def writes(self) -> Writes:
         """What may be written to it."""
-        return Writes(self._api, self._name)
+        return Writes(self._api, self._name, self._app)
 
     async def _commit(self, ref: str | None) -> str:
         """The commit that a ref names. 422 is GitHub's answer to a ref it does not know, 409 to a repository's none."""

@@ -91,7 +91,7 @@ def _by_status(error: GithubException, what: str, words: Words) -> ConnectorErro
     match error.status:
         case 401:
             return AuthDenied(words.unauthorized or words.denied)
-        case 404:
+        case 404 | 410:  # 410: issues are turned off
             return NotFound(words.missing)
         case 405 | 409 | 412:  # 405: what is asked for cannot be merged
             return Conflict(f"GitHub refuses {what}: {_message(error)}")
@@ -106,6 +106,8 @@ def _forbidden(error: GithubException, what: str, *, words: Words, headers: Mapp
         return RateLimited(f"GitHub limits our rate at {what}; it waits as GitHub asks", retry_after=_wait(headers))
     if _is_too_large(error):
         return InvalidRequest(f"{what} is larger than the 100 MB that GitHub's API gives: clone the repository")
+    if "archived" in _message(error).lower():
+        return InvalidRequest(f"GitHub does not accept {what}: the repository is archived, so that it is only read")
     return AuthDenied(words.denied)
 
 

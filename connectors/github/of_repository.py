@@ -4,16 +4,28 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from connectors.github.api import Api, Question
+from connectors.github.ours import OurApp
 
 T = TypeVar("T")
 
 
 class OfRepository:
-    """Whatever asks about one repository, with the session's token."""
+    """Whatever asks about one repository, with the session's token.
 
-    def __init__(self, api: Api, repository: str) -> None:
+    Args:
+        api: GitHub's.
+        repository: `OWNER/NAME`.
+        app: Our App's client id, where what it wrote itself has to be told from what others did.
+    """
+
+    def __init__(self, api: Api, repository: str, app: str = "") -> None:
         self._api = api
         self._name = repository
+        self._app = app
+
+    def _is_ours(self, app: OurApp | None) -> bool:
+        """Whether our own App wrote what GitHub names this one beside."""
+        return app is not None and app.is_called(self._app)
 
     async def _ask(  # noqa: PLR0913 - each is a fact of one question
         self,
@@ -31,7 +43,7 @@ class OfRepository:
             what: What is asked for, as an error names it.
             path: Below the repository; already quoted.
             parse: Reads the answer.
-            body: What is sent; without it nothing is changed.
+            body: What is sent; without it nothing is changed, but by DELETE.
             query: After the path.
             changes_by: The method, where something is sent.
 
@@ -41,7 +53,7 @@ class OfRepository:
         question = Question(
             what=f"{what} of {self._name!r}",
             path=f"/repos/{self._name}/{path}".rstrip("/"),
-            method="GET" if body is None else changes_by,
+            method="GET" if body is None and changes_by != "DELETE" else changes_by,
             body=body,
             query=query or {},
             missing=f"{self._name!r} has no {what.removeprefix('the ')}",

@@ -14,7 +14,9 @@ from urllib.parse import quote
 from pydantic import BaseModel, TypeAdapter
 
 from connectors.errors import Conflict, InvalidRequest, NotFound
+from connectors.github.comments import Comments
 from connectors.github.of_repository import OfRepository
+from connectors.github.ours import OurApp
 
 _TRAILER: Final = "Banksman-Key"
 _PAGE: Final = 100
@@ -68,12 +70,9 @@ class _Commit(BaseModel):
     tree: _Sha
 
 
-class _Comment(Made):
-    body: str | None = None
-
-
 class _Check(Made):
     external_id: str | None = None
+    app: OurApp | None = None
 
 
 class _Checks(BaseModel):
@@ -81,7 +80,6 @@ class _Checks(BaseModel):
 
 
 _PULLS: Final = TypeAdapter(list[PullRequest])
-_COMMENTS: Final = TypeAdapter(list[_Comment])
 
 
 class Writes(OfRepository):
@@ -152,17 +150,8 @@ class Writes(OfRepository):
         Raises:
             ConnectorError: By the tree.
         """
-        path, mark, page = f"issues/{number}/comments", f"<!-- banksman: {key} -->", 0
-        while True:
-            page += 1
-            query = {"per_page": str(_PAGE), "page": str(page)}
-            there = await self._ask(f"the comments on #{number}", path, _COMMENTS.validate_json, query=query)
-            if (found := next((one for one in there if mark in (one.body or "")), None)) is not None:
-                return Made(id=found.id, html_url=found.html_url)
-            if len(there) < _PAGE:
-                break
-        body = {"body": f"{text}\n\n{mark}"}
-        return await self._ask(f"a comment on #{number}", path, Made.model_validate_json, body=body)
+        made = await Comments(self._api, self._name, self._app).once(number, text, key=key)
+        return Made(id=made.id, html_url=made.html_url)
 
     async def label(self, number: int, labels: Sequence[str]) -> None:
         """Labels on a pull request; GitHub itself adds each once.
@@ -185,7 +174,8 @@ class Writes(OfRepository):
         query = {"check_name": name, "filter": "all", "per_page": str(_PAGE)}
         path = f"commits/{quote(head_sha, safe='')}/check-runs"
         there = await self._ask(f"the checks of {head_sha[:12]}", path, _Checks.model_validate_json, query=query)
-        if (found := next((one for one in there.check_runs if one.external_id == key), None)) is not None:
+        ours = (one for one in there.check_runs if one.external_id == key and self._is_ours(one.app))
+        if (found := next(ours, None)) is not None:
             return Made(id=found.id, html_url=found.html_url)
         body = {
             "name": name,

@@ -25,6 +25,7 @@ from connectors.github.twin.app_settings import AppSettings
 from connectors.github.twin.apps import Apps, TwinApp, first_app, told_app, told_installation
 from connectors.github.twin.auth import Authority, InstallationToken
 from connectors.github.twin.bodies import Json, RepositoryPage, Site
+from connectors.github.twin.checks import Checks
 from connectors.github.twin.contents import Contents, Place, page_of
 from connectors.github.twin.git import git_routes
 from connectors.github.twin.limits import ApiGate, Limits, Meter
@@ -33,6 +34,7 @@ from connectors.github.twin.merging import Merging
 from connectors.github.twin.pages import Pages
 from connectors.github.twin.people import People, Role
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
+from connectors.github.twin.talks import Talks
 from connectors.github.twin.writes import Writes
 from connectors.twins.faults import FaultInjector
 
@@ -219,10 +221,13 @@ class _Twin:
 
 
 def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -> Starlette:
-    """The twin as an application, with its faults in front; `app.state.authority` knows its tokens."""
+    """The twin as an application, with its faults in front.
+
+    `app.state.authority` knows its tokens, and `app.state.writes` what git does not keep.
+    """
     twin = _Twin(config, clock)
     repository = "/repos/{owner}/{name}"
-    writes = Writes(twin.readable, twin.told_app, clock, beside=config.beside)
+    writes = Writes(twin.readable, clock, beside=config.beside)
     routes = [
         *AppSettings(twin.apps, twin.require_app, twin.owners, clock).routes(),
         *Manifests(
@@ -237,6 +242,8 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         # First: a commit's own path takes a ref with slashes, and would take what lies under it.
         *writes.routes(),
         *People(twin.readable, config.collaborators).routes(),
+        *Checks(twin.readable, writes, twin.told_app, clock).routes(),
+        *Talks(twin.readable, writes, twin.told_app, clock).routes(),
         *Merging(twin.readable, writes, config.required, clock).routes(),
         *Contents(twin.readable, config.limits).routes(),
         *git_routes(twin.authority, config.repositories),
@@ -249,6 +256,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     )
     app.state.authority = twin.authority
     app.state.apps = twin.apps
+    app.state.writes = writes
     return app
 
 

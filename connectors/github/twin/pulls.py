@@ -70,15 +70,24 @@ class Mergeability:
 
 @dataclass(kw_only=True)
 class Comment:
-    """What was said on a pull request."""
+    """What was said on an issue or a pull request.
+
+    Attributes:
+        person: Who said it; our App where it is empty.
+        changed: When it was changed last.
+        gone: Somebody deleted it.
+    """
 
     id: int
     on: int
     body: str
     at: str = ""
+    person: str = ""
+    changed: str = ""
+    gone: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Check:
     """A check run."""
 
@@ -91,6 +100,11 @@ class Check:
     title: str | None
     summary: str | None
     at: str
+    text: str | None = None
+    details_url: str | None = None
+    annotations: list[Json] = field(default_factory=list[Json])
+    actions: list[Json] = field(default_factory=list[Json])
+    ended_at: str | None = None
 
 
 async def pull_request(place: Place, pull: Pull, *, whole: Mergeability | None = None) -> Json:
@@ -171,8 +185,8 @@ def _side(place: Place, branch: str, sha: str, *, user: Json, repository: Json) 
     return {"label": f"{place.page.owner}:{branch}", "ref": branch, "sha": sha, "user": user, "repo": repository}
 
 
-def issue_comment(place: Place, comment: Comment) -> Json:
-    """A comment."""
+def issue_comment(place: Place, comment: Comment, app: Json) -> Json:
+    """A comment; with the App where an App wrote it."""
     url = f"{place.page.url}/issues/comments/{comment.id}"
     return {
         "id": comment.id,
@@ -181,10 +195,11 @@ def issue_comment(place: Place, comment: Comment) -> Json:
         "html_url": f"{place.page.html_url}/pull/{comment.on}#issuecomment-{comment.id}",
         "issue_url": f"{place.page.url}/issues/{comment.on}",
         "body": comment.body,
-        "user": _bot(place),
+        "user": place.page.site.account(comment.person) | {"type": "User"} if comment.person else _bot(place),
         "author_association": "NONE",
         "created_at": comment.at,
-        "updated_at": comment.at,
+        "updated_at": comment.changed or comment.at,
+        "performed_via_github_app": None if comment.person else app,
     }
 
 
@@ -204,7 +219,7 @@ def label(place: Place, name: str) -> Json:
 def check_run(place: Place, check: Check, app: Json) -> Json:
     """A check run."""
     url, page = f"{place.page.url}/check-runs/{check.id}", f"{place.page.html_url}/runs/{check.id}"
-    notes = {"text": None, "annotations_count": 0, "annotations_url": f"{url}/annotations"}
+    notes = {"text": check.text, "annotations_count": len(check.annotations), "annotations_url": f"{url}/annotations"}
     return {
         "id": check.id,
         "node_id": f"CR_{check.id}",
@@ -213,11 +228,11 @@ def check_run(place: Place, check: Check, app: Json) -> Json:
         "external_id": check.external_id,
         "url": url,
         "html_url": page,
-        "details_url": page,
+        "details_url": check.details_url or page,
         "status": check.status,
         "conclusion": check.conclusion,
         "started_at": check.at,
-        "completed_at": check.at if check.conclusion else None,
+        "completed_at": (check.ended_at or check.at) if check.conclusion else None,
         "check_suite": {"id": number(place.page.url, check.head_sha)},
         "output": {"title": check.title, "summary": check.summary, **notes},
         "app": app,

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from connectors.github.bare import iso
 from connectors.github.git import GitError, git
-from connectors.github.twin.bodies import Json, number
+from connectors.github.twin.bodies import Json
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import NOT_FOUND, Problem
 from connectors.github.twin.pulls import (
@@ -26,9 +26,6 @@ from connectors.github.twin.pulls import (
     Comment,
     Mergeability,
     Pull,
-    check_run,
-    issue_comment,
-    label,
     pull_request,
 )
 
@@ -78,28 +75,6 @@ class _NewPull(Body):
     draft: bool = False
 
 
-class _NewComment(Body):
-    body: str
-
-
-class _NewLabels(Body):
-    labels: list[str] = Field(min_length=1)
-
-
-class _Output(Body):
-    title: str
-    summary: str
-
-
-class _NewCheck(Body):
-    name: str
-    head_sha: str
-    external_id: str | None = None
-    status: str = "queued"
-    conclusion: str | None = None
-    output: _Output | None = None
-
-
 Given = TypeVar("Given", bound=Body)
 
 
@@ -118,6 +93,10 @@ class Kept:
     pulls: list[Pull] = field(default_factory=list[Pull])
     comments: list[Comment] = field(default_factory=list[Comment])
     checks: list[Check] = field(default_factory=list[Check])
+    checks_made: int = 0
+    labels: list[str] = field(default_factory=list[str])
+    reactions: list[tuple[str, str, int]] = field(default_factory=list[tuple[str, str, int]])
+    """Of our App: to what, which, and its number."""
 
 
 _KEPT: Final = TypeAdapter(Kept)
@@ -140,7 +119,6 @@ class Writes:
 
     Args:
         permit: Who may do what.
-        app: What is said of the App.
         clock: Seconds since the epoch.
         beside: A folder for what git does not keep; None where the process keeps it.
     """
@@ -148,13 +126,11 @@ class Writes:
     def __init__(
         self,
         permit: Permit,
-        app: Callable[[Request], Json],
         clock: Callable[[], float],
         *,
         beside: Path | None = None,
     ) -> None:
         self._permit = permit
-        self._app = app
         self._clock = clock
         self._beside = beside
         self._repositories: dict[Path, Kept] = {}
@@ -162,7 +138,6 @@ class Writes:
     def routes(self) -> list[Route]:
         """The paths."""
         root = "/repos/{owner}/{name}"
-        issue = f"{root}/issues/{{number:int}}"
         return [
             Route(f"{root}/git/blobs", self.blob, methods=["POST"]),
             Route(f"{root}/git/trees", self.tree, methods=["POST"]),
@@ -172,11 +147,6 @@ class Writes:
             Route(f"{root}/git/ref/{{ref:path}}", self.read_ref),
             Route(f"{root}/pulls", self.open, methods=["POST"]),
             Route(f"{root}/pulls", self.pulls),
-            Route(f"{issue}/comments", self.comment, methods=["POST"]),
-            Route(f"{issue}/comments", self.comments),
-            Route(f"{issue}/labels", self.labels, methods=["POST"]),
-            Route(f"{root}/check-runs", self.check, methods=["POST"]),
-            Route(f"{root}/commits/{{ref}}/check-runs", self.checks),
         ]
 
     # Git.
@@ -296,64 +266,7 @@ class Writes:
             and base in {None, one.base}
             and state in {"all", one.state}
         ]
-        return JSONResponse([await pull_request(place, one) for one in _page(request, found[::-1])])
-
-    async def comment(self, request: Request) -> Response:
-        """Say something on a pull request."""
-        place = self._permit(request, "pull_requests", "write")
-        kept, pull = self.kept(place), self.pull(request, place)
-        given = await given_body(request, _NewComment)
-        made = Comment(id=number(place.page.url, str(len(kept.comments))), on=pull.number, body=given.body)
-        made.at = iso(self._clock())
-        kept.comments.append(made)
-        self.keep(place)
-        return JSONResponse(issue_comment(place, made), status_code=201)
-
-    async def comments(self, request: Request) -> Response:
-        """What was said on a pull request, oldest first."""
-        place = self._permit(request, "pull_requests")
-        pull = self.pull(request, place)
-        there = [one for one in self.kept(place).comments if one.on == pull.number]
-        return JSONResponse([issue_comment(place, one) for one in _page(request, there)])
-
-    async def labels(self, request: Request) -> Response:
-        """Put labels on a pull request; those it has stay, once."""
-        place = self._permit(request, "pull_requests", "write")
-        pull = self.pull(request, place)
-        given = await given_body(request, _NewLabels)
-        pull.labels = list(dict.fromkeys([*pull.labels, *given.labels]))
-        self.keep(place)
-        return JSONResponse([label(place, one) for one in pull.labels])
-
-    async def check(self, request: Request) -> Response:
-        """Say how a commit does. Like GitHub's it makes one more whenever asked."""
-        place = self._permit(request, "checks", "write")
-        given, kept = await given_body(request, _NewCheck), self.kept(place)
-        if await place.git.resolve(given.head_sha) is None:
-            raise Problem(422, f"No commit found for SHA: {given.head_sha}")
-        made = Check(
-            id=len(kept.checks) + 1,
-            name=given.name,
-            head_sha=given.head_sha,
-            external_id=given.external_id,
-            status="completed" if given.conclusion else given.status,
-            conclusion=given.conclusion,
-            title=given.output.title if given.output else None,
-            summary=given.output.summary if given.output else None,
-            at=iso(self._clock()),
-        )
-        kept.checks.append(made)
-        self.keep(place)
-        return JSONResponse(check_run(place, made, self._app(request)), status_code=201)
-
-    async def checks(self, request: Request) -> Response:
-        """The check runs of a commit."""
-        place = self._permit(request, "checks")
-        sha, name = await place.git.resolve(str(request.path_params["ref"])), request.query_params.get("check_name")
-        there = [one for one in self.kept(place).checks if one.head_sha == sha and name in {None, one.name}]
-        app = self._app(request)
-        told = [check_run(place, one, app) for one in _page(request, there[::-1])]
-        return JSONResponse({"total_count": len(there), "check_runs": told})
+        return JSONResponse([await pull_request(place, one) for one in page_of(request, found[::-1])])
 
     async def close_abandoned(self, place: Place) -> None:
         """Close what is open of a branch that is gone, as GitHub does as soon as somebody deletes it."""
@@ -393,7 +306,8 @@ class Writes:
 Listed = TypeVar("Listed")
 
 
-def _page(request: Request, all_of_them: list[Listed]) -> list[Listed]:
+def page_of(request: Request, all_of_them: list[Listed]) -> list[Listed]:
+    """Those that `per_page` and `page` ask for."""
     size, page = int(request.query_params.get("per_page", 30)), int(request.query_params.get("page", 1))
     return all_of_them[(page - 1) * size : page * size]
 
