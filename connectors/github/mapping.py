@@ -91,7 +91,7 @@ def _by_status(error: GithubException, what: str, words: Words) -> ConnectorErro
     match error.status:
         case 401:
             return AuthDenied(words.unauthorized or words.denied)
-        case 404 | 410:  # 410: issues are turned off
+        case 404:
             return NotFound(words.missing)
         case 405 | 409 | 412:  # 405: what is asked for cannot be merged
             return Conflict(f"GitHub refuses {what}: {_message(error)}")
