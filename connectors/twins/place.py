@@ -22,6 +22,7 @@ class TwinPlace:
         copied: What was copied of real providers, a folder for each, in place of examples; None where there is nothing.
         containers: This machine's address for containers; None where there is no engine.
         keep: Writes a file that only its owner reads, by its name among those of twins, and gives its path.
+        webhook: Where what happens there is told by signed requests; None where nobody listens.
         proposed: Branches of theirs that a pull request is open for, by the repository's name.
     """
 
@@ -29,6 +30,7 @@ class TwinPlace:
     listen: str
     repositories: Mapping[str, Path]
     keep: Callable[[str, bytes], Path]
+    webhook: str | None = None
     proposed: Mapping[str, str] = field(default_factory=dict[str, str])
     copied: Path | None = None
     containers: IPv4Address | None = None

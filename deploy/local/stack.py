@@ -38,6 +38,7 @@ from deploy.local.processes.ports import HOST
 from deploy.local.relay import RelayFiles, make_relay_files, relay_secrets
 from deploy.local.stacks import PlatformPlace, write_stacks
 from deploy.local.state import (
+    GitHubAddress,
     StackFolder,
     StackState,
     StateDatabaseAddress,
@@ -51,11 +52,14 @@ from deploy.local.tools import CACHE, ToolUnavailableError
 from deploy.local.vault import EmbeddedVault
 from deploy.local.waiting import waiting_goals
 from deploy.temporal import promote, register_search_attributes, schedule_sweep
+from hitl.github.events import WEBHOOKS
 from sandbox.errors import SandboxError
 from sandbox.provisioning import EngineFound
 
 _POLL: Final = 1.0
-_OURS_ALONE: Final = frozenset({"BANKSMAN_METRICS_ADDRESS", "BANKSMAN_CONSOLE_LISTEN", "BANKSMAN_VAULT_ROLE_ID"})
+_OURS_ALONE: Final = frozenset(
+    {"BANKSMAN_METRICS_ADDRESS", "BANKSMAN_CONSOLE_LISTEN", "BANKSMAN_GITHUB_LISTEN", "BANKSMAN_VAULT_ROLE_ID"}
+)
 
 
 @dataclass
@@ -140,6 +144,7 @@ class Stack:
             vault=VaultAddress(address=ports.url(ports.vault)),
             twins={name: Url(url=ports.url(port)) for name, port in ports.twins.items()},
             console=Url(url=ports.named_url(ports.console)),
+            github=GitHubAddress(webhook=f"{ports.url(ports.webhooks)}{WEBHOOKS}"),
             workers={
                 role: WorkerAddress(pid=pids.get(f"worker-{role}"), metrics=f"{ports.url(ports.metrics[role])}/metrics")
                 for role in self._children.roles
@@ -203,6 +208,7 @@ class Stack:
             listen=f"{HOST}:{port}",
             repositories=self._repositories,
             keep=lambda file, content: self.folder.private(f"twins/{file}", content),
+            webhook=f"{self._ports.url(self._ports.webhooks)}{WEBHOOKS}",
             proposed=self._proposed(),
             copied=self.options.copied,
             containers=self._children.containers,

@@ -41,6 +41,14 @@ class VaultAddress(BaseModel):
     address: str
 
 
+class GitHubAddress(BaseModel):
+    """Where the gateway hears of GitHub."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    webhook: str
+
+
 class WorkerAddress(BaseModel):
     """One worker process."""
 
@@ -91,6 +99,7 @@ class StackState(BaseModel):
     traces: Url
     codec: Url | None = None
     console: Url | None = Field(default=None, description="The web page on which approvals wait.")
+    github: GitHubAddress | None = Field(default=None, description="Where GitHub's webhooks are taken.")
     prometheus: Url | None = Field(default=None, description="Metrics, rules and exemplars, where they were asked for.")
     log_store: Url | None = Field(default=None, description="Log lines of every process, where they were asked for.")
     otlp: Url | None = Field(default=None, description="The collector, which takes spans and lines by OTLP over HTTP.")

@@ -13,6 +13,9 @@ from typing import Annotated, Final, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+WEBHOOKS: Final = "/github/webhooks"
+"""The path of the one address that GitHub is given."""
+
 MAX_TITLE: Final = 256
 MAX_BODY: Final = 8_000
 """Characters of what a person wrote that are kept. GitHub takes 65,536; a command stands on the first line."""

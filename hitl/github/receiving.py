@@ -27,6 +27,7 @@ from hitl.gateway.deliveries import Arrival, Deliveries
 from hitl.gateway.webhook_secrets import WebhookSecretSource
 from hitl.github.events import (
     EVENTS,
+    WEBHOOKS,
     AnyEvent,
     IssueCommentEvent,
     PullRequestReviewCommentEvent,
@@ -36,7 +37,6 @@ from hitl.github.other_events import OTHER_EVENTS
 from hitl.github.signature import BodySignature, WebhookSecrets
 from observability import names
 
-PATH: Final = "/github/webhooks"
 MAX_BODY_BYTES: Final = 25 * 1024 * 1024
 """What GitHub sends at most; a larger payload it does not deliver."""
 
@@ -88,7 +88,7 @@ class Receiver:
 
     def app(self) -> Starlette:
         """The one address that GitHub is given."""
-        return Starlette(routes=[Route(PATH, self._answer, methods=["POST"])])
+        return Starlette(routes=[Route(WEBHOOKS, self._answer, methods=["POST"])])
 
     async def _answer(self, request: Request) -> Response:
         event = request.headers.get("X-GitHub-Event", "")

@@ -18,8 +18,8 @@ from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest
 from hitl.gateway import deliveries
 from hitl.gateway.deliveries import MEMO
-from hitl.github.events import PingEvent
-from hitl.github.receiving import MAX_BODY_BYTES, PATH
+from hitl.github.events import WEBHOOKS, PingEvent
+from hitl.github.receiving import MAX_BODY_BYTES
 from hitl.github.signature import sign_body
 from tests.hitl.gateway.delivering import SECRET, new_guid, receiving
 from tests.hitl.gateway.running import Place
@@ -69,7 +69,7 @@ async def test_what_is_no_delivery_is_refused_with_one_line(here: Place) -> None
             answer = await hook.send("issue_comment", body, headers=headers)
             assert (answer.status_code, answer.text.count("\n")) == (status, 1), headers
         for method in ("GET", "PUT", "DELETE"):
-            assert (await hook.hands.request(method, PATH)).status_code == 405
+            assert (await hook.hands.request(method, WEBHOOKS)).status_code == 405
         assert (await hook.hands.post("/")).status_code == 404
         for broken in (b"{", b"[]", b"[" * 50_000, b'{"action": "\xff"}'):
             assert (await hook.send("issue_comment", broken)).status_code == 400
@@ -83,7 +83,7 @@ async def test_a_body_of_any_length_costs_no_memory(here: Place) -> None:
         reader, writer = await asyncio.open_connection(host, port)
         heads = {"Host": host, "Content-Type": "application/json", "Content-Length": length, **signed}
         lines = "".join(f"{name}: {value}\r\n" for name, value in {**heads, "X-GitHub-Event": "push"}.items())
-        writer.write(f"POST {PATH} HTTP/1.1\r\n{lines}\r\n".encode())
+        writer.write(f"POST {WEBHOOKS} HTTP/1.1\r\n{lines}\r\n".encode())
         told = await reader.readline()  # before a byte of the body was sent
         writer.close()
 
@@ -91,7 +91,7 @@ async def test_a_body_of_any_length_costs_no_memory(here: Place) -> None:
             yield b"x"
 
         heads = {"Content-Type": "application/json", "X-GitHub-Event": "push", **signed}
-        unsaid = await hook.hands.post(PATH, content=endless(), headers=heads)
+        unsaid = await hook.hands.post(WEBHOOKS, content=endless(), headers=heads)
     assert (told.split()[1], unsaid.status_code) == (b"413", 413)
 
 

@@ -22,12 +22,14 @@ from connectors.github.bare import BareRepository, iso
 from connectors.github.manifest import APP
 from connectors.github.permissions import of_app
 from connectors.github.twin.app_settings import AppSettings
-from connectors.github.twin.apps import Apps, TwinApp, first_app, told_app, told_installation
+from connectors.github.twin.apps import AppHook, Apps, TwinApp, first_app, told_app, told_installation
 from connectors.github.twin.auth import Authority, InstallationToken
 from connectors.github.twin.bodies import Json, RepositoryPage, Site
 from connectors.github.twin.checks import Checks
 from connectors.github.twin.contents import Contents, Place, page_of
 from connectors.github.twin.git import git_routes
+from connectors.github.twin.happenings import Happenings
+from connectors.github.twin.hooks import Hooks
 from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.manifests import Manifests
 from connectors.github.twin.merging import Merging
@@ -35,12 +37,14 @@ from connectors.github.twin.pages import Pages
 from connectors.github.twin.people import People, Role
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
 from connectors.github.twin.talks import Talks
+from connectors.github.twin.telling import Teller
 from connectors.github.twin.writes import Writes
 from connectors.twins.faults import FaultInjector
 
 _NOT_COVERED: Final = (
     "There is at least one repository that does not exist or is not accessible to the parent installation."
 )
+_BEARERS: Final = frozenset({"bearer", "token"})
 _SUSPENDED: Final = "This installation has been suspended"
 
 
@@ -58,6 +62,7 @@ class TwinConfig(BaseModel):
         beside: A folder for pull requests and what else git does not keep; None: it lives as long as the process.
         required: Check runs that must have succeeded before a pull request is merged, by OWNER/NAME.
         collaborators: The role of each login, by OWNER/NAME.
+        hook: Where the App's events go, until somebody changes it; None where nobody listens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +78,7 @@ class TwinConfig(BaseModel):
     beside: Path | None = None
     required: dict[str, frozenset[str]] = Field(default_factory=dict[str, frozenset[str]])
     collaborators: dict[str, dict[str, Role]] = Field(default_factory=dict[str, dict[str, Role]])
+    hook: AppHook | None = None
 
 
 class _NarrowTo(BaseModel):
@@ -89,6 +95,7 @@ class _Twin:
     def __init__(self, config: TwinConfig, clock: Callable[[], float]) -> None:
         self.config = config
         first = first_app(config.client_id, config.public_key, config.permissions, made_at=clock())
+        first.hook = config.hook
         self.apps = Apps(first, clock, config.beside / "apps.json" if config.beside else None)
         self.authority = Authority(self.apps, clock, token_seconds=config.token_seconds)
         self.meter = Meter(config.limits, clock)
@@ -146,10 +153,15 @@ class _Twin:
 
     # The App.
 
+    def app_of(self, request: Request) -> TwinApp:
+        """The App whose token it is; else the one that the twin was started with."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        found = self.authority.find(token) if scheme.lower() in _BEARERS else None
+        return found.app if found and found.app else self.apps.first
+
     def told_app(self, request: Request) -> Json:
         """What is said of the App whose token it is, where it wrote something."""
-        found = self.authority.find(_bearer(request))
-        return told_app(_site(request), found.app if found and found.app else self.apps.first)
+        return told_app(_site(request), self.app_of(request))
 
     async def installation(self, request: Request) -> Response:
         app = self.require_app(request)
@@ -228,7 +240,9 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     twin = _Twin(config, clock)
     repository = "/repos/{owner}/{name}"
     writes = Writes(twin.readable, clock, beside=config.beside)
+    hooks = Hooks(twin.apps, twin.require_app, clock)
     routes = [
+        *hooks.routes(),
         *AppSettings(twin.apps, twin.require_app, twin.owners, clock).routes(),
         *Manifests(
             twin.apps, lambda: sorted({place.parent.name for place in config.repositories.glob("*/*.git")})
@@ -251,7 +265,20 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(FaultInjector), Middleware(ApiGate, meter=twin.meter)],
+        middleware=[
+            Middleware(FaultInjector),
+            Middleware(ApiGate, meter=twin.meter),
+            Middleware(
+                Teller,
+                hooks=hooks,
+                happenings=Happenings(writes.kept, lambda place: told_app(place.page.site, twin.apps.first)),
+                places=twin.places,
+                app_of=twin.app_of,
+                kept=writes.kept,
+                keep=writes.keep,
+                clock=clock,
+            ),
+        ],
         exception_handlers={HTTPException: answer_problem, 500: answer_problem},
     )
     app.state.authority = twin.authority
@@ -279,6 +306,6 @@ def _site(request: Request) -> Site:
 
 def _bearer(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() not in {"bearer", "token"} or not token:
+    if scheme.lower() not in _BEARERS or not token:
         raise Problem(401, "Requires authentication")
     return token

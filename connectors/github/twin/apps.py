@@ -187,4 +187,16 @@ def _as_it_was(first: TwinApp, kept: TwinApp | None) -> TwinApp:
     """With the keys, webhook and suspensions that it had, where it is the same."""
     if kept is None or kept.client_id != first.client_id or first.keys[0] not in kept.keys:
         return first
-    return first.model_copy(update={"keys": kept.keys, "hook": kept.hook, "suspended": kept.suspended})
+    # An environment that begins again may listen at another address; the secret may have been changed meanwhile.
+    url = first.hook.url if first.hook is not None else None
+    hook = kept.hook.model_copy(update={"url": url}) if kept.hook is not None and url else kept.hook or first.hook
+    return first.model_copy(update={"keys": kept.keys, "hook": hook, "suspended": kept.suspended})
+
+
+def secret_of_first(file: Path) -> str | None:
+    """What the webhook of the App that a twin was started with is signed with, where somebody changed it."""
+    if not file.exists():
+        return None
+    kept = TypeAdapter(list[TwinApp]).validate_json(file.read_bytes())
+    first = next((one for one in kept if one.number == FIRST), None)
+    return first.hook.secret if first is not None and first.hook is not None else None

@@ -1,6 +1,7 @@
 """Prepares GitHub's twin: real bare repositories from local ones, and a GitHub App with a key of its own."""
 
 import asyncio
+import secrets
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,9 @@ from pydantic import SecretStr
 
 from connectors.github.bare import BareRepository, iso
 from connectors.github.git import GitError, git, import_repository
-from connectors.github.manifest import APP, DESTRUCTIVE_APP
+from connectors.github.manifest import APP, DESTRUCTIVE_APP, WEBHOOK
 from connectors.github.twin.app import TwinConfig
+from connectors.github.twin.apps import AppHook, secret_of_first
 from connectors.github.twin.copies import bring_copies
 from connectors.github.twin.pulls import Pull
 from connectors.github.twin.writes import Kept, keep_besides_git
@@ -45,14 +47,21 @@ async def prepare(place: TwinPlace) -> PreparedTwin:
         await _propose(bare / f"{name}.git", branch, beside / f"{name.replace('/', '.')}.json")
     key = await asyncio.to_thread(_app_key, place)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    secret = _webhook_secret(place, beside)
+    hook = AppHook(url=place.webhook, secret=secret) if place.webhook else None
     config = TwinConfig(
-        repositories=bare, client_id=CLIENT_ID, public_key=public.decode(), listen=place.listen, beside=beside
+        repositories=bare,
+        client_id=CLIENT_ID,
+        public_key=public.decode(),
+        listen=place.listen,
+        beside=beside,
+        hook=hook,
     )
     app = {"client_id": SecretStr(CLIENT_ID), "private_key": SecretStr(_pem(key).decode())}
     return PreparedTwin(
         configuration=place.keep("github.json", config.model_dump_json(indent=2).encode()),
         # In production an App of its own, which alone gets past the repository's rules against deletion.
-        secrets={APP.path: app, DESTRUCTIVE_APP.path: app},
+        secrets={APP.path: app, DESTRUCTIVE_APP.path: app, WEBHOOK.path: {"secret": SecretStr(secret)}},
     )
 
 
@@ -101,6 +110,18 @@ def _app_key(place: TwinPlace) -> rsa.RSAPrivateKey:
             return key
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     place.keep("github-app.pem", _pem(made))
+    return made
+
+
+def _webhook_secret(place: TwinPlace, beside: Path) -> str:
+    """What is there, so that a second `up` finds in Vault what it expects; else a new one."""
+    if (changed := secret_of_first(beside / "apps.json")) is not None:
+        return changed
+    kept = place.kept("github-webhook.secret")
+    if kept.exists():
+        return kept.read_text(encoding="ascii")
+    made = secrets.token_hex(32)
+    place.keep("github-webhook.secret", made.encode())
     return made
 
 

@@ -55,6 +55,7 @@ class Addresses:
     vault_cluster: int
     twins: Mapping[str, int]
     console: int
+    webhooks: int
     state_database: int
     platform: int
     platform_control: int
@@ -76,6 +77,7 @@ class Addresses:
             vault_cluster=ports.take(0),
             twins={name: ports.take(twin.port) for name, twin in twins().items()},
             console=ports.take(8320),
+            webhooks=ports.take(8312),
             state_database=ports.take(8432),
             platform=ports.take(8340),
             platform_control=ports.take(8341),
@@ -173,6 +175,7 @@ class Children:
         """Shows approvals in Slack and in the console, and signs what people decide there."""
         settings = {
             "CONSOLE_LISTEN": f"{HOST}:{self.ports.console}",
+            "GITHUB_LISTEN": f"{HOST}:{self.ports.webhooks}",
             "CONSOLE_TRACES": f"{Addresses.url(self.ports.traces)}/?workflow_id={{workflow_id}}",
             "CONSOLE_CODE": Addresses.url(self.ports.twins["github"]),
         }

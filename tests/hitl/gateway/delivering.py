@@ -11,7 +11,7 @@ import httpx
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 
-from hitl.github.receiving import PATH
+from hitl.github.events import WEBHOOKS
 from hitl.github.signature import sign_body
 from tests.connectors.vault.server import WEBHOOK
 from tests.hitl.gateway.running import Place, eventually
@@ -50,7 +50,7 @@ class Hook:
             **(headers or {}),
         }
         kept = {name: value for name, value in given.items() if value is not None}
-        return await self.hands.post(PATH, content=raw, headers=kept)
+        return await self.hands.post(WEBHOOKS, content=raw, headers=kept)
 
     def workflow(self, guid: str) -> WorkflowHandle[Any, DeliveryResult]:
         """What works a delivery off."""
@@ -87,6 +87,6 @@ def port_of(gateway: Gateway) -> int:
 
 async def _answers(hands: httpx.AsyncClient) -> bool:
     try:
-        return (await hands.get(PATH)).status_code == 405
+        return (await hands.get(WEBHOOKS)).status_code == 405
     except httpx.TransportError:
         return False
