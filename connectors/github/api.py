@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from connectors.errors import ConnectorError, RateLimited, Unavailable
 from connectors.github.mapping import mapped
+from connectors.github.pace import Pace
 from connectors.limits import Allowance
 from connectors.metrics import REQUESTS, SECONDS
 from observability.exemplars import exemplar
@@ -51,6 +52,7 @@ class Question:
         unauthorized: What a 401 says; as `denied` when empty.
         accept: The media type wanted.
         at_any_rate: Asked also of an account that GitHub has closed for a while.
+        content: Makes or changes what people read, of which GitHub takes only so much in a while.
     """
 
     what: str
@@ -63,6 +65,7 @@ class Question:
     body: Mapping[str, object] | None = None
     accept: str = JSON
     at_any_rate: bool = False
+    content: bool = False
 
 
 class _Plain(HTTPRequestsConnectionClass):
@@ -128,12 +131,14 @@ class Api:
         base_url: The API's root.
         timeout: Seconds to connect, and to wait for each part of an answer.
         allowance: Of the account that is asked for, shared by all that ask for it.
+        pace: How much is written for it, likewise.
     """
 
-    def __init__(self, *, base_url: str, timeout: int, allowance: Allowance) -> None:
+    def __init__(self, *, base_url: str, timeout: int, allowance: Allowance, pace: Pace | None = None) -> None:
         self._base_url = base_url
         self._timeout = timeout
         self._allowance = allowance
+        self._pace = pace or Pace()
         self._identity = _Bearer()
         self._requester = self._asking()
         self._connection = self._connect()
@@ -153,6 +158,8 @@ class Api:
         try:
             if not question.at_any_rate:
                 self._allowance.require(question.what)
+            if question.content:
+                self._pace.require(question.what)
             try:
                 with mapped(question.what, question):
                     answer = parse(await self._send(question))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.errors import InvalidRequest, NotFound
+from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.of_repository import OfRepository
 from connectors.github.ours import OurApp
 
@@ -133,10 +133,11 @@ class Checks(OfRepository):
 
         Raises:
             NotFound: The one of that number is gone.
+            Conflict: It is another key's, or another App's.
             InvalidRequest: GitHub does not take it: there is no such commit.
             ConnectorError: By the tree.
         """
-        there = await self._get(number) if number is not None else await self._find(wanted)
+        there = await self._get(number, wanted.key) if number is not None else await self._find(wanted)
         sent = there.annotated if there is not None else 0
         while True:
             batch = wanted.annotations[sent : sent + MOST_ANNOTATIONS]
@@ -158,18 +159,23 @@ class Checks(OfRepository):
                 break
         return None
 
-    async def _get(self, number: int) -> CheckThere:
+    async def _get(self, number: int, key: str) -> CheckThere:
         try:
-            return await self._ask(f"check run {number}", f"check-runs/{number}", CheckThere.model_validate_json)
+            found = await self._ask(f"check run {number}", f"check-runs/{number}", CheckThere.model_validate_json)
         except NotFound as error:
             text = (
                 f"check run {number} of {self._name!r} is gone: a thousand newer ones pushed it out, or the commit went"
             )
             raise NotFound(text) from error
+        if found.external_id != key or not self._is_ours(found.app):
+            raise Conflict(f"check run {number} of {self._name!r} is somebody else's, and is left as it is")
+        return found
 
     async def _create(self, wanted: WantedCheck, batch: Sequence[Annotation]) -> CheckThere:
         body = {**wanted.body(batch), "head_sha": wanted.head_sha}
-        return await self._ask(f"check {wanted.name!r}", "check-runs", CheckThere.model_validate_json, body=body)
+        return await self._ask(
+            f"check {wanted.name!r}", "check-runs", CheckThere.model_validate_json, body=body, content=True
+        )
 
     async def _change(self, number: int, wanted: WantedCheck, batch: Sequence[Annotation]) -> CheckThere:
         return await self._ask(
@@ -178,6 +184,7 @@ class Checks(OfRepository):
             CheckThere.model_validate_json,
             body=wanted.body(batch),
             changes_by="PATCH",
+            content=True,
         )
 
 

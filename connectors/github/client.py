@@ -23,6 +23,7 @@ from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFou
 from connectors.github.api import Api, Question
 from connectors.github.content import GitHubSession
 from connectors.github.models import AppCredentials
+from connectors.github.pace import Pace
 from connectors.limits import Allowance
 
 _INSTALLATION_KEPT: Final = 300.0
@@ -68,6 +69,7 @@ class GitHubApp:
         self._timeout = timeout
         self._installations: dict[tuple[str, str], _Installation] = {}
         self._allowances: dict[tuple[str, str], Allowance] = {}
+        self._paces: dict[str, Pace] = {}
 
     @contextlib.asynccontextmanager
     async def session(
@@ -92,7 +94,8 @@ class GitHubApp:
             raise InvalidRequest(f"{repository!r} is not a repository: name it as 'OWNER/NAME'")
         account = (credentials.client_id, repository.partition("/")[0].lower())
         allowance = self._allowances.setdefault(account, Allowance())
-        api = Api(base_url=self._base_url, timeout=self._timeout, allowance=allowance)
+        pace = self._pace(repository)
+        api = Api(base_url=self._base_url, timeout=self._timeout, allowance=allowance, pace=pace)
         try:
             api.authenticate(app_jwt(credentials))
             minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
@@ -104,6 +107,13 @@ class GitHubApp:
                     await to_the_end(asyncio.create_task(revoke(api, repository)))
         finally:
             api.close()
+
+    def has_room(self, repository: str) -> bool:
+        """Whether what may be left out may be written there now: much was written there lately, or not."""
+        return self._pace(repository).has_room
+
+    def _pace(self, repository: str) -> Pace:
+        return self._paces.setdefault(repository.partition("/")[0].lower(), Pace())
 
     def api(self) -> Api:
         """One connection, with an allowance of its own, for what is asked of no one repository."""

@@ -73,7 +73,7 @@ class Comments(OfRepository):
             return there
         path = f"issues/comments/{there.id}"
         return await self._ask(
-            f"comment {there.id}", path, CommentThere.model_validate_json, body=body, changes_by="PATCH"
+            f"comment {there.id}", path, CommentThere.model_validate_json, body=body, changes_by="PATCH", content=True
         )
 
     async def once(self, number: int, text: str, *, key: str) -> CommentThere:
@@ -154,7 +154,9 @@ class Comments(OfRepository):
 
     async def _made(self, number: int, body: dict[str, str]) -> CommentThere:
         path = f"issues/{number}/comments"
-        return await self._ask(f"a comment on #{number}", path, CommentThere.model_validate_json, body=body)
+        return await self._ask(
+            f"a comment on #{number}", path, CommentThere.model_validate_json, body=body, content=True
+        )
 
     async def _gone(self, what: str, path: str) -> None:
         try:

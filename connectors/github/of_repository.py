@@ -36,6 +36,7 @@ class OfRepository:
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
         changes_by: str = "POST",
+        content: bool = False,
     ) -> T:
         """Ask below the repository's own address.
 
@@ -46,6 +47,7 @@ class OfRepository:
             body: What is sent; without it nothing is changed, but by DELETE.
             query: After the path.
             changes_by: The method, where something is sent.
+            content: Makes or changes what people read, of which GitHub takes only so much in a while.
 
         Raises:
             ConnectorError: By the tree.
@@ -56,6 +58,7 @@ class OfRepository:
             method="GET" if body is None and changes_by != "DELETE" else changes_by,
             body=body,
             query=query or {},
+            content=content,
             missing=f"{self._name!r} has no {what.removeprefix('the ')}",
             denied=f"GitHub refuses our token on {self._name!r}: grant the App the permission it lacks",
             unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",

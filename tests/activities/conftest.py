@@ -41,7 +41,7 @@ def steps_twin(steps_shop: Shop) -> Iterator[Served]:
         repositories=steps_shop.repositories,
         client_id=CLIENT_ID,
         public_key=public.decode(),
-        limits=Limits(hourly=10**6, points=10**6),
+        limits=Limits(hourly=10**6, points=10**6, content_minute=10**6, content_hour=10**6),
         collaborators={"acme/shop": {"Dana": "maintain", "tim": "triage"}, "acme/other": {"olga": "admin"}},
     )
     with served(create_twin(config), client_id=CLIENT_ID, private_key=SecretStr(pem.decode())) as twin:

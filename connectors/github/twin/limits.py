@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from connectors.github.twin.problems import refusal
 
 _API: Final = re.compile(r"/(app|repos|installation)(/|$)")
+_CONTENT: Final = re.compile(r"/(check-runs|comments|pulls|issues)(/\d+)?$")
 _HOUR: Final = 3600.0
 _MINUTE: Final = 60.0
 _READ_POINTS: Final = 1
@@ -29,6 +30,8 @@ class Limits(BaseModel):
     Attributes:
         hourly: Requests an hour (GitHub: 5,000 for an installation).
         points: Points a minute; a read costs 1, a write 5 (GitHub: 900).
+        content_minute: What makes or changes what people read, in a minute (GitHub: 80).
+        content_hour: The same in an hour (GitHub: 500).
         tree_entries: Of one answer; a longer tree is cut (GitHub: 100,000).
         blob_bytes: Of one file; a larger one is refused (GitHub: 100 MB).
     """
@@ -37,6 +40,8 @@ class Limits(BaseModel):
 
     hourly: int = Field(default=5000, ge=0)
     points: int = Field(default=900, ge=0)
+    content_minute: int = Field(default=80, ge=0)
+    content_hour: int = Field(default=500, ge=0)
     tree_entries: int = Field(default=100_000, ge=1)
     blob_bytes: int = Field(default=100 * 1024 * 1024, ge=1)
 
@@ -54,11 +59,12 @@ class Meter:
     _window: float = field(init=False)
     _used: int = 0
     _recent: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
+    _content: deque[float] = field(default_factory=deque[float])
 
     def __post_init__(self) -> None:
         self._window = self.clock()
 
-    def spend(self, *, write: bool) -> Literal["primary", "secondary"] | None:
+    def spend(self, *, write: bool, content: bool = False) -> Literal["primary", "secondary"] | None:
         """Count one request: None when it may pass, else the limit that it exceeds."""
         now = self.clock()
         if now - self._window >= _HOUR:
@@ -70,9 +76,20 @@ class Meter:
         cost = _WRITE_POINTS if write else _READ_POINTS
         if sum(points for _, points in self._recent) + cost > self.limits.points:
             return "secondary"
+        if content and not self._takes_content(now):
+            return "secondary"
         self._used += 1
         self._recent.append((now, cost))
         return None
+
+    def _takes_content(self, now: float) -> bool:
+        while self._content and self._content[0] <= now - _HOUR:
+            self._content.popleft()
+        lately = sum(at > now - _MINUTE for at in self._content)
+        if lately >= self.limits.content_minute or len(self._content) >= self.limits.content_hour:
+            return False
+        self._content.append(now)
+        return True
 
     def wait(self) -> int:
         """Seconds until the first points of the last minute are free again."""
@@ -116,7 +133,9 @@ class ApiGate:
             return refusal(403, "Request forbidden by administrative rules. Please send a User-Agent header.")
         if request.url.path == "/installation/token":
             return None  # giving a token back is never refused here, so that tests of limits leave none behind
-        match self._meter.spend(write=request.method not in {"GET", "HEAD"}):
+        write = request.method not in {"GET", "HEAD"}
+        content = request.method in {"POST", "PATCH"} and _CONTENT.search(request.url.path) is not None
+        match self._meter.spend(write=write, content=content):
             case "primary":
                 return refusal(403, "API rate limit exceeded for installation.")
             case "secondary":

@@ -14,6 +14,7 @@ from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities, PullRequestMerging
 from activities.github.reading import GitHubActivities
+from activities.github.showing import ShowingActivities
 from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepToken
@@ -98,6 +99,10 @@ class House:
     @property
     def writes(self) -> GitHubWriteActivities:
         return GitHubWriteActivities(self._app, self)
+
+    @property
+    def shows(self) -> ShowingActivities:
+        return ShowingActivities(self._app, self)
 
     @property
     def branches(self) -> BranchActivities:

@@ -47,7 +47,7 @@ def make_twin(app_key: rsa.RSAPrivateKey, shop: Shop) -> Iterator[MakeTwin]:
 
 @pytest.fixture(scope="session")
 def running_twin(make_session_twin: MakeTwin) -> Served:
-    return make_session_twin(limits={"hourly": 10**6, "points": 10**6})
+    return make_session_twin(limits=dict.fromkeys(("hourly", "points", "content_minute", "content_hour"), 10**6))
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def twins(folder: Path) -> Generator[Twins]:
         repositories=folder / "repositories",
         client_id=CLIENT_ID,
         public_key=public.decode(),
-        limits=Limits(hourly=10**7, points=10**7),
+        limits=Limits(hourly=10**7, points=10**7, content_minute=10**7, content_hour=10**7),
         beside=folder / "beside",
     )
 

@@ -7,6 +7,7 @@ from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities
 from activities.github.reading import GitHubActivities
+from activities.github.showing import ShowingActivities
 from activities.github.writing import GitHubWriteActivities
 from connectors.artifacts import ArtifactStore
 from connectors.github.client import GitHubApp
@@ -25,4 +26,5 @@ def steps(means: Means) -> Sequence[object]:
         PeopleActivities(app, vault),
         PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),
+        ShowingActivities(app, vault),
     )
