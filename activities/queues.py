@@ -1,6 +1,7 @@
 """The task queues, one per privilege: a queue is a trust boundary, and each has one worker role.
 
-The gateway alone has two, because a queue's rate is the one limit that all its workers share.
+The gateway alone has three: a queue's rate is the one limit that all its workers share, and what waits for hours must
+take no room from what people wait for.
 """
 
 from enum import StrEnum
@@ -24,6 +25,9 @@ class TaskQueue(StrEnum):
     """Messages to people. Signs decisions; no provider's credential."""
     POSTS = "banksman-hitl-posts"
     """New messages to people, of the same process. The queue itself hands out hardly more of them than Slack takes."""
+
+    FOLLOWS = "banksman-hitl-follows"
+    """Steps of the same process that wait for news of a goal, for as long as it runs."""
 
 
 PEOPLE_QUEUES: Final = frozenset({TaskQueue.HITL, TaskQueue.POSTS})

@@ -23,6 +23,7 @@ from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
 from hitl.gateway.deliveries import Deliveries
+from hitl.gateway.following import FollowingSteps
 from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.histories import HistorySteps
 from hitl.gateway.opinions import Opinions, OpinionSteps
@@ -107,6 +108,7 @@ class Gateway:
         self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings)
         self.deliveries = Deliveries(server, sign=sign, keys=keys.current)
         self.webhooks = webhooks(settings, vault, self.deliveries)
+        self.follows = FollowingSteps(server)
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
         self._console: Starlette | None = None
         if settings.console_listen is not None:

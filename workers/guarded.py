@@ -32,7 +32,7 @@ QUEUES: Final = {
     Role.CONNECTORS: (TaskQueue.CONNECTORS,),
     Role.SANDBOX: (TaskQueue.SANDBOX,),
     Role.DESTRUCTIVE: (TaskQueue.DESTRUCTIVE,),
-    Role.GATEWAY: (TaskQueue.HITL, TaskQueue.POSTS),
+    Role.GATEWAY: (TaskQueue.HITL, TaskQueue.POSTS, TaskQueue.FOLLOWS),
     Role.MODELS: (TaskQueue.MODELS,),
 }
 """Those that the workers of each role take, its own first."""

@@ -77,7 +77,7 @@ class HistorySteps:
             found = await self._server.describe(request.goal)
             if found is None or find_goal(found.workflow_type) is None or found.task_queue != TaskQueue.GOALS:
                 return HistoryRead(found=False, goal=_short(request.goal))
-            told = await self._told(found)
+            told = await self.told(found)
         except RPCError as error:
             raise Unavailable("Temporal cannot be read now; it is tried again") from error
         return HistoryRead(
@@ -87,7 +87,7 @@ class HistorySteps:
             started=_moment(found.start_time),
             ended=_moment(found.close_time) if found.close_time else "",
             repository=_short(found.typed_search_attributes.get(REPOSITORY_ATTRIBUTE) or ""),
-            reason=_short(await self._reason(found)),
+            reason=_short(await self.reason(found)),
             steps=tuple(told[-MOST_STEPS:]),
             earlier=max(0, len(told) - MOST_STEPS),
         )
@@ -112,7 +112,7 @@ class HistorySteps:
         some.sort(key=lambda one: one.start_time, reverse=True)
         return GoalsFound(goals=tuple(map(_found, some[:MOST_GOALS])), more=len(some) > MOST_GOALS)
 
-    async def _told(self, found: WorkflowExecutionDescription) -> list[StepTold]:
+    async def told(self, found: WorkflowExecutionDescription) -> list[StepTold]:
         """Its steps and the goals that it started, in the order in which they were asked for."""
         begun: dict[int, StepTold] = {}
         ends: dict[int, StepTold] = {}
@@ -159,7 +159,7 @@ class HistorySteps:
         kind = f"{cause.type}: " if isinstance(cause, ApplicationError) and cause.type else ""
         return _short(f"{kind}{cause.message if isinstance(cause, FailureError) else cause}")
 
-    async def _reason(self, found: WorkflowExecutionDescription) -> str:
+    async def reason(self, found: WorkflowExecutionDescription) -> str:
         """What it says of its end, or of what it waits for; empty where nobody can read it now."""
         handle = self._server.client.get_workflow_handle(found.id, run_id=found.run_id, result_type=GoalResult)
         try:

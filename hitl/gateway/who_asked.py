@@ -21,12 +21,13 @@ from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
 from hitl.gateway.server import Server
 from workflows.agent.goals import ASK_FOR, RUN_PLAN
+from workflows.github.job_contracts import GITHUB_JOB
 
 MEMO: Final = "BanksmanRequester"
 _TAG: Final = "banksman-start/v1"
 _FRESH: Final = timedelta(minutes=1)
-_PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name})
-"""Goals that ask for others as who asked for them: the one carries a plan out, and the other has it made."""
+_PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, GITHUB_JOB.name})
+"""What asks for goals as who asked for it: it carries a plan out, has it made, or shows on GitHub how its goal goes."""
 
 
 class Start(BaseModel):

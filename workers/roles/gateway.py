@@ -10,6 +10,7 @@ from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
 from activities.step import implemented
 from connectors.slack.manifest import APP
+from hitl.gateway.following import FollowingSteps
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -21,6 +22,7 @@ from workers.temporal import cluster_id
 
 _AT_ONCE: Final = 8
 _POSTS_AT_ONCE: Final = 4
+_FOLLOWED_AT_ONCE: Final = 500
 _HANDED_OUT: Final = 1.25
 """Of what Slack takes. The server gives each part of a queue its own share of the rate, and one that is empty for a
 while loses its: at exactly Slack's rate, fewer messages would come."""
@@ -37,13 +39,13 @@ async def run(process: Process) -> int:
         gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
-    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.beside)
+    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.beside, gateway.follows)
     return await serve(*workers, process=process, beside=together(keys.keep_fresh(), gateway.serve()))
 
 
 def gateway_workers(
-    client: Client, settings: Settings, steps: SlackSteps, beside: Sequence[object]
-) -> tuple[Worker, Worker]:
+    client: Client, settings: Settings, steps: SlackSteps, beside: Sequence[object], follows: FollowingSteps
+) -> tuple[Worker, Worker, Worker]:
     """Show approvals to people, keep what they think, and tell what goals did; several processes may.
 
     Few steps at once in either: the others wait in Temporal, where waiting costs nothing, and none of those that are
@@ -61,4 +63,7 @@ def gateway_workers(
         at_once=_POSTS_AT_ONCE,
         a_second=_HANDED_OUT * settings.slack_posts_per_second,
     )
-    return shows, posts
+    following = guarded_worker(
+        client, settings, Role.GATEWAY, [follows.follow_goal], queue=TaskQueue.FOLLOWS, at_once=_FOLLOWED_AT_ONCE
+    )
+    return shows, posts, following

@@ -1,1 +1,1 @@
-"""What GitHub tells of, as it is worked off: one workflow for each delivery."""
+"""What begins on GitHub, and what is shown there."""

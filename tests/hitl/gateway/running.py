@@ -115,8 +115,10 @@ class Place:
         made = await self.made(**changes)
         before = len(await self.ask("connections"))
         serving = asyncio.create_task(made.serve())
-        shows, posts = gateway_workers(self.client, self.settings(**changes), made.steps, made.beside)
-        async with shows, posts:
+        shows, posts, follows = gateway_workers(
+            self.client, self.settings(**changes), made.steps, made.beside, made.follows
+        )
+        async with shows, posts, follows:
             if changes.get("slack_mode") != "http":
                 await eventually(lambda: self.connections(before + 1))
             try:

@@ -72,8 +72,9 @@ async def test_many_at_once_are_each_shown_once_and_a_click_in_between_counts(
 
 async def test_the_queue_of_posts_never_hands_out_fewer_than_slack_takes(one: Place) -> None:
     gateway = await one.made()
-    shows, posts = gateway_workers(one.client, one.settings(slack_posts_per_second=2.0), gateway.steps, gateway.beside)
-    async with shows, posts:
+    settings = one.settings(slack_posts_per_second=2.0)
+    shows, posts, follows = gateway_workers(one.client, settings, gateway.steps, gateway.beside, gateway.follows)
+    async with shows, posts, follows:
         handed_out = posts.config().get("max_task_queue_activities_per_second")
     assert handed_out is not None
     assert 2.0 < handed_out <= 3.0  # its parts share the rate, and an empty one's share is lost
