@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from activities.github.contracts import WriteRequest
 from activities.step import Step
 from connectors.github import manifest
-from connectors.github.checks import Action, Annotation, Conclusion, Status
-from connectors.github.comments import Reacted, Reaction
+from connectors.github.shown import Action, Annotation, Conclusion, Reacted, Reaction, Status
 from hitl.protocol import Effect
 
 LABELS: Final = {

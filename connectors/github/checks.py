@@ -6,7 +6,7 @@ there already is what GitHub says, so that a try after a lost answer adds none t
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,11 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.of_repository import OfRepository
 from connectors.github.ours import OurApp
-
-Status = Literal["queued", "in_progress", "completed"]
-Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"]
-"""Those that an App may set: `stale` is GitHub's own."""
-Level = Literal["notice", "warning", "failure"]
+from connectors.github.shown import Action, Annotation, Conclusion, Status
 
 MOST_TEXT: Final = 65_535
 """Of `summary` and of `text`, as GitHub says. It does not say of what: we count bytes, of which there are no fewer."""
@@ -27,29 +23,6 @@ MOST_ANNOTATIONS: Final = 50
 _PAGE: Final = 100
 _MOST_PAGES: Final = 10
 """Of one name on one commit GitHub keeps a thousand."""
-
-
-class Annotation(BaseModel):
-    """A remark on lines of a file of the commit."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    path: str
-    start_line: int = Field(ge=1)
-    end_line: int = Field(ge=1)
-    annotation_level: Level
-    message: str
-    title: str | None = Field(default=None, max_length=255)
-
-
-class Action(BaseModel):
-    """A button on a check run. GitHub tells us of a press by the identifier."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    label: str = Field(min_length=1, max_length=20)
-    description: str = Field(min_length=1, max_length=40)
-    identifier: str = Field(min_length=1, max_length=20)
 
 
 class WantedCheck(BaseModel):

@@ -4,7 +4,7 @@ A comment of ours carries a key on its last line, hidden. Anybody can copy that 
 what a comment quotes may have one in it: only the last line of what our own App wrote counts.
 """
 
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -12,10 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from connectors.errors import InvalidRequest, NotFound
 from connectors.github.of_repository import OfRepository
 from connectors.github.ours import OurApp
-
-Reaction = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
-Reacted = Literal["issue_comment", "review_comment", "issue"]
-"""What one reacts to; a pull request counts as an issue."""
+from connectors.github.shown import Reacted, Reaction
 
 MOST_BODY: Final = 60_000
 """Bytes of a comment; GitHub takes 65,536 characters."""

@@ -21,6 +21,7 @@ from tests.replay.tampered import WithOneMoreCommand
 from tests.workflows.played import scenarios
 from workflows.catalogue import GOALS
 from workflows.contracts import STATE_ATTRIBUTE
+from workflows.github.job_contracts import GITHUB_JOB
 from workflows.implementations import WORKFLOWS
 from workflows.plugin import banksman_plugin
 
@@ -56,7 +57,7 @@ def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
     wanted = set[tuple[str, str]]().union(*(one.recorded() for one in every))
     assert {(path.parent.name, path.stem) for path in RECORDED} == wanted
     played = {one.workflow for one in (*SCENARIOS, *STACKINGS)} | {one.goal.name for one in scenarios()}
-    assert played == {goal.name for goal in GOALS}
+    assert played == {goal.name for goal in (*GOALS, GITHUB_JOB)}
 
 
 async def test_a_command_added_without_a_patch_is_noticed() -> None:

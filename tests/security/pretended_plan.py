@@ -6,6 +6,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from tests.workflows.approval.approving import RemoveInput
     from workflows.agent.goals import AskForInput, RunPlanInput
+    from workflows.github.job_contracts import GitHubJobInput
 
 
 async def _starts_a_goal() -> None:
@@ -40,6 +41,26 @@ class AskWorkflow:
     async def run(self, request: AskForInput) -> None:
         del request
         await _starts_a_plan()
+
+
+@workflow.defn(name="GitHubJob")
+class JobWorkflow:
+    """As a job starts the goal that was asked for on GitHub."""
+
+    @workflow.run
+    async def run(self, request: GitHubJobInput) -> None:
+        del request
+        await _starts_a_goal()
+
+
+@workflow.defn(name="TestOtherJob")
+class OtherJobWorkflow:
+    """Not one of ours, and it starts a goal from the same input."""
+
+    @workflow.run
+    async def run(self, request: GitHubJobInput) -> None:
+        del request
+        await _starts_a_goal()
 
 
 @workflow.defn(name="TestOtherAsking")

@@ -15,17 +15,28 @@ from hitl.approval.decision import UNVERIFIED
 from hitl.policy.file import load_policy
 from tests.hitl.gateway.running import Place
 from tests.hitl.plan_language.planning import plan_of
-from tests.security.pretended_plan import AskWorkflow, OtherAskingWorkflow, OtherParentWorkflow, PlanWorkflow
+from tests.security.pretended_plan import (
+    AskWorkflow,
+    JobWorkflow,
+    OtherAskingWorkflow,
+    OtherJobWorkflow,
+    OtherParentWorkflow,
+    PlanWorkflow,
+)
 from tests.workflows.approval.approving import eventually
 from workers.gateway import Gateway
 from workflows.agent.goals import ASK_FOR, RUN_PLAN, AskForInput, RunPlanInput
+from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @asynccontextmanager
 async def at_work(here: Place, queue: str) -> AsyncGenerator[None]:
-    workflows = [PlanWorkflow, OtherParentWorkflow, AskWorkflow, OtherAskingWorkflow]
+    workflows = [
+        *(PlanWorkflow, OtherParentWorkflow, AskWorkflow, OtherAskingWorkflow),
+        *(JobWorkflow, OtherJobWorkflow),
+    ]
     async with Worker(here.client, task_queue=queue, workflows=workflows):
         yield
 
@@ -110,3 +121,32 @@ async def test_what_nobody_vouches_for_or_is_no_asking_of_ours_counts_for_nobody
             name, request, id=honest.workflow_id, task_queue=TaskQueue.GOALS, memo=memo
         )
         assert await requester_of_step(here, gateway, theirs, step="plan/act/gone") == UNVERIFIED
+
+
+def job(**changes: object) -> GitHubJobInput:
+    """Another delivery each time."""
+    return GITHUB_JOB.example.model_copy(update={"delivery": secrets.token_hex(8), **changes})  # pyright: ignore[reportReturnType] - the example is one
+
+
+async def test_the_goal_of_a_job_counts_for_who_asked_for_it_on_github(here: Place) -> None:
+    gateway = await here.made()
+    async with at_work(here, TaskQueue.GOALS):
+        asked = await gateway.starts.start(GITHUB_JOB, job(), identity="github:erin")
+        handle = here.client.get_workflow_handle(asked.workflow_id)
+        assert await requester_of_step(here, gateway, handle) == "github:erin"
+
+
+@pytest.mark.parametrize("attack", ["by hand", "another input", "another workflow", "another queue"])
+async def test_a_job_that_the_gateway_did_not_start_speaks_for_nobody(here: Place, attack: str) -> None:
+    gateway = await here.made()
+    request = job()
+    honest = await gateway.starts.start(GITHUB_JOB, request, identity="github:erin")
+    handle = here.client.get_workflow_handle(honest.workflow_id)
+    memo = {} if attack == "by hand" else dict(await (await handle.describe()).memo())
+    await handle.terminate()
+    name = "TestOtherJob" if attack == "another workflow" else GITHUB_JOB.name
+    queue = "of-my-own" if attack == "another queue" else TaskQueue.GOALS
+    given = job(delivery=request.delivery, goal="DeleteBranch") if attack == "another input" else request
+    async with at_work(here, queue):
+        theirs = await here.client.start_workflow(name, given, id=honest.workflow_id, task_queue=queue, memo=memo)
+        assert await requester_of_step(here, gateway, theirs) == UNVERIFIED

@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.presets import Preset
     from activities.step import Step
-    from connectors.github.checks import Annotation, Conclusion, Status
+    from connectors.github.shown import Annotation, Conclusion, Status
     from hitl.hidden import unhidden, visible
     from workflows.contracts import Outcome, State
     from workflows.github.following_contracts import FOLLOW_GOAL, FollowGoalRequest, GoalFollowed

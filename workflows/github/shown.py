@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from activities.github.showing_contracts import JobLabel
-from connectors.github.checks import Action, Annotation, Conclusion
+from connectors.github.shown import Action, Annotation, Conclusion
 from hitl.hidden import unhidden_lines, visible
 from workflows.agent.history_contracts import StepTold
 from workflows.contracts import State

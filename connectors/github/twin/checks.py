@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.github.bare import iso
-from connectors.github.checks import Action, Annotation
+from connectors.github.shown import Action, Annotation
 from connectors.github.twin.bodies import Json
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import NOT_FOUND, Problem

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.github.bare import iso
-from connectors.github.comments import Reaction
+from connectors.github.shown import Reaction
 from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
 from connectors.github.twin.people import person

@@ -16,8 +16,8 @@ from activities.github.showing_contracts import (
     PutLabelRequest,
 )
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, NotFound, Unavailable
-from connectors.github.checks import Action, Annotation
 from connectors.github.pace import MINUTE
+from connectors.github.shown import Action, Annotation
 from connectors.github.twin.pulls import Pull
 from connectors.github.twin.writes import Kept
 from tests.activities.github.at_work import REPOSITORY, House, at_work

@@ -7,8 +7,9 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
-from connectors.github.checks import Action, Annotation, Checks, WantedCheck, head, require_actions, tail
+from connectors.github.checks import Checks, WantedCheck, head, require_actions, tail
 from connectors.github.content import GitHubSession
+from connectors.github.shown import Action, Annotation
 from connectors.github.twin.checks import MOST_KEPT
 from connectors.github.twin.pulls import Check
 from connectors.github.twin.writes import Kept
