@@ -1,4 +1,4 @@
-"""What check runs and reactions are made of, apart from the client: workflow code names these, and reaches no network."""
+"""What check runs and reactions are made of, apart from the client: workflow code reaches no network by these."""
 
 from typing import Literal
 
