@@ -18,6 +18,7 @@ from hitl.console.goals.filter import GoalFilter
 from hitl.console.goals.timeline import Timeline
 from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
+from workflows.agent.history_contracts import StepTold
 from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
@@ -123,6 +124,8 @@ class ShownGoal:
         approvals: Those that it asked for, newest first; of a plan those of its steps, too.
         timeline: Its steps, where it tells of them.
         begun: Of a plan: the goals that it started, the first one first.
+        log: What it had done, step by step, the first one first; None where that cannot be read now.
+        earlier: How many steps there were before those.
     """
 
     row: GoalRow
@@ -132,6 +135,8 @@ class ShownGoal:
     approvals: Sequence[AskedApproval]
     timeline: Timeline | None = None
     begun: Sequence[BegunGoal] = ()
+    log: Sequence[StepTold] | None = ()
+    earlier: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,10 @@ from hitl.console.goals.filter import GoalFilter, quoted
 from hitl.console.goals.timeline import ResultWithSteps, StatusWithSteps, ToldSteps, timeline
 from hitl.console.ports import AskedApproval, BegunGoal, GoalRow, Listed, ShownGoal
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
+from hitl.gateway.histories import HistorySteps
+from hitl.gateway.server import Server
 from workflows.agent.goals import ASK_FOR, RUN_PLAN
+from workflows.agent.history_contracts import StepTold
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult
@@ -33,6 +36,8 @@ _LOOK: Final = 200
 _LOOKS: Final = 5
 """So many pages of so many are looked through for a text at once; the next address goes on from there."""
 _AT_ONCE: Final = 8
+_LOGGED: Final = 300
+"""So many steps of a log are shown: the newest."""
 _OF_A_PLAN: Final = 200
 """More than a plan has steps, each with its approval."""
 
@@ -54,6 +59,7 @@ class TemporalGoals:
         self._who_asked = who_asked
         self._people = people
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._histories = HistorySteps(Server(client, cluster=""))
 
     async def found(self, wanted: GoalFilter, page: str | None = None) -> Listed[GoalRow]:
         """Those that are looked for: the ones under way first, then those that ended last.
@@ -86,6 +92,7 @@ class TemporalGoals:
             return None
         runs = found.status is WorkflowExecutionStatus.RUNNING
         status = await self._status(found) if found.status is not WorkflowExecutionStatus.COMPLETED else None
+        log = await self._log(found)
         return ShownGoal(
             row=await self._row(found, until=soon()),
             summary=await _summary(found),
@@ -94,6 +101,8 @@ class TemporalGoals:
             approvals=await self._approvals(found),
             timeline=timeline(status or await self._told(found), until=found.close_time),
             begun=await self._begun(found),
+            log=log[-_LOGGED:] if log is not None else None,
+            earlier=max(0, len(log) - _LOGGED) if log is not None else 0,
         )
 
     async def _with_text(self, wanted: GoalFilter, page: str | None) -> tuple[Sequence[WorkflowExecution], str | None]:
@@ -151,6 +160,14 @@ class TemporalGoals:
             async with asyncio.timeout_at(soon()):
                 return await handle.result(follow_runs=False, rpc_timeout=PATIENCE)
         except (WorkflowFailureError, *UNKNOWN):
+            return None
+
+    async def _log(self, found: WorkflowExecutionDescription) -> Sequence[StepTold] | None:
+        """Its steps by the server's own record, which is there also where no worker answers."""
+        try:
+            async with asyncio.timeout_at(soon()):
+                return await self._histories.told(found)
+        except UNKNOWN:
             return None
 
     async def _approvals(self, found: WorkflowExecution) -> Sequence[AskedApproval]:

@@ -23,6 +23,7 @@ from tests.hitl.console.goals.steps_played import Played, playing
 from tests.hitl.console.goals.test_timeline import step
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.visiting import Console
+from tests.workflows.github.at_github import GitHub
 from tests.workflows.leases.leasing import Place
 from tests.workflows.leases.sample import MACHINE
 from workflows.contracts import State
@@ -319,6 +320,26 @@ async def test_the_steps_of_a_goal_can_be_read_and_used_by_anybody_and_change_wh
         await reads_well(page)
         await works_by_keyboard(page)
     assert [one for one in windows.complaints if "ERR_FAILED" not in one] == []
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+async def test_the_log_behind_a_check_run_can_be_read_by_anybody_and_goes_on_while_one_looks(
+    console: Console, windows: Windows, width: int
+) -> None:
+    github = GitHub(console.house.client)
+    async with github.at_work():
+        job = await github.start()
+        await github.reading.wait()
+        page = await windows.open("alice", scripts=True, width=width)
+        await page.goto(f"{windows.address}/goal?id={quote(f'{job.id}/goal', safe='')}")
+        log = page.get_by_role("region", name="Its log")
+        await expect(log.get_by_role("listitem")).to_contain_text("under way")
+        await expect(page.locator("#told")).to_have_text(re.compile("Live|Just updated"))
+        github.reads_on.set()
+        await expect(log.get_by_role("listitem")).to_contain_text("completed")
+        await job.result()
+        await reads_well(page)
+    assert windows.complaints == []
 
 
 @pytest.mark.parametrize("width", [1280, 320])
