@@ -21,6 +21,9 @@ from workflows.github.job_contracts import APPROVE, CANCEL, RETRY
 MOST_ANNOTATIONS: Final = 500
 _LONGEST: Final = 3_000
 _LINE: Final = 300
+_LONGEST_PATH: Final = 400
+_LONGEST_REMARK: Final = 1_000
+"""All remarks travel in one request of a step."""
 _TICKS: Final = re.compile(r"`+")
 _LINK: Final = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9/_.#?=&%-]{0,300}")
 _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
@@ -116,9 +119,12 @@ def log_of(followed: GoalFollowed) -> str:
 def annotations_of(result: Mapping[str, JsonValue]) -> tuple[Annotation, ...]:
     """The remarks on lines that a goal's result holds under `annotations`; none where they are no such things."""
     try:
-        return _ANNOTATIONS.validate_python(result.get("annotations") or ())[:MOST_ANNOTATIONS]
+        said = _ANNOTATIONS.validate_python(result.get("annotations") or ())
     except ValidationError:
         return ()
+    fitting = (one for one in said if len(one.path) <= _LONGEST_PATH)
+    cut = (one.model_copy(update={"message": unhidden_lines(one.message)[:_LONGEST_REMARK]}) for one in fitting)
+    return tuple(cut)[:MOST_ANNOTATIONS]
 
 
 def fenced(text: str, *, most: int = _LONGEST) -> str:
