@@ -40,6 +40,7 @@ main { max-width: 40rem; margin: 0 auto; padding: 1.5rem 2rem; background: var(-
 h1 { font-size: 1.4rem; margin: 0 0 1rem; }
 table { border-collapse: collapse; margin: 0 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem 1.25rem .25rem 0; font-weight: 400; }
+th { white-space: nowrap; }
 a { color: var(--accent); }
 button { font: inherit; font-weight: 600; padding: .5rem 1rem; border: 0; border-radius: 7px; background: var(--accent);
   color: var(--on); cursor: pointer; }
