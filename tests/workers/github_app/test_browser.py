@@ -1,4 +1,4 @@
-"""The page on this machine and GitHub's, in a real browser without scripts: from the first button to an installation."""
+"""The page on this machine and GitHub's, in a real browser without scripts, from the first button on."""
 
 import asyncio
 
