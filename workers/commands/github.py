@@ -18,6 +18,7 @@ from connectors.github.client import GitHubApp
 from connectors.github.manifest import GITHUB
 from connectors.github.registration import AppSeen, pages_address
 from connectors.vault.transport import Transport
+from hitl.github.events import WEBHOOKS
 from observability.redaction import redact
 from workers.commands.exits import Exit, err, fail, out, wrapped
 from workers.commands.processes import load_settings
@@ -29,6 +30,7 @@ from workers.github_app.wanted import AppKind, is_login
 
 T = TypeVar("T")
 _LONGEST: Final = 64 * 1024
+_ADDRESS: Final = f"https://HOST{WEBHOOKS}"
 _AGAIN: Final = "; it is tried again"
 """What steps say of an outage; nobody tries a command again but who gave it."""
 
@@ -45,7 +47,7 @@ TokenFile = Annotated[
 Vault = Annotated[str | None, typer.Option("--vault", help="Vault's address; BANKSMAN_VAULT_ADDRESS when left out.")]
 Webhook = Annotated[
     str | None,
-    typer.Option(help="Where GitHub reaches the gateway: https://HOST/github/webhooks."),
+    typer.Option(help=f"Where GitHub reaches the gateway: {_ADDRESS}."),
 ]
 Kind = Annotated[AppKind, typer.Argument(help="Which App.")]
 
@@ -77,7 +79,7 @@ def setup(  # noqa: PLR0913 - each is an option of the command
     if code is not None and only is None:
         fail("say which App the code is of: --app ordinary, or --app destructive", Exit.USAGE)
     if webhook is not None and not webhook.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        fail(f"{webhook!r} is no address that GitHub delivers to: write https://HOST/github/webhooks", Exit.USAGE)
+        fail(f"{webhook!r} is no address that GitHub delivers to: write {_ADDRESS}", Exit.USAGE)
 
     async def work(apps: KeptInVault, gh: GitHubApp, pages: str) -> None:
         making = Making(
@@ -163,7 +165,7 @@ async def _made(making: Making, kind: AppKind, *, code: str | None, anew: bool) 
         _say(f"the {kind} App is {found.name!r}, and Vault has its key: it stays")
         return
     if kind.events and making.webhook is None and code is None:
-        raise InvalidRequest("say by --webhook where GitHub reaches the gateway: https://HOST/github/webhooks")
+        raise InvalidRequest(f"say by --webhook where GitHub reaches the gateway: {_ADDRESS}")
     await making.require_writable(kind)
     try:
         app: AppSeen = await (making.by_page(kind) if code is None else making.by_code(kind, code))

@@ -1,5 +1,7 @@
 """A webhook's secret is changed with an overlap: old and new are good, then the new alone, seen to be so."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 from typing import cast
 
@@ -13,18 +15,25 @@ from starlette.routing import Route
 from connectors.errors import NotFound, Unavailable
 from connectors.github.manifest import WEBHOOK
 from connectors.github.registration import MadeApp
+from hitl.gateway.deliveries import Arrival, Deliveries
+from hitl.gateway.webhook_secrets import WebhookSecretSource
+from hitl.github.events import WEBHOOKS, AnyEvent
+from hitl.github.receiving import Receiver
 from hitl.github.signature import BodySignature, WebhookSecrets
+from tests.connectors.github.twin.server import until
 from tests.connectors.serving import served
 from tests.workers.github_app.conftest import Place
+from workers.github_app.rotating import pinged
 
 
 class Gateway:
-    """What takes what is signed with what Vault has, as the gateway does; `holds` keeps it from reading anew."""
+    """What takes what is signed with what Vault has, as the gateway does; `stubborn` is what it takes instead."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self.taken: list[str] = []
         self.down = False
+        self.refuses: set[str] = set()
         self.stubborn: WebhookSecrets | None = None
 
     def app(self) -> Starlette:
@@ -39,7 +48,7 @@ class Gateway:
         )
 
     async def _take(self, request: Request) -> Response:
-        if self.down:
+        if self.down or request.headers["x-github-event"] in self.refuses:
             return PlainTextResponse("down", 503)
         signature = BodySignature(self.stubborn or self.good())
         signature.take(await request.body())
@@ -156,3 +165,68 @@ async def test_nobody_answers_at_the_webhooks_address(place: Place) -> None:
     with pytest.raises(Unavailable, match="nobody answers"):
         await place.rotating(patience=0.05).new_webhook_secret()
     assert signs_with(place, app) == old
+
+
+async def delivered(place: Place, taking: Gateway, event: str) -> None:
+    """Something that GitHub delivered before."""
+    payload = {"zen": "Keep it.", "hook_id": 1}
+    place.twin.hands.post("/_github/events", json={"event": event, "owner": "acme", "payload": payload})
+    await asyncio.to_thread(until, lambda: event in taking.taken, "GitHub delivers")
+
+
+async def test_what_github_signs_with_the_new_one_is_seen_to_be_taken(
+    place: Place, gateway: tuple[Gateway, str]
+) -> None:
+    taking, url = gateway
+    await with_webhook(place, url)
+    await delivered(place, taking, "installation")
+    await place.rotating().new_webhook_secret()
+    assert "GitHub signs with it, and the gateway took a delivery that it signed" in place.said
+    assert taking.taken.count("installation") == 2
+    assert "ordinary deliveries" not in await place.problems()
+
+
+async def test_what_github_signs_and_nobody_takes_keeps_both_good(place: Place, gateway: tuple[Gateway, str]) -> None:
+    taking, url = gateway
+    await with_webhook(place, url)
+    await delivered(place, taking, "installation")
+    taking.refuses.add("installation")
+    with pytest.raises(Unavailable, match=r"signed with the new secret was answered with 503; both secrets stay good"):
+        await place.rotating().new_webhook_secret()
+    assert {*(place.in_vault(WEBHOOK.path) or {})} == {"secret", "previous"}
+    assert "was answered with 503" in (await place.problems())["ordinary deliveries"]
+
+
+class _Kept:
+    """Where the gateway hands a delivery on to; its GUIDs are noted."""
+
+    def __init__(self) -> None:
+        self.guids: list[str] = []
+
+    async def receive(self, guid: str, event: AnyEvent) -> Arrival:
+        assert event.event == "ping"
+        self.guids.append(guid)
+        return Arrival.NEW
+
+
+async def test_the_gateways_own_receiver_takes_part(place: Place) -> None:
+    """It keeps what it read for a minute; here a second is a thousand of them."""
+
+    async def read() -> dict[str, SecretStr]:
+        return {name: SecretStr(str(value)) for name, value in (place.in_vault(WEBHOOK.path) or {}).items()}
+
+    kept = _Kept()
+    source = WebhookSecretSource(read, clock=lambda: time.monotonic() * 1000)
+    receiver = Receiver(source, cast("Deliveries", kept))
+    with served(receiver.app()) as url:
+        app = await with_webhook(place, f"{url}{WEBHOOKS}")
+        ping = {"event": "ping", "owner": "acme", "payload": {"zen": "Keep it.", "hook_id": 1}}
+        place.twin.hands.post("/_github/events", json=ping)
+        await asyncio.to_thread(until, lambda: bool(kept.guids), "GitHub delivers")
+        old = SecretStr(signs_with(place, app))
+        assert await pinged(f"{url}{WEBHOOKS}", old) == 202
+        await place.rotating().new_webhook_secret()
+        new = SecretStr(signs_with(place, app))
+        assert (await pinged(f"{url}{WEBHOOKS}", new), await pinged(f"{url}{WEBHOOKS}", old)) == (202, 401)
+    assert "GitHub signs with it, and the gateway took a delivery that it signed" in place.said
+    assert place.in_vault(WEBHOOK.path) == {"secret": new.get_secret_value()}
