@@ -172,6 +172,11 @@ def _may_write(rules: SessionRules | ToolRules) -> str:
     return f"allowed is {', '.join(rules.write) or 'nothing'}{but}"
 
 
+def matches(globs: Iterable[str], path: str) -> bool:
+    """Whether one of the patterns fits a path, in any case of its letters."""
+    return _first(globs, path, folded=True) is not None
+
+
 def _first(globs: Iterable[str], path: str, *, folded: bool = False) -> str | None:
     """The first pattern that fits; what forbids does so in any case of its letters."""
     for one in globs:
