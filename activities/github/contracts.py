@@ -305,6 +305,7 @@ class CommitFilesRequest(WriteRequest):
     files: tuple[FileToCommit, ...]
     base: str | None = Field(default=None, description="What it is made on top of; the default branch when None.")
     message: str
+    onto: str | None = Field(default=None, description="The commit that the files were changed at; else its branch's.")
 
     def recognised_by(self) -> tuple[str, ...]:
         """The branch, and each file with what it becomes: where it is made on top of is the branch's own past."""

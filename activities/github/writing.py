@@ -14,6 +14,7 @@ from typing import Final
 
 from temporalio import activity
 
+from activities.github.asked_contracts import REVIEW_PULL_REQUEST, ReviewPullRequestRequest
 from activities.github.contracts import (
     CHECK_RUN,
     COMMENT,
@@ -40,6 +41,7 @@ from connectors.errors import InvalidRequest
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
 from connectors.github.content import GitHubSession
+from connectors.github.reviews import LineComment
 from connectors.github.writes import FileChange
 
 _COMMITS: Final = {"contents": "write"}
@@ -68,7 +70,7 @@ class GitHubWriteActivities:
         async with self._writing(request, _COMMITS) as repository:
             base = request.base or await repository.writes.default_branch()
             commit = await repository.writes.commit_files(
-                request.branch, changes, base=base, message=request.message, key=key
+                request.branch, changes, base=base, onto=request.onto, message=request.message, key=key
             )
         return FilesCommitted(commit=commit, base=base)
 
@@ -108,6 +110,17 @@ class GitHubWriteActivities:
                 title=request.title,
                 summary=request.summary,
                 key=key,
+            )
+        return ThingMade(id=made.id, url=made.html_url)
+
+    @implements(REVIEW_PULL_REQUEST)
+    async def review_pull_request(self, request: ReviewPullRequestRequest) -> ThingMade:
+        """Say something of a pull request and of its lines, once. It approves nothing, and refuses nothing."""
+        key = _key(request)
+        lines = [LineComment(path=one.path, line=one.line, first=one.first, body=one.body) for one in request.comments]
+        async with self._writing(request, _TALKS) as repository:
+            made = await repository.reviews.comment(
+                request.number, commit=request.commit, body=request.body, comments=lines, key=key
             )
         return ThingMade(id=made.id, url=made.html_url)
 

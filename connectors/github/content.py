@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter
 
 from connectors.errors import Conflict, InvalidRequest, NotFound
 from connectors.github.api import Api, Question
+from connectors.github.asked import Asked
 from connectors.github.branch import BranchLoss, LastLook, Remote
 from connectors.github.checks import Checks
 from connectors.github.comments import Comments
@@ -32,6 +33,7 @@ from connectors.github.models import FileContent, FileList
 from connectors.github.pack import Pack, fetch_pack
 from connectors.github.people import People
 from connectors.github.pulls import Pull, Pulls
+from connectors.github.reviews import Reviews
 from connectors.github.writes import Writes
 
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
@@ -269,6 +271,16 @@ class GitHubSession:
     def pulls(self) -> Pulls:
         """Its pull requests."""
         return Pulls(self._api, self._name)
+
+    @property
+    def asked(self) -> Asked:
+        """What people asked for, in their words."""
+        return Asked(self._api, self._name)
+
+    @property
+    def reviews(self) -> Reviews:
+        """What may be said of its pull requests."""
+        return Reviews(self._api, self._name)
 
     @property
     def writes(self) -> Writes:

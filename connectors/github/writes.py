@@ -93,12 +93,20 @@ class Writes(OfRepository):
         """
         return (await self._ask("the default branch", "", _Repository.model_validate_json)).default_branch
 
-    async def commit_files(
-        self, branch: str, changes: Sequence[FileChange], *, base: str, message: str, key: str
+    async def commit_files(  # noqa: PLR0913 - each is a fact of one commit
+        self,
+        branch: str,
+        changes: Sequence[FileChange],
+        *,
+        base: str,
+        message: str,
+        key: str,
+        onto: str | None = None,
     ) -> str:
         """A new branch with one commit on top of `base`; its id. Made already under this key, it is found.
 
-        The branch appears last and at once, so that a half-made one is never seen.
+        The branch appears last and at once, so that a half-made one is never seen. Files are written whole: where they
+        were changed at a commit that is no longer the newest, `onto` keeps what came since from being undone.
 
         Raises:
             Conflict: The branch is there and is somebody else's.
@@ -110,12 +118,12 @@ class Writes(OfRepository):
             raise InvalidRequest(f"nothing to commit to {self._name!r}: name a file")
         if (there := await self._mine(branch, key)) is not None:
             return there
-        onto = await self._commit(await self._head(base))
+        parent = await self._commit(onto or await self._head(base))
         entries = [await self._entry(change) for change in changes]
-        new_tree = {"base_tree": onto.tree.sha, "tree": entries}
+        new_tree = {"base_tree": parent.tree.sha, "tree": entries}
         tree = await self._ask("the tree", "git/trees", _Sha.model_validate_json, body=new_tree)
         text = f"{message.rstrip()}\n\n{_TRAILER}: {key}\n"
-        new_commit = {"message": text, "tree": tree.sha, "parents": [onto.sha]}
+        new_commit = {"message": text, "tree": tree.sha, "parents": [parent.sha]}
         commit = await self._ask("the commit", "git/commits", _Sha.model_validate_json, body=new_commit)
         new_ref = {"ref": f"refs/heads/{branch}", "sha": commit.sha}
         try:

@@ -30,6 +30,7 @@ from connectors.github.twin.contents import Contents, Place, page_of
 from connectors.github.twin.git import git_routes
 from connectors.github.twin.happenings import Happenings
 from connectors.github.twin.hooks import Hooks
+from connectors.github.twin.issues import Issues
 from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.manifests import Manifests
 from connectors.github.twin.merging import Merging
@@ -258,6 +259,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         *People(twin.readable, config.collaborators).routes(),
         *Checks(twin.readable, writes, twin.told_app, clock).routes(),
         *Talks(twin.readable, writes, twin.told_app, clock).routes(),
+        *Issues(twin.readable, writes, clock).routes(),
         *Merging(twin.readable, writes, config.required, clock).routes(),
         *Contents(twin.readable, config.limits).routes(),
         *git_routes(twin.authority, config.repositories),

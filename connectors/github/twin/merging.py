@@ -6,6 +6,7 @@ Like GitHub it works out whether something can be merged only when it is asked, 
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,7 +16,7 @@ from connectors.github.git import GitError, git
 from connectors.github.twin import trees
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import Problem
-from connectors.github.twin.pulls import Mergeability, Pull, Review, pull_request, review
+from connectors.github.twin.pulls import Mergeability, Pull, Review, ReviewedLine, pull_request, review
 from connectors.github.twin.writes import Body, Permit, Writes, given_body
 
 _REVIEWS: Final = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
@@ -28,9 +29,20 @@ class _Merge(Body):
     commit_message: str | None = None
 
 
+class _LineComment(Body):
+    path: str
+    body: str = Field(min_length=1)
+    line: int = Field(ge=1)
+    side: Literal["LEFT", "RIGHT"] = "RIGHT"
+    start_line: int | None = None
+    start_side: Literal["LEFT", "RIGHT"] | None = None
+
+
 class _NewReview(Body):
     event: Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
     body: str = ""
+    commit_id: str | None = None
+    comments: list[_LineComment] = Field(default_factory=list[_LineComment])
 
 
 class Merging:
@@ -107,14 +119,19 @@ class Merging:
         pull, given = self._writes.pull(request, place), await given_body(request, _NewReview)
         if given.event == "APPROVE":
             raise Problem(422, "Can not approve your own pull request")
-        head, _ = await _heads(place, pull)
+        head, base = await _heads(place, pull)
+        commit = given.commit_id or head
+        for one in given.comments:
+            if one.line not in await trees.shown_lines(place.git, base, commit, one.path):
+                raise Problem(422, "Pull request review thread line must be part of the diff")
         made = Review(
             id=len(pull.reviews) + 1,
             person="banksman[bot]",
             state=_REVIEWS[given.event],
-            commit=head,
+            commit=commit,
             body=given.body,
             at=iso(self._clock()),
+            lines=[ReviewedLine(path=one.path, line=one.line, body=one.body) for one in given.comments],
         )
         pull.reviews.append(made)
         self._writes.keep(place)

@@ -49,6 +49,15 @@ class Pull:
 
 
 @dataclass(kw_only=True)
+class ReviewedLine:
+    """What a review says of one line."""
+
+    path: str
+    line: int
+    body: str
+
+
+@dataclass(kw_only=True)
 class Review:
     """What somebody said of a pull request as a whole."""
 
@@ -58,6 +67,7 @@ class Review:
     commit: str
     body: str
     at: str
+    lines: list[ReviewedLine] = field(default_factory=list[ReviewedLine])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Merging by git itself in a bare repository, in each of GitHub's three ways. Nothing moves a branch here."""
 
+import re
 from typing import Final
 
 from connectors.github.bare import BareRepository
 from connectors.github.git import GitError, git
 
+_HUNK: Final = re.compile(r"@@ -[\d,]+ \+(?P<first>\d+)")
 _BOT: Final = ("-c", "user.name=banksman[bot]", "-c", "user.email=banksman[bot]@users.noreply.github.com")
 
 
@@ -33,6 +35,23 @@ async def changed_files(repository: BareRepository, base: str, head: str) -> int
     except GitError:
         return 0
     return out.count(b"\0")
+
+
+async def shown_lines(repository: BareRepository, base: str, head: str, path: str) -> set[int]:
+    """The lines of a file, as it is at the head, that the diff shows."""
+    try:
+        out = await git("diff", "--no-renames", f"{base}...{head}", "--", f":(literal){path}", at=repository.path)
+    except GitError:
+        return set()
+    shown: set[int] = set()
+    number = 0
+    for line in out.decode(errors="replace").split("\n"):
+        if hunk := _HUNK.match(line):
+            number = int(hunk["first"])
+        elif number and line[:1] in {"+", " "}:
+            shown.add(number)
+            number += 1
+    return shown
 
 
 async def merge_commit(repository: BareRepository, onto: str, head: str, message: str) -> str | None:

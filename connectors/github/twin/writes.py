@@ -86,6 +86,19 @@ class Permit(Protocol):
         ...
 
 
+@dataclass(kw_only=True)
+class KeptIssue:
+    """An issue within one repository."""
+
+    number: int
+    title: str
+    body: str | None
+    at: str
+    state: str = "open"
+    writer: str = "somebody"
+    labels: list[str] = field(default_factory=list[str])
+
+
 @dataclass
 class Kept:
     """What one repository has besides git."""
@@ -97,6 +110,11 @@ class Kept:
     labels: list[str] = field(default_factory=list[str])
     reactions: list[tuple[str, str, int]] = field(default_factory=list[tuple[str, str, int]])
     """Of our App: to what, which, and its number."""
+    issues: list[KeptIssue] = field(default_factory=list[KeptIssue])
+
+    def next_number(self) -> int:
+        """Issues and pull requests share theirs."""
+        return max((one.number for one in (*self.pulls, *self.issues)), default=0) + 1
 
 
 _KEPT: Final = TypeAdapter(Kept)
@@ -240,7 +258,7 @@ class Writes:
         if any((one.head, one.base, one.state) == (head, given.base, "open") for one in kept.pulls):
             raise Problem(422, f"A pull request already exists for {place.page.owner}:{head}.")
         pull = Pull(
-            number=len(kept.pulls) + 1,
+            number=kept.next_number(),
             title=given.title,
             body=given.body,
             head=head,

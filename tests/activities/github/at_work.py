@@ -9,6 +9,7 @@ from datetime import timedelta
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
+from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities, BranchDestruction
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
@@ -95,6 +96,10 @@ class House:
     @property
     def reads(self) -> GitHubActivities:
         return GitHubActivities(self._app, self, artifacts=self.artifacts)
+
+    @property
+    def asked(self) -> AskedActivities:
+        return AskedActivities(self._app, self, artifacts=self.artifacts)
 
     @property
     def writes(self) -> GitHubWriteActivities:

@@ -130,4 +130,4 @@ async def test_each_token_may_do_its_one_thing(house: House) -> None:
 def test_they_say_what_they_do(house: House) -> None:
     found = [step for one in implemented(house.writes) if (step := step_of(one))]
     assert {step.effect for step in found} == {Effect.WRITE}
-    assert len(found) == 5
+    assert len(found) == 6

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
@@ -22,6 +23,7 @@ def steps(means: Means) -> Sequence[object]:
     return (
         GitHubActivities(app, vault, artifacts=artifacts),
         ListingActivities(app, vault, artifacts=artifacts),
+        AskedActivities(app, vault, artifacts=artifacts),
         BranchActivities(app, vault),
         PeopleActivities(app, vault),
         PullRequestActivities(app, vault),
