@@ -37,6 +37,9 @@ class OpenSessionRequest(BaseModel):
 
     source: Source
     rules: SessionRules = Field(default=SessionRules(), description="They narrow the deployment's.")
+    patch: str | None = Field(
+        default=None, description="The artifact of a change that is made first, as `sandbox.keep_changes` kept it."
+    )
     seconds: int = Field(default=1800, ge=10, le=LONGEST_SESSION, description="Then it is closed, whoever works in it.")
 
     def policy_context(self) -> PolicyContext:

@@ -24,6 +24,14 @@ cd {TREE}
 """
 """Takes the commit's id from the arguments and ends in its work tree. The run keeps `MARK` as an artifact."""
 
+PATCH: Final = "change.patch"
+# A patch is a stranger's text, too: git writes through no link and nothing outside of the tree.
+APPLY: Final = f"""\
+GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git apply --whitespace=nowarn ../{PATCH}
+rm ../{PATCH}
+"""
+"""After `CHECK_OUT`: makes the change of a patch in the work tree."""
+
 
 def checked_out(result: RunResult) -> bool:
     """Whether the run came so far as to have the tree."""

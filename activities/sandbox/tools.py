@@ -47,7 +47,7 @@ from activities.sandbox.session_contracts import (
     WriteFileRequest,
 )
 from activities.sandbox.sessions import Held, HeldSessions, Owner
-from activities.sandbox.source import CHECK_OUT, MARK, PACK, TREE, checked_out
+from activities.sandbox.source import APPLY, CHECK_OUT, MARK, PACK, PATCH, TREE, checked_out
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from hitl.hidden import visible
@@ -118,15 +118,16 @@ class SessionActivities:
     async def _make(self, name: str, owner: Owner, request: OpenSessionRequest) -> Held:
         source = request.source
         place = Place(run_id=f"session-{uuid.uuid4().hex[:12]}", image=self._image, limits=self._limits)
-        argv = ("sh", "-euc", CHECK_OUT, "sh", source.commit)
+        argv = ("sh", "-euc", CHECK_OUT + (APPLY if request.patch else ""), "sh", source.commit)
         spec = place.command(argv, directory=None, seconds=_OPENING).model_copy(
-            update={"inputs": (InputArtifact(reference=source.pack, path=PACK),), "artifacts": (MARK,)}
+            update={"inputs": _inputs(request), "artifacts": (MARK,)}
         )
         session, result = await self._sandbox.open_session(spec, seconds=request.seconds)
         if not checked_out(result) or result.exit_code != 0:
             await session.close()
             said = redact.tail(result.stderr.text, 300)
-            raise InvalidRequest(f"{source.repository!r} at {source.commit} could not be checked out: {said!r}")
+            what = f"{source.repository!r} at {source.commit}" + (" with its change" if request.patch else "")
+            raise InvalidRequest(f"{what} could not be checked out: {said!r}")
         return Held(name=name, owner=owner, source=source, rules=request.rules, place=place, session=session)
 
     @implements(LIST_FILES)
@@ -305,6 +306,11 @@ async def _ask(
     held: Held, asked: dict[str, JsonValue], kind: type[_Said], *, given: bytes | None = None, pack: str | None = None
 ) -> _Said | str:
     return answer_of(await held.session.run(held.place.tool(asked, given=given, pack=pack)), kind)
+
+
+def _inputs(request: OpenSessionRequest) -> tuple[InputArtifact, ...]:
+    pack = InputArtifact(reference=request.source.pack, path=PACK)
+    return (pack, InputArtifact(reference=request.patch, path=PATCH)) if request.patch else (pack,)
 
 
 def _owner(info: activity.Info) -> Owner:

@@ -40,8 +40,13 @@ TESTS: Final = (
     "**/tests/**", "**/test/**", "**/__tests__/**", "**/test_*.py", "**/*_test.py", "**/conftest.py", "**/*_test.go",
     "**/*.test.*", "**/*.spec.*",
 )  # fmt: skip
+LEFT_BY_PROGRAMS: Final = (
+    "**/__pycache__/**", "**/*.pyc", "**/.pytest_cache/**", "**/.mypy_cache/**", "**/.ruff_cache/**", "**/.coverage",
+    "**/node_modules/**", "**/.venv/**", "**/*.egg-info/**",
+)  # fmt: skip
+"""What running the tests leaves behind. It is no part of a change, and is left out of it without a word."""
 _DOCS: Final = ("**/*.md", "**/*.rst", "**/*.adoc", "docs/**/*.txt")
-_NEVER: Final = (*PROTECTED, *DECIDES, *SETS_TESTS, *DEPENDS)
+_NEVER: Final = (*PROTECTED, *DECIDES, *SETS_TESTS, *DEPENDS, *LEFT_BY_PROGRAMS)
 
 
 @dataclass(frozen=True, kw_only=True)

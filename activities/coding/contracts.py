@@ -1,0 +1,154 @@
+"""The steps around a model that changes code, as the goal `CodingJob` calls them.
+
+What was asked in an issue, the files, the tools' answers and every word of the model are a stranger's. They lie in the
+artifact store; a history has references, and what people are shown in the end.
+"""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from activities.agent.planning_contracts import Reference
+from activities.github.asked_contracts import MOST_COMMENTS, ReviewLine
+from activities.github.contracts import FileToCommit
+from activities.sandbox.session_contracts import ChangedFile
+from activities.step import Step
+from hitl.protocol import Effect, PolicyContext
+from sandbox.gate.judged import MOST_TOLD
+from sandbox.gate.kinds import Kind
+
+MOST_EXPLANATION: Final = 4_000
+"""Characters of a model's own words that people are shown."""
+MOST_TITLE: Final = 100
+MOST_SAID: Final = 2_000
+"""Characters of one comment on lines."""
+
+
+class OfJob(BaseModel):
+    """What every one of these steps is told."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    repository: str
+    kind: Kind
+
+    def policy_context(self) -> PolicyContext:
+        """What the policy may match."""
+        return PolicyContext.of_repository(self.repository).model_copy(update={"purpose": self.kind.value})
+
+
+class BriefCoderRequest(OfJob):
+    """What is to be done."""
+
+    asked: str = Field(description="In the words of whoever started the job.")
+    place: str = Field(default="", description="The issue or pull request that holds more, as in `issue #12`.")
+    title: str = Field(default="", description="Of that: a stranger's words.")
+    words: str = Field(default="", description="Of that: a stranger's words.")
+    diff: Reference | None = Field(default=None, description="What is to be reviewed.")
+    write: tuple[str, ...] = Field(default=(), description="The paths that may change; the kind's own when empty.")
+    test: tuple[str, ...] = Field(default=(), description="How the tests are run.")
+    most_comments: int = Field(default=MOST_COMMENTS, ge=0, le=MOST_COMMENTS)
+
+
+class CoderBriefed(BaseModel):
+    """What a model is told first, as artifacts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    instructions: Reference = Field(description="Rules. The reference is their digest.")
+    told: Reference = Field(description="What is to be done.")
+    size: int = Field(description="Bytes of both.")
+
+
+class ReadChangeRequest(OfJob):
+    """What a model answered that changed files."""
+
+    answer: Reference
+
+
+class ChangeRead(BaseModel):
+    """What its answer says. Every word is the model's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    title: str = ""
+    explanation: str = ""
+    fails_without: bool = Field(default=False, description="Whether it says that the tests fail without the change.")
+    nothing: str = Field(default="", description="Why nothing is to be changed.")
+    mistakes: tuple[str, ...] = Field(default=(), description="What a model is told to mend.")
+
+
+class ReadReviewRequest(OfJob):
+    """What a model answered that reviewed."""
+
+    answer: Reference
+    diff: Reference
+    most: int = Field(default=MOST_COMMENTS, ge=0, le=MOST_COMMENTS)
+
+
+class ReviewRead(BaseModel):
+    """What its answer says, as it may be shown. Every word is the model's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    summary: str = ""
+    comments: tuple[ReviewLine, ...] = Field(default=(), description="Of lines that are in the diff.")
+    mistakes: tuple[str, ...] = Field(default=(), description="What a model is told to mend, or what is left out.")
+
+
+class JudgeChangeRequest(OfJob):
+    """A change as a session kept it."""
+
+    write: tuple[str, ...] = ()
+    files: tuple[ChangedFile, ...]
+    patch: Reference
+    patch_size: int
+
+
+class GateRefusal(BaseModel):
+    """Why a change does not pass. It quotes nothing of the change but names."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rule: str = Field(description="Which: `paths`, `size`, `files`, `secrets`, `code`, `tests`.")
+    at: str = Field(default="", description="The file, with its line where there is one.")
+    says: str = Field(description="What is wrong, and what may be done.")
+
+    def line(self) -> str:
+        """For people and models."""
+        return f"{self.at}: {self.says}" if self.at else self.says
+
+
+class ChangeJudged(BaseModel):
+    """What the gate says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    refusals: tuple[GateRefusal, ...] = Field(default=(), max_length=MOST_TOLD)
+
+
+class LoadChangeRequest(OfJob):
+    """A change that passed."""
+
+    files: tuple[ChangedFile, ...]
+
+
+class ChangeLoaded(BaseModel):
+    """What each file shall be."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    files: tuple[FileToCommit, ...]
+
+
+BRIEF_CODER: Final = Step(
+    name="coding.brief_coder", request=BriefCoderRequest, response=CoderBriefed, effect=Effect.READ
+)
+READ_CHANGE: Final = Step(name="coding.read_change", request=ReadChangeRequest, response=ChangeRead, effect=Effect.READ)
+READ_REVIEW: Final = Step(name="coding.read_review", request=ReadReviewRequest, response=ReviewRead, effect=Effect.READ)
+JUDGE_CHANGE: Final = Step(
+    name="coding.judge_change", request=JudgeChangeRequest, response=ChangeJudged, effect=Effect.READ
+)
+LOAD_CHANGE: Final = Step(
+    name="coding.load_change", request=LoadChangeRequest, response=ChangeLoaded, effect=Effect.READ
+)
