@@ -82,8 +82,9 @@ class AskForWorkflow(Goal):
         if read.plan is None:
             return self._without_plan(read)
         if self._wanted.plan_only:
-            told = {"answer": read.kind, "says": read.says, "effect": read.effect}
-            return self._ended(State.COMPLETED, None, plan=read.plan, lists=read.lists, **told)
+            told: dict[str, Any] = {"answer": read.kind, "says": read.says, "effect": read.effect}
+            told |= {"plan": read.plan, "lists": read.lists, "decisions": self._decisions}
+            return self._ended(State.COMPLETED, None, **told)
         return await self._carried_out(read)
 
     async def _briefed(self) -> PlannerBriefed:

@@ -80,6 +80,10 @@ class RunPlanInput(DestructiveGoalInput):
     decisions: int | None = Field(
         default=None, ge=1, description="How often people may have to decide on it and on its steps; no limit without."
     )
+    bind_only: bool = Field(
+        default=False,
+        description="Run what explores, and end with the steps that act and all of their values. None is begun.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -96,14 +100,15 @@ class RunPlanInput(DestructiveGoalInput):
 
     def business_key(self) -> str:
         """`run-plan/` and a digest of the plan and its lists, so that the same is asked for once."""
-        kind = "run-plan-break-glass" if self.break_glass else "run-plan"
+        kind = "bind-plan" if self.bind_only else "run-plan-break-glass" if self.break_glass else "run-plan"
         return f"{kind}/{tagged_digest(_TAG, self._text())[7:23]}"
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
         title = self.plan.get("title")
         said = visible(title)[:_SHORT] if isinstance(title, str) else "of goals"
-        return f"{'BREAK GLASS: ' if self.break_glass else ''}Run the plan: {said}"
+        verb = "Bind" if self.bind_only else "Run"
+        return f"{'BREAK GLASS: ' if self.break_glass else ''}{verb} the plan: {said}"
 
 
 class PlanStepEnd(BaseModel):
@@ -129,6 +134,9 @@ class RunPlanResult(GoalResult):
     asked: bool = Field(default=False, description="Whether people approved it; what only reads needs nobody.")
     steps: tuple[PlanStepEnd, ...] = Field(default=(), description="Those that explore first, then those that act.")
     mistakes: tuple[Mistake, ...] = Field(default=(), description="What is wrong with the plan, each with its place.")
+    bound: dict[str, JsonValue] | None = Field(
+        default=None, description="Where that alone was asked for: the steps that act, of literals only."
+    )
 
 
 RUN_PLAN: Final = GoalType(
@@ -185,6 +193,9 @@ class AskForResult(GoalResult):
     plan: dict[str, JsonValue] | None = Field(default=None, description="Where the plan alone was asked for.")
     lists: dict[str, tuple[str, ...]] = Field(
         default_factory=dict[str, tuple[str, ...]], description="Beside it: the closed lists that it was checked by."
+    )
+    decisions: int | None = Field(
+        default=None, description="Beside it: how often people may have to decide on it and on its steps."
     )
 
 

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.agent.children import run_child
     from workflows.agent.goals import RUN_PLAN as GOAL
     from workflows.agent.goals import PlanStepEnd, RunPlanInput, RunPlanResult
+    from workflows.agent.rehearsed_plan import EffectsOfAPlan
     from workflows.approval.approved import Approved, RuleChanged
     from workflows.approval.approved_step import WORTH_ASKING_AGAIN, ApprovingGoal
     from workflows.approval.contracts import ENDED
@@ -67,6 +68,7 @@ class RunPlanWorkflow(ApprovingGoal):
     def __init__(self, request: RunPlanInput) -> None:
         super().__init__(request)
         self._wanted = request
+        self._effects = self._rehearsed = EffectsOfAPlan(request.rehearsal)
         self._found: dict[str, dict[str, JsonValue]] = {}
         self._steps: list[PlanStepEnd] = []
         self._result = RunPlanResult()
@@ -103,6 +105,8 @@ class RunPlanWorkflow(ApprovingGoal):
         try:
             bound = await self._explored()
             self._result = self._result.model_copy(update={"digest": bound.digest(), "effect": bound.effect})
+            if self._wanted.bind_only:
+                return self._ended(State.COMPLETED, None).model_copy(update={"bound": bound.value()})
             approved = None if bound.effect is Effect.READ else await self._allowed(bound)
             return await self._carried_out(bound, approved)
         except PlanStops as stop:
@@ -154,7 +158,8 @@ class RunPlanWorkflow(ApprovingGoal):
             StepDenied: The policy lets nobody say it, or the guard refused what they signed.
             PlanStops: It is not the same plan any more.
         """
-        if bound.effect is Effect.WRITE and await self._runs_unasked(bound):
+        surprises = self._rehearsed.not_rehearsed(bound)
+        if bound.effect is Effect.WRITE and not surprises and await self._runs_unasked(bound):
             await self._require_same(bound)
             return None
         approved = await self._asked_people(bound)
@@ -284,7 +289,7 @@ class RunPlanWorkflow(ApprovingGoal):
         self.begin(f"{step.id}: {step.goal} ({child})")
         self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.RUNNING, workflow_id=child))
         try:
-            end = await run_child(step, child)
+            end = await run_child(self._rehearsed.kept_to(step), child)
         except (FailureError, asyncio.CancelledError):
             self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.CANCELLED, workflow_id=child))
             raise

@@ -77,7 +77,7 @@ class PlanHouse(House):
 
     def __init__(self, client: Client, folder: Path, *, unasked: bool = False, also: Sequence[type] = ()) -> None:
         super().__init__(client, folder, action=RUN)
-        self.also = also
+        self.also, self.unasked = also, unasked
         self.path.write_text(POLICY.replace("    approvals:\n", f"{UNASKED}    approvals:\n") if unasked else POLICY)
         self.steps = Steps(seen=[SEEN, BranchSeen(head=None)])
         self.deleting = Deleting()
@@ -104,7 +104,7 @@ class PlanHouse(House):
             UnaskedPlans(policy, lambda: self.catalogue).run_unasked,
         )
         github = (steps.read_file, steps.look_at_branch, steps.commit_files, steps.open_pull_request)
-        return Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=[*ours, *github])
+        return Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=[*ours, *github, steps.report_surprise])
 
     @contextlib.asynccontextmanager
     async def destructive_worker(self) -> AsyncGenerator[None]:
