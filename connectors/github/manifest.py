@@ -33,6 +33,7 @@ GITHUB: Final = Provider(
         copies=Copies(
             what="a repository's branches, tags, objects and up to 30 open pull requests with reviews and checks",
             leaves=("GitHub: rules of the repository", "GitHub: webhooks", "GitHub: closed pull requests and issues"),
+            several=True,
         ),
     ),
 )

@@ -35,6 +35,9 @@ NOT_HERE: Final = {
     r"banksman rehearse DeleteBranch|banksman run DeleteBranch .*--rehearsal FILE": (
         "half a minute, and the document that comes of it: tests/stack/test_rehearse.py"
     ),
+    r"banksman rehearse RunPlan|banksman ask --rehearse": (
+        "half a minute, and a file of one's own: tests/stack/test_rehearse.py, tests/workers/test_rehearse_plan.py"
+    ),
     r"banksman rehearse DeployNewFeature": (
         "it needs a container engine and Pulumi's image: tests/stack/test_rehearsed_service.py"
     ),

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.hitl.plan_language.planning import plan_of
 from tests.stack.approving import Approver
 from tests.stack.running import Running
+from workflows.repository.goals import OpenPullRequestInput
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -99,6 +101,42 @@ def test_a_rehearsal_only_reads_and_the_real_run_does_what_it_listed_or_says_so(
     assert run(stack, goal_id, found["file"])["outcome"] == "completed"
     assert surprises(stack, goal_id) == []
     assert BRANCH not in refs(stack)
+
+
+def planned(goal_id: str) -> dict[str, Any]:
+    """A plan whose second goal reads what the first one makes: the branch of its pull request."""
+    files = [{"path": "COPY.md", "content": "copied\n"}]
+    opens = OpenPullRequestInput.model_validate({"repository": "acme/shop", "title": "Copy it", "files": files})
+    branch = opens.branch(f"{goal_id}/act/copy")
+    look = {"repository": "acme/shop", "path": "COPY.md", "ref": branch}
+    act = [
+        {"id": "copy", "goal": "OpenPullRequest", "inputs": opens.model_dump(mode="json", exclude_unset=True)},
+        {"id": "look", "goal": "ReadFile", "inputs": look},
+        {"id": "gpus", "goal": "InspectGpus", "inputs": {}},
+    ]
+    return {"plan": plan_of(title="Copy it", explore=[], act=act)}
+
+
+def test_a_plan_is_rehearsed_in_one_room_and_its_real_run_has_no_surprise(
+    stack: Running, goal_id: str, tmp_path: Path
+) -> None:
+    given = tmp_path / "plan.json"
+    given.write_text(json.dumps(planned(goal_id)), encoding="utf-8")
+    before, known = refs(stack), audited(stack)
+    words = ("--input", f"@{given}", "--id", goal_id)
+    done = stack.banksman("rehearse", "RunPlan", *words, "--json", seconds=200)
+    assert done.returncode == 0, done.stderr
+    assert (refs(stack), effects_since(stack, known)) == (before, [])
+    found = json.loads(done.stdout)
+    steps = [(one["id"], one["effects"], one["why"]) for one in found["rehearsal"]["steps"]]
+    unread = "InspectGpus reaches what is not copied for a rehearsal"
+    assert steps == [("copy", 2, None), ("look", 0, None), ("gpus", 0, unread)]
+
+    line = ("run", "RunPlan", *words, "--rehearsal", found["file"], "--wait", "--json")
+    with ThreadPoolExecutor() as beside:
+        ran = Approver(stack, goal_id).approve_until(beside.submit(stack.banksman, *line, seconds=200))
+    assert json.loads(ran.stdout)["result"]["outcome"] == "completed", ran.stderr
+    assert [surprises(stack, one) for one in (goal_id, f"{goal_id}/act/copy")] == [[], []]
 
 
 def test_a_rehearsal_that_somebody_wrote_into_is_refused_before_anything_runs(stack: Running, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +16,18 @@ from workers.commands.goals import JsonFlag, ask_for
 from workers.commands.waiting import Waits
 from workflows.agent.goals import ASK_FOR, AskForInput
 
+_PATIENCE: Final = 600
+"""Seconds that each goal of a rehearsed plan may take."""
+
+Answers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--answer",
+        metavar="WORDS",
+        help="What you answer to the question that the last run ended with; once for each question, in order.",
+    ),
+]
+
 
 def ask(  # noqa: PLR0913 - each is an option of the command
     text: Annotated[
@@ -23,14 +35,7 @@ def ask(  # noqa: PLR0913 - each is an option of the command
         typer.Argument(metavar="WORDS", help='What is wanted, with names as they are: "Read README.md of acme/shop."'),
     ],
     *,
-    answer: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--answer",
-            metavar="WORDS",
-            help="What you answer to the question that the last run ended with; once for each question, in order.",
-        ),
-    ] = None,
+    answer: Answers = None,
     corrections: Annotated[
         int,
         typer.Option("--corrections", min=0, max=5, help="How often a plan with mistakes is given back to the model."),
@@ -40,6 +45,13 @@ def ask(  # noqa: PLR0913 - each is an option of the command
         typer.Option(
             "--plan-only",
             help="Print the plan and begin nothing of it: read it, edit it, and run it by `banksman plan run FILE`.",
+        ),
+    ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse",
+            help="Have it planned, run the plan on twins of what is really there, and list all that it would do.",
         ),
     ] = False,
     lists: Annotated[
@@ -64,16 +76,33 @@ def ask(  # noqa: PLR0913 - each is an option of the command
     """Have a model plan what you want; it is checked, people approve what writes, and exactly that is done."""
     if lists is not None and not plan_only:
         fail("--lists goes with --plan-only", Exit.USAGE)
-    given = {"text": text, "answers": answer or (), "corrections": corrections, "plan_only": plan_only}
+    if rehearse and (plan_only or wait):
+        fail("--rehearse goes with neither --plan-only nor --wait: nothing of the plan is begun", Exit.USAGE)
+    request = _request(text=text, answers=answer or (), corrections=corrections, plan_only=plan_only)
+    if plan_only:
+        raise typer.Exit(int(asyncio.run(_plan(request, workflow_id, lists, as_json=as_json))))
+    if rehearse:
+        raise typer.Exit(int(_rehearse(request, workflow_id, as_json=as_json)))
+    raise typer.Exit(int(asyncio.run(ask_for(ASK_FOR, request, workflow_id, wait=wait, as_json=as_json))))
+
+
+def _request(**given: object) -> AskForInput:
     try:
-        request = AskForInput.model_validate(given)
+        return AskForInput.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "--answer" if first["loc"][0] == "answers" else "WORDS"
         fail(f"{where}: {first['msg'].removeprefix('Value error, ')}", Exit.USAGE)
-    if plan_only:
-        raise typer.Exit(int(asyncio.run(_plan(request, workflow_id, lists, as_json=as_json))))
-    raise typer.Exit(int(asyncio.run(ask_for(ASK_FOR, request, workflow_id, wait=wait, as_json=as_json))))
+
+
+def _rehearse(request: AskForInput, workflow_id: str | None, *, as_json: bool) -> Exit:
+    from workers.commands.rehearse_plan import (  # noqa: PLC0415 - what asks alone rehearses nothing
+        PlanRehearsal,
+        planned,
+    )
+
+    plan = asyncio.run(planned(request, None, as_json=as_json))
+    return PlanRehearsal(request=plan, workflow_id=workflow_id, patience=_PATIENCE, as_json=as_json).run()
 
 
 async def _plan(request: AskForInput, workflow_id: str | None, lists: Path | None, *, as_json: bool) -> Exit:

@@ -45,6 +45,8 @@ class Copied:
 
     told: list[str] = field(default_factory=list[str])
     left: list[str] = field(default_factory=list[str])
+    parts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By provider, in the order in which they were copied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,33 +63,35 @@ class Copying:
     folder: Path
     store: ArtifactStore
 
-    async def copy(self, goal: GoalType, request: GoalInput) -> Copied:
-        """Copy whatever the goal reaches.
+    async def copy(self, wanted: Sequence[tuple[GoalType, GoalInput]]) -> Copied:
+        """Copy whatever these goals reach, each part once.
 
         Args:
-            goal: Which.
-            request: Its input.
+            wanted: Each with its input.
         """
         done = Copied()
-        await self._copy_all(goal, tuple(request.reaches().items()), done)
-        if PULUMI in goal.rehearses:
-            stacks = StackCopies(self.client, self.settings, self.folder, self.store)
-            await self._copy_all(goal, await stacks.needed(request), done)
-            done.told.extend(await stacks.copy(request))
+        for goal, request in wanted:
+            await self._copy_all(goal, tuple(request.reaches().items()), done)
+        for goal, request in wanted:
+            if PULUMI in goal.rehearses:
+                stacks = StackCopies(self.client, self.settings, self.folder, self.store)
+                await self._copy_all(goal, await stacks.needed(request), done)
+                done.told.extend(one for one in await stacks.copy(request) if one not in done.told)
         return done
 
     async def _copy_all(self, goal: GoalType, reaches: Sequence[tuple[str, str]], done: Copied) -> None:
-        parts: dict[str, list[str]] = {}
-        for provider, part in sorted(reaches):
-            parts.setdefault(provider, []).append(part)
-        if foreign := sorted(parts.keys() - goal.rehearses):
+        if foreign := sorted({provider for provider, _ in reaches} - goal.rehearses):
             fail(f"{goal.name} reaches {', '.join(foreign)}, which is not copied for it: it cannot be rehearsed")
-        for provider, wanted in parts.items():
-            if len(wanted) > 1 and not copyable()[provider].several:
-                fail(f"{goal.name} reaches {' and '.join(map(repr, wanted))} of {provider}, and one of them is copied")
-            for number, part in enumerate(wanted):
-                done.told.append(await self._copy(provider, part, number))
-            done.left.extend(copyable()[provider].leaves)
+        for provider, part in sorted(reaches):
+            parts = done.parts.setdefault(provider, [])
+            if part in parts:
+                continue
+            if parts and not copyable()[provider].several:
+                both = " and ".join(map(repr, (*parts, part)))
+                fail(f"{goal.name} reaches {both} of {provider}, and one of them is copied")
+            parts.append(part)
+            done.told.append(await self._copy(provider, part, len(parts) - 1))
+            done.left.extend(one for one in copyable()[provider].leaves if one not in done.left)
 
     async def _copy(self, provider: str, part: str, number: int) -> str:
         return await (self._repository(part) if provider == _GITHUB else self._state(provider, part, number))

@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from connectors.errors import ConnectorError
 from deploy.local.options import ProvidersWanted, StackOptions
 from deploy.local.processes.child import ChildFailed
-from deploy.local.rehearsal.order import COPIED, POLICY, CopiedStack, Found, Order
+from deploy.local.rehearsal.order import COPIED, POLICY, CopiedStack, Found, Order, write_found
 from deploy.local.rehearsal.room import rehearse
 from deploy.local.state import StackFolder
 from deploy.temporal import NotPromoted
@@ -27,7 +27,7 @@ from workers.temporal import DEPLOYMENT_NAME, build_id
 def rehearsal_room(
     folder: Annotated[Path, typer.Argument(help="With the order, the policy and what was copied.")],
 ) -> None:
-    """Rehearse one goal in here, and leave what was found in the folder."""
+    """Rehearse what the order says in here, and leave what was found in the folder."""
     os.umask(0o077)
     order = Order.read(folder)
     options = StackOptions(
@@ -57,10 +57,10 @@ def rehearsal_room(
         ValueError,
     ) as error:
         fail(str(error))
-    found.write(folder)
+    write_found(found, folder)
 
 
-async def _until_told(folder: Path, options: StackOptions, order: Order) -> Found:
+async def _until_told(folder: Path, options: StackOptions, order: Order) -> tuple[Found, ...]:
     """Told to end, it ends everything that it started."""
     environment = StackFolder(folder / "e")
     seed = partial(seed_stacks, environment, CopiedStack.all_in(folder))

@@ -1,6 +1,6 @@
 """The audit book of a rehearsal against what the goal says of itself: the guard has seen every step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from activities.guard.audit import AuditRecord, parse_record
@@ -22,7 +22,7 @@ def records(folder: Path) -> list[AuditRecord]:
 
 
 def with_book(
-    effects: Sequence[RehearsedEffect], book: Sequence[AuditRecord], *, workflow_id: str
+    effects: Sequence[RehearsedEffect], book: Sequence[AuditRecord], *, workflow_id: str, before: Collection[str] = ()
 ) -> tuple[RehearsedEffect, ...]:
     """The goal's effects with how long each took, and those of workflows that it started.
 
@@ -30,6 +30,8 @@ def with_book(
         effects: As the goal tells them.
         book: The whole of it.
         workflow_id: The goal's.
+        before: Workflows that the book knew when the goal began, where others were rehearsed in the same environment
+            before it: what they do is theirs.
 
     Raises:
         BookDiffers: The book has a step of the goal's that it does not tell.
@@ -40,7 +42,7 @@ def with_book(
         raise BookDiffers(f"the goal had an effect that it does not tell: {', '.join(missing)}")
     took = {action: _took(action, book, workflow_id) for action in told}
     timed = [one.model_copy(update={"milliseconds": next(took[one.action], None)}) for one in effects]
-    others = dict.fromkeys(_of_another(one) for one in allowed if one.workflow_id != workflow_id)
+    others = dict.fromkeys(_of_another(one) for one in allowed if one.workflow_id not in {workflow_id, *before})
     return (*timed, *others)
 
 

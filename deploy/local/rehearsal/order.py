@@ -1,9 +1,13 @@
-"""What a rehearsal is told, and what it found: two files in its folder, because nothing else leads in or out."""
+"""What a rehearsal is told, and what it found: two files in its folder, because nothing else leads in or out.
+
+A goal is rehearsed by itself, and the goals of a plan one after another in the same environment, so that each finds
+what those before it made.
+"""
 
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from hitl.approval.rehearsal import RehearsedEffect
 
@@ -38,7 +42,7 @@ class CopiedStack(BaseModel):
         return tuple(cls.model_validate_json(one.read_bytes()) for one in files)
 
 
-class Order(BaseModel):
+class OrderedGoal(BaseModel):
     """Which goal, on what."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,10 +50,19 @@ class Order(BaseModel):
     goal: str
     request: JsonValue
     workflow_id: str
+
+
+class Order(BaseModel):
+    """Which goals, and in what environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    goals: tuple[OrderedGoal, ...]
+    """In the order in which they run; those after one that does not complete are not begun."""
     patience: float
-    """Seconds that the goal may take."""
+    """Seconds that each goal may take."""
     needs: Literal["sandbox", "stacks"] | None = None
-    """The part of the environment without which it waits."""
+    """The part of the environment without which one of them waits."""
     packages: tuple[str, ...] = ("banksman",)
     """Pulumi's providers that programs may use."""
     told: dict[str, str] = {}
@@ -77,12 +90,16 @@ class Found(BaseModel):
     effects: tuple[RehearsedEffect, ...] = ()
     milliseconds: int = 0
 
-    def write(self, folder: Path) -> None:
-        """Leave it for whoever asked."""
-        (folder / FOUND).write_text(self.model_dump_json(), encoding="utf-8")
 
-    @classmethod
-    def read(cls, folder: Path) -> "Found | None":
-        """What it left; None where it did not come so far."""
-        file = folder / FOUND
-        return cls.model_validate_json(file.read_bytes()) if file.exists() else None
+_ALL_FOUND: Final = TypeAdapter(tuple[Found, ...])
+
+
+def write_found(found: tuple[Found, ...], folder: Path) -> None:
+    """Leave it for whoever asked."""
+    (folder / FOUND).write_bytes(_ALL_FOUND.dump_json(found))
+
+
+def read_found(folder: Path) -> tuple[Found, ...] | None:
+    """What became of each goal that was begun; None where it did not come so far."""
+    file = folder / FOUND
+    return _ALL_FOUND.validate_json(file.read_bytes()) if file.exists() else None

@@ -1,8 +1,8 @@
-"""One rehearsal, inside: an environment of its own, the goal in it, people who say yes, and what came of it."""
+"""One rehearsal, inside: an environment of its own, the goals in it, people who say yes, and what came of it."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ from deploy.local.options import StackOptions
 from deploy.local.processes.child import ChildFailed, ChildReport
 from deploy.local.rehearsal.book import BookDiffers, records, with_book
 from deploy.local.rehearsal.contained import contained_engine
-from deploy.local.rehearsal.order import Found, Order
+from deploy.local.rehearsal.order import Found, Order, OrderedGoal
 from deploy.local.rehearsal.policy import PEOPLE
 from deploy.local.rehearsal.sealed import require_sealed
 from deploy.local.seeded_person import Message, SeededPerson
@@ -39,14 +39,17 @@ _COMPLETED: Final = State.COMPLETED.value
 Seed = Callable[[], Awaitable[None]]
 
 
-async def rehearse(folder: StackFolder, options: StackOptions, order: Order, *, seed: Seed) -> Found:
-    """Run the goal in an environment of its own, which is ended whatever happens.
+async def rehearse(folder: StackFolder, options: StackOptions, order: Order, *, seed: Seed) -> tuple[Found, ...]:
+    """Run the goals in an environment of its own, which is ended whatever happens.
 
     Args:
         folder: The environment's.
         options: Of what it is made.
-        order: Which goal.
-        seed: Puts into the environment, once it has all that the goal needs, what its twins do not take themselves.
+        order: Which goals.
+        seed: Puts into the environment, once it has all that the goals need, what its twins do not take themselves.
+
+    Returns:
+        Of each goal that was begun.
 
     Raises:
         CannotSeal: Something outside can be reached: nothing is started then.
@@ -58,12 +61,23 @@ async def rehearse(folder: StackFolder, options: StackOptions, order: Order, *, 
             await _has(folder, order.needs)
             await seed()
         client = await Client.connect(state.temporal.address, namespace=NAMESPACE, data_converter=data_converter(None))
-        approving = asyncio.create_task(_say_yes(state.twins["slack"].url, order.workflow_id))
+        ids = [one.workflow_id for one in order.goals]
+        approving = asyncio.create_task(_say_yes(state.twins["slack"].url, ids))
         try:
-            return await RehearsedGoal(client, order, folder).run()
+            return await rehearse_in_order(client, order, folder)
         finally:
             approving.cancel()
             await asyncio.gather(approving, return_exceptions=True)
+
+
+async def rehearse_in_order(client: Client, order: Order, folder: StackFolder) -> tuple[Found, ...]:
+    """Run one after another; what comes after one that does not complete is not begun."""
+    found = list[Found]()
+    for one in order.goals:
+        found.append(await RehearsedGoal(client, one, folder, patience=order.patience).run())
+        if found[-1].outcome != _COMPLETED:
+            break
+    return tuple(found)
 
 
 @contextlib.asynccontextmanager
@@ -121,14 +135,21 @@ async def _has(folder: StackFolder, needed: str) -> None:
 
 @dataclass
 class RehearsedGoal:
-    """The goal that is rehearsed."""
+    """One of the goals that are rehearsed.
+
+    Attributes:
+        patience: Seconds that it may take.
+    """
 
     client: Client
-    order: Order
+    order: OrderedGoal
     folder: StackFolder
+    patience: float = 600
 
     async def run(self) -> Found:
         """To its end, or until it waits for what does not come in here."""
+        book = await asyncio.to_thread(records, self.folder.audit)
+        known = {one.workflow_id for one in book if one.workflow_id is not None}
         began = asyncio.get_running_loop().time()
         declared = find_goal(self.order.goal)
         result = GoalResult if declared is None else declared.result
@@ -146,7 +167,7 @@ class RehearsedGoal:
         book = await asyncio.to_thread(records, self.folder.audit)
         update: dict[str, object] = {"milliseconds": took, "effects": told}
         try:
-            update["effects"] = with_book(told, book, workflow_id=self.order.workflow_id)
+            update["effects"] = with_book(told, book, workflow_id=self.order.workflow_id, before=known)
         except BookDiffers as differs:
             update |= {"outcome": State.FAILED.value, "why": str(differs)}
         if found.outcome != _COMPLETED:
@@ -156,14 +177,14 @@ class RehearsedGoal:
     async def _ended(self, handle: WorkflowHandle[Any, GoalResult]) -> Found:
         waiting = asyncio.create_task(handle.result())
         try:
-            async with asyncio.timeout(self.order.patience):
+            async with asyncio.timeout(self.patience):
                 while not waiting.done():
                     if why := await self._stuck(handle):
                         return Found(outcome=State.PARKED.value, why=why)
                     await asyncio.wait({waiting}, timeout=_POLL)
             result = waiting.result()
         except TimeoutError:
-            why = f"it was not over after {self.order.patience:g} s"
+            why = f"it was not over after {self.patience:g} s"
             return Found(outcome=State.FAILED.value, why=why)
         except WorkflowFailureError as error:
             return Found(outcome=State.FAILED.value, why=_said(error))
@@ -189,22 +210,22 @@ async def _answered(handle: WorkflowHandle[Any, GoalResult], query: str, kind: t
     return await handle.query(query, result_type=kind)
 
 
-async def _say_yes(slack: str, goal: str) -> None:
-    """As everybody of Slack's twin, once to each question that the goal asks."""
+async def _say_yes(slack: str, goals: Sequence[str]) -> None:
+    """As everybody of Slack's twin, once to each question that the goals ask."""
     clicked = set[tuple[str, str]]()
     people = [SeededPerson(slack, one) for one in PEOPLE.values()]
     while True:
         with contextlib.suppress(httpx.HTTPError):  # the twin begins, or the message is closed meanwhile
             for person in people:
-                for message in await asyncio.to_thread(_offered, person, goal):
+                for message in await asyncio.to_thread(_offered, person, goals):
                     if (person.user, message.ts) not in clicked:
                         clicked.add((person.user, message.ts))
                         await asyncio.to_thread(person.click, message, "approve")
         await asyncio.sleep(_POLL)
 
 
-def _offered(person: SeededPerson, goal: str) -> list[Message]:
-    return list(person.offered(goal, "approve"))
+def _offered(person: SeededPerson, goals: Sequence[str]) -> list[Message]:
+    return [message for goal in goals for message in person.offered(goal, "approve")]
 
 
 def _said(error: WorkflowFailureError) -> str:

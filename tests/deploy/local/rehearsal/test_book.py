@@ -66,3 +66,10 @@ def test_what_a_workflow_of_its_own_did_is_listed_too(tmp_path: Path) -> None:
     write(tmp_path, ("lambdalabs.end_instance", "allowed"), workflow_id="lease/x")
     (found,) = with_book((), records(tmp_path), workflow_id=GOAL)
     assert (found.action, found.on) == ("lambdalabs.end_instance", ("by DeleteBranch", "resource a"))
+
+
+def test_what_a_workflow_does_that_was_there_before_the_goal_is_not_the_goals(tmp_path: Path) -> None:
+    write(tmp_path, ("neon.delete_branch", "allowed"), workflow_id="lease/of-an-earlier-goal")
+    write(tmp_path, ("neon.create_branch", "allowed"), workflow_id="lease/of-this-one", role="sandbox")
+    found = with_book((), records(tmp_path), workflow_id=GOAL, before={"lease/of-an-earlier-goal"})
+    assert [one.action for one in found] == ["neon.create_branch"]
