@@ -1,7 +1,7 @@
 """The steps around an investigator: what it is told, what tools gave, and whether its evidence is there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from activities.agent.findings import read_findings
 from activities.agent.investigation_contracts import (
@@ -33,13 +33,20 @@ class Investigating:
         artifacts: Where what a model is told and says lies.
         logs: Whether this deployment has a store of log lines that can be asked.
         metrics: Whether it has one of numbers.
+        sandbox: Tells whether a worker runs what needs the sandbox, or Pulumi's stacks.
     """
 
     def __init__(
-        self, catalogue: Callable[[], Catalogue], artifacts: ArtifactStore, *, logs: bool, metrics: bool
+        self,
+        catalogue: Callable[[], Catalogue],
+        artifacts: ArtifactStore,
+        *,
+        logs: bool,
+        metrics: bool,
+        sandbox: Callable[[], Awaitable[bool]],
     ) -> None:
         self._catalogue, self._artifacts = catalogue, artifacts
-        self._logs, self._metrics = logs, metrics
+        self._logs, self._metrics, self._sandbox = logs, metrics, sandbox
 
     @implements(BRIEF_INVESTIGATOR)
     async def brief_investigator(self, request: BriefInvestigatorRequest) -> InvestigatorBriefed:
@@ -50,7 +57,8 @@ class Investigating:
         """
         catalogue = await asyncio.to_thread(self._catalogue)
         goals = sorted(name for name, one in catalogue.items() if not one.why_not)
-        absent = tuple(self._absent())
+        sandbox = await self._sandbox()
+        absent = tuple(self._absent(sandbox=sandbox))
         rules = investigators_instructions(goals).encode()
         asked = investigators_question(request.question, request.goal, request.repositories, absent).encode()
         return InvestigatorBriefed(
@@ -59,6 +67,7 @@ class Investigating:
             size=len(rules) + len(asked),
             logs=self._logs,
             metrics=self._metrics,
+            sandbox=sandbox,
             absent=absent,
         )
 
@@ -99,9 +108,10 @@ class Investigating:
         except UnicodeDecodeError:
             return f"{len(content)} bytes that are no text"
 
-    def _absent(self) -> list[str]:
+    def _absent(self, *, sandbox: bool) -> list[str]:
         there = {
             "log lines: this deployment names no store of them in BANKSMAN_TELEMETRY_LOKI": self._logs,
             "metrics: this deployment names no Prometheus in BANKSMAN_TELEMETRY_PROMETHEUS": self._metrics,
+            "what files hold when they are searched, and stacks with their drift: no sandbox worker runs": sandbox,
         }
         return [why for why, is_there in there.items() if not is_there]

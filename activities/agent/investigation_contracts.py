@@ -44,6 +44,7 @@ class InvestigatorBriefed(BaseModel):
     size: int = Field(description="Bytes of both.")
     logs: bool = Field(default=False, description="Whether there is a store of log lines that can be asked.")
     metrics: bool = Field(default=False, description="Whether there is one of numbers.")
+    sandbox: bool = Field(default=True, description="Whether a worker runs goals that need the sandbox, or stacks.")
     absent: tuple[str, ...] = Field(default=(), description="What is not there, each with the way to have it.")
 
 

@@ -13,11 +13,12 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
+from activities.served_queues import is_served
 from tests.workflows.approval.approving import ACTION, House, eventually
 from tests.workflows.parking import NobodyWorkflow, ParkInput, ParkWorkflow, StepWorkflow
 from workers.commands import waiting
 from workers.commands.follow import lasted, now
-from workers.commands.waiting import Waits, served
+from workers.commands.waiting import Waits
 from workers.settings import Settings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -92,7 +93,7 @@ async def test_a_queue_that_nobody_serves_is_named(
     monkeypatch.setattr(waiting, "_UNSERVED_AFTER", timedelta())
     queue = f"nobody-{uuid.uuid4()}"
     async with Worker(client, task_queue=queue, workflows=[NobodyWorkflow]):
-        assert not await served(client, queue), "it serves no steps"
+        assert not await is_served(client, queue), "it serves no steps"
         goal = await client.start_workflow("TestNobody", queue, id=queue, task_queue=queue)
         waits = Waits(client, settings(client), goal.id)
 

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from activities.models.contracts import ModelFound
 from activities.queues import TaskQueue
+from activities.served_queues import is_served
 from connectors.models.capabilities import capabilities
 from connectors.models.deployment import ModelRef, Models
 from connectors.models.prices import priced
@@ -22,7 +23,7 @@ from workers.commands.connection import client_settings, command_telemetry, conn
 from workers.commands.exits import Exit, err, fail, out, shown
 from workers.commands.goals import JsonFlag
 from workers.commands.models import models_file
-from workers.commands.waiting import served, why_unserved
+from workers.commands.waiting import why_unserved
 from workers.planning_eval.outcomes import RIGHT, Outcome
 from workers.planning_eval.page import headline, page
 from workers.planning_eval.report import Head, Kept, Report
@@ -187,7 +188,7 @@ async def _evaluate(
 
 async def _require_served(client: Client) -> None:
     for queue in _NEEDED:
-        if not await served(client, queue):
+        if not await is_served(client, queue):
             fail(f"nobody serves the queue {str(queue)!r}: {why_unserved(queue)}", Exit.NO_STACK)
 
 

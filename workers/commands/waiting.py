@@ -13,14 +13,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from rich.markup import escape
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue as Queue
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from activities.queues import TaskQueue
+from activities.served_queues import is_served
 from deploy.local.state import PartState, StackState
 from hitl.approval.approvers import Path as ApprovalPath
 from hitl.approval.decision import Verdict
@@ -36,8 +35,6 @@ _AGAIN: Final = 900.0
 """Seconds until the same is said once more."""
 _PATIENCE: Final = timedelta(seconds=10)
 _UNSERVED_AFTER: Final = timedelta(seconds=4)
-_POLL_SECONDS: Final = timedelta(seconds=75)
-"""A worker asks for work at least every minute; one that did not is gone, though Temporal lists it for minutes."""
 _TRIED_OFTEN: Final = 3
 
 Key = tuple[str, ...]
@@ -92,7 +89,7 @@ class Waits:
             return False
         if datetime.now(UTC) - step.scheduled_time.ToDatetime(tzinfo=UTC) < _UNSERVED_AFTER:
             return False
-        return not await served(self._client, step.activity_options.task_queue.name)
+        return not await is_served(self._client, step.activity_options.task_queue.name)
 
     async def _lines(self, key: Key) -> list[str]:
         """Rich text; what others wrote is escaped."""
@@ -179,21 +176,6 @@ def cancel_line(settings: Settings, goal: str) -> str:
     """The command that cancels a goal."""
     where = f"--address {shlex.quote(settings.temporal_address)} --namespace {shlex.quote(settings.temporal_namespace)}"
     return f"temporal workflow cancel {where} --workflow-id {shlex.quote(shown(goal))}"
-
-
-async def served(client: Client, queue: str) -> bool:
-    """Whether a worker asked this queue for steps lately."""
-    asked = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=Queue(name=queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-    )
-    try:
-        answer = await client.workflow_service.describe_task_queue(asked, timeout=_PATIENCE)
-    except RPCError:
-        return True  # nobody knows
-    since = datetime.now(UTC) - _POLL_SECONDS
-    return any(one.last_access_time.ToDatetime(tzinfo=UTC) > since for one in answer.pollers)
 
 
 def why_unserved(queue: str) -> str:

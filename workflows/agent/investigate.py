@@ -1,6 +1,8 @@
 """The goal `Investigate`: a model looks by tools that only read, and says what it found, with evidence."""
 
 import asyncio
+import contextlib
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Final
 
@@ -25,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import visible
     from hitl.plan_language.bound import BoundStep
     from hitl.protocol import Effect
-    from workflows.agent.children import run_child
+    from workflows.agent.children import ChildEnd, run_child
     from workflows.agent.findings_notice import leave_notice
     from workflows.agent.goals import INVESTIGATE, InvestigateInput, InvestigateResult, LookedAt
     from workflows.agent.history_contracts import READ_HISTORY, HistoryRead, ReadHistoryRequest
@@ -52,6 +54,8 @@ _PATIENCE: Final = timedelta(minutes=2)
 """For one tool, with all its tries: what does not answer by then, the model hears."""
 _GOALS_PATIENCE: Final = timedelta(minutes=10)
 _MOST_LOOKS: Final = 100
+_ENDS_WHAT_PARKS: Final = "an-investigators-goal-that-parks-is-ended"
+"""The patch: runs that met one without it waited for it as long as for any other."""
 _SHORT: Final = 1000
 _SHOWN: Final = 200
 _NOTHING: Final = "Nothing was changed"
@@ -72,14 +76,19 @@ class InvestigateWorkflow(Goal):
         self._result = InvestigateResult()
         self._repositories: tuple[str, ...] = request.repositories
         self._children = 0
+        self._parked: str | None = None
+        """Why the goal that is a tool just now waits for somebody."""
         self._tools: dict[str, AnyTool] = {}
         self._until = workflow.now() + timedelta(minutes=request.minutes)
 
     @workflow.signal
     def step_parked(self, parked: StepParked) -> None:
         """From a goal that is a tool: it waits for somebody, or goes on. Only shown, for whoever can send it."""
-        if parked.why is not None:
-            self.begin(f"A tool's goal is parked: {parked.why[:_SHORT]}")
+        if parked.why is None:
+            return
+        self.begin(f"A tool's goal is parked: {parked.why[:_SHORT]}")
+        if parked.step == f"look-{self._children}" and workflow.patched(_ENDS_WHAT_PARKS):
+            self._parked = parked.why
 
     @workflow.run
     async def run(self, request: InvestigateInput) -> InvestigateResult:
@@ -95,7 +104,7 @@ class InvestigateWorkflow(Goal):
         if history is not None and not history.found:
             return self._ended(State.REFUSED, f"there is no goal {visible(history.goal)!r}, or it is kept no more.")
         brief = await self._briefed()
-        self._tools = dict(offered(logs=brief.logs, metrics=brief.metrics))
+        self._tools = dict(offered(logs=brief.logs, metrics=brief.metrics, sandbox=brief.sandbox))
         found = await self.step(
             FIND_MODELS, FindModelsRequest(use=Use.READ, labels=LABELS), summary="Find who can look"
         )
@@ -214,14 +223,33 @@ class InvestigateWorkflow(Goal):
         self._children += 1
         step = BoundStep(id=f"look-{self._children}", goal=tool.goal.name, effect=Effect.READ, inputs=inputs)
         child = f"{workflow.info().workflow_id}/look/{self._children}"
-        try:
-            end = await asyncio.wait_for(run_child(step, child), _GOALS_PATIENCE.total_seconds())
-        except TimeoutError:
-            return Gave(text=f"it took longer than {_GOALS_PATIENCE}", failed=True)
+        end = await self._looked(run_child(step, child))
+        if isinstance(end, str):
+            return Gave(text=within(end), failed=True)
         self.end_if_cancelled()
         if end.outcome != State.COMPLETED:
             return Gave(text=within(f"it ended as {end.outcome}: {end.reason}"), failed=True)
         return gave(tool.goal.result.model_validate(end.result))
+
+    async def _looked(self, child: Coroutine[Any, Any, ChildEnd]) -> ChildEnd | str:
+        """How the goal ended. Why nobody waited for that: it is parked, or takes too long; then it is cancelled."""
+        self._parked, why = None, f"it took longer than {_GOALS_PATIENCE}"
+        looking = asyncio.create_task(child)
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(
+                    lambda: looking.done() or self._parked is not None, timeout=_GOALS_PATIENCE
+                )
+                why = f"it waits, and was ended: {self._parked}"
+        except asyncio.CancelledError:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            raise
+        if looking.done():
+            return looking.result()
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        return why
 
     async def _keep(self, found: list[tuple[str, str, Gave, int]]) -> list[tuple[LookedAt, int]]:
         """Each as the model is told it, with its bytes; from here on a claim can name it."""

@@ -212,7 +212,11 @@ class GoalTool:
     takes: type[Inputs]
     goal: GoalType
     asks: Callable[[Any], GoalInput]
-    needs: None = None
+
+    @property
+    def needs(self) -> Literal["sandbox"] | None:
+        """What the deployment must have; goals on stacks run there, too."""
+        return None if self.goal.needs is None else "sandbox"
 
     def __post_init__(self) -> None:
         """Refuse what does more."""
@@ -331,12 +335,19 @@ TOOLS: Final[tuple[AnyTool, ...]] = (
         goal=INSPECT_STACK,
         asks=_asks(InspectStackInput),
     ),
+    GoalTool(
+        name="look_for_drift",
+        does="Tell what stands outside otherwise than a Pulumi stack's state says. Takes minutes.",
+        takes=StackInputs,
+        goal=INSPECT_STACK,
+        asks=lambda given: InspectStackInput.model_validate({**given.model_dump(), "drift": True}),
+    ),
 )
 
 
-def offered(*, logs: bool, metrics: bool) -> Mapping[str, AnyTool]:
+def offered(*, logs: bool, metrics: bool, sandbox: bool) -> Mapping[str, AnyTool]:
     """The tools that this deployment can answer, by their names."""
-    there = {None: True, "logs": logs, "metrics": metrics}
+    there = {None: True, "logs": logs, "metrics": metrics, "sandbox": sandbox}
     return {one.name: one for one in TOOLS if there[one.needs]}
 
 

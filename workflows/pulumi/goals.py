@@ -167,9 +167,15 @@ class DetectDriftInput(OfAStack):
 class InspectStackInput(OfAStack):
     """Tell a stack's outputs, its deployments and who holds Pulumi's lock of it; keep its state as a backup."""
 
+    drift: bool = Field(
+        default=False,
+        description="Look besides what stands outside otherwise than its state says. Nobody is told, and no look of "
+        "`DetectDrift` counts it as seen.",
+    )
+
     def business_key(self) -> str:
-        """`inspect-stack/OWNER/NAME/FOLDER:STACK`."""
-        return self.key("inspect-stack")
+        """`inspect-stack/OWNER/NAME/FOLDER:STACK`; of one with its drift `inspect-stack-drift/…`."""
+        return self.key("inspect-stack-drift" if self.drift else "inspect-stack")
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
@@ -230,6 +236,19 @@ class DeploymentTold(BaseModel):
     changes: dict[str, int] = Field(default_factory=dict[str, int], description="Resources, by what became of them.")
 
 
+class DriftTold(BaseModel):
+    """What stands outside otherwise than the state says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    drifted: int = Field(description="How many differences there are that are no known noise.")
+    quiet: int = Field(default=0, description="How many are.")
+    looked_at: int = Field(default=0, description="How many resources were looked at.")
+    complete: bool = Field(default=True, description="Else what is missing here is not proved absent.")
+    lines: tuple[str, ...] = Field(default=(), description="The whole difference, as far as 50 lines go.")
+    report: str | None = Field(default=None, description="The artifact with the whole report.")
+
+
 class InspectStackResult(GoalResult):
     """What a stack is."""
 
@@ -242,6 +261,7 @@ class InspectStackResult(GoalResult):
     locked_by: tuple[str, ...] = Field(default=(), description="The runs that hold Pulumi's own lock.")
     state: str | None = Field(default=None, description="The identity of the state.")
     exported: str | None = Field(default=None, description="The artifact with the state, its secrets encrypted.")
+    drift: DriftTold | None = Field(default=None, description="Where that was asked for.")
 
 
 class RestoreStateResult(GoalResult):

@@ -4,16 +4,25 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.pulumi.contracts import (
+        DETECT_DRIFT,
         LOOK_AT_LOCK,
         READ_HISTORY,
         READ_OUTPUTS,
+        DriftLook,
         OutputsLook,
         StackLook,
     )
     from workflows.contracts import State
     from workflows.goal_type import goal
     from workflows.pulumi.goal import StackGoal
-    from workflows.pulumi.goals import INSPECT_STACK, DeploymentTold, InspectStackInput, InspectStackResult, asked_for
+    from workflows.pulumi.goals import (
+        INSPECT_STACK,
+        DeploymentTold,
+        DriftTold,
+        InspectStackInput,
+        InspectStackResult,
+        asked_for,
+    )
 
 
 @goal(INSPECT_STACK)
@@ -23,6 +32,7 @@ class InspectStackWorkflow(StackGoal):
     @workflow.init
     def __init__(self, request: InspectStackInput) -> None:
         super().__init__(request, asked_for(request))
+        self._drift = request.drift
 
     @workflow.run
     async def run(self, request: InspectStackInput) -> InspectStackResult:
@@ -44,6 +54,7 @@ class InspectStackWorkflow(StackGoal):
                 return found.model_copy(update={"deployed": False})
             history = await stack.inspect(READ_HISTORY, StackLook, summary="Read its history")
             lock = await stack.inspect(LOOK_AT_LOCK, StackLook, summary="Look who holds its lock")
+            drift = await self._drifted() if self._drift else None
         deployments = tuple(DeploymentTold.model_validate(dict(one)) for one in history.deployments)
         return found.model_copy(
             update={
@@ -52,5 +63,17 @@ class InspectStackWorkflow(StackGoal):
                 "locked_by": lock.owners,
                 "state": read.state,
                 "exported": read.exported,
+                "drift": drift,
             }
+        )
+
+    async def _drifted(self) -> DriftTold:
+        seen = await self.stack.inspect(DETECT_DRIFT, DriftLook, summary="Look what stands outside otherwise")
+        return DriftTold(
+            drifted=len(seen.fingerprints),
+            quiet=seen.quiet,
+            looked_at=seen.looked_at,
+            complete=seen.complete,
+            lines=seen.lines,
+            report=seen.report,
         )

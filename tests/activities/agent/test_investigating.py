@@ -28,7 +28,11 @@ FOUND = "one\n  two   three\nfour"
 
 def steps_of(folder: Path, *, stores: bool = False) -> tuple[Investigating, ArtifactStore]:
     artifacts = ArtifactStore(str(folder))
-    return Investigating(described, artifacts, logs=stores, metrics=stores), artifacts
+
+    async def sandbox() -> bool:
+        return stores
+
+    return Investigating(described, artifacts, logs=stores, metrics=stores, sandbox=sandbox), artifacts
 
 
 async def kept(steps: Investigating, *results: ToKeep) -> dict[str, str]:
@@ -57,12 +61,8 @@ async def test_it_is_told_the_question_the_goals_and_what_is_not_here(tmp_path: 
     brief = await at_work(BRIEF_INVESTIGATOR.name).run(steps.brief_investigator, request)
     told = json.loads(await artifacts.get(brief.told))
     assert (told["asked"], told["goal"], told["repositories"]) == ("Why?", "x/1", ["acme/shop"])
-    assert (brief.logs, brief.metrics, len(brief.absent), told["cannot_be_looked_at"]) == (
-        False,
-        False,
-        2,
-        [*brief.absent],
-    )
+    assert (brief.logs, brief.metrics, brief.sandbox) == (False, False, False)
+    assert (len(brief.absent), told["cannot_be_looked_at"]) == (3, [*brief.absent])
     rules = (await artifacts.get(brief.instructions)).decode()
     assert ("DeleteBranch" in rules, "AskFor" in rules) == (True, False)
     whole, _ = steps_of(tmp_path, stores=True)

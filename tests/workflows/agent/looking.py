@@ -224,6 +224,7 @@ class World:
     files: dict[str, str | Exception] = field(default_factory=lambda: {"MOTTO.md": "Onwards, and upwards.\n"})
     logs: str | Exception = "worker-connectors all is well"
     numbers: str | Exception = "{job=shop} 28-04:00=0.5"
+    fetching: Exception | None = None
     asked: list[str] = field(default_factory=list[str])
 
     @implements(READ_FILE)
@@ -242,6 +243,8 @@ class World:
     @implements(FETCH_REPOSITORY)
     async def fetch_repository(self, request: FetchRepositoryRequest) -> RepositoryFetched:
         self.asked.append(request.repository)
+        if self.fetching is not None:
+            raise self.fetching
         return RepositoryFetched(commit="c" * 40, pack=f"sha256:{'2' * 64}", size=500)
 
     @implements(OPEN_SESSION)
@@ -301,18 +304,22 @@ class Thread:
 class LookingHouse(PlanHouse):
     """The house of plans, with everything that writes and destroys, a models worker, and something to be found."""
 
-    def __init__(self, client: Client, folder: Path, say: Say, *, stores: bool = True) -> None:
+    def __init__(self, client: Client, folder: Path, say: Say, *, stores: bool = True, sandbox: bool = True) -> None:
         super().__init__(client, folder)
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
         self.model = Investigator(self.artifacts, say)
         self.world = World(self.artifacts)
-        self.stores = stores
+        self.stores, self.sandbox = stores, sandbox
         self.thread = Thread()
         self.real_gateway = False
         """Whether a gateway of its own tells what goals did, and people what was found."""
 
+    async def _has_sandbox(self) -> bool:
+        return self.sandbox
+
     def _connectors_worker(self) -> Worker:
-        ours = Investigating(described, self.artifacts, logs=self.stores, metrics=self.stores)
+        there = {"logs": self.stores, "metrics": self.stores}
+        ours = Investigating(described, self.artifacts, **there, sandbox=self._has_sandbox)
         looks = (ours.brief_investigator, ours.keep_results, ours.read_findings)
         world, steps = self.world, self.steps
         finds = (world.read_file, world.list_files, world.search_logs, world.query_metrics, world.fetch_repository)

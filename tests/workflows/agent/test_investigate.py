@@ -307,6 +307,32 @@ async def test_what_the_deployment_does_not_have_is_not_offered_and_is_said(clie
     assert "there is no tool 'search_logs'" in house.model.heard[1].results[0]
 
 
+async def test_what_needs_the_sandbox_is_not_offered_where_no_worker_runs_it(client: Client, tmp_path: Path) -> None:
+    searched = call("search_files", {"repository": "acme/shop", "pattern": "x"})
+    house = house_of(client, tmp_path, searched, unknown("No."), sandbox=False)
+    result = await found_out(house)
+    told = {one.name for one in house.model.heard[0].request.prompt.tools}
+    assert (told & {"search_files", "inspect_stack", "look_for_drift"}, "read_file" in told) == (set(), True)
+    assert result.absent[-1].endswith("no sandbox worker runs")
+    assert "there is no tool 'search_files'" in house.model.heard[1].results[0]
+    assert house.world.asked == []
+
+
+async def test_a_goal_that_would_wait_for_somebody_is_ended_and_the_model_is_told(
+    client: Client, tmp_path: Path
+) -> None:
+    searched = call("search_files", {"repository": "acme/shop", "pattern": "x"})
+    house = house_of(client, tmp_path, searched, unknown("No."))
+    house.world.fetching = ApplicationError("GitHub is down", type=ErrorType.UNAVAILABLE, non_retryable=True)
+    async with house.workers(gateway=False):
+        goal = await house.investigate()
+        result = await goal.result()
+        child = await client.get_workflow_handle(f"{goal.id}/look/1").describe()
+    assert child.status is WorkflowExecutionStatus.CANCELED
+    assert "it waits, and was ended: GitHub is down" in house.model.heard[1].results[0]
+    assert (result.outcome, result.looked_at[0].failed) == ("completed", True)
+
+
 async def test_a_secret_in_a_result_is_told_to_no_model_and_a_long_one_is_cut(client: Client, tmp_path: Path) -> None:
     secret = "ghp_" + "a1B2" * 9
     house = house_of(client, tmp_path, calls(("read_file", READ), ("read_file", {**READ, "from_line": 900})), SAYS)

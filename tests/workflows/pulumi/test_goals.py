@@ -372,6 +372,17 @@ async def test_a_stack_is_told_as_it_is(house: Make) -> None:
     assert [(one.version, one.commit) for one in result.deployments] == [(2, None), (1, "1" * 40)]
 
 
+async def test_a_stack_is_told_with_its_drift_and_nobody_else_hears_of_it(house: Make) -> None:
+    stack = Stack(drift=[DRIFTED])
+    made = house(stack)
+    async with made.at_work():
+        asked = INSPECT.model_copy(update={"drift": True})
+        result = await (await start(made, asked, InspectStackResult)).result()
+    assert result.drift is not None
+    assert (result.drift.drifted, result.drift.lines) == (len(DRIFTED.fingerprints), DRIFTED.lines)
+    assert (result.drift.report, stack.of("tell")) == (DRIFTED.report, [])
+
+
 async def test_a_stack_that_is_not_there_is_told_as_that(house: Make) -> None:
     stack = Stack(outputs=[StackOutputs(deployed=False)])
     made = house(stack)
