@@ -42,6 +42,10 @@ SERVERS = frozenset(
 """Fixtures that start a real server, a browser or the real CLI of Pulumi, or need the container engine."""
 
 
+_SPARING = {"GOMAXPROCS": "1", "GOGC": "400"}
+"""Has Go's runtime look less for work and for garbage."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Tests of a minute: none that waits for a server, a container or an embedded environment."""
     parser.addoption(FAST, action="store_true", help="Leave out what needs a real server, containers, or many seconds.")
@@ -132,8 +136,12 @@ def chromium_path() -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
-    """The real Temporal dev server."""
-    async with await start_server() as environment:
+    """The real Temporal dev server, beside which other groups of tests want a processor too."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in _SPARING.items():
+            patched.setenv(name, value)
+        environment = await start_server()
+    async with environment:
         await register_search_attributes(environment.client)
         yield environment
 
