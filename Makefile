@@ -12,7 +12,10 @@ BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
 TESTS_browser := $(BROWSER_TESTS)
-TESTS_stack := tests/stack
+# Those of the sample's service, beside the others: each of the two groups has an environment of its own.
+SERVICE_TESTS := $(patsubst %,tests/stack/test_%.py,demo killed migrate rehearsed_service storefront)
+TESTS_services := $(SERVICE_TESTS)
+TESTS_stack := tests/stack $(addprefix --ignore=,$(SERVICE_TESTS))
 TESTS_connectors := tests/connectors tests/deploy $(addprefix --ignore=,$(BROWSER_TESTS))
 PEOPLE_TESTS := $(addprefix tests/,hitl security activities)
 TESTS_people := $(PEOPLE_TESTS) $(addprefix --ignore=,$(BROWSER_TESTS))
@@ -27,7 +30,7 @@ TESTS_fast-providers := $(addprefix tests/,connectors deploy sandbox)
 TESTS_fast-house := $(addprefix tests/,workers docs architecture replay suite)
 FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
-TEST_GROUPS := $(addprefix test-,stack features people others connectors steps pulumi contained sandbox)
+TEST_GROUPS := $(addprefix test-,stack services features people connectors others pulumi steps contained sandbox)
 APPROVE ?=
 FAIL ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.

@@ -24,7 +24,7 @@ from tests.stack.running import BIN, ROOT, Running, eventually
 _LAST: Final = (
     "test_rehearsed_service",  # merges the sample's feature, which others deploy beside what is without it
     *("test_encrypted", "test_secrets", "test_supervisor"),
-    *("test_without_an_engine", "test_documented_commands", "test_demo"),
+    *("test_without_an_engine", "test_documented_commands", "test_demo", "test_demo_without_a_sandbox"),
 )
 """The modules that use something up, most of them the environments that end, in their order."""
 _USUAL_PORTS: Final = (7233, 8233, 8200, 8320, 8318, 8234, *(one.port for one in twins().values()))

@@ -192,7 +192,7 @@ def test_a_person_clicks_in_a_browser_and_the_page_changes(shop: Running, window
     expect(window.get_by_text("Carried out")).to_be_visible()
     assert set(marks(window).values()) == {"done"}
     assert "people were asked once" in made.said
-    assert [words for words in (*_IN_WORDS, "it is taken back") if words not in made.said] == []
+    assert [words for words in (*IN_WORDS, "it is taken back") if words not in made.said] == []
     assert "20 of 20 visitors see it" in made.said
     assert [words for words in _TOLD if not any(words in one for one in told_in_slack(shop))] == []
     shown = [one for one in map(json.dumps, messages(shop)) if "Step 2 of 3, pulumi.update_stack" in one]
@@ -203,7 +203,7 @@ def test_a_person_clicks_in_a_browser_and_the_page_changes(shop: Running, window
     untouched(shop)
 
 
-_IN_WORDS: Final = (
+IN_WORDS: Final = (
     'banksman ask "Delete the branch banksman/said-in-words of acme/shop."',
     "Planned by twin-openai/scripted:1",
     "1. delete: DeleteBranch, which DESTROYS",
@@ -286,38 +286,3 @@ def test_what_is_wrong_is_one_sentence(shop: Running) -> None:
     said = [line for line in made.said.splitlines() if line.startswith("error: ")]
     assert len(said) == 1
     assert said[0].startswith("error: OpenPullRequest ended as denied: ")
-
-
-def test_without_a_sandbox_it_shows_what_there_is_and_can_be_repeated(bare: Running) -> None:
-    """Nobody uses the environment after this: a demonstration starts it again as a person would who had never been."""
-    for goal in _waiting(bare):
-        assert bare.temporal("workflow", "cancel", "--workflow-id", goal).returncode == 0
-    eventually(lambda: not _waiting(bare), what="the end of what others asked for")
-    said = demo(bare).said
-    assert "waits for a person's yes: delete-branch/acme/shop/banksman/old-idea" in said
-    assert "Left out: DeployNewFeature" in said
-    assert "--no-sandbox" in said
-    assert "1 approval waits" in said
-    assert [words for words in (*_IN_WORDS, "it is taken back") if words not in said] == []
-    # The branch goes behind the back of the goal that waits.
-    repository = str(bare.home / "repositories" / "acme" / "shop.git")
-    subprocess.run(["git", "-C", repository, "update-ref", "-d", "refs/heads/banksman/old-idea"], check=True)
-    assert "still, since an earlier demonstration: waits for a person's yes" in demo(bare).said
-    failed = Making(bare, "FAIL=tests")
-    assert failed.end() != 0
-    assert "FAIL=tests cannot be shown, because " in failed.said
-    said = demo(bare, "APPROVE=auto").said
-    assert "the branch is gone" in said
-    assert "Alice approved the plan, and then the deletion itself; completed" in said
-    assert [words for words in _IN_WORDS if words not in said] == []
-    assert "1 approval waits" in said
-    assert bare.banksman("down", seconds=120).returncode == 0
-    again = Making(bare, "APPROVE=auto", "FAIL=tests")  # now it has a sandbox, where there can be one
-    ended = again.end()
-    assert "is up after" in again.said
-    assert ("nobody was asked" if ended == 0 else "FAIL=tests cannot be shown, because ") in again.said, again.said
-
-
-def _waiting(running: Running) -> list[str]:
-    """The goals that wait for a person."""
-    return [one["goal"] for one in json.loads(running.banksman("approvals", "--json").stdout)]
