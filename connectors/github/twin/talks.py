@@ -72,22 +72,22 @@ class Talks:
         ]
 
     async def comment(self, request: Request) -> Response:
-        """Say something on a pull request."""
+        """Say something on a pull request, or on an issue."""
         place = self._writing(request)
-        kept, pull = self._writes.kept(place), self._writes.pull(request, place)
+        kept, about = self._writes.kept(place), self._writes.thread(request, place)
         given, now = await given_body(request, _Comment), iso(self._clock())
         made = Comment(
-            id=number(place.page.url, str(len(kept.comments))), on=pull.number, body=given.body, at=now, changed=now
+            id=number(place.page.url, str(len(kept.comments))), on=about.number, body=given.body, at=now, changed=now
         )
         kept.comments.append(made)
         self._writes.keep(place)
         return JSONResponse(issue_comment(place, made, self._app(request)), status_code=201)
 
     async def comments(self, request: Request) -> Response:
-        """What was said on a pull request, oldest first."""
+        """What was said on one, oldest first."""
         place = self._reading(request)
-        pull, app = self._writes.pull(request, place), self._app(request)
-        there = [one for one in self._writes.kept(place).comments if one.on == pull.number and not one.gone]
+        about, app = self._writes.thread(request, place), self._app(request)
+        there = [one for one in self._writes.kept(place).comments if one.on == about.number and not one.gone]
         return JSONResponse([issue_comment(place, one, app) for one in page_of(request, there)])
 
     async def read(self, request: Request) -> Response:
@@ -113,24 +113,24 @@ class Talks:
         return Response(status_code=204)
 
     async def label(self, request: Request) -> Response:
-        """Put labels on a pull request; those it has stay, once, and those that are none yet are made."""
+        """Put labels on one; those it has stay, once, and those that are none yet are made."""
         place = self._writing(request)
-        pull, kept = self._writes.pull(request, place), self._writes.kept(place)
+        about, kept = self._writes.thread(request, place), self._writes.kept(place)
         given = await given_body(request, _Labels)
-        pull.labels = list(dict.fromkeys([*pull.labels, *given.labels]))
+        about.labels = list(dict.fromkeys([*about.labels, *given.labels]))
         kept.labels = list(dict.fromkeys([*kept.labels, *given.labels]))
         self._writes.keep(place)
-        return JSONResponse([label(place, one) for one in pull.labels])
+        return JSONResponse([label(place, one) for one in about.labels])
 
     async def unlabel(self, request: Request) -> Response:
         """Take one off."""
         place = self._writing(request)
-        pull, wanted = self._writes.pull(request, place), str(request.path_params["label"])
-        if wanted not in pull.labels:
+        about, wanted = self._writes.thread(request, place), str(request.path_params["label"])
+        if wanted not in about.labels:
             raise Problem(404, "Label does not exist")
-        pull.labels.remove(wanted)
+        about.labels.remove(wanted)
         self._writes.keep(place)
-        return JSONResponse([label(place, one) for one in pull.labels])
+        return JSONResponse([label(place, one) for one in about.labels])
 
     async def make_label(self, request: Request) -> Response:
         """Make one that is not there yet."""
@@ -156,9 +156,9 @@ class Talks:
         return await self._react(request, place, f"comment {self._one(request, place).id}")
 
     async def react(self, request: Request) -> Response:
-        """React to a pull request."""
+        """React to a pull request, or to an issue."""
         place = self._writing(request)
-        return await self._react(request, place, f"issue {self._writes.pull(request, place).number}")
+        return await self._react(request, place, f"issue {self._writes.thread(request, place).number}")
 
     async def _react(self, request: Request, place: Place, to: str) -> Response:
         """Once: the same reaction again is answered with the one that is there."""

@@ -320,6 +320,16 @@ class Writes:
             raise Problem(404, NOT_FOUND)
         return found
 
+    def thread(self, request: Request, place: Place) -> Pull | KeptIssue:
+        """The pull request or the issue of the path: what people talk about below either is kept alike.
+
+        Raises:
+            Problem: There is none.
+        """
+        wanted = int(request.path_params["number"])
+        issue = next((one for one in self.kept(place).issues if one.number == wanted), None)
+        return issue or self.pull(request, place)
+
 
 Listed = TypeVar("Listed")
 

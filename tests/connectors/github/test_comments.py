@@ -9,7 +9,7 @@ from connectors.errors import NotFound, Unavailable
 from connectors.github.comments import Comments, mark_of
 from connectors.github.content import GitHubSession
 from connectors.github.twin.pulls import Comment, Pull
-from connectors.github.twin.writes import Kept
+from connectors.github.twin.writes import Kept, KeptIssue
 from tests.connectors.github.at_the_twin import kept_by
 from tests.connectors.github.recorded import Served
 from tests.connectors.github.shop import Shop
@@ -29,7 +29,7 @@ def kept(twin: Served, shop: Shop) -> Kept:
 @pytest.fixture
 def pull(kept: Kept) -> Iterator[Pull]:
     made = Pull(
-        number=len(kept.pulls) + 1, title="T", body=None, head="feature/cart", base="main", draft=False, at="2026-01-01"
+        number=kept.next_number(), title="T", body=None, head="feature/cart", base="main", draft=False, at="2026-01-01"
     )
     kept.pulls.append(made)
     yield made
@@ -73,6 +73,17 @@ async def test_a_mark_in_a_strangers_comment_or_in_what_ours_quotes_counts_for_n
     await comments.put(pull.number, "of the second", key="github-job/2")
     assert kept.comments[0].body.startswith("mine")
     assert [one.body.splitlines()[-1] for one in kept.comments[1:]] == [mark_of(KEY), mark_of("github-job/2")]
+
+
+async def test_an_issue_is_talked_about_as_a_pull_request_is(comments: Comments, kept: Kept) -> None:
+    issue = KeptIssue(number=kept.next_number(), title="It burns", body=None, at="2026-01-01")
+    kept.issues.append(issue)
+    made = await comments.put(issue.number, "seen", key=KEY)
+    assert await comments.find(issue.number, key=KEY) == made
+    await comments.label(issue.number, "banksman:pending", color="fbca04", description="A job runs")
+    await comments.react("issue", issue.number, "eyes")
+    assert (issue.labels, len(kept.reactions)) == (["banksman:pending"], 1)
+    kept.issues.remove(issue)
 
 
 async def test_one_that_is_deleted_is_gone_and_deleting_it_again_is_harmless(
