@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar, get_args
 
 from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -39,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.step import Step
     from connectors.github.shown import Annotation, Conclusion, Status
     from hitl.hidden import unhidden, visible
-    from workflows.contracts import Outcome, State
+    from workflows.contracts import REQUESTER_ATTRIBUTE, Outcome, State
     from workflows.github.following_contracts import FOLLOW_GOAL, FollowGoalRequest, GoalFollowed
     from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput, GitHubJobResult, HeadMoved
     from workflows.github.shown import (
@@ -147,6 +148,7 @@ class GitHubJobWorkflow(Goal):
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
             cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
             static_summary=f"Asked for on GitHub: {visible(wanted.summary())}",
+            search_attributes=_found_by(),
         )
 
     async def _attended(self, child: "ChildWorkflowHandle[Any, Any]") -> End:
@@ -309,6 +311,12 @@ class GitHubJobWorkflow(Goal):
         line = _told(f"{step}: {why}")
         if line not in self._notes and len(self._notes) < _MOST_NOTES:
             self._notes.append(line)
+
+
+def _found_by() -> TypedSearchAttributes | None:
+    """The goal is looked for by who asked for its job; who that was, the job's start says, and not this."""
+    asked = workflow.info().typed_search_attributes.get(REQUESTER_ATTRIBUTE)
+    return TypedSearchAttributes([SearchAttributePair(REQUESTER_ATTRIBUTE, asked)]) if asked else None
 
 
 def _end_of(child: "ChildWorkflowHandle[Any, Any]") -> End:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from connectors.github.manifest import APP, DESTRUCTIVE_APP, WEBHOOK
 from connectors.github.twin.app import TwinConfig
 from connectors.github.twin.apps import AppHook, secret_of_first
 from connectors.github.twin.copies import bring_copies
+from connectors.github.twin.people import Role
 from connectors.github.twin.pulls import Pull
 from connectors.github.twin.writes import Kept, keep_besides_git
 from connectors.twins import PreparedTwin, TwinPlace
@@ -23,6 +25,9 @@ OLD_BRANCH: Final = "banksman/old-idea"
 """Behind the twin there is always a branch that may go."""
 
 CLIENT_ID: Final = "Iv23liBanksmanEmbedded"
+
+COLLABORATORS: Final[Mapping[str, Role]] = {"alice": "admin", "boris": "write", "chika": "write"}
+"""Of every repository: the people of the embedded environment's policy."""
 
 
 class RepositoryUnusable(ValueError):
@@ -56,6 +61,7 @@ async def prepare(place: TwinPlace) -> PreparedTwin:
         listen=place.listen,
         beside=beside,
         hook=hook,
+        collaborators={name: dict(COLLABORATORS) for name in place.repositories},
     )
     app = {"client_id": SecretStr(CLIENT_ID), "private_key": SecretStr(_pem(key).decode())}
     return PreparedTwin(

@@ -16,6 +16,7 @@ from hitl.console.access.visitors import Refused
 from hitl.gateway.server import quoted
 from workflows.catalogue import GOALS
 from workflows.contracts import REQUESTER_ATTRIBUTE, STATE_ATTRIBUTE, GoalState, State
+from workflows.github.job_contracts import GITHUB_JOB
 
 _TEXT: Final = 200
 _SERVERS: Final[Mapping[str, str]] = {
@@ -26,6 +27,8 @@ _SERVERS: Final[Mapping[str, str]] = {
 }
 """Ends of which the server's own word counts: a run that was terminated never said that it ended."""
 _UNDER_WAY: Final = frozenset({State.RUNNING, State.WAITING, State.PARKED})
+KINDS: Final = (*(goal.name for goal in GOALS), GITHUB_JOB.name)
+"""Jobs are looked for by their name alone: without it the goal of each is in the list, and not the job as well."""
 STATES: Final = (*get_args(GoalState), "terminated", "timed_out")
 TIMES: Final[Mapping[str, timedelta]] = {
     "hour": timedelta(hours=1),
@@ -66,7 +69,7 @@ class GoalFilter:
         return cls(
             text=text,
             state=_one_of(STATES, said.get("state", ""), "state"),
-            action=_one_of([goal.name for goal in GOALS], said.get("action", ""), "goal"),
+            action=_one_of(KINDS, said.get("action", ""), "goal"),
             requester=_one_of(set(people.identities.values()), requester, "person"),
             identities=tuple(sorted(one for one, person in people.identities.items() if person == requester)),
             within=_one_of(TIMES, said.get("within", ""), "time"),
@@ -87,9 +90,8 @@ class GoalFilter:
 
     def query(self) -> str:
         """For Temporal's visibility: all but the text."""
-        parts = [f"WorkflowType IN ({', '.join(quoted(goal.name) for goal in GOALS)})"]
-        if self.action:
-            parts.append(f"WorkflowType = {quoted(self.action)}")
+        kinds = [self.action] if self.action else [goal.name for goal in GOALS]
+        parts = [f"WorkflowType IN ({', '.join(map(quoted, kinds))})"]
         if self.state:
             parts.append(_in_state(self.state))
         if self.requester:

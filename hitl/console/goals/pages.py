@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hitl.console.access.visitors import Refused, Visitors
-from hitl.console.goals.filter import STATES, TIMES, GoalFilter
+from hitl.console.goals.filter import KINDS, STATES, TIMES, GoalFilter
 from hitl.console.goals.judging import JudgingPages
 from hitl.console.goals.waiting import Waiting
 from hitl.console.pages import Pages
@@ -43,6 +43,7 @@ class GoalPages:
             page=page,
             wanted=wanted,
             known=GOALS,
+            kinds=KINDS,
             states=STATES,
             times=list(TIMES),
             people=sorted(set(people.identities.values())),

@@ -28,9 +28,10 @@ from workflows.agent.history_contracts import StepTold
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult
+from workflows.github.job_contracts import GITHUB_JOB
 from workflows.standing import standing_of
 
-PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name})
+PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, GITHUB_JOB.name})
 """Goals that start others, which people follow on their page."""
 _LOOK: Final = 200
 _LOOKS: Final = 5
@@ -88,7 +89,7 @@ class TemporalGoals:
             if error.status in NOT_THERE:
                 return None
             raise unavailable(error) from error
-        if find_goal(found.workflow_type) is None:
+        if find_goal(found.workflow_type) is None and found.workflow_type != GITHUB_JOB.name:
             return None
         runs = found.status is WorkflowExecutionStatus.RUNNING
         status = await self._status(found) if found.status is not WorkflowExecutionStatus.COMPLETED else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 
 from activities.github.contracts import (
@@ -34,6 +35,7 @@ from activities.queues import TaskQueue
 from activities.step import implements
 from hitl.gateway.following import FollowingSteps
 from hitl.gateway.server import Server
+from workflows.contracts import REQUESTER_ATTRIBUTE
 from workflows.github.following_contracts import FOLLOW_GOAL, FollowGoalRequest, GoalFollowed
 from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput, GitHubJobResult
 from workflows.implementations import WORKFLOWS
@@ -151,6 +153,7 @@ class GitHub:
             id=asked.business_key(),
             task_queue=TaskQueue.GOALS,
             result_type=GitHubJobResult,
+            search_attributes=TypedSearchAttributes([SearchAttributePair(REQUESTER_ATTRIBUTE, "github:alice")]),
         )
 
 

@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from activities.github.showing_contracts import PUT_CHECK, PUT_COMMENT, PUT_LABEL
 from activities.guard.error_types import ErrorType, application_error
 from tests.workflows.github.at_github import HEAD, PULL, GitHub
-from workflows.contracts import State
+from workflows.contracts import REQUESTER_ATTRIBUTE, State
 from workflows.github.following_contracts import GoalFollowed
 from workflows.github.job_contracts import HeadMoved
 
@@ -84,6 +84,7 @@ async def test_cancelling_the_job_cancels_its_goal_and_says_so(github: GitHub, c
     child = await client.get_workflow_handle(f"{job.id}/goal").describe()
     assert child.status is not None
     assert child.status.name == "CANCELED"
+    assert child.typed_search_attributes.get(REQUESTER_ATTRIBUTE) == "github:alice"
     assert (github.checks[-1].status, github.checks[-1].conclusion) == ("completed", "cancelled")
     assert "Alice pressed Cancel on GitHub" in github.comments[-1]
     assert github.labels == ["banksman:pending", None]

@@ -49,3 +49,26 @@ async def test_the_log_is_there_where_no_worker_is(console: Console) -> None:
     async with console.visit("alice") as alice:
         page = await alice.get(f"/goal?id={quote(f'{job.id}/goal', safe='')}")
     assert 'github.read_file</code> <span class="sub">completed' in log_of(page.text)
+
+
+async def test_jobs_are_looked_for_by_their_name_and_lead_to_their_goal(console: Console) -> None:
+    github = GitHub(console.house.client)
+    async with github.at_work(), console.visit("alice") as alice:
+        job = await github.start()
+        await github.reading.wait()
+        github.reads_on.set()
+        await job.result()
+
+        async def listed() -> bool:
+            jobs = (await alice.get(f"/goals?action=GitHubJob&text={quote(job.id)}")).text
+            return job.id in jobs and f"{job.id}/goal" not in jobs
+
+        await eventually(listed)
+        every = (await alice.get(f"/goals?text={quote(job.id)}")).text
+        page = (await alice.get(f"/goal?id={quote(job.id, safe='')}")).text
+    assert f"<code>{job.id}</code>" not in every
+    assert f"<code>{job.id}/goal</code>" in every
+    begun = html.unescape(page.partition("Goals that it started</h2>")[2].partition("</section>")[0])
+    assert ">ReadFile</a> <code>goal</code>" in begun
+    assert "github.put_check" in log_of(page)
+    assert "/goals/start?goal=GitHubJob" not in every
