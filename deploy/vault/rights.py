@@ -19,6 +19,8 @@ from connectors.vault.databases import engine_of
 MOUNT: Final = "banksman"
 APP_ROLES: Final = ("goals", "connectors", "sandbox", "destructive", "gateway", "codec", "models", "relay")
 """One login for each process; its policy has its name."""
+PERSONS: Final = ("github-setup",)
+"""Policies of people: an administrator makes a token with one for an hour. No login and no token role has them."""
 
 _FOLDER: Final = Path(__file__).parent / "policies"
 _WIDTH: Final = 120

@@ -54,3 +54,5 @@ def house(steps_twin: Served, steps_shop: Shop, tmp_path_factory: pytest.TempPat
     yield House(steps_twin, steps_shop, ArtifactStore(str(tmp_path_factory.mktemp("artifacts"))))
     for name in git("for-each-ref", "--format=%(refname)", "refs/heads/banksman", at=steps_shop.bare).split():
         git("update-ref", "-d", name, at=steps_shop.bare)
+    if not steps_twin.recorder.faulty:
+        assert steps_twin.live_tokens == 0, "a step ended and left its installation token"

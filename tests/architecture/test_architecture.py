@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 import pytest
 
 from deploy.vault.layout import APP_ROLES, TOKEN_ROLES, policies
+from deploy.vault.rights import PERSONS
 from observability import names
 from workers.settings import Role
 from workflows.catalogue import GOALS
@@ -91,7 +92,7 @@ def test_search_attributes_are_few_keywords() -> None:
 def test_every_role_has_its_login_and_every_policy_its_owner() -> None:
     logins = {role.name for role in APP_ROLES}
     assert {role.value for role in Role} <= logins
-    owned = logins | {f"step-{role.name}" for role in TOKEN_ROLES} | {"deliverer"}
+    owned = logins | {f"step-{role.name}" for role in TOKEN_ROLES} | {"deliverer", *PERSONS}
     assert set(policies()) == owned
 
 

@@ -4,9 +4,12 @@ import time
 from urllib.parse import quote
 
 import pytest
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Status, StatusCode
 from pydantic import SecretStr
 
 from observability.redaction import MASK, MAX_KNOWN, MAX_TEXT, Redactor, is_secret_name
+from observability.tracing import redacted
 
 _PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIICANARYcanary+/=\nline2canary\n-----END RSA PRIVATE KEY-----"
 _JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxMjM0NSJ9.cGFzcy1jYW5hcnktc2lnbmF0dXJl"
@@ -211,3 +214,20 @@ def test_a_secret_at_the_cut_is_not_left_half() -> None:
         text = "x" * (MAX_TEXT - shift) + " " + secret + " " + "y" * MAX_TEXT
 
         assert "QQQQ" not in Redactor().text(text)
+
+
+@pytest.mark.parametrize("form", ["github installation token", "github stateless token", "jwt", "pem"])
+def test_no_part_of_a_span_holds_what_github_gives(form: str) -> None:
+    secret = SHAPES[form]
+    said = f"git push https://x-access-token:{secret}@github.com/acme/shop refused {secret}"
+    span = redacted(
+        ReadableSpan(
+            name=f"step {secret}",
+            attributes={"http.url": said, "several": [said, "plain"], f"of {secret}": 1},
+            events=[Event("exception", {"exception.message": said, "exception.stacktrace": said})],
+            status=Status(StatusCode.ERROR, said),
+        )
+    )
+    written = span.to_json() + repr(span.attributes)
+    assert not [line for line in secret.splitlines() if line in written]
+    assert "acme/shop refused" in written

@@ -30,6 +30,7 @@ redact.register(KNOWN)
 
 SHAPED: Final = {
     "github": f"ghs_{_MARK}" + "a1B2" * 6,
+    "github stateless": f"ghs_123456_eyJ{_MARK}hbGciOiJSUzI1NiJ9.{_MARK}eyJpc3Mi.{_MARK}-{'q_9' * 40}",
     "vault": f"hvs.{_MARK}" + "a1B2" * 6,
     "pem": f"-----BEGIN RSA PRIVATE KEY-----\n{_MARK}{'MIIE' * 12}\n{_MARK}\n-----END RSA PRIVATE KEY-----",
     "slack": f"xoxb-{_MARK}-1234567890",
@@ -42,7 +43,7 @@ SHAPED: Final = {
 ALL: Final = " and ".join(SHAPED.values())
 """Every one of them, as a provider might quote it."""
 
-AT_THE_CUT: Final = [f"{'x' * before} {SHAPED['github']}" for before in (190, 290)]
+AT_THE_CUT: Final = [f"{'x' * before} {SHAPED[form]}" for before, form in ((190, "github"), (270, "github stateless"))]
 """Half a secret has no shape, and messages are cut."""
 
 

@@ -64,6 +64,9 @@ NOT_HERE: Final = {
     r"temporal workflow update execute --workflow-id shop-cart": (
         "it needs a deployment under way: tests/workflows/deploy_feature/test_attending.py"
     ),
+    r"banksman github (setup|check|rotate-key|rotate-webhook)": (
+        "they want a person, and a token of Vault's: tests/workers/github_app/test_making.py"
+    ),
     r"banksman down": "tests/stack/test_supervisor.py",
     r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",
 }
