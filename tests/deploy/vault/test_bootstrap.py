@@ -12,6 +12,7 @@ from pydantic import JsonValue, SecretStr
 
 from deploy.vault.bootstrap import Change, Verb, bootstrap, seed_secret
 from deploy.vault.layout import APP_ROLES, TOKEN_ROLES, policies
+from deploy.vault.rights import PERSONS
 from tests.connectors.vault.server import CANARY, Json, VaultServer
 
 
@@ -124,7 +125,8 @@ async def test_secret_ids_and_tokens_are_as_short_as_they_should_be(shared: Vaul
 def test_every_row_of_the_layout_has_its_policy_and_the_deliverer_knows_every_role() -> None:
     texts = policies()
     assert set(texts) == {role.name for role in APP_ROLES} | {f"step-{role.name}" for role in TOKEN_ROLES} | {
-        "deliverer"
+        "deliverer",
+        *PERSONS,
     }
     for role in APP_ROLES:
         assert f'path "auth/approle/role/{role.name}/secret-id"' in texts["deliverer"]

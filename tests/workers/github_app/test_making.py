@@ -233,3 +233,18 @@ async def test_nothing_that_is_said_holds_a_secret(place: Place) -> None:
 def token_of(made: object) -> str:
     assert isinstance(made, dict)
     return str(made["auth"]["client_token"])
+
+
+def test_the_persons_token_reaches_nothing_else(place: Place) -> None:
+    assert [place.server.status("GET", f"banksman/data/{path}", place.token) for path in PATHS] == [404, 404, 404]
+    for method, path in (
+        ("GET", "banksman/data/slack/app"),
+        ("GET", "banksman/data/payload-keys"),
+        ("GET", "banksman/data/github"),
+        ("GET", "banksman/metadata/github/app"),
+        ("DELETE", "banksman/data/github/app"),
+        ("PUT", "transit/sign/approvals"),
+        ("PUT", "auth/token/create/github-read"),
+        ("PUT", "auth/approle/role/gateway/secret-id"),
+    ):
+        assert place.server.status(method, path, place.token) == 403, path
