@@ -37,7 +37,7 @@ _SKIPS: Final = re.compile(
     r"pytest\.mark\.(?:skip|skipif|xfail)\b|pytest\.(?:skip|xfail|importorskip)\(|unittest\.(?:skip\w*|expectedFailure)"
     r"|\.skipTest\(|raise\s+(?:unittest\.)?SkipTest|collect_ignore|pytest_(?:ignore_collect|collection_modifyitems|"
     r"runtest_\w+|pyfunc_call|sessionfinish)|__test__\s*=\s*False"
-    r"|\b(?:it|test|describe|suite)\.(?:skip|todo)\b|\b(?:xit|xtest|xdescribe)\(|\bt\.Skip(?:f|Now)?\(|@(?:Disabled|Ignore)\b"
+    r"|\b(?:it|test|describe|suite)\.(?:skip|todo)\b|\bx(?:it|test|describe)\(|\bt\.Skip(?:f|Now)?\(|@(?:Disabled|Ignore)\b"
     r"|os\._exit\(|sys\.exit\(\s*0?\s*\)"
 )
 _A_TEST: Final = re.compile(

@@ -104,7 +104,7 @@ PLACES: Final[Mapping[str, Way]] = {
                 "ReconcileLeases",
             ),
             *("CreateNeonBranch", "IssueNeonLogin", "DeleteNeonBranch", "MigrateDatabase"),
-            *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "EditRepository", "SearchRepository"),
+            *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "EditRepository", "SearchRepository", "CodingJob"),
             *("RunPlan", "AskFor", "Investigate"),
             *("SwitchCollection", "ProvisionQdrant", "RemoveQdrant", "ProvisionRedis", "RemoveRedis", "PublishFlow"),
         ),

@@ -52,6 +52,7 @@ NOT_HERE: Final = {
     r"banksman plan run": "it waits for a person: tests/stack/test_plans.py",
     r"banksman run SearchRepository": "it needs a container engine: tests/stack/test_goals.py",
     r"banksman run EditRepository": "it needs one, too: tests/stack/test_goals.py",
+    r"banksman run CodingJob": "it needs one, too: tests/stack/test_goals.py",
     r"banksman run RunInSandbox": "it needs a container engine: tests/stack/test_sandbox.py",
     r"banksman run DeployNewFeature": "it needs one and Pulumi's image: tests/stack/test_demo.py",
     r"banksman run MigrateDatabase": "it needs a container engine: tests/stack/test_migrate.py",

@@ -7,15 +7,14 @@ A model that does not answer is not asked again; the next one goes on with the s
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.agent.findings_form import FINDINGS
-    from activities.agent.investigation_contracts import InvestigatorBriefed
     from activities.models.contracts import ModelAnswered, ModelFound, ModelLeftOut, ModelsFound, RequestModel
-    from connectors.models.messages import Message, Part, Prompt, Text, Tool, ToolCall
+    from connectors.models.messages import Message, OutputSchema, Part, Prompt, Text, Tool, ToolCall
     from connectors.models.raw import Use
     from workflows.agent.spending import Spending
     from workflows.agent.tier import Ask, Tier
@@ -26,10 +25,59 @@ LABELS: Final = ("log", "repository")
 MOST_AT_ONCE: Final = 8
 """Tools that are called in one turn; those beyond are told so."""
 _MOST_TOKENS: Final = 8_000
-_MOST_SAID: Final = 4 * _MOST_TOKENS
-"""Bytes that a model's own turn adds to what the next request tells."""
+_BYTES: Final = 4
+"""Of one token."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _NOBODY: Final = "the deployment's file has no model for reading; an operator can add one"
+
+
+class Briefed(Protocol):
+    """What models are told first, as artifacts."""
+
+    @property
+    def instructions(self) -> str:
+        """Rules."""
+        ...
+
+    @property
+    def told(self) -> str:
+        """What is to be done."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of both."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """What a conversation is for.
+
+    Attributes:
+        labels: Of all that is told in it.
+        use: What models are asked for.
+        output: The form of the answer at its end.
+        max_tokens: As long as one turn may be.
+        most_arguments: Characters of a call that is told again, where what was said could not be kept.
+        nobody: What is told where the deployment's file has no model for it.
+    """
+
+    labels: tuple[str, ...] = LABELS
+    use: Use = Use.READ
+    output: OutputSchema = FINDINGS
+    max_tokens: int = _MOST_TOKENS
+    most_arguments: int = MOST_ARGUMENTS
+    nobody: str = _NOBODY
+
+    @property
+    def most_said(self) -> int:
+        """Bytes that a model's own turn adds to what the next request tells."""
+        return _BYTES * self.max_tokens
+
+
+LOOKING: Final = Talk()
+"""An investigator's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +103,14 @@ class Inquiry:
         brief: What they are told first.
         tools: What they may ask for.
         ask: Asks one of them once.
+        talk: What it is for.
     """
 
-    def __init__(self, found: ModelsFound, brief: InvestigatorBriefed, tools: tuple[Tool, ...], ask: Ask) -> None:
-        self._tier = Tier(_with_tools(found), ask, nobody=_NOBODY)
-        self._brief, self._tools = brief, tools
+    def __init__(
+        self, found: ModelsFound, brief: Briefed, tools: tuple[Tool, ...], ask: Ask, talk: Talk = LOOKING
+    ) -> None:
+        self._tier = Tier(_with_tools(found), ask, nobody=talk.nobody)
+        self._brief, self._tools, self._talk = brief, tools, talk
         self._transcript: str | None = None
         self._new: list[Message] = []
         self._size = brief.size
@@ -98,26 +149,28 @@ class Inquiry:
             instructions=Text(reference=self._brief.instructions),
             messages=tuple(self._new),
             tools=self._tools,
-            output=FINDINGS,
-            max_tokens=_MOST_TOKENS,
+            output=self._talk.output,
+            max_tokens=self._talk.max_tokens,
         )
         return RequestModel(
             backend=model.backend,
             model=model.model,
-            labels=LABELS,
+            labels=self._talk.labels,
             prompt=prompt,
-            use=Use.READ,
+            use=self._talk.use,
             inline=0,
             transcript=self._transcript,
         )
 
     def _hear(self, said: Turn) -> None:
         """Go on from what is kept; what could not be kept is told once more, with what comes."""
-        self._size += _MOST_SAID
+        self._size += self._talk.most_said
         if said.answered.transcript is not None:
             self._transcript, self._new = said.answered.transcript, []
             return
-        parts = (Text(reference=said.answer),) if said.answer is not None else tuple(map(_as_told, said.calls))
+        most = self._talk.most_arguments
+        calls = tuple(_as_told(one, most) for one in said.calls)
+        parts = (Text(reference=said.answer),) if said.answer is not None else calls
         self._new.append(Message(role="assistant", parts=parts))
 
 
@@ -143,9 +196,9 @@ def name_of(call: ToolCall) -> str:
     return call.tool if _NAME.fullmatch(call.tool) else "unknown_tool"
 
 
-def _as_told(call: ToolCall) -> ToolCall:
+def _as_told(call: ToolCall, most: int) -> ToolCall:
     """A call as it can be told again: no provider takes a broken one back, and a history no long one."""
-    fine = call.well_formed and len(call.arguments) <= MOST_ARGUMENTS
+    fine = call.well_formed and len(call.arguments) <= most
     return call.model_copy(
         update={"tool": name_of(call), "arguments": call.arguments if fine else "{}", "well_formed": True}
     )

@@ -29,6 +29,10 @@ class SessionLost(Exception):
     """The session is gone, with what was changed in it; the message says how."""
 
 
+class WorkEnds(Exception):
+    """What is done in a session ends there, for good; the message says why."""
+
+
 class _Of(TypedDict):
     session: str
     repository: str

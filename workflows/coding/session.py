@@ -8,7 +8,7 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.sandbox.contracts import Source
 from activities.sandbox.session_contracts import CLOSE_SESSION, OPEN_SESSION, CloseSessionRequest, OpenSessionRequest
 from sandbox.tools.rules import SessionRules
-from workflows.coding.calling import SessionLost, TakesStep
+from workflows.coding.calling import SessionLost, TakesStep, WorkEnds
 from workflows.goal import StepDenied
 
 _SESSIONS: Final = 3
@@ -40,16 +40,42 @@ async def in_session(
     asked = FetchRepositoryRequest(repository=repository, ref=ref)
     fetched = await step(FETCH_REPOSITORY, asked, summary=f"Fetch {place}")
     source = Source(repository=repository, commit=fetched.commit, pack=fetched.pack)
+    return await on_source(step, work, source, place=place, rules=rules)
+
+
+async def on_source(  # noqa: PLR0913 - each is a fact of one session
+    step: TakesStep,
+    work: Callable[[Source, str], Awaitable[Result]],
+    source: Source,
+    *,
+    place: str,
+    rules: SessionRules,
+    patch: str | None = None,
+) -> Result:
+    """The same on a commit that was fetched before.
+
+    Args:
+        step: Takes a step.
+        work: Is done in the session of this name, on this commit; raises `SessionLost` where that is gone, and
+            `WorkEnds` where it ends.
+        source: The commit.
+        place: What it is called.
+        rules: What the session may do; they narrow the deployment's.
+        patch: A change that is made first.
+
+    Raises:
+        ApplicationError: So many sessions in a row were lost.
+    """
     why = ""
     for _ in range(_SESSIONS):
-        request = OpenSessionRequest(source=source, rules=rules, seconds=_SECONDS)
+        request = OpenSessionRequest(source=source, rules=rules, patch=patch, seconds=_SECONDS)
         opened = await step(OPEN_SESSION, request, summary=f"Open a session on {place}")
         try:
             result = await work(source, opened.session)
         except SessionLost as lost:
             why = str(lost)
             continue
-        except StepDenied:
+        except (StepDenied, WorkEnds):
             await _close(step, source, opened.session)
             raise
         await _close(step, source, opened.session)

@@ -23,6 +23,8 @@ _REPOSITORY: Final = r"(?P<repository>[\w.-]+/[\w.-]*\w)"
 _PLANS: Final = "You plan work for Banksman"
 _READS: Final = "You read a text for Banksman"
 _INVESTIGATES: Final = "You investigate for Banksman"
+_CODES: Final = "You change code for Banksman"
+_REVIEWS: Final = "You review a pull request for Banksman"
 
 
 def _found(says: str, quote: str) -> JsonValue:
@@ -142,6 +144,37 @@ _SCORE: Final = Score(
                 "not_looked_at": [],
                 "plan": None,
             },
+        ),
+        Cue(
+            when=When(
+                system=_CODES,
+                by="user",
+                last=r'"asked": "Say in (?P<path>\S+) how to greet: with the word (?P<word>\w+)\.',
+            ),
+            call=(ScriptedCall(tool="write_file", arguments={"path": "${path}", "content": "Say ${word}.\n"}),),
+        ),
+        Cue(
+            when=When(system=_CODES, by="tool", last=r"write_file gave "),
+            answer={
+                "title": "Say how to greet",
+                "explanation": "It says with which word to greet.",
+                "fails_without": False,
+                "nothing": "",
+            },
+        ),
+        Cue(
+            when=When(system=_CODES),
+            answer={
+                "title": "",
+                "explanation": "",
+                "fails_without": False,
+                "nothing": "This model is scripted: ask `Say in PATH how to greet: with the word WORD.`, or have "
+                "docs/how-to/add-a-model.md tell how to add a real one.",
+            },
+        ),
+        Cue(
+            when=When(system=_REVIEWS),
+            answer={"summary": "This model is scripted, and finds nothing in any change.", "comments": []},
         ),
         Cue(say="This is the twin of language models: it says what its score tells it to."),
     )

@@ -1,5 +1,14 @@
 """The ways that goals can go that look into code and change it."""
 
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
 from activities.github.contracts import FETCH_REPOSITORY, RepositoryFetched
 from activities.guard.error_types import ErrorType, application_error
 from activities.sandbox.session_contracts import (
@@ -23,8 +32,11 @@ from activities.sandbox.session_contracts import (
     SessionOpened,
     TextRead,
 )
+from tests.workflows.agent.looking import Said, call, says
+from tests.workflows.coding.coding import LOST, TESTS, CodingHouse, change
 from tests.workflows.played import Answers, Played
 from workflows.coding.goals import EDIT_REPOSITORY, SEARCH_REPOSITORY
+from workflows.coding.job.goals import CODING_JOB
 
 DIGEST = f"sha256:{'5' * 64}"
 ANSWERS: Answers = {
@@ -46,13 +58,76 @@ ANSWERS: Answers = {
     ],
     CLOSE_SESSION: [SessionClosed()],
 }
-LOST = "the session is lost: its container ended; open another and begin again"
 REFUSED = FileWritten(refused="'docs/hello.md' may not be written; allowed is src/**")
 GONE = FileWritten(refused=LOST, lost=True)
 
 SEARCHING: Answers = {step: ANSWERS[step] for step in (FETCH_REPOSITORY, OPEN_SESSION, SEARCH_FILES, CLOSE_SESSION)}
 
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlayed(Played):
+    """A coding job.
+
+    Attributes:
+        said: What the model says, turn by turn.
+        asked: Other inputs than the usual ones.
+        so: Makes the house as it is to be.
+    """
+
+    said: tuple[Said, ...]
+    asked: dict[str, Any] = field(default_factory=dict[str, Any])
+    so: Callable[[CodingHouse], None] = lambda _: None
+
+    async def run(self, client: Client) -> WorkflowHandle[Any, Any]:
+        """To its end, whichever that is."""
+        with tempfile.TemporaryDirectory() as scratch:
+            house = CodingHouse(client, Path(scratch), says(*self.said))
+            self.so(house)
+            async with house.workers():
+                goal = await house.start(name=f"CodingJob/{self.name}", **self.asked)
+                with contextlib.suppress(WorkflowFailureError):
+                    await goal.result()
+        return goal
+
+
+def _job(name: str, *said: Said, **how: Any) -> JobPlayed:
+    return JobPlayed(goal=CODING_JOB, name=name, answers={}, said=said, **how)
+
+
+def _failing_without(house: CodingHouse) -> None:
+    house.sandbox.runs = lambda tree: (0, "passed") if "*" in (tree / "src/basket.py").read_text() else (1, "failed")
+
+
+def _losing(house: CodingHouse) -> None:
+    house.sandbox.loses = [1]
+
+
+def _denying(house: CodingHouse) -> None:
+    house.github.denied = True
+
+
+_GREETS = call("write_file", {"path": "docs/greeting.md", "content": "Say hello.\n"})
+_WRONG = call("write_file", {"path": "src/basket.py", "content": "def total(prices):\n    return 4\n"})
+_BETTER = call("write_file", {"path": "src/basket.py", "content": "def total(prices):\n    return sum([*prices])\n"})
+_SKIPS = call("delete_file", {"path": "tests/test_basket.py"})
+_TESTED: dict[str, Any] = {"kind": "quality", "test": TESTS}
+_COMMENT = {"path": "src/basket.py", "line": 2, "first": None, "says": "Why?", "suggestion": None}
+_REVIEW: dict[str, Any] = {"summary": "Hm.", "comments": [_COMMENT]}
+JOBS = (
+    _job("completed", _GREETS, change(), asked={"issue": 7}),
+    _job("tested", _WRONG, change(), _BETTER, change(fails_without=True), asked=_TESTED, so=_failing_without),
+    _job("refused-by-rules", _SKIPS, change(), asked={**_TESTED, "corrections": 1}),
+    _job("refused-by-tests", _WRONG, change(), asked={**_TESTED, "corrections": 0}, so=_failing_without),
+    _job("reviewed", call("read_file", {"path": "src/basket.py"}), _REVIEW, asked={"kind": "review", "pull": 3}),
+    _job("session-lost", _GREETS, call("list_files", {}), _GREETS, change(), so=_losing),
+    _job("denied", _GREETS, change(), so=_denying),
+    _job("never-done", call("list_files", {}), asked={"turns": 2}),
+    _job("no-model", application_error(ErrorType.QUOTA_EXHAUSTED, "the account has no credit left: add some")),
+    _job("deps", change(), asked={"kind": "deps"}),
+)
+
 SCENARIOS = (
+    *JOBS,
     Played(goal=EDIT_REPOSITORY, name="completed", answers=ANSWERS),
     Played(
         goal=EDIT_REPOSITORY,

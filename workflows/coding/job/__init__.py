@@ -1,0 +1,1 @@
+"""The goal by which a model changes or reviews code, and people decide what becomes of it."""

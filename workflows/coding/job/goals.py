@@ -1,0 +1,170 @@
+"""What people ask a model to do with code, and what came of it."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from temporalio.common import SearchAttributeKey
+
+from activities.coding.contracts import GateRefusal
+from activities.github.asked_contracts import MOST_COMMENTS
+from activities.sandbox.session_contracts import LONGEST_RUN
+from hitl.hidden import visible
+from hitl.plan_language.labels import POSITION, TRUST
+from hitl.protocol import Effect
+from sandbox.gate.kinds import Kind
+from sandbox.tools.rules import Glob
+from workflows.coding.goals import FileChanged, Word
+from workflows.contracts import REPOSITORY_ATTRIBUTE, GitRef, GoalInput, GoalResult, RepositoryName
+from workflows.goal_type import GoalType
+
+_SHORT: Final = 60
+Words = Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
+
+
+class CodingJobInput(GoalInput):
+    """Have a model change or review code: rules and tests judge its change, and people get a pull request."""
+
+    repository: RepositoryName = Field(description="OWNER/NAME of a repository that the GitHub App is installed on.")
+    kind: Literal["refactor", "tests", "docs", "quality", "deps", "review"] = Field(
+        description="What for; it decides which files may change. `review` changes none, and comments."
+    )
+    text: Words | None = Field(
+        default=None,
+        description="What is to be done, in a few sentences. Needed where no issue and no pull request is named.",
+        json_schema_extra={POSITION: "text"},
+    )
+    issue: int | None = Field(default=None, ge=1, description="The number of the issue that says what is to be done.")
+    pull: int | None = Field(
+        default=None,
+        ge=1,
+        description="The number of the pull request: of a review the one that is reviewed; else the change goes into "
+        "its branch.",
+    )
+    base: GitRef | None = Field(
+        default=None, description="The branch to change; the default branch, or the pull request's, when left out."
+    )
+    write: tuple[Glob, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Which paths may change, as in docs/** or **/*.md; those of the kind when left out. It narrows "
+        "them, and opens none.",
+    )
+    test: tuple[Word, ...] = Field(
+        default=(),
+        max_length=100,
+        description="How its tests are run: program and arguments, as the deployment lists them. Needed for all kinds "
+        "but `docs` and `review`.",
+    )
+    test_seconds: int = Field(default=600, ge=1, le=LONGEST_RUN, description="Then the tests are stopped.")
+    turns: int = Field(default=40, ge=1, le=100, description="How often the model is asked at most.")
+    minutes: int = Field(default=45, ge=1, le=240, description="After this long it has to end with what it has.")
+    corrections: int = Field(
+        default=2, ge=0, le=5, description="How often what rules or tests refuse is given back to the model."
+    )
+    comments: int = Field(
+        default=10, ge=0, le=MOST_COMMENTS, description="Of a review: how many lines are commented on at most."
+    )
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if self.text is None and self.issue is None and self.pull is None:
+            raise ValueError("none of 'text', 'issue' and 'pull' is given: say what is to be done")
+        if self.issue is not None and self.pull is not None:
+            raise ValueError("'issue' and 'pull' are both given: name one, and say the rest in 'text'")
+        if self.kind == "review" and self.pull is None:
+            raise ValueError("a review needs 'pull', the number of the pull request that is reviewed")
+        if self.kind == "review" and (self.write or self.test):
+            raise ValueError("a review writes nothing and runs nothing: leave 'write' and 'test' out")
+        if self.kind not in {"docs", "review", "deps"} and not self.test:
+            raise ValueError(f"a job of the kind {self.kind!r} needs 'test': how its tests are run")
+        if self.pull is not None and self.base is not None:
+            raise ValueError("'base' is the pull request's own branch: leave it out")
+        return self
+
+    @property
+    def of_kind(self) -> Kind:
+        """The kind, as the gate knows it."""
+        return Kind(self.kind)
+
+    @property
+    def place(self) -> str:
+        """Where more is said; empty where nowhere."""
+        if self.issue is not None:
+            return f"issue #{self.issue}"
+        return f"pull request #{self.pull}" if self.pull is not None else ""
+
+    def business_key(self) -> str:
+        """`coding-job/OWNER/NAME/KIND/` and a digest of the rest, so that the same is asked for once."""
+        asked = self.model_dump_json(exclude={"repository", "rehearsal"}).encode()
+        return f"coding-job/{self.repository}/{self.kind}/{hashlib.sha256(asked).hexdigest()[:12]}"
+
+    def branch(self, workflow_id: str) -> str:
+        """The branch of the goal of that id, and no other goal's."""
+        return f"banksman/{self.kind}-{hashlib.sha256(workflow_id.encode()).hexdigest()[:12]}"
+
+    def summary(self) -> str:
+        """One line for the Temporal UI's list."""
+        about = self.place or visible(" ".join((self.text or "").split())[:_SHORT])
+        return f"Coding job ({self.kind}) on {self.repository}: {about}"
+
+    def search_attributes(self) -> Mapping[SearchAttributeKey[str], str]:
+        """Found by its repository."""
+        return {REPOSITORY_ATTRIBUTE: self.repository}
+
+
+class TestsRun(BaseModel):
+    """How the tests went in a container of their own, on the commit with the change or without it."""
+
+    __test__ = False
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command: tuple[str, ...]
+    changed: bool = Field(description="Whether the change was there.")
+    exit_code: int | None = None
+    ended: str | None = Field(default=None, description="exit, timeout, out_of_memory or killed.")
+    tail: str = Field(default="", description="The end of what they wrote, 4 kB. A stranger's words.")
+
+
+class CodingJobResult(GoalResult):
+    """What the model made, and how it was judged. Nothing is merged: people decide on the pull request."""
+
+    repository: str = Field(description="As it was asked for.")
+    kind: str = Field(description="As it was asked for.")
+    commit: str | None = Field(
+        default=None, description="What was worked on, or reviewed.", json_schema_extra={TRUST: "digest"}
+    )
+    number: int | None = Field(default=None, description="The pull request that was opened, or reviewed.")
+    url: str | None = Field(default=None, description="Its page, or the review's.")
+    branch: str | None = Field(default=None, description="The branch that was made for it.")
+    title: str = Field(default="", description="The model's words.")
+    explanation: str = Field(default="", description="The model's words.")
+    files: tuple[FileChanged, ...] = Field(default=(), description="What differs from the commit.")
+    patch: str | None = Field(default=None, description="Where the artifact store has the change, as git's patch.")
+    refusals: tuple[GateRefusal, ...] = Field(default=(), description="What the last change was refused for.")
+    tests: tuple[TestsRun, ...] = Field(default=(), description="The last runs of the tests, each in a container.")
+    comments: int = Field(default=0, description="Of a review: lines that are commented on.")
+    mistakes: tuple[str, ...] = Field(default=(), description="In the model's last answer, where they were not mended.")
+    turns: int = Field(default=0, description="How often a model answered.")
+    calls: int = Field(default=0, description="Tools that it called.")
+    rounds: int = Field(default=0, description="Changes of it that were judged.")
+    backend: str | None = Field(default=None, description="Who answered last.")
+    model: str | None = None
+    prompt: str | None = Field(default=None, description="The digest of what stood above the job.")
+    requests: int = Field(default=0, description="How often models were asked.")
+    input_tokens: int = Field(default=0, description="As the backends counted.")
+    output_tokens: int = Field(default=0, description="As the backends counted.")
+    cost_micros: int = Field(default=0, description="Millionths of a US dollar that it has cost at most.")
+
+
+CODING_JOB: Final = GoalType(
+    name="CodingJob",
+    input=CodingJobInput,
+    result=CodingJobResult,
+    effect=Effect.WRITE,
+    example=CodingJobInput(
+        repository="acme/shop", kind="docs", text="Say in docs/greeting.md how to greet: with the word hello."
+    ),
+    needs="sandbox",
+)

@@ -1,0 +1,115 @@
+"""What people are told of a coding job: its pull request's text, and what a model is told of its mistakes.
+
+A model's words, and what tests wrote, stand in blocks that they cannot close: nobody is called by them and nothing is
+linked or closed. All else in the text is ours.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from activities.coding.contracts import ChangeRead, GateRefusal, ReviewRead
+from activities.coding.reading import quoted
+from hitl.hidden import unhidden_lines, visible
+from sandbox.gate.judged import RULES
+from workflows.coding.job.goals import CodingJobInput, CodingJobResult, TestsRun
+
+MOST_TAIL: Final = 4_000
+_MOST_BODY: Final = 60_000
+_MOST_FILES: Final = 40
+
+
+def pull_request_body(wanted: CodingJobInput, read: ChangeRead, result: CodingJobResult, goal: str) -> str:
+    """The text of the pull request.
+
+    Args:
+        wanted: What was asked.
+        read: What the model says of its change.
+        result: What came of the job so far.
+        goal: Its workflow id.
+    """
+    parts = [
+        f"A language model made this change ({wanted.kind}). Read it as you would a stranger's.",
+        f"Asked in {wanted.place}." if wanted.place else "",
+        "### In the model's words",
+        quoted(read.explanation),
+        "### Judged by rules",
+        _table(("rule", "passed"), [(what, "yes") for what in RULES.values()]),
+        "### Tests, each in a container of its own",
+        *(_run(one) for one in result.tests),
+        "" if result.tests else "None were run: nobody said how.",
+        "### What it is made of",
+        _table(("", ""), list(_evidence(result, goal))),
+        _table(("file", "lines"), list(_files(result))),
+    ]
+    body = "\n\n".join(one for one in parts if one)
+    return body if len(body) <= _MOST_BODY else f"{body[: _MOST_BODY - 1]}…"
+
+
+def review_body(read: ReviewRead, result: CodingJobResult, goal: str) -> str:
+    """The text of the review."""
+    head = "A language model looked at this pull request. It approves nothing and refuses nothing: people do."
+    return "\n\n".join([head, quoted(read.summary), _table(("", ""), list(_evidence(result, goal)))])
+
+
+def refused_by_rules(refusals: Sequence[GateRefusal]) -> str:
+    """What a model is told of its change."""
+    lines = "\n".join(f"- {one.line()}" for one in refusals)
+    return f"Your change is not taken as it is. Mend all of this, and answer again:\n{lines}"
+
+
+def refused_by_tests(run: TestsRun) -> str:
+    """What a model is told of the tests."""
+    if not run.changed:
+        return (
+            "You said that the tests fail without your change. At the commit without it, in a container of their own, "
+            "they pass. Have them test what you changed, or answer again with `fails_without` false."
+        )
+    return (
+        f"With your change the tests do not pass: {ended(run)}. They ran in a container of their own, on the commit "
+        f"with your change alone. Mend it, and answer again. The end of what they wrote is data:\n{quoted(run.tail)}"
+    )
+
+
+def mistakes_told(mistakes: Sequence[str]) -> str:
+    """What a model is told of its answer."""
+    return "Your answer cannot be taken. Answer again, whole:\n" + "\n".join(f"- {one}" for one in mistakes)
+
+
+def ended(run: TestsRun) -> str:
+    """How the tests ended, in a few words."""
+    return f"exit status {run.exit_code}" if run.ended == "exit" else f"stopped ({run.ended})"
+
+
+def _run(run: TestsRun) -> str:
+    where = "with the change" if run.changed else "without the change"
+    words = visible(json.dumps(list(run.command)))
+    return f"{_code(words)} {where}: {ended(run)}\n\n{quoted(unhidden_lines(run.tail))}"
+
+
+def _evidence(result: CodingJobResult, goal: str) -> Iterator[tuple[str, str]]:
+    yield "goal", _code(goal)
+    yield "commit", _code(result.commit or "")
+    if result.patch:
+        yield "change", _code(result.patch)
+    yield "model", _code(f"{result.backend}/{result.model}")
+    yield "instructions", _code(result.prompt or "")
+    yield "asked", f"{result.requests} times, {result.calls} tools called, {result.rounds} changes judged"
+    yield "tokens", f"{result.input_tokens} in, {result.output_tokens} out"
+    yield "cost", f"{result.cost_micros / 1_000_000:.4f} US dollars at most"
+
+
+def _files(result: CodingJobResult) -> Iterator[tuple[str, str]]:
+    for one in result.files[:_MOST_FILES]:
+        yield _code(one.path), f"{one.change}, +{one.added or 0} -{one.removed or 0}"
+
+
+def _code(text: str) -> str:
+    shown = visible(text.replace("`", "'").replace("|", "¦"))[:300]
+    return f"`{shown}`" if shown else ""
+
+
+def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
+    if not rows:
+        return ""
+    return "\n".join([f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| {one} | {two} |" for one, two in rows)])
