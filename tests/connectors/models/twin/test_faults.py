@@ -129,7 +129,7 @@ def test_a_limit_that_is_planted_as_on_every_twin_speaks_the_words_of_the_wire(
     assert (status(error), code(error), headers(error)["retry-after"]) == (429, RATE[way][2], "3")
 
 
-_CUT: Final[dict[tuple[str, bool], type[Exception]]] = {
+CUT: Final[dict[tuple[str, bool], type[Exception]]] = {
     ("openai", False): openai.APIConnectionError,
     ("openai", True): openai.APIConnectionError,
     ("ollama-v1", False): openai.APIConnectionError,
@@ -143,10 +143,10 @@ _CUT: Final[dict[tuple[str, bool], type[Exception]]] = {
 }
 
 
-@pytest.mark.parametrize(("way", "stream"), _CUT)
+@pytest.mark.parametrize(("way", "stream"), CUT)
 def test_an_answer_that_is_cut_is_an_error_and_billed(asking: Asking, way: str, twin: ServedTwin, stream: bool) -> None:
     plant(twin, {"say": SAID, "fault": {"kind": "cut"}})
-    assert isinstance(refused(asking(way), stream=stream), _CUT[way, stream])
+    assert isinstance(refused(asking(way), stream=stream), CUT[way, stream])
     assert [(one["fault"], one["output"]) for one in bills(twin)["bills"]] == [("cut", 7)]
 
 
@@ -169,7 +169,7 @@ def test_a_stream_that_ends_politely_too_early_says_no_reason(ask: Caller, twin:
     assert answer.text != SAID
 
 
-_INTERRUPTED: Final[dict[str, type[Exception]]] = {
+INTERRUPTED: Final[dict[str, type[Exception]]] = {
     "openai": openai.APIError,
     "anthropic": anthropic.APIStatusError,
     "bedrock": EventStreamError,
@@ -181,7 +181,7 @@ _INTERRUPTED: Final[dict[str, type[Exception]]] = {
 def test_an_error_in_a_stream_that_has_begun_is_billed(ask: Caller, way: str, twin: ServedTwin) -> None:
     plant(twin, {"say": SAID, "fault": {"kind": "interrupted"}})
     error = refused(ask, stream=True)
-    assert isinstance(error, _INTERRUPTED[way])
+    assert isinstance(error, INTERRUPTED[way])
     if isinstance(error, anthropic.APIStatusError):
         assert (error.status_code, code(error)) == (200, "overloaded_error")
     assert [one["fault"] for one in bills(twin)["bills"]] == ["interrupted"]
@@ -195,6 +195,7 @@ def test_an_answer_in_one_piece_is_refused_where_a_stream_would_be_interrupted(
     assert bills(twin)["requests"] == 0
 
 
+HALF: Final = '{"path":"R'
 TOOL: Final = Tool(name="read_file", schema={"type": "object", "properties": {"path": {"type": "string"}}})
 
 
@@ -203,25 +204,27 @@ def test_arguments_that_break(ask: Caller, way: str, twin: ServedTwin, stream: b
     cue = {"call": [{"tool": "read_file", "arguments": {"path": "README.md"}}], "fault": {"kind": "broken_arguments"}}
     plant(twin, cue)
     answer = ask.ask(Question(messages=GREET.messages, tools=(TOOL,)), stream=stream)
-    half = '{"path":"R'
     told = [(one.name, one.arguments) for one in answer.calls]
     match way, stream:
         case ("openai", _) | (_, True) if not way.startswith("ollama"):
-            assert (told, answer.text) == ([("read_file", half)], "")
+            assert (told, answer.text) == ([("read_file", HALF)], "")
         case ("anthropic", False):
             assert (told, answer.stop) == ([("read_file", {})], "max_tokens")
         case ("bedrock", False):
             assert (told, answer.stop) == ([], "malformed_tool_use")
         case _:
-            assert (told, answer.text) == ([], '{"name": "read_file", "arguments": ' + half)
+            assert (told, answer.text) == ([], '{"name": "read_file", "arguments": ' + HALF)
+
+
+FILTERED: Final = {"openai": "content_filter", "anthropic": "refusal", "bedrock": "content_filtered"}
+"""Why an answer ended; Ollama has no filter, and says `stop`."""
 
 
 @_STREAMS
 def test_a_filter_ends_an_answer(ask: Caller, way: str, twin: ServedTwin, stream: bool) -> None:
     plant(twin, {"say": SAID, "fault": {"kind": "filtered"}})
     answer = ask.ask(GREET, stream=stream)
-    stops = {"openai": "content_filter", "anthropic": "refusal", "bedrock": "content_filtered"}
-    assert (answer.text, answer.stop) == ("Good", stops.get(way, "stop"))
+    assert (answer.text, answer.stop) == ("Good", FILTERED.get(way, "stop"))
 
 
 @_STREAMS
@@ -232,16 +235,20 @@ def test_a_model_declines(ask: Caller, way: str, twin: ServedTwin, stream: bool)
     assert (answer.text, answer.stop) == ("I cannot do that.", stops.get(way, "stop"))
 
 
+WRONG: Final = (0, 9999)
+BILLED: Final = (2, 7)
+
+
 @_STREAMS
 def test_usage_that_is_wrong_is_told_and_the_right_one_billed(ask: Caller, twin: ServedTwin, stream: bool) -> None:
-    plant(twin, {"say": SAID, "fault": {"kind": "wrong_usage", "input": 0, "output": 9999}})
+    plant(twin, {"say": SAID, "fault": {"kind": "wrong_usage", "input": WRONG[0], "output": WRONG[1]}})
     answer = ask.ask(GREET, stream=stream)
-    assert (answer.input, answer.output) == (0, 9999)
+    assert (answer.input, answer.output) == WRONG
     (billed,) = bills(twin)["bills"]
-    assert (billed["input"], billed["output"]) == (2, 7)
+    assert (billed["input"], billed["output"]) == BILLED
 
 
-_TIMEOUTS: Final[dict[str, type[Exception]]] = {
+TIMEOUTS: Final[dict[str, type[Exception]]] = {
     "openai": openai.APITimeoutError,
     "anthropic": anthropic.APITimeoutError,
     "bedrock": ReadTimeoutError,
@@ -254,14 +261,14 @@ _TIMEOUTS: Final[dict[str, type[Exception]]] = {
 def test_what_is_never_answered_is_billed(asking: Asking, way: str, twin: ServedTwin, stream: bool) -> None:
     plant(twin, {"say": SAID, "fault": {"kind": "silent"}})
     error = refused(asking(way, timeout=0.3), stream=stream)
-    assert isinstance(error, _TIMEOUTS[way])
+    assert isinstance(error, TIMEOUTS[way])
     (billed,) = bills(twin)["bills"]
     assert (billed["answered"], billed["fault"], billed["output"]) == (False, "silent", 7)
 
 
 def test_who_hangs_up_before_the_first_byte_is_not_billed(asking: Asking, way: str, twin: ServedTwin) -> None:
     plant(twin, {"say": SAID, "fault": {"kind": "slow", "seconds": 600}})
-    assert isinstance(refused(asking(way, timeout=0.3)), _TIMEOUTS[way])
+    assert isinstance(refused(asking(way, timeout=0.3)), TIMEOUTS[way])
     assert bills(twin)["requests"] == 0
 
 
