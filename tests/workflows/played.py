@@ -18,7 +18,7 @@ from workflows.goal_type import GoalType
 from workflows.implementations import WORKFLOWS
 
 Answers = Mapping[Step[Any, Any], Sequence[object]]
-"""By step: what it answers or raises, one after the other; the last one stays."""
+"""By step: what it answers or raises, one after the other; the last one stays. A function is asked each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def _answering(step: Step[Any, Any], said: list[object]) -> Callable[..., Awaita
         one = said.pop(0) if len(said) > 1 else said[0]
         if isinstance(one, Exception):
             raise one
-        return one
+        return one() if callable(one) else one
 
     answer.__annotations__ = {"request": step.request, "return": step.response}
     return activity.defn(name=step.name)(answer)
