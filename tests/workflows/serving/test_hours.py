@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
@@ -16,9 +16,9 @@ from tests.workflows.serving.scenarios import ANSWERS, AWAY, IDLE, SERVED
 from tests.workflows.serving.test_serve_model import taken
 from workflows.serving.goals import SERVE_MODEL, ServeModelInput, ServeModelResult
 
-_WANTED = SERVE_MODEL.example
-assert isinstance(_WANTED, ServeModelInput)
-BACK_WITHIN, BEFORE_ITS_END = timedelta(minutes=20), timedelta(minutes=2)
+WANTED: Final = ServeModelInput.model_validate(SERVE_MODEL.example.model_dump())
+BACK_WITHIN: Final = timedelta(minutes=20)
+BEFORE_ITS_END: Final = timedelta(minutes=2)
 
 
 class Machine:
@@ -65,7 +65,7 @@ async def lasted(goal: WorkflowHandle[Any, Any]) -> timedelta:
 async def test_one_that_is_lost_for_twenty_minutes_is_paid_for_no_longer(
     skipping: WorkflowEnvironment, goal_id: str
 ) -> None:
-    ended, goal = await served(skipping, goal_id, [AWAY, ANSWERS, AWAY], _WANTED)
+    ended, goal = await served(skipping, goal_id, [AWAY, ANSWERS, AWAY], WANTED)
     assert (ended.outcome, ended.lost, ended.answers) == ("partially_applied", 1, False)
     assert ended.reason == f"it does not answer: {AWAY.why}; its machine was ended"
     assert BACK_WITHIN <= await lasted(goal) < BACK_WITHIN + timedelta(minutes=10)
@@ -76,7 +76,7 @@ async def test_one_that_is_lost_for_twenty_minutes_is_paid_for_no_longer(
 async def test_one_that_is_away_is_given_back_while_there_is_time_for_that(
     skipping: WorkflowEnvironment, goal_id: str
 ) -> None:
-    patient = _WANTED.model_copy(update={"comes_within_minutes": 240})
+    patient = WANTED.model_copy(update={"comes_within_minutes": 240})
     ended, goal = await served(skipping, goal_id, [AWAY], patient)
     assert (ended.outcome, ended.reason, ended.lost) == ("completed", "its time is up", 0)
     closed = (await goal.describe()).close_time
@@ -89,6 +89,6 @@ async def test_one_that_is_away_is_given_back_while_there_is_time_for_that(
 
 async def test_one_that_comes_back_each_time_is_served_on(skipping: WorkflowEnvironment, goal_id: str) -> None:
     comes_and_goes = [seen for _ in range(4) for seen in (ANSWERS, AWAY)]
-    ended, _ = await served(skipping, goal_id, [*comes_and_goes, IDLE], _WANTED)
+    ended, _ = await served(skipping, goal_id, [*comes_and_goes, IDLE], WANTED)
     assert (ended.outcome, ended.lost) == ("completed", 4)
     assert (ended.reason or "").startswith("nobody asked it")
