@@ -81,9 +81,18 @@ def stack(compose: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def with_models(compose: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The same with the profile of language models."""
-    env_file = tmp_path_factory.mktemp("compose-models") / "env"
+    return _with_profile("models", compose, tmp_path_factory.mktemp("compose-models") / "env")
+
+
+@pytest.fixture(scope="session")
+def with_relay(compose: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The same with the profile of models that machines serve."""
+    return _with_profile("serving", compose, tmp_path_factory.mktemp("compose-serving") / "env")
+
+
+def _with_profile(profile: str, compose: tuple[str, ...], env_file: Path) -> dict[str, object]:
     env_file.write_text("".join(f"{name}={value}\n" for name, value in _environment().items()))
-    done = _compose(compose, env_file, "--format", "json", profiles=("setup", "models"))
+    done = _compose(compose, env_file, "--format", "json", profiles=("setup", profile))
     assert done.returncode == 0, done.stderr
     return cast("dict[str, object]", json.loads(done.stdout))
 
@@ -192,7 +201,9 @@ def test_the_models_worker_is_there_when_it_is_asked_for_and_reaches_models_alon
     assert "worker-models" not in _services(stack)
     assert _services(with_models).keys() - _services(stack).keys() == {"worker-models"}
     worker = _services(with_models)["worker-models"]
-    assert set(cast("dict[str, object]", worker["networks"])) == {"temporal", "vault", "telemetry", "models-egress"}
+    assert set(cast("dict[str, object]", worker["networks"])) == {
+        *("temporal", "vault", "telemetry", "models-egress", "relay"),
+    }
     volumes = {str(one["source"]) for one in cast("list[dict[str, object]]", worker["volumes"])}
     assert {one for one in volumes if "/" not in one} == {
         *("tls-models", "secret-ids-models", "audit-models", "artifacts"),
@@ -202,6 +213,31 @@ def test_the_models_worker_is_there_when_it_is_asked_for_and_reaches_models_alon
     assert others == ["worker-models"]
     keys = [name for name, one in _services(with_models).items() if "secret-ids-models" in str(one.get("volumes"))]
     assert sorted(keys) == ["deliverer", "worker-models"]
+
+
+def test_the_relay_faces_the_world_by_one_port_and_reaches_nothing_but_its_pages_in_vault(
+    stack: dict[str, object], with_relay: dict[str, object]
+) -> None:
+    assert _services(with_relay).keys() - _services(stack).keys() == {"relay"}
+    relay = _services(with_relay)["relay"]
+    [port] = cast("list[dict[str, object]]", relay["ports"])
+    assert (port.get("host_ip"), str(port["target"]), str(port["published"])) == (None, "8443", "8443")
+    joined = cast("dict[str, dict[str, object] | None]", relay["networks"])
+    assert set(joined) == {"vault", "telemetry", "machines", "relay"}
+    assert joined["relay"] == {"aliases": ["relay.example.com"]}
+    networks = cast("dict[str, dict[str, object]]", with_relay["networks"])
+    closed = {name for name in joined if networks[name].get("internal")}
+    assert joined.keys() - closed == {"machines"}
+    options = cast("dict[str, str]", networks["machines"]["driver_opts"])
+    assert options["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+    others = {name for name, one in _services(with_relay).items() if "machines" in str(one.get("networks"))}
+    assert others == {"relay"}
+    [volume] = cast("list[dict[str, object]]", relay["volumes"])
+    assert volume["source"] == "secret-ids-relay"
+    assert (relay["read_only"], relay["cap_drop"]) == (True, ["ALL"])
+    given = cast("dict[str, str]", relay["environment"])
+    assert given.keys() <= {f"BANKSMAN_{name.upper()}" for name in Settings.model_fields}
+    assert given["BANKSMAN_RELAY_CERTIFICATE"] == "/run/secrets/relay-certificate"
 
 
 def test_our_containers_can_do_little(stack: dict[str, object]) -> None:
