@@ -13,10 +13,11 @@ from tests.connectors.description import Published
 from tests.connectors.judged import Recorder
 from tests.connectors.models.twin.callers import Message, OllamaCaller, Question, Tool
 from tests.connectors.models.twin.conftest import CONFIG
+from tests.connectors.models.twin.ollama import DESCRIPTION
 from tests.connectors.models.twin.test_conversation import converse
 from tests.connectors.serving import served
 
-OLLAMA: Final = Published("ollama.yaml", error="ErrorResponse")
+OLLAMA: Final = Published("ollama.yaml", error="ErrorResponse", kept=DESCRIPTION)
 pytestmark = OLLAMA.required
 
 
