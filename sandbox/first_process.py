@@ -9,6 +9,7 @@ through the standard streams of this process:
   is followed by another, which begins with a byte that is 1: what the beats before it left is passed over.
 - Out: frames of one letter, 4 bytes of length, and a body. `W` waiting, `B` begun, `O` output, `E` error output,
   `T` telemetry, `A` an artifact's JSON, `D` its data, `R` the result's JSON (the last), `X` could not do its part.
+  After a run's result it waits until its input ends: by then the worker has read all of it.
 
 It shares a uid with the command, which holds no capability to become anybody else. So it makes itself undumpable:
 the command can neither trace it nor open its memory, environment or streams, and cannot forge a frame; as process 1
@@ -74,6 +75,8 @@ def main() -> None:
             _await_next()
             manifest = _read_order() or sys.exit(0)
             _run(manifest)
+        if manifest["limits"]["wall_seconds"] is not None:
+            _await_hanging_up()
     except BaseException as error:
         if isinstance(error, (SystemExit, BrokenPipeError)):
             raise
@@ -165,6 +168,15 @@ def _await_next() -> None:
     while (byte := _line.read(1)) != NEXT:
         if not byte:
             _end_all_and_exit()
+
+
+def _await_hanging_up() -> None:
+    """Until the worker has read the result: Docker drops what is unread two seconds after a container's end.
+
+    A service is not waited for: that it has ended is all that its last word says.
+    """
+    while _line.read(CHUNK):
+        pass
 
 
 def _write(path: str, entry: Entry) -> None:

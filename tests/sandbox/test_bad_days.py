@@ -21,14 +21,17 @@ from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable
 from sandbox import first_process
 from sandbox.docker import conversation
+from sandbox.docker.collecting import Collector
 from sandbox.docker.container import SandboxOptions
+from sandbox.docker.conversation import converse
 from sandbox.docker.engine import Engine
-from sandbox.docker.hardening import LABEL_DEPLOYMENT
+from sandbox.docker.hardening import LABEL_DEPLOYMENT, Place, container_config
 from sandbox.docker.provider import DockerSandbox
 from sandbox.docker.reaper import Reaper
 from sandbox.errors import SandboxUnavailable
 from sandbox.provisioning import Images
 from sandbox.spec import Limits, RunSpec
+from sandbox.wire import Surroundings, order_of
 from tests.sandbox.running import Left, Run
 
 pytestmark = pytest.mark.docker
@@ -427,3 +430,27 @@ async def test_a_first_process_that_hangs_is_killed_and_told_as_the_providers_fa
     with pytest.raises(SandboxUnavailable, match="did not end the command in time; it was killed"):
         await sandbox.run(spec, on_output=stop)
     assert await left() == []
+
+
+async def test_a_container_is_there_until_its_worker_has_read_the_result_and_ends_by_itself_then(
+    engine: Engine, image: str, options: SandboxOptions, store: ArtifactStore, sandbox: DockerSandbox
+) -> None:
+    """Docker drops what nobody has read two seconds after a container's end, and a worker may be as slow as that."""
+    labels = sandbox.containers.labels("run")
+    spec = RunSpec(run_id="read", image=image, argv=("true",))
+    place = Place.of(image, spec.limits)
+    container = await sandbox.containers.start(
+        f"banksman-read-{uuid.uuid4().hex[:8]}", container_config(place, spec.limits, labels)
+    )
+    collector = Collector(spec, store, None)
+    try:
+        await converse(engine, container, order_of(spec, {}, [], Surroundings()), collector, within=60)
+        assert collector.report is not None
+        more = asyncio.create_task(container.attachment.frame())
+        ended, _ = await asyncio.wait([more], timeout=1)  # one that does not wait is over in a tenth of that
+        more.cancel()
+        assert not ended
+        await container.attachment.close()
+        assert await engine.call(engine.api.wait, container.id) == {"Error": None, "StatusCode": 0}
+    finally:
+        await sandbox.containers.remove(container)
