@@ -22,7 +22,7 @@ from connectors.slack.manifest import SLACK
 from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
-from hitl.gateway.deliveries import Deliveries
+from hitl.gateway.deliveries import Deliveries, DeliverySteps
 from hitl.gateway.following import FollowingSteps
 from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.histories import HistorySteps
@@ -105,7 +105,7 @@ class Gateway:
         messages = SlackMessages(self._web, rates)
         self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
         findings = FindingsSteps(messages, server, self._policy)
-        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings)
+        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings, DeliverySteps(server))
         self.deliveries = Deliveries(server, sign=sign, keys=keys.current)
         self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)

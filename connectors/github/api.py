@@ -154,6 +154,15 @@ class Api:
         Raises:
             ConnectorError: By the tree; a body that `parse` cannot read is `Unavailable`.
         """
+        answer, _ = await self.ask_page(question, parse)
+        return answer
+
+    async def ask_page(self, question: Question, parse: Callable[[str], T]) -> tuple[T, str]:
+        """The same, with what GitHub says of other pages, in the header `Link`; empty where it says nothing.
+
+        Raises:
+            ConnectorError: Likewise.
+        """
         outcome, start = "cancelled", time.monotonic()
         try:
             if not question.at_any_rate:
@@ -162,7 +171,8 @@ class Api:
                 self._pace.require(question.what)
             try:
                 with mapped(question.what, question):
-                    answer = parse(await self._send(question))
+                    text, link = await self._send(question)
+                    answer = parse(text)
             except RateLimited as limited:
                 self._allowance.close(limited.retry_after)
                 raise
@@ -173,7 +183,7 @@ class Api:
         finally:
             REQUESTS.labels(provider="github", outcome=outcome).inc(exemplar=exemplar())
             SECONDS.labels(provider="github").observe(time.monotonic() - start, exemplar())
-        return answer
+        return answer, link
 
     @property
     def bearer(self) -> str:
@@ -189,7 +199,7 @@ class Api:
         """Close the connection."""
         self._connection.close()
 
-    async def _send(self, question: Question) -> str:
+    async def _send(self, question: Question) -> tuple[str, str]:
         # PyGithub keeps the request in the connection between two calls: one at a time.
         async with self._turn:
             sending = asyncio.create_task(asyncio.to_thread(_exchange, self._requester, self._connection, question))
@@ -200,11 +210,11 @@ class Api:
                     self._abandon(sending)
                 raise
 
-    def _abandon(self, sending: "asyncio.Task[str]") -> None:
+    def _abandon(self, sending: "asyncio.Task[tuple[str, str]]") -> None:
         """Leave the connection to the thread that still waits on it, and go on with another."""
         abandoned, self._connection = self._connection, self._connect()
 
-        def ended(task: "asyncio.Task[str]") -> None:
+        def ended(task: "asyncio.Task[tuple[str, str]]") -> None:
             if not task.cancelled():
                 task.exception()
             abandoned.close()
@@ -235,8 +245,8 @@ class Api:
         return cast("_Requester", requester)
 
 
-def _exchange(requester: _Requester, connection: _Plain | _Secure, question: Question) -> str:
-    """One request and its answer; blocking."""
+def _exchange(requester: _Requester, connection: _Plain | _Secure, question: Question) -> tuple[str, str]:
+    """One request, its answer, and the answer's header `Link`; blocking."""
     status, headers, text = requester.requestJson(
         question.method,
         question.path,
@@ -247,7 +257,7 @@ def _exchange(requester: _Requester, connection: _Plain | _Secure, question: Que
     )
     if status >= _NOT_A_RESULT:
         raise GithubException(status, _error_body(text), headers)
-    return text
+    return text, headers.get("link", "")
 
 
 def _error_body(text: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from deploy.temporal.bootstrap import NotPromoted, missing_search_attributes, promote, register_search_attributes
 from deploy.temporal.pace import SETTINGS, development_server_options
-from deploy.temporal.schedules import schedule_sweep
+from deploy.temporal.schedules import schedule_redelivery, schedule_sweep
 
 __all__ = [
     "SETTINGS",
@@ -11,5 +11,6 @@ __all__ = [
     "missing_search_attributes",
     "promote",
     "register_search_attributes",
+    "schedule_redelivery",
     "schedule_sweep",
 ]

@@ -1,4 +1,4 @@
-"""What runs by itself, now and then: the sweep of leases, as a schedule of Temporal's."""
+"""What runs by itself, now and then, as schedules of Temporal's: the sweeps of leases and of GitHub's deliveries."""
 
 import contextlib
 from datetime import timedelta
@@ -16,9 +16,11 @@ from temporalio.client import (
 )
 
 from activities.queues import TaskQueue
+from workflows.github.contracts import SWEEP_DELIVERIES
 from workflows.leases.sweep import SWEEP_LEASES
 
 SWEEP_SCHEDULE: Final = "banksman-sweep-leases"
+REDELIVERY_SCHEDULE: Final = "banksman-redeliver-github"
 SWEEP_EVERY: Final = timedelta(minutes=10)
 _LONGEST: Final = timedelta(hours=1)
 
@@ -29,15 +31,28 @@ async def schedule_sweep(client: Client) -> bool:
     Returns:
         Whether it was made.
     """
+    return await _schedule(client, SWEEP_SCHEDULE, SWEEP_LEASES, "sweep-leases")
+
+
+async def schedule_redelivery(client: Client) -> bool:
+    """Have what GitHub could not deliver sent again, likewise.
+
+    Returns:
+        Whether it was made.
+    """
+    return await _schedule(client, REDELIVERY_SCHEDULE, SWEEP_DELIVERIES, "sweep-github-deliveries")
+
+
+async def _schedule(client: Client, name: str, workflow: str, workflow_id: str) -> bool:
     sweep = Schedule(
         action=ScheduleActionStartWorkflow(
-            SWEEP_LEASES, id="sweep-leases", task_queue=TaskQueue.GOALS, execution_timeout=_LONGEST
+            workflow, id=workflow_id, task_queue=TaskQueue.GOALS, execution_timeout=_LONGEST
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=SWEEP_EVERY)]),
         # What was missed while nothing ran needs one sweep, not one for each time.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_EVERY),
     )
     with contextlib.suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(SWEEP_SCHEDULE, sweep)
+        await client.create_schedule(name, sweep)
         return True
     return False

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from activities.queues import TaskQueue
-from connectors.errors import InvalidRequest
+from activities.step import implements
+from connectors.errors import InvalidRequest, Unavailable
 from hitl.approval.decision import SignedDecision
 from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
@@ -26,13 +28,22 @@ from hitl.gateway.who_asked import digest_of, signed_in
 from hitl.github.events import AnyEvent, OfRepository
 from hitl.hidden import visible
 from workflows.contracts import REPOSITORY_ATTRIBUTE
-from workflows.github.contracts import DELIVERY_WORKFLOW, DeliveryStatement, ReceivedDelivery, delivery_id
+from workflows.github.contracts import (
+    DELIVERY_WORKFLOW,
+    FIND_UNRECEIVED,
+    DeliveryStatement,
+    FindUnreceivedRequest,
+    ReceivedDelivery,
+    UnreceivedFound,
+    delivery_id,
+)
 
 MEMO: Final = "BanksmanDelivery"
 _TAG: Final = "banksman-github-delivery/v1"
 _FRESH: Final = timedelta(minutes=1)
 _IN_TIME: Final = timedelta(seconds=5)
 _LONGEST_SUMMARY: Final = 200
+_AT_ONCE: Final = 10
 
 
 class Arrival(StrEnum):
@@ -155,3 +166,30 @@ def _summary(event: AnyEvent) -> str:
     what = f"{event.event} {event.action}".strip()
     where = f" in {event.repository.full_name}" if isinstance(event, OfRepository) else ""
     return visible(f"{what}{where} by {event.sender.login or 'nobody'}")[:_LONGEST_SUMMARY]
+
+
+class DeliverySteps:
+    """Steps about deliveries that only the server can answer."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @implements(FIND_UNRECEIVED)
+    async def find_unreceived(self, request: FindUnreceivedRequest) -> UnreceivedFound:
+        """Which of these no workflow works off.
+
+        Raises:
+            Unavailable: Temporal cannot be reached now.
+        """
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def is_there(guid: str) -> bool:
+            async with turns:
+                return await self._server.describe(delivery_id(guid)) is not None
+
+        try:
+            there = await asyncio.gather(*(is_there(one) for one in request.deliveries))
+        except RPCError as error:
+            raise Unavailable("Temporal cannot be reached now; it is tried again") from error
+        missing = [guid for guid, known in zip(request.deliveries, there, strict=True) if not known]
+        return UnreceivedFound(deliveries=tuple(missing))

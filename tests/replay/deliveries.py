@@ -1,15 +1,39 @@
-"""Deliveries of GitHub's."""
+"""Deliveries of GitHub's, and the sweep of those that failed: steps are played."""
 
+import contextlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from temporalio import activity
 from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Worker
 
+from activities.github.redelivery_contracts import (
+    FIND_FAILED_DELIVERIES,
+    REDELIVER,
+    FailedDeliveriesFound,
+    FailedDelivery,
+    FindFailedDeliveriesRequest,
+    Redelivered,
+    RedeliverRequest,
+)
+from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from hitl.github.events import Actor, AnyEvent, Comment, IssueCommentEvent, IssueMention, PingEvent, Repository
 from tests.workflows.scripted import Steps, workers
-from workflows.github.contracts import DELIVERY_WORKFLOW, ReceivedDelivery, delivery_id
+from workflows.github.contracts import (
+    DELIVERY_WORKFLOW,
+    FIND_UNRECEIVED,
+    SWEEP_DELIVERIES,
+    FindUnreceivedRequest,
+    ReceivedDelivery,
+    UnreceivedFound,
+    delivery_id,
+)
+from workflows.implementations import WORKFLOWS
+from workflows.runner import sandbox_runner
 
 GUID: Final = "0b989ba4-242f-11e5-81e1-c7b6966d2516"
 _AT: Final = datetime(2026, 11, 30, 8, tzinfo=UTC)
@@ -51,4 +75,55 @@ class Delivering:
             return await handle.fetch_history()
 
 
+@dataclass(frozen=True)
+class Sweeping:
+    """One sweep.
+
+    Attributes:
+        name: The file's name.
+        failed: What GitHub could not deliver; None where it cannot be asked.
+    """
+
+    name: str
+    failed: tuple[FailedDelivery, ...] | None
+
+    def recorded(self) -> set[tuple[str, str]]:
+        """The history that is kept of it, by folder and name."""
+        return {(SWEEP_DELIVERIES, self.name)}
+
+    async def run(self, client: Client) -> WorkflowHistory:
+        """Run it to its end."""
+        goals = Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS, workflow_runner=sandbox_runner())
+        async with goals, self._steps(client):
+            handle = await client.start_workflow(
+                SWEEP_DELIVERIES, id=f"sweep-github-deliveries/{self.name}", task_queue=TaskQueue.GOALS
+            )
+            await handle.result()
+            return await handle.fetch_history()
+
+    @contextlib.asynccontextmanager
+    async def _steps(self, client: Client) -> AsyncGenerator[None]:
+        @activity.defn(name=FIND_FAILED_DELIVERIES.name)
+        async def find(request: FindFailedDeliveriesRequest) -> FailedDeliveriesFound:
+            del request
+            if self.failed is None:
+                raise application_error(ErrorType.AUTH_DENIED, "GitHub refuses the App's private key")
+            return FailedDeliveriesFound(deliveries=self.failed)
+
+        @activity.defn(name=REDELIVER.name)
+        async def redeliver(request: RedeliverRequest) -> Redelivered:
+            del request
+            return Redelivered()
+
+        @activity.defn(name=FIND_UNRECEIVED.name)
+        async def unreceived(request: FindUnreceivedRequest) -> UnreceivedFound:
+            return UnreceivedFound(deliveries=request.deliveries)
+
+        connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[find, redeliver])
+        async with connectors, Worker(client, task_queue=TaskQueue.HITL, activities=[unreceived]):
+            yield
+
+
+_FAILED: Final = FailedDelivery(guid=GUID, newest=1, failed_at=_AT, attempts=1)
+SWEEPINGS: Final = (Sweeping("redelivered", (_FAILED,)), Sweeping("nothing", ()), Sweeping("unseen", None))
 DELIVERIES: Final = (Delivering("ignored", _EDITED), Delivering("ping", PingEvent(hook_id=1)))

@@ -18,7 +18,7 @@ from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
 from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
-from tests.replay.deliveries import DELIVERIES
+from tests.replay.deliveries import DELIVERIES, SWEEPINGS
 from tests.replay.leases import LEASINGS, histories
 from tests.replay.opinions import JUDGINGS
 from tests.replay.scenarios import SCENARIOS, Scenario, start
@@ -30,7 +30,6 @@ from tests.workflows.leases.leasing import Place
 from tests.workflows.played import scenarios
 from tests.workflows.pulumi.stacking import StackSessions
 from tests.workflows.scripted import workers
-from workflows.github.contracts import DELIVERY_WORKFLOW
 from workflows.opinions.contracts import OPINION_WORKFLOW
 from workflows.parked_contracts import PARKED_NOTICE
 
@@ -53,8 +52,9 @@ async def record(folder: Path) -> None:
                 _keep(history, folder, workflow, leasing.name)
         for judging in JUDGINGS:
             _keep(await judging.run(environment.client), folder, OPINION_WORKFLOW, judging.name)
-        for delivering in DELIVERIES:
-            _keep(await delivering.run(environment.client), folder, DELIVERY_WORKFLOW, delivering.name)
+        for told in (*DELIVERIES, *SWEEPINGS):
+            for workflow, name in told.recorded():
+                _keep(await told.run(environment.client), folder, workflow, name)
         for stacking in STACKINGS:
             with tempfile.TemporaryDirectory() as scratch:
                 house = StackSessions(environment.client, Path(scratch), stacking.stack(), action=stacking.action)

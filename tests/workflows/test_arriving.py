@@ -42,6 +42,7 @@ from workflows.catalogue import GOALS
 from workflows.contracts import GoalStatus, State
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
 from workflows.github.job_contracts import GITHUB_JOB
+from workflows.github.sweep import SweepGitHubDeliveriesWorkflow
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
 from workflows.leases.contracts import ExtendLease
@@ -84,6 +85,9 @@ MALFORMED: Final[dict[str, list[object]]] = {
     "JSON in another alphabet": [raw(b"json/plain", b"\xff\xfe{\x00")],
     **{name: [payload] for name, payload in ENCODINGS.items()},
 }
+
+
+WITHOUT_INPUT = {UnknownGoalWorkflow, SweepLeasesWorkflow, SweepGitHubDeliveriesWorkflow}
 
 
 def definition(of: type) -> Any:
@@ -229,9 +233,7 @@ async def test_a_goal_and_its_approval_that_were_harassed_go_on(client: Client, 
     assert house.remover.removed == ["old"]
 
 
-@pytest.mark.parametrize(
-    "of", [one for one in WORKFLOWS if one not in {UnknownGoalWorkflow, SweepLeasesWorkflow}], ids=named
-)
+@pytest.mark.parametrize("of", [one for one in WORKFLOWS if one not in WITHOUT_INPUT], ids=named)
 async def test_a_malformed_start_ends_at_once_with_one_line(client: Client, goal_id: str, of: type) -> None:
     async def start(what: str, given: list[object]) -> tuple[str, ApplicationError, bool]:
         of_it = f"{goal_id}/{what}"

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deploy.temporal import NotPromoted, promote, register_search_attributes, schedule_sweep
+from deploy.temporal import NotPromoted, promote, register_search_attributes, schedule_redelivery, schedule_sweep
 from workers.commands.connection import client_settings
 from workers.commands.exits import fail, out
 from workers.temporal import DEPLOYMENT_NAME, build_id, connect
@@ -20,6 +20,8 @@ async def _setup() -> None:
         out.print(f"registered search attribute {name}")
     if await schedule_sweep(client):
         out.print("leases are swept every ten minutes")
+    if await schedule_redelivery(client):
+        out.print("what GitHub could not deliver is sent again, looked for every ten minutes")
     release = build_id()
     try:
         changed = await promote(client, deployment=DEPLOYMENT_NAME, build_id=release)

@@ -5,17 +5,18 @@ Temporal can start one by hand: no step of the gateway's does anything for it, f
 """
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from activities.github.redelivery_contracts import Guid
+from activities.queues import TaskQueue
+from activities.step import Step
 from hitl.approval.decision import Moment
 from hitl.github.events import AnyEvent
+from hitl.protocol import Effect
 
 DELIVERY_WORKFLOW: Final = "GitHubDelivery"
-
-Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-"""As `X-GitHub-Delivery` has it; a delivery that is sent again keeps it."""
 
 _DELIVERIES: Final = "github-delivery/"
 
@@ -63,3 +64,43 @@ class DeliveryResult(BaseModel):
     done: Done
     why: str = Field(description="In a sentence.")
     goal: str | None = Field(default=None, description="The workflow id of the goal that was started.")
+
+
+SWEEP_DELIVERIES: Final = "SweepGitHubDeliveries"
+MOST_ASKED: Final = 500
+
+
+class FindUnreceivedRequest(BaseModel):
+    """Deliveries that GitHub calls failed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    deliveries: tuple[Guid, ...] = Field(max_length=MOST_ASKED)
+
+
+class UnreceivedFound(BaseModel):
+    """Those that no workflow works off: its answer alone was lost where one does."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    deliveries: tuple[Guid, ...] = ()
+
+
+class SweepResult(BaseModel):
+    """How a sweep ended; the next one goes on from it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sent: tuple[int, ...] = Field(default=(), description="Attempts that failed and were answered with another one.")
+    redelivered: int = Field(default=0, description="How many by this sweep.")
+    others: int = Field(default=0, description="How many GitHub calls failed that were not due, or answered before.")
+    unseen: str = Field(default="", description="Why nothing could be seen, or sent.")
+
+
+FIND_UNRECEIVED: Final = Step(
+    name="hitl.find_unreceived",
+    request=FindUnreceivedRequest,
+    response=UnreceivedFound,
+    effect=Effect.READ,
+    on=TaskQueue.HITL,
+)

@@ -8,6 +8,7 @@ from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities
 from activities.github.reading import GitHubActivities
+from activities.github.redelivery import RedeliveryActivities
 from activities.github.showing import ShowingActivities
 from activities.github.writing import GitHubWriteActivities
 from connectors.artifacts import ArtifactStore
@@ -29,4 +30,5 @@ def steps(means: Means) -> Sequence[object]:
         PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),
         ShowingActivities(app, vault),
+        RedeliveryActivities(app, vault),
     )
