@@ -19,6 +19,7 @@ from hitl.approval.approvers import People
 from hitl.console.access.key_uses import used_once_more
 from hitl.console.app import create_console
 from hitl.console.goals.seen import TemporalGoals
+from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
@@ -162,6 +163,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         goals=GatewayGoals(client, start, policy),
         opinions=GatewayOpinions(opinions),
         leases=TemporalLeases(client),
+        installations=TemporalInstallations(client),
         artifacts=Artifacts(settings.artifacts),
         marks=TemporalMarks(client),
         uses=VaultKeyUses(vault),

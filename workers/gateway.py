@@ -105,8 +105,8 @@ class Gateway:
         messages = SlackMessages(self._web, rates)
         self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
         findings = FindingsSteps(messages, server, self._policy)
-        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings, DeliverySteps(server))
         self.deliveries = Deliveries(server, sign=sign, keys=keys.current)
+        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings, DeliverySteps(self.deliveries))
         self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None

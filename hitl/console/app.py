@@ -24,11 +24,12 @@ from hitl.console.goals.starting import StartingPages
 from hitl.console.goals.waiting import Waiting
 from hitl.console.inbox.confirming import Confirming
 from hitl.console.inbox.deciding import DecidingPages
+from hitl.console.installations.pages import InstallationPages
 from hitl.console.leases.pages import LeasePages
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
-from hitl.console.ports import Approvals, Decide, Goals, Leases, Marks, Opinions, Unavailable
+from hitl.console.ports import Approvals, Decide, Goals, Installations, Leases, Marks, Opinions, Unavailable
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
 from hitl.console.stacks.plans import Artifacts, StackPlans
@@ -51,6 +52,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     goals: Goals,
     opinions: Opinions,
     leases: Leases,
+    installations: Installations,
     artifacts: Artifacts,
     marks: Marks,
     uses: KeyUses,
@@ -66,6 +68,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         goals: Where goals are looked up and started.
         opinions: What people think of them.
         leases: Where leases are looked up.
+        installations: Where it is looked up on what our GitHub App is installed.
         artifacts: Where the whole plans of stacks lie.
         marks: What tells that a page has changed.
         uses: Where the uses of people's keys are counted.
@@ -88,6 +91,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *looking.routes(),
             *starting.routes(),
             *LeasePages(leases, visitors=visitors, pages=pages).routes(),
+            *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
             *signing_in.routes(),
             *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *LivePages(marks, live or Live(), visitors=visitors).routes(),

@@ -21,6 +21,7 @@ from hitl.gateway.goal_starter import StartedGoal
 from workflows.agent.history_contracts import StepTold
 from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
+from workflows.github.installation_contracts import InstallationState
 from workflows.goal_type import GoalType
 from workflows.opinions.contracts import KeptOpinion
 
@@ -201,6 +202,14 @@ class Leases(Protocol):
 
     async def found(self, page: str | None = None, *, ended: bool = False) -> Listed[LeaseView]:
         """Those that are held or being ended; or those that were, newest first."""
+        ...
+
+
+class Installations(Protocol):
+    """Where our GitHub App is installed. Raises `Unavailable`."""
+
+    async def found(self, page: str | None = None, *, gone: bool = False) -> Listed[InstallationState]:
+        """Where it is; or where it was, newest first."""
         ...
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from pydantic import ValidationError
+from temporalio import activity
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -25,7 +26,7 @@ from hitl.canonical import canonical_json
 from hitl.gateway.goal_starter import Sign
 from hitl.gateway.server import Server
 from hitl.gateway.who_asked import digest_of, signed_in
-from hitl.github.events import AnyEvent, OfRepository
+from hitl.github.events import AnyEvent, InstallationEvent, InstallationRepositoriesEvent, OfRepository
 from hitl.hidden import visible
 from workflows.contracts import REPOSITORY_ATTRIBUTE
 from workflows.github.contracts import (
@@ -36,6 +37,15 @@ from workflows.github.contracts import (
     ReceivedDelivery,
     UnreceivedFound,
     delivery_id,
+)
+from workflows.github.installation_contracts import (
+    INSTALLATION_WORKFLOW,
+    KEEP_INSTALLATION,
+    TOLD,
+    InstallationState,
+    KeepInstallation,
+    KeptInstallation,
+    installation_id,
 )
 
 MEMO: Final = "BanksmanDelivery"
@@ -171,8 +181,47 @@ def _summary(event: AnyEvent) -> str:
 class DeliverySteps:
     """Steps about deliveries that only the server can answer."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, deliveries: Deliveries) -> None:
+        self._deliveries, self._server = deliveries, deliveries.server
+
+    @implements(KEEP_INSTALLATION)
+    async def keep_installation(self, request: KeepInstallation) -> KeptInstallation:
+        """Have the installation's workflow told of the delivery whose step this is, once it is verified.
+
+        Raises:
+            InvalidRequest: As `Deliveries.verified`; or it is of no installation.
+            Unavailable: Temporal cannot be reached now.
+        """
+        del request
+        info = activity.info()
+        if info.workflow_id is None or info.workflow_run_id is None:
+            raise InvalidRequest(f"an installation is kept by a {DELIVERY_WORKFLOW} alone")
+        try:
+            received = await self._deliveries.verified(info.workflow_id, info.workflow_run_id)
+            return await self._tell(received)
+        except RPCError as error:
+            raise Unavailable("Temporal cannot be reached now; it is tried again") from error
+
+    async def _tell(self, received: ReceivedDelivery) -> KeptInstallation:
+        event = received.event
+        if not isinstance(event, InstallationEvent | InstallationRepositoriesEvent):
+            raise InvalidRequest(f"{event.event!r} tells of no installation")
+        number = event.installation.id
+        try:
+            await self._server.client.start_workflow(
+                INSTALLATION_WORKFLOW,
+                InstallationState(number=number),
+                id=installation_id(number),
+                task_queue=TaskQueue.GOALS,
+                start_signal=TOLD,
+                start_signal_args=[received],
+                # One that was deleted stays so: an App that is installed again has another number.
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                static_summary=visible(f"The App on {event.installation.account.login}"),
+            )
+        except WorkflowAlreadyStartedError:
+            return KeptInstallation(workflow=installation_id(number), gone=True)
+        return KeptInstallation(workflow=installation_id(number))
 
     @implements(FIND_UNRECEIVED)
     async def find_unreceived(self, request: FindUnreceivedRequest) -> UnreceivedFound:

@@ -215,6 +215,7 @@ class InstallationMention(OfInstallation):
     permissions: dict[Name, Name] = Field(default_factory=dict, max_length=200)
     events: Annotated[tuple[Name, ...], _first(200)] = ()
     suspended_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 Repositories = Annotated[tuple[RepositoryMention, ...], _first(MAX_REPOSITORIES)]
@@ -374,6 +375,9 @@ EVENTS: Final[Mapping[str, type[Happened]]] = {
     )
 }
 """By the name that `X-GitHub-Event` has."""
+
+LISTENED_TO: Final = frozenset(EVENTS) - {"ping", "installation", "installation_repositories"}
+"""What an App has to be told to listen to; of the others every App is told."""
 
 _ANY: Final[TypeAdapter[AnyEvent]] = TypeAdapter(AnyEvent)
 _OBJECT: Final = TypeAdapter(dict[str, object])

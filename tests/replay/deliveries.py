@@ -21,7 +21,17 @@ from activities.github.redelivery_contracts import (
 )
 from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
-from hitl.github.events import Actor, AnyEvent, Comment, IssueCommentEvent, IssueMention, PingEvent, Repository
+from hitl.github.events import (
+    Actor,
+    AnyEvent,
+    Comment,
+    InstallationEvent,
+    InstallationMention,
+    IssueCommentEvent,
+    IssueMention,
+    PingEvent,
+    Repository,
+)
 from tests.workflows.scripted import Steps, workers
 from workflows.github.contracts import (
     DELIVERY_WORKFLOW,
@@ -31,6 +41,15 @@ from workflows.github.contracts import (
     ReceivedDelivery,
     UnreceivedFound,
     delivery_id,
+)
+from workflows.github.installation_contracts import (
+    INSTALLATION_WORKFLOW,
+    KEEP_INSTALLATION,
+    TOLD,
+    InstallationState,
+    KeepInstallation,
+    KeptInstallation,
+    installation_id,
 )
 from workflows.implementations import WORKFLOWS
 from workflows.runner import sandbox_runner
@@ -127,3 +146,78 @@ class Sweeping:
 _FAILED: Final = FailedDelivery(guid=GUID, newest=1, failed_at=_AT, attempts=1)
 SWEEPINGS: Final = (Sweeping("redelivered", (_FAILED,)), Sweeping("nothing", ()), Sweeping("unseen", None))
 DELIVERIES: Final = (Delivering("ignored", _EDITED), Delivering("ping", PingEvent(hook_id=1)))
+
+
+@dataclass(frozen=True)
+class Installing:
+    """An installation from its first delivery to its last, and the first delivery itself.
+
+    Attributes:
+        name: The file's name.
+    """
+
+    name: str = "installed"
+
+    def recorded(self) -> set[tuple[str, str]]:
+        """The history that is kept of it, by folder and name."""
+        return {(INSTALLATION_WORKFLOW, self.name)}
+
+    async def run(self, client: Client) -> WorkflowHistory:
+        """Run it to its end."""
+        async with workers(client, Steps()):
+            handle = await client.start_workflow(
+                INSTALLATION_WORKFLOW,
+                InstallationState(number=7),
+                id=installation_id(7),
+                task_queue=TaskQueue.GOALS,
+                start_signal=TOLD,
+                start_signal_args=[_of_installation("created")],
+            )
+            await handle.query("state")
+            await handle.signal(TOLD, _of_installation("deleted"))
+            await handle.result()
+            return await handle.fetch_history()
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """A delivery about an installation: the gateway's step is played.
+
+    Attributes:
+        name: The file's name.
+        gone: Whether the installation was deleted before.
+    """
+
+    name: str
+    gone: bool
+
+    def recorded(self) -> set[tuple[str, str]]:
+        """The history that is kept of it, by folder and name."""
+        return {(DELIVERY_WORKFLOW, self.name)}
+
+    async def run(self, client: Client) -> WorkflowHistory:
+        """Run it to its end."""
+
+        @activity.defn(name=KEEP_INSTALLATION.name)
+        async def keep(request: KeepInstallation) -> KeptInstallation:
+            del request
+            return KeptInstallation(workflow=installation_id(7), gone=self.gone)
+
+        async with workers(client, Steps()), Worker(client, task_queue=TaskQueue.HITL, activities=[keep]):
+            handle = await client.start_workflow(
+                DELIVERY_WORKFLOW,
+                _of_installation("created"),
+                id=f"{delivery_id(GUID)}/{self.name}",
+                task_queue=TaskQueue.GOALS,
+            )
+            await handle.result()
+            return await handle.fetch_history()
+
+
+def _of_installation(action: str) -> ReceivedDelivery:
+    guid = GUID if action == "created" else GUID.replace("0b98", "1b98")
+    told = InstallationMention(id=7, account=Actor(login="acme", id=1, type="Organization"), updated_at=_AT)
+    return ReceivedDelivery(delivery=guid, event=InstallationEvent(action=action, installation=told))
+
+
+INSTALLINGS: Final = (Installing(), Keeping("kept", gone=False), Keeping("kept-gone", gone=True))

@@ -18,7 +18,7 @@ from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
 from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
-from tests.replay.deliveries import DELIVERIES, SWEEPINGS
+from tests.replay.deliveries import DELIVERIES, INSTALLINGS, SWEEPINGS
 from tests.replay.leases import LEASINGS, histories
 from tests.replay.opinions import JUDGINGS
 from tests.replay.scenarios import SCENARIOS, Scenario, start
@@ -52,7 +52,7 @@ async def record(folder: Path) -> None:
                 _keep(history, folder, workflow, leasing.name)
         for judging in JUDGINGS:
             _keep(await judging.run(environment.client), folder, OPINION_WORKFLOW, judging.name)
-        for told in (*DELIVERIES, *SWEEPINGS):
+        for told in (*DELIVERIES, *SWEEPINGS, *INSTALLINGS):
             for workflow, name in told.recorded():
                 _keep(await told.run(environment.client), folder, workflow, name)
         for stacking in STACKINGS:

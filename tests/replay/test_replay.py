@@ -10,7 +10,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.replay.approvals import ASKINGS, Asking
-from tests.replay.deliveries import DELIVERIES, SWEEPINGS
+from tests.replay.deliveries import DELIVERIES, INSTALLINGS, SWEEPINGS
 from tests.replay.fingerprints import fingerprints, recorded
 from tests.replay.leases import LEASINGS
 from tests.replay.opinions import JUDGINGS
@@ -53,7 +53,17 @@ def test_each_end_of_an_approval_is_recorded_as_what_it_is(asking: Asking) -> No
 
 
 def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
-    every = (*SCENARIOS, *ASKINGS, *LEASINGS, *JUDGINGS, *DELIVERIES, *SWEEPINGS, *STACKINGS, *scenarios())
+    every = (
+        *SCENARIOS,
+        *ASKINGS,
+        *LEASINGS,
+        *JUDGINGS,
+        *DELIVERIES,
+        *SWEEPINGS,
+        *INSTALLINGS,
+        *STACKINGS,
+        *scenarios(),
+    )
     wanted = set[tuple[str, str]]().union(*(one.recorded() for one in every))
     assert {(path.parent.name, path.stem) for path in RECORDED} == wanted
     played = {one.workflow for one in (*SCENARIOS, *STACKINGS)} | {one.goal.name for one in scenarios()}

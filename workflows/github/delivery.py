@@ -7,8 +7,10 @@ from the server and takes nothing from here.
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from hitl.github.events import InstallationEvent, InstallationRepositoriesEvent
     from workflows.github.contracts import DELIVERY_WORKFLOW, DeliveryResult, Done, ReceivedDelivery
     from workflows.github.following import why_nothing_follows
+    from workflows.github.keeping import keep_installation
 
 
 @workflow.defn(name=DELIVERY_WORKFLOW)
@@ -18,5 +20,7 @@ class GitHubDeliveryWorkflow:
     @workflow.run
     async def run(self, received: ReceivedDelivery) -> DeliveryResult:
         """What was done."""
+        if isinstance(received.event, InstallationEvent | InstallationRepositoriesEvent):
+            return await keep_installation()
         why = why_nothing_follows(received.event)
         return DeliveryResult(done=Done.IGNORED, why=why or "no rule of the policy begins anything with it")

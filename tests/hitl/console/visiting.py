@@ -42,6 +42,7 @@ from hitl.console.access.key_uses import used_once_more
 from hitl.console.access.tokens import Tokens
 from hitl.console.app import create_console
 from hitl.console.goals.seen import TemporalGoals
+from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
@@ -225,6 +226,7 @@ class Console:
             goals=self.goals,
             opinions=self.said,
             leases=TemporalLeases(self.house.client),
+            installations=TemporalInstallations(self.house.client),
             artifacts=self.artifacts,
             marks=TemporalMarks(self.house.client),
             uses=self.uses,

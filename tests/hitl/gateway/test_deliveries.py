@@ -1,16 +1,24 @@
 """From GitHub's webhook to a workflow: each delivery once, by its GUID, and found by its repository."""
 
+import json
+import secrets
+from datetime import UTC, datetime
+
 import pytest
 from prometheus_client import REGISTRY
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.queues import TaskQueue
 from hitl.gateway.deliveries import Deliveries
-from hitl.github.events import AnyEvent
+from hitl.github.events import AnyEvent, read_event
 from observability import names
 from tests.hitl.gateway.delivering import new_guid, receiving
 from tests.hitl.gateway.running import Place, eventually
 from tests.hitl.github.payloads import comment_payload
-from workflows.github.contracts import DELIVERY_WORKFLOW, Done
+from workflows.github.contracts import DELIVERY_WORKFLOW, Done, ReceivedDelivery, delivery_id
+from workflows.github.installation_contracts import InstallationState, installation_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -72,3 +80,45 @@ async def test_while_temporal_is_away_it_is_left_to_be_sent_again(here: Place, m
         await hook.workflow(guid).result()
     assert (refused.status_code, taken.status_code) == (503, 202)
     assert "Send it again" in refused.text
+
+
+async def test_what_github_tells_of_an_installation_is_kept_and_one_that_was_deleted_stays_so(here: Place) -> None:
+    number = secrets.randbelow(10**9)
+    guids = [new_guid() for _ in range(3)]
+    async with receiving(here) as (_, hook):
+        await hook.send("installation", installed("created", number), guid=guids[0])
+        kept = await hook.workflow(guids[0]).result()
+        installation = here.client.get_workflow_handle(installation_id(number), result_type=InstallationState)
+        state = await installation.query("state", result_type=InstallationState)
+        await hook.send("installation", installed("deleted", number), guid=guids[1])
+        assert (await installation.result()).deleted
+        await hook.send("installation", installed("created", number), guid=guids[2])
+        late = await hook.workflow(guids[2]).result()
+    assert (kept.done, kept.why) == (Done.KEPT, f"{installation_id(number)} knows of it")
+    assert [one.full_name for one in state.repositories] == ["acme/shop"]
+    assert (late.done, late.why) == (Done.IGNORED, "this installation was deleted before")
+
+
+async def test_an_installation_is_told_nothing_by_a_delivery_that_somebody_started_by_hand(here: Place) -> None:
+    number = secrets.randbelow(10**9)
+    event = read_event("installation", json.dumps(installed("created", number)).encode())
+    assert event is not None
+    guid = new_guid()
+    async with receiving(here) as (_, hook):
+        forged = ReceivedDelivery(delivery=guid, event=event)
+        await here.client.start_workflow(DELIVERY_WORKFLOW, forged, id=delivery_id(guid), task_queue=TaskQueue.GOALS)
+        with pytest.raises(WorkflowFailureError) as refused:
+            await hook.workflow(guid).result()
+        with pytest.raises(RPCError, match="not found"):
+            await here.client.get_workflow_handle(installation_id(number)).describe()
+    assert isinstance(refused.value.cause, ActivityError)
+    assert "somebody started this workflow by hand" in str(refused.value.cause.cause)
+
+
+def installed(action: str, number: int) -> dict[str, object]:
+    """As GitHub tells of an installation."""
+    at = datetime.now(UTC).isoformat()
+    account = {"login": "acme", "id": 1, "type": "Organization"}
+    told = {"id": number, "account": account, "permissions": {"contents": "read"}, "updated_at": at}
+    repositories = [{"full_name": "acme/shop", "id": 7}] if action == "created" else []
+    return {"action": action, "installation": told, "repositories": repositories, "sender": account}

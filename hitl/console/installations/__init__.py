@@ -1,0 +1,1 @@
+"""Where our GitHub App is installed, to look at."""
