@@ -35,6 +35,7 @@ from pydantic_core import ErrorDetails
 
 from hitl.approval.approvers import Mentions, Requesters, StepUps
 from hitl.policy.approvals import find_problems, people, rules
+from hitl.policy.github import find_github_problems, github_policy
 from hitl.policy.raw import (
     Raw,
     RawApproval,
@@ -42,14 +43,18 @@ from hitl.policy.raw import (
     RawBudget,
     RawEnvironment,
     RawEscalation,
+    RawGitHub,
     RawKey,
     RawLimits,
     RawPolicy,
+    RawRates,
     RawRollOut,
     RawRule,
+    RawTrigger,
     RawWhere,
 )
 from hitl.policy.rules import Budget, Environment, Policy, RollOut, Rule
+from hitl.policy.triggers import Permission, SlashCommand, Trigger
 from hitl.policy.yaml import Document, Location, YamlError, read_document
 from hitl.protocol import Phase
 
@@ -89,18 +94,20 @@ def load_policy(path: Path) -> Policy:
         raw = RawPolicy.model_validate(document.value)
     except ValidationError as error:
         # A key that is not text was found with the YAML, where its line is known.
-        found = (
+        wrong = (
             one for one in error.errors(include_url=False) if one["type"] != "string_type" or one["loc"][-1] != "[key]"
         )
-        problems += [_from_pydantic(one, document) for one in found]
+        problems += [_from_pydantic(one, document) for one in wrong]
     else:
-        problems += [Problem(document.line(at), _dotted(at), text) for at, text in find_problems(raw)]
+        found = (*find_problems(raw), *find_github_problems(raw))
+        problems += [Problem(document.line(at), _dotted(at), text) for at, text in found]
     if raw is None or problems:
         raise PolicyError(path, sorted(problems))
     return Policy(
         source=path.name,
         environments={name: _environment(name, one, document) for name, one in raw.environments.items()},
         people=people(raw),
+        github=github_policy(raw.github, line=document.line),
         digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
     )
 
@@ -174,11 +181,18 @@ _LISTS: Final[Mapping[str | int, str]] = {
     "actions": "write one `- allow: ACTION` or `- deny: ACTION` a line",
     "approvals": "write one `- action: ACTION` with its `groups` a line",
     "groups": "write names in brackets, as in [alice, bob]",
+    "triggers": "write one `- events: [comment]` with its `repositories` a line",
+    "events": "write some of them in brackets, as in [comment]",
+    "commands": "write some of them in brackets, as in [run, status]",
+    "repositories": "write patterns in brackets, as in [acme/shop]",
+    "goals": "write names in brackets, as in [ReadFile]",
 }
 _EMPTY: Final[Mapping[str | int, str]] = {
     "environments": "names no environment; add one, as in `local: {phase: read_only}`",
     "groups": "is empty, so that nobody could ever approve; name somebody",
     "people": "has no identity; add one, as in [slack:U0ALICE]",
+    "events": "names nothing that happens; write some, as in [comment]",
+    "repositories": "names no repository, so that it could never hold; write some, as in [acme/shop]",
     "keys": "has no key; copy the lines that the console shows under `Your keys`, or leave the person out",
 }
 _WORDS: Final[Mapping[str | int, tuple[str, type[StrEnum]]]] = {
@@ -186,6 +200,9 @@ _WORDS: Final[Mapping[str | int, tuple[str, type[StrEnum]]]] = {
     "phase": ("a phase", Phase),
     "unverified_requester": ("known here", Requesters),
     "step_up": ("known here", StepUps),
+    "events": ("known here", Trigger),
+    "commands": ("a command", SlashCommand),
+    "permission": ("a permission of GitHub's", Permission),
 }
 
 
@@ -197,16 +214,21 @@ def _advice(error: ErrorDetails, at: Location) -> str:
         case "extra_forbidden":
             return _unknown_key(str(at[-1]), at[:-1])
         case "enum":
-            what, words = _WORDS[at[-1]]
+            what, words = _WORDS[_key(at)]
             return f"{shown} is not {what}; write one of {', '.join(words)}"
         case "list_type":
             return f"{shown} is not a list; {_LISTS.get(at[-1]) or _LISTS['groups']}"
         case "too_short":
-            return _EMPTY.get(at[-1]) or _EMPTY[at[0]] if at[0] in _EMPTY else error["msg"]
+            return _EMPTY.get(at[-1]) or _EMPTY.get(at[0]) or error["msg"]
         case kind if kind in _ADVICE:
             return _ADVICE[kind].format(given=shown)
         case _:
             return error["msg"]
+
+
+def _key(at: Location) -> str:
+    """The key of a value, or of the list that it is in."""
+    return next(part for part in reversed(at) if isinstance(part, str))
 
 
 def _unknown_key(key: str, parent: Location) -> str:
@@ -226,12 +248,15 @@ _KEYS: Final[Mapping[str | int, type[Raw]]] = {
     "actions": RawRule,
     "approvals": RawApproval,
     "keys": RawKey,
+    "github": RawGitHub,
+    "rates": RawRates,
+    "triggers": RawTrigger,
 }
 
 
 def _known_keys(parent: Location) -> Sequence[str]:
     """The keys of a mapping, which is known by its own key or, in a list, by the list's."""
-    if len(parent) < len(("environments", "name", "key")) and parent[:1] != ("keys",):
+    if len(parent) < len(("environments", "name", "key")) and parent[:1] not in {("keys",), ("github",)}:
         return list((RawEnvironment if parent else RawPolicy).model_fields)
     names = [part for part in parent if isinstance(part, str)]
     if names[0] == "keys":  # by person

@@ -11,6 +11,7 @@ from hitl.approval.approvers import LONGEST_WAIT, Mentions, Requesters, StepUps,
 from hitl.approval.decision import UNVERIFIED
 from hitl.approval.step_up import decoded, encoded
 from hitl.hidden import visible
+from hitl.policy.triggers import Permission, SlashCommand, Trigger
 from hitl.protocol import Phase
 
 _ACTION: Final = re.compile(r"\*|[a-z][a-z0-9_]*\.(?:\*|[a-z][a-z0-9_]*)")
@@ -21,6 +22,9 @@ _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 COST: Final = re.compile(r"(<=|>) ?([0-9]{1,9})")
 """Which costs a rule is about: up to so many US dollars, or more."""
 _ENCODED: Final = re.compile(r"[A-Za-z0-9_-]{8,2000}")
+_REPOSITORIES: Final = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9*-]{0,98})/[A-Za-z0-9._*-]{1,100}")
+_GOAL: Final = re.compile(r"\*|[A-Z][A-Za-z0-9]{0,62}\*?")
+_LOGIN: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?")
 _HOST: Final = re.compile(r"localhost|(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
 ENVIRONMENT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -89,6 +93,26 @@ def _cost(value: str) -> str:
     return value
 
 
+def _repositories(value: str) -> str:
+    if not _REPOSITORIES.fullmatch(value):
+        raise _wrong(
+            "a pattern of repositories", value, "write OWNER/NAME as in acme/shop, or acme/* for all of acme's"
+        )
+    return value.lower()
+
+
+def _goal(value: str) -> str:
+    if not _GOAL.fullmatch(value):
+        raise _wrong("a goal's name", value, "write it as `banksman goals` does, as in ReadFile, Provision*, or *")
+    return value
+
+
+def _login(value: str) -> str:
+    if not _LOGIN.fullmatch(value.lower()):
+        raise _wrong("a login of GitHub", value, "write it as GitHub does, without @")
+    return value.lower()
+
+
 def as_duration(text: str) -> timedelta:
     """The time that a valid `30m`, `4h` or `7d` says."""
     return int(text[:-1]) * _UNITS[text[-1]]
@@ -102,6 +126,8 @@ Action = Annotated[str, AfterValidator(_action), _told(_ACTION)]
 Name = Annotated[str, AfterValidator(_name), _told(_NAME)]
 Duration = Annotated[str, AfterValidator(_duration), _told(_DURATION)]
 Cost = Annotated[str, AfterValidator(_cost), _told(COST)]
+Repositories = Annotated[str, AfterValidator(_repositories), _told(_REPOSITORIES)]
+GoalPattern = Annotated[str, AfterValidator(_goal), _told(_GOAL)]
 _Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Names = Annotated[list[Name], Field(min_length=1)]
 _Dollars = Annotated[int, Field(ge=0, le=10**9)]
@@ -226,6 +252,32 @@ class RawEnvironment(Raw):
     roll_out: RawRollOut | None = None
 
 
+class RawRates(Raw):
+    """How many goals may be begun from GitHub in one hour, at most."""
+
+    person: Annotated[int, Field(ge=1, le=10**4)] = 20
+    installation: Annotated[int, Field(ge=1, le=10**5)] = 100
+
+
+class RawTrigger(Raw):
+    """One line of `github.triggers`: who may have what begun, by what happens on GitHub."""
+
+    events: Annotated[list[Annotated[Trigger, Field(strict=False)]], Field(min_length=1)]
+    commands: list[Annotated[SlashCommand, Field(strict=False)]] = []
+    repositories: Annotated[list[Repositories], Field(min_length=1)]
+    permission: Annotated[Permission, Field(strict=False)]
+    goals: list[GoalPattern] = []
+
+
+class RawGitHub(Raw):
+    """What GitHub may have begun. Without it, nothing."""
+
+    accounts: dict[Annotated[str, AfterValidator(_login)], Annotated[int, Field(ge=1, le=2**53)]] = {}
+    approvals: bool = False
+    rates: RawRates = RawRates()
+    triggers: list[RawTrigger] = []
+
+
 class RawPolicy(Raw):
     """The whole file."""
 
@@ -233,3 +285,4 @@ class RawPolicy(Raw):
     people: dict[Name, Annotated[list[Annotated[str, AfterValidator(_identity)]], Field(min_length=1)]] = {}
     groups: dict[Name, _Names] = {}
     keys: dict[Name, Annotated[list[RawKey], Field(min_length=1)]] = {}
+    github: RawGitHub | None = None

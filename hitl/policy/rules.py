@@ -23,6 +23,7 @@ from typing import Literal, assert_never
 from hitl.approval.approvers import ApprovalRule, Path, People
 from hitl.approval.stricter import Stricter
 from hitl.policy.raw import COST
+from hitl.policy.triggers import GitHubPolicy
 from hitl.protocol import Effect, Phase, PolicyContext, Refusal, RefusalReason, tells
 
 
@@ -164,6 +165,8 @@ class Policy:
     people: People = field(default_factory=People)
     digest: str = field(default="", compare=False)
     """Of the file's bytes; another file that says the same is the same policy all the same."""
+    github: GitHubPolicy = field(default_factory=GitHubPolicy)
+    """Who may have what begun from GitHub; nothing by itself."""
     tightened_by: Stricter | None = None
     """What a plan asked that this policy holds already (`hitl.policy.together`)."""
 

@@ -19,15 +19,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from connectors.errors import ConnectorError
 from hitl.gateway.decisions import PolicyInForce
 from hitl.gateway.goal_starter import GoalStarter, StartedGoal
+from hitl.gateway.inputs import NotAskedFor, read_asked
 from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, link, short
 from hitl.slack.messages import Links
 from workflows.agent.goals import ASK_FOR, AskForInput, AskForResult
-from workflows.catalogue import GOALS, find_goal
-from workflows.contracts import GoalInput, GoalResult, GoalStatus
+from workflows.catalogue import GOALS
+from workflows.contracts import GoalResult, GoalStatus
 from workflows.converter import describe_problems
-from workflows.goal_type import GoalType
 from workflows.standing import standing_of
 
 COMMAND: Final = "/banksman"
@@ -50,8 +50,6 @@ _USAGE: Final = (
     f"{COMMAND} status [GOAL ID] · where things stand"
 )
 _LOOK: Final = f"Look at `{COMMAND} status` before you repeat it."
-_QUOTES: Final = str.maketrans("“”„", '"""')
-"""Slack's client for macOS turns quotation marks into these as one types."""
 _log = structlog.get_logger("banksman.slack")
 
 
@@ -156,14 +154,11 @@ class Commands:
 
     async def _run(self, identity: str, text: str, *, asked_as: str) -> str:
         name, _, given = text.partition(" ")
-        goal = find_goal(name)
-        if goal is None:
-            return escaped(f"There is no goal {name!r}; there are: {', '.join(one.name for one in GOALS)}.")
         try:
-            request = _input(goal, given.strip() or "{}")
-        except ValidationError as error:
-            return escaped(describe_problems(goal.input, error))
-        started = await self._starts.start(goal, request, identity=identity, asked_as=asked_as)
+            asked = read_asked(name, given)
+        except NotAskedFor as error:
+            return escaped(str(error))
+        started = await self._starts.start(asked.goal, asked.request, identity=identity, asked_as=asked_as)
         verb = "Already running" if started.existing else "Started"
         return f"{verb}: {self._link(started.workflow_id, started.run_id)}"
 
@@ -244,17 +239,3 @@ def told_of(result: AskForResult) -> str:
 
 def _because(reason: str | None) -> str:
     return f", {short(unhidden(reason), _SHORT)}" if reason else ""
-
-
-def _input(goal: GoalType, text: str) -> GoalInput:
-    """The input, also where Slack's client changed the quotation marks.
-
-    Raises:
-        ValidationError: It is not one.
-    """
-    try:
-        return goal.input.model_validate_json(text)
-    except ValidationError:
-        if (straight := text.translate(_QUOTES)) == text:
-            raise
-        return goal.input.model_validate_json(straight)

@@ -1,0 +1,59 @@
+"""What people typed after `run GOAL`, made into that goal's input: the same on every surface where they type."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from workflows.catalogue import GOALS, find_goal
+from workflows.contracts import GoalInput
+from workflows.converter import describe_problems
+from workflows.goal_type import GoalType
+
+_QUOTES: Final = str.maketrans("“”„", '"""')
+"""Keyboards and clients turn quotation marks into these as one types."""
+
+
+class NotAskedFor(ValueError):
+    """It is no goal, or not its input. The message is for who typed it, and says what to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedFor:
+    """A goal and its input."""
+
+    goal: GoalType
+    request: GoalInput
+
+
+def read_asked(name: str, given: str) -> AskedFor:
+    """What somebody asked for.
+
+    Args:
+        name: Of the goal.
+        given: Its input, as JSON; empty for one without fields.
+
+    Raises:
+        NotAskedFor: There is no such goal, or it does not take that.
+    """
+    goal = find_goal(name)
+    if goal is None:
+        raise NotAskedFor(f"There is no goal {name!r}; there are: {', '.join(one.name for one in GOALS)}.")
+    try:
+        return AskedFor(goal=goal, request=_input(goal, given.strip() or "{}"))
+    except ValidationError as error:
+        raise NotAskedFor(describe_problems(goal.input, error)) from error
+
+
+def _input(goal: GoalType, text: str) -> GoalInput:
+    """The input, also where a client changed the quotation marks.
+
+    Raises:
+        ValidationError: It is not one.
+    """
+    try:
+        return goal.input.model_validate_json(text)
+    except ValidationError:
+        if (straight := text.translate(_QUOTES)) == text:
+            raise
+        return goal.input.model_validate_json(straight)

@@ -1,0 +1,129 @@
+"""What GitHub may have begun: the words for it, and the deployment's rules on it, valid. Pure.
+
+Without a rule nothing is begun. A rule holds where all that it says holds: what happened, which command, in which
+repository, for which goal, and what GitHub says that this person may do there. There is no rule that forbids: what no
+rule names is forbidden.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Trigger(StrEnum):
+    """What happens on GitHub, as far as it can have something begun."""
+
+    COMMENT = "comment"
+    """A command in a new comment of an issue or a pull request."""
+    BUTTON = "button"
+    """A button of a check run."""
+    ISSUE = "issue"
+    """An issue is opened, reopened or labelled."""
+    PULL_REQUEST = "pull_request"
+    """A pull request is opened, reopened, labelled, ready for review, or has new commits."""
+    PUSH = "push"
+    """New commits on a branch."""
+
+
+class SlashCommand(StrEnum):
+    """What people can say in a comment."""
+
+    RUN = "run"
+    ASK = "ask"
+    APPROVE = "approve"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    STATUS = "status"
+    HELP = "help"
+
+
+SAID: frozenset[Trigger] = frozenset({Trigger.COMMENT, Trigger.BUTTON})
+"""Where a command comes from. All else starts what a repository's own file says."""
+
+
+class Permission(StrEnum):
+    """What GitHub says that somebody may do in a repository, in growing order."""
+
+    NONE = "none"
+    READ = "read"
+    TRIAGE = "triage"
+    WRITE = "write"
+    MAINTAIN = "maintain"
+    ADMIN = "admin"
+
+    @property
+    def level(self) -> int:
+        """Its place in the order."""
+        return tuple(type(self)).index(self)
+
+    def reaches(self, other: "Permission") -> bool:
+        """Whether it is this much at least."""
+        return self.level >= other.level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """How many goals may be begun in one hour, at most."""
+
+    person: int = 20
+    installation: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerRule:
+    """One line of `github.triggers`.
+
+    Attributes:
+        name: Its place in the file, `github.triggers[0]`.
+        line: The line it starts on.
+        events: What has to happen.
+        commands: Of which one has to be said, where what happens is a comment or a button.
+        repositories: Patterns of `OWNER/NAME`, in lower case; `*` stands for any characters but a slash.
+        permission: What who caused it has to be allowed at least.
+        goals: Names of goals, or how they begin, with `*`.
+    """
+
+    name: str
+    line: int
+    events: frozenset[Trigger]
+    commands: frozenset[SlashCommand] = frozenset()
+    repositories: tuple[str, ...]
+    permission: Permission
+    goals: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """How messages name it."""
+        return f"{self.name} (line {self.line})"
+
+    def names(self, trigger: Trigger, command: SlashCommand | None, repository: str) -> bool:
+        """Whether it is about this, whoever caused it."""
+        said = trigger not in SAID or command in self.commands or command is SlashCommand.HELP
+        return trigger in self.events and said and fits_any(repository.lower(), self.repositories)
+
+    def begins(self, goal: str) -> bool:
+        """Whether this goal may be begun by it."""
+        return fits_any(goal, self.goals)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubPolicy:
+    """All that a policy says of GitHub.
+
+    Attributes:
+        accounts: Numeric ids by login, in lower case. A login can be given up and taken by a stranger; an id cannot.
+        approvals: Whether people may approve and reject there.
+        rates: How many goals may be begun.
+        rules: Who may have what begun.
+    """
+
+    accounts: Mapping[str, int] = field(default_factory=dict[str, int])
+    approvals: bool = False
+    rates: Rates = field(default_factory=Rates)
+    rules: tuple[TriggerRule, ...] = ()
+
+
+def fits_any(text: str, patterns: Iterable[str]) -> bool:
+    """Whether one of these patterns is all of this text; `*` stands for any characters but a slash."""
+    return any(re.fullmatch("[^/]*".join(map(re.escape, one.split("*"))), text) is not None for one in patterns)
