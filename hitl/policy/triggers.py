@@ -5,7 +5,6 @@ repository, for which goal, and what GitHub says that this person may do there. 
 rule names is forbidden.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -125,5 +124,43 @@ class GitHubPolicy:
 
 
 def fits_any(text: str, patterns: Iterable[str]) -> bool:
-    """Whether one of these patterns is all of this text; `*` stands for any characters but a slash."""
-    return any(re.fullmatch("[^/]*".join(map(re.escape, one.split("*"))), text) is not None for one in patterns)
+    """Whether one of these patterns is all of this text.
+
+    `*` is any characters but a slash; a part that is `**` is any number of parts. No pattern takes longer than text and
+    pattern are long together: somebody else wrote it.
+    """
+    parts = text.split("/")
+    return any(_fits_parts(parts, one.split("/")) for one in patterns)
+
+
+def _fits_parts(parts: list[str], pattern: list[str]) -> bool:
+    """Part by part; where one does not fit, the last `**` takes one more."""
+    at = on = 0
+    wide: tuple[int, int] | None = None
+    while at < len(parts):
+        if on < len(pattern) and pattern[on] == "**":
+            wide, on = (at, on + 1), on + 1
+        elif on < len(pattern) and _fits_part(parts[at], pattern[on]):
+            at, on = at + 1, on + 1
+        elif wide is not None:
+            wide = (wide[0] + 1, wide[1])
+            at, on = wide
+        else:
+            return False
+    return all(one == "**" for one in pattern[on:])
+
+
+def _fits_part(part: str, pattern: str) -> bool:
+    first, *more = pattern.split("*")
+    if not more:
+        return part == first
+    *middle, last = more
+    if len(part) < len(first) + len(last) or not (part.startswith(first) and part.endswith(last)):
+        return False
+    at, end = len(first), len(part) - len(last)
+    for one in middle:
+        found = part.find(one, at, end)
+        if found < 0:
+            return False
+        at = found + len(one)
+    return True

@@ -22,6 +22,8 @@ from activities.guard.error_types import MAX_MESSAGE_BYTES, error_catalogue
 from activities.queues import TaskQueue
 from connectors.provider import Provider, providers
 from deploy.vault.rights import rights
+from hitl.github.happenings import HAPPENINGS
+from hitl.github.repository_config import RepositoryConfig
 from tests.docs.command_tree import commands
 from tests.docs.endpoints import Use, answered, declared, recorded
 from workers.commands.exits import Exit
@@ -30,7 +32,7 @@ from workers.settings import Locations, Settings
 from workflows.catalogue import GOALS
 from workflows.goal_type import GoalType
 from workflows.manifest.keys import Key, keys
-from workflows.manifest.schema import manifest_schema
+from workflows.manifest.schema import manifest_schema, schema_of
 from workflows.manifest.writing import inline
 
 ROOT: Final = Path(__file__).parents[2]
@@ -48,6 +50,10 @@ A step ends with a result or with one of these errors; `ApplicationError.type` i
 column. Messages are at most {MAX_MESSAGE_BYTES} bytes, name the thing they are about, say what to do next, and hold no
 secret. Whether a step is tried again follows from the table alone. Anything else that Temporal shows as an error's type
 is a bug of ours, or of a library. The table is closed: it has rows that no step of today's goals can raise."""
+_EVENTS: Final = """\
+What the App is told of, and what becomes of it. A word in the third column is what
+[the policy](how-to/github-commands.md#the-policy) calls it under `events`: nothing is begun by an event that no rule
+names. An action that is not here is nothing to us, and so is a bot's event, whatever it is."""
 _AFTER_ERRORS: Final = """\
 *Benign* errors are ordinary ends, not faults: Temporal's worker neither logs nor counts them as failures.
 
@@ -273,6 +279,21 @@ def schema_file() -> str:
     return json.dumps(manifest_schema(), indent=2) + "\n"
 
 
+def config_schema_file() -> str:
+    """The JSON Schema of a repository's own file, for editors."""
+    return json.dumps(schema_of(RepositoryConfig, "What a repository asks of Banksman"), indent=2) + "\n"
+
+
+def events_page() -> str:
+    """What each event of GitHub is to us."""
+    rows = (
+        (f"`{event}`", f"`{action}`" if action else "–", f"`{one.trigger}`" if one.trigger else "–", one.happens)
+        for (event, action), one in sorted(HAPPENINGS.items())
+    )
+    heading = ("event", "action", "in the policy", "what happens")
+    return _page([_head("Events of GitHub", "hitl/github/happenings.py"), _EVENTS, _table(heading, rows)])
+
+
 def _variable(provider: Provider) -> str:
     return f"{Settings.model_config.get('env_prefix')}{provider.setting.upper()}"
 
@@ -299,6 +320,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/rights.md": rights_page,
     "docs/manifest.md": manifest_page,
     "docs/schemas/banksman.schema.json": schema_file,
+    "docs/github-events.md": events_page,
+    "docs/schemas/banksman-config.schema.json": config_schema_file,
 }
 
 

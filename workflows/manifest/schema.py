@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -29,7 +30,12 @@ class _Schema(GenerateJsonSchema):
         return {**found, "additionalProperties": False} if "patternProperties" in found else found
 
 
+def schema_of(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The schema of a file that people write by hand."""
+    found = model.model_json_schema(by_alias=True, schema_generator=_Schema)
+    return {"$schema": DIALECT, **found, "title": title}
+
+
 def manifest_schema() -> dict[str, Any]:
     """The schema of a whole manifest."""
-    found = Manifest.model_json_schema(by_alias=True, schema_generator=_Schema)
-    return {"$schema": DIALECT, **found, "title": "Banksman's service manifest"}
+    return schema_of(Manifest, "Banksman's service manifest")

@@ -85,7 +85,7 @@ def test_a_whole_section(tmp_path: Path) -> None:
         ("maintain", "owner", 14, "github.triggers[1].permission", "a permission of GitHub's"),
         ('      goals: ["*"]\n', "", 12, "github.triggers[1].goals", "names no goal"),
         ('"*"', "read_file", 15, "github.triggers[1].goals[0]", "`banksman goals`"),
-        ("permission: maintain", "permisson: maintain", 14, "github.triggers[1].permisson", "Known here: events"),
+        ("permission: maintain", "permissions: maintain", 14, "github.triggers[1].permissions", "Known here: events"),
     ],
 )
 def test_each_mistake_has_its_line_and_the_way_out(

@@ -1,0 +1,343 @@
+"""What becomes of an event: started, carried out, answered, or nothing. Pure; the gateway's step carries it out.
+
+It is asked twice. The first time nobody has asked GitHub anything yet: most events end there, and only where somebody
+whom the policy knows wants something that a rule names is GitHub asked what they may do (`Look`). What is decided then
+counts by what GitHub said, and by the repository's own file at its default branch.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue, ValidationError
+
+from hitl.gateway.inputs import AskedFor, NotAskedFor, read_asked
+from hitl.github.commands import USAGE, Command, Misread, read_command
+from hitl.github.deputy import nobodys_will, of_fork, refuse_for_fork
+from hitl.github.events import (
+    AnyEvent,
+    CheckRunEvent,
+    IssueCommentEvent,
+    IssuesEvent,
+    OfRepository,
+    PullRequestEvent,
+    PullRequestReviewCommentEvent,
+    PushEvent,
+)
+from hitl.github.happenings import happening_of
+from hitl.github.repository_config import PATH, BrokenConfig, RepositoryConfig, Task, TriggerOf, filled
+from hitl.github.rules import Asked, Known, named_by, refuse, who
+from hitl.policy.rules import Policy
+from hitl.policy.triggers import SAID, Permission, SlashCommand, Trigger, fits_any
+from workflows.agent.goals import ASK_FOR, AskForInput
+from workflows.catalogue import find_goal
+from workflows.contracts import REPOSITORY_ATTRIBUTE
+from workflows.converter import describe_problems
+from workflows.manifest.text import Mistake
+
+_BUTTONS: Mapping[str, SlashCommand] = {
+    "approve": SlashCommand.APPROVE,
+    "cancel": SlashCommand.CANCEL,
+    "retry": SlashCommand.RETRY,
+}
+_HEADS = "refs/heads/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What GitHub was asked.
+
+    Attributes:
+        account: The number of the account whose permission was told.
+        permission: What that account may do in the repository.
+        config: The repository's own file at its default branch; None where it has none.
+    """
+
+    account: int
+    permission: Permission
+    config: RepositoryConfig | BrokenConfig | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """GitHub has to be asked what this login may do, and for the repository's file."""
+
+    login: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Goals are begun in this person's name. Attributes: refused, what else was wanted and may not be, a line each."""
+
+    by: Known
+    goals: tuple[AskedFor, ...]
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carry:
+    """A command on what is there already is carried out in this person's name."""
+
+    by: Known
+    command: Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The person is told something.
+
+    Attributes:
+        words: What; a stranger's words are in them, with nothing hidden.
+        refused: Whether they asked for something that may not be.
+        aloud: By a comment; otherwise by a reaction alone, as to strangers, who could have us write as much as they do.
+        mistakes: Of the repository's file, for the lines of a check run.
+    """
+
+    words: str
+    refused: bool = True
+    aloud: bool = True
+    mistakes: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Nothing is done. Attributes: why, for the log and the result."""
+
+    why: str
+
+
+Decided = Look | Start | Carry | Answer | Ignore
+
+
+def decide(event: AnyEvent, policy: Policy, facts: Facts | None = None) -> Decided:
+    """What becomes of an event. Total: every event gets one answer.
+
+    Args:
+        event: As GitHub sent it and the gateway verified it.
+        policy: The deployment's.
+        facts: What GitHub said; None before it was asked.
+    """
+    happening = happening_of(event)
+    if happening.trigger is None or not isinstance(event, OfRepository):
+        return Ignore(f"{event.event} {event.action}: {happening.happens}.")
+    if why := nobodys_will(event):
+        return Ignore(why)
+    case = _Case(event=event, trigger=happening.trigger, policy=policy)
+    if case.trigger not in SAID:
+        return _on_event(case, facts)
+    said = _said(event)
+    return Ignore("There is no command on the first line.") if said is None else _on_said(case, said, facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """What is decided about."""
+
+    event: OfRepository
+    trigger: Trigger
+    policy: Policy
+
+    @property
+    def repository(self) -> str:
+        return self.event.repository.full_name
+
+    def asked(self, command: SlashCommand | None, permission: Permission) -> Asked:
+        """What is asked, apart from any goal."""
+        return Asked(trigger=self.trigger, command=command, repository=self.repository, permission=permission)
+
+    def met(self, facts: Facts | None) -> tuple[Known, Facts] | Decided:
+        """Whose will it is and what GitHub says of them; or what is decided without."""
+        command = SlashCommand.HELP if self.trigger in SAID else None
+        if not named_by(self.policy, self.trigger, command, self.repository):
+            no_rule = f"No rule under `github.triggers` of {self.policy.source} is about a {self.trigger} in"
+            return Ignore(f"{no_rule} {self.repository!r}.")
+        by = who(self.event.sender, self.policy)
+        if isinstance(by, str):
+            return Answer(words=by, aloud=False)
+        if facts is None:
+            return Look(self.event.sender.login)
+        if facts.account != self.event.sender.id:
+            return Answer(words="GitHub told of another account than the one that did this: it was renamed.")
+        return by, facts
+
+
+def _said(event: OfRepository) -> Command | Misread | None:
+    match event:
+        case IssueCommentEvent() | PullRequestReviewCommentEvent():
+            return read_command(event.comment.body)
+        case CheckRunEvent():
+            pressed = event.requested_action.identifier if event.requested_action else "retry"
+            word, about = _BUTTONS.get(pressed), event.check_run.external_id
+            return Command(word=word, id=about) if word is not None and about else None
+        case _:
+            return None
+
+
+def _on_said(case: _Case, said: Command | Misread, facts: Facts | None) -> Decided:
+    met = case.met(facts)
+    if not isinstance(met, tuple):
+        return met
+    by, found = met
+    if isinstance(found.config, BrokenConfig):
+        return _broken(found.config)
+    asked = case.asked(SlashCommand.HELP if isinstance(said, Misread) else said.word, found.permission)
+    if why := refuse(asked, case.policy, found.config):
+        return Answer(words=why)
+    return Answer(words=said.words) if isinstance(said, Misread) else _on_command(said, asked, by, case, found.config)
+
+
+def _on_command(said: Command, asked: Asked, by: Known, case: _Case, config: RepositoryConfig | None) -> Decided:
+    match said.word:
+        case SlashCommand.HELP:
+            return Answer(words=USAGE, refused=False)
+        case SlashCommand.RUN | SlashCommand.ASK:
+            try:
+                wanted = _wanted(said)
+            except NotAskedFor as error:
+                return Answer(words=str(error))
+            why = refuse_goal(wanted, asked, case.policy, config)
+            return Answer(words=why) if why else Start(by=by, goals=(wanted,))
+        case _:
+            return Carry(by=by, command=said)
+
+
+def refuse_goal(wanted: AskedFor, asked: Asked, policy: Policy, config: RepositoryConfig | None) -> str | None:
+    """Why this goal may not be begun by what was asked, or None.
+
+    GitHub was asked what the person may do in this repository, and not in any other: a goal that says which it is
+    about has to be about this one.
+    """
+    about = wanted.request.search_attributes().get(REPOSITORY_ATTRIBUTE)
+    if about is not None and about.lower() != asked.repository.lower():
+        return f"From {asked.repository!r} nothing of {about!r} is begun: ask for it in that repository."
+    wants = Asked(
+        trigger=asked.trigger,
+        command=asked.command,
+        repository=asked.repository,
+        permission=asked.permission,
+        goal=wanted.goal.name,
+    )
+    return refuse(wants, policy, config)
+
+
+def _wanted(said: Command) -> AskedFor:
+    if said.word is SlashCommand.RUN:
+        return read_asked(said.goal, said.given)
+    try:
+        return AskedFor(goal=ASK_FOR, request=AskForInput(text=said.given))
+    except ValidationError as error:
+        raise NotAskedFor(describe_problems(AskForInput, error)) from error
+
+
+def _broken(config: BrokenConfig) -> Answer:
+    words = f"Nothing is begun here until {PATH} is mended, since nobody can tell what it forbids:\n{config}"
+    return Answer(words=words, mistakes=config.mistakes)
+
+
+def _on_event(case: _Case, facts: Facts | None) -> Decided:
+    met = case.met(facts)
+    if isinstance(met, Answer):
+        return Ignore(met.words)  # nobody asked to be told
+    if not isinstance(met, tuple):
+        return met
+    by, found = met
+    match found.config:
+        case BrokenConfig() as broken:
+            return _broken(broken) if _changes_config(case.event) else Ignore(f"{PATH} has mistakes.")
+        case None:
+            return Ignore(f"{case.repository!r} has no {PATH}.")
+        case config:
+            return _begun(case, case.asked(None, found.permission), by, config)
+
+
+def _changes_config(event: OfRepository) -> bool:
+    return (
+        isinstance(event, PushEvent)
+        and event.ref == f"{_HEADS}{event.repository.default_branch}"
+        and PATH in event.paths
+    )
+
+
+def _begun(case: _Case, asked: Asked, by: Known, config: RepositoryConfig) -> Decided:
+    goals: list[AskedFor] = []
+    refused: list[str] = []
+    for one in _fitting(case.event, config):
+        found = _of_task(config.tasks[one.task], case.event)
+        why = found if isinstance(found, str) else _refuse_trigger(found, one, asked, case, config)
+        if isinstance(found, str) or why is not None:
+            refused.append(f"{one.task}: {why}")
+        elif found.request.business_key() not in {goal.request.business_key() for goal in goals}:
+            goals.append(found)
+    if goals:
+        return Start(by=by, goals=tuple(goals), refused=tuple(refused))
+    return Ignore(" ".join(refused) or f"No trigger in {PATH} is about this.")
+
+
+def _refuse_trigger(
+    wanted: AskedFor, one: TriggerOf, asked: Asked, case: _Case, config: RepositoryConfig
+) -> str | None:
+    if one.permission is not None and not asked.permission.reaches(one.permission):
+        return f"{PATH} wants {one.permission} at least for it, and GitHub says {asked.permission}."
+    fork = refuse_for_fork(wanted.goal) if of_fork(case.event) else None
+    return fork or refuse_goal(wanted, asked, case.policy, config)
+
+
+def _of_task(task: Task, event: OfRepository) -> AskedFor | str:
+    goal = find_goal(task.goal)
+    if goal is None:
+        return f"There is no goal {task.goal!r}."
+    try:
+        request = goal.input.model_validate_json(json.dumps(filled(task, _values(event))))
+    except ValidationError as error:
+        return describe_problems(goal.input, error)
+    return AskedFor(goal=goal, request=request)
+
+
+def _values(event: OfRepository) -> dict[str, JsonValue]:
+    """What placeholders stand for. None of it is what a stranger chose: no branch, no title, no text."""
+    values: dict[str, JsonValue] = {"$repository": event.repository.full_name}
+    match event:
+        case IssuesEvent():
+            values["$number"] = event.issue.number
+        case PullRequestEvent():
+            values |= {"$number": event.number, "$sha": event.pull_request.head.sha}
+        case PushEvent():
+            values["$sha"] = event.after
+        case _:
+            pass
+    return values
+
+
+def _fitting(event: OfRepository, config: RepositoryConfig) -> Iterator[TriggerOf]:
+    """The triggers that are about this event."""
+    for one in config.triggers:
+        match event:
+            case PushEvent():
+                fits = one.event == "push" and _fits_push(one, event)
+            case IssuesEvent():
+                fits = one.event == "issue" and _fits_action(one, event)
+            case PullRequestEvent():
+                on = event.pull_request.base.ref
+                fits = one.event == "pull_request" and _fits_action(one, event) and _fits(on, one.branches)
+            case _:
+                fits = False
+        if fits:
+            yield one
+
+
+def _fits_action(one: TriggerOf, event: IssuesEvent | PullRequestEvent) -> bool:
+    label = event.label.name if event.label is not None else ""
+    return event.action in (one.actions or ("opened", "reopened")) and (
+        event.action != "labeled" or _fits(label, one.labels)
+    )
+
+
+def _fits_push(one: TriggerOf, event: PushEvent) -> bool:
+    if event.deleted or not event.ref.startswith(_HEADS):
+        return False
+    touched = one.paths is None or any(_fits(path, one.paths) for path in event.paths)
+    return touched and _fits(event.ref.removeprefix(_HEADS), one.branches)
+
+
+def _fits(text: str, patterns: list[str] | None) -> bool:
+    return patterns is None or fits_any(text, patterns)
