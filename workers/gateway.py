@@ -30,6 +30,9 @@ from hitl.gateway.opinions import Opinions, OpinionSteps
 from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
 from hitl.gateway.sweeping import Sweeper
+from hitl.github.acting import Acts
+from hitl.github.steps import DecidingSteps
+from hitl.github.voiding import Voiding
 from hitl.slack.app import SlackApp
 from hitl.slack.client import SlackMessages, SlackRates, mapped, web_client
 from hitl.slack.commands import Commands
@@ -105,8 +108,10 @@ class Gateway:
         messages = SlackMessages(self._web, rates)
         self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
         findings = FindingsSteps(messages, server, self._policy)
-        self.deliveries = Deliveries(server, sign=sign, keys=keys.current)
-        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings, DeliverySteps(self.deliveries))
+        self.deliveries = deliveries = Deliveries(server, sign=sign, keys=keys.current)
+        acts = Acts(server, starts, self.clicks, console=settings.console_url)
+        decides = DecidingSteps(deliveries, self._policy, acts, Voiding(server))
+        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings, DeliverySteps(deliveries), decides)
         self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None

@@ -177,6 +177,10 @@ class DecisionService:
         person = policy.people.person(click.identity)
         if person is None:
             raise _Refused(f"{policy.source} does not know {click.identity!r}; an operator can add it under `people`.")
+        if click.surface is Surface.GITHUB and not policy.github.approvals:
+            raise _Refused(
+                f"{policy.source} lets nobody decide on GitHub (`github.approvals`); decide in Slack or the console."
+            )
         found = await self._server.approval(click.approval_id)
         if plan_digest(found.request.plan) != click.digest:
             raise _Refused("What you were shown is not the plan of this approval; look at the message again.")

@@ -51,11 +51,13 @@ class Facts:
         account: The number of the account whose permission was told.
         permission: What that account may do in the repository.
         config: The repository's own file at its default branch; None where it has none.
+        head: Where the pull request stands that was commented on; None where it was not asked for.
     """
 
     account: int
     permission: Permission
     config: RepositoryConfig | BrokenConfig | None
+    head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,18 @@ def _on_command(said: Command, asked: Asked, by: Known, case: _Case, config: Rep
             return Answer(words=why) if why else Start(by=by, goals=(wanted,))
         case _:
             return Carry(by=by, command=said)
+
+
+def asked_again(wanted: AskedFor, asked: Carry, event: AnyEvent, policy: Policy, facts: Facts | None) -> Start | Answer:
+    """Whether what somebody asked for once may be begun once more: by the rules of today, as if it were new."""
+    if facts is None or not isinstance(event, OfRepository) or isinstance(facts.config, BrokenConfig):
+        return Answer(words="Nobody has asked GitHub what you may do there.")
+    trigger = happening_of(event).trigger
+    if trigger is None:
+        return Answer(words="Nothing is begun by this.")
+    case = _Case(event=event, trigger=trigger, policy=policy)
+    why = refuse_goal(wanted, case.asked(asked.command.word, facts.permission), policy, facts.config)
+    return Answer(words=why) if why else Start(by=asked.by, goals=(wanted,))
 
 
 def refuse_goal(wanted: AskedFor, asked: Asked, policy: Policy, config: RepositoryConfig | None) -> str | None:

@@ -18,9 +18,10 @@ from hitl.policy.triggers import Permission, SlashCommand
 from hitl.policy.yaml import Location
 from workflows.catalogue import find_goal
 from workflows.converter import describe_problems
+from workflows.github.deciding_contracts import CONFIG
 from workflows.manifest.text import MOST_MISTAKES, Mistake, Text, TextError, find_odd_values, read_text
 
-PATH: Final = ".banksman/config.yaml"
+PATH: Final = CONFIG
 _MOST: Final = 50
 _SAMPLE: Final[Mapping[str, JsonValue]] = {"$repository": "owner/name", "$number": 1, "$sha": "0" * 40}
 """What stands for each placeholder when the file is checked, and no event is there yet."""

@@ -9,6 +9,7 @@ import pytest
 
 import activities
 import hitl.gateway
+import hitl.github
 import hitl.slack
 from activities import catalogue
 from activities.catalogue import CatalogueError, meant, steps
@@ -27,7 +28,7 @@ def modules(package: ModuleType) -> list[ModuleType]:
 
 def test_it_is_what_is_implemented() -> None:
     found: set[str] = set()
-    for module in [*modules(activities), *modules(hitl.gateway), *modules(hitl.slack)]:
+    for module in [*modules(activities), *modules(hitl.gateway), *modules(hitl.github), *modules(hitl.slack)]:
         for owner in [one for one in vars(module).values() if inspect.isclass(one)]:
             found |= {step.name for fn in vars(owner).values() if callable(fn) and (step := step_of(fn))}
     assert found == set(steps())

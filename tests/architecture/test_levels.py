@@ -12,6 +12,7 @@ import pytest
 
 import activities
 import hitl.gateway
+import hitl.github
 import hitl.slack
 from activities.catalogue import steps
 from activities.step import Step, step_of
@@ -24,6 +25,7 @@ ELSEWHERE: Final = {
     "activities.rediscloud": ("activities/redis",),
     "activities.upstash": ("activities/redis", "activities/upstash"),
     "hitl.gateway": ("hitl", "security"),
+    "hitl.github": ("hitl", "security"),
     "hitl.slack": ("hitl", "security"),
 }
 """Steps on stacks, migrations and sessions need the container engine, as do all tests there; those on Redis databases
@@ -32,7 +34,7 @@ are tried for all who sell them at once; the gateway's are tried on its own work
 
 def implementing() -> Iterator[tuple[str, str, Step[Any, Any]]]:
     """Package, method and step of each."""
-    for package in (activities, hitl.gateway, hitl.slack):
+    for package in (activities, hitl.gateway, hitl.github, hitl.slack):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for owner in vars(importlib.import_module(found.name)).values():
                 if inspect.isclass(owner) and owner.__module__ == found.name:

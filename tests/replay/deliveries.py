@@ -32,16 +32,19 @@ from hitl.github.events import (
     PingEvent,
     Repository,
 )
+from tests.replay.decided_deliveries import Decided, at_work
 from tests.workflows.scripted import Steps, workers
 from workflows.github.contracts import (
     DELIVERY_WORKFLOW,
     FIND_UNRECEIVED,
     SWEEP_DELIVERIES,
+    Done,
     FindUnreceivedRequest,
     ReceivedDelivery,
     UnreceivedFound,
     delivery_id,
 )
+from workflows.github.deciding_contracts import DeliveryDecided, GoalBegun
 from workflows.github.installation_contracts import (
     INSTALLATION_WORKFLOW,
     KEEP_INSTALLATION,
@@ -72,10 +75,12 @@ class Delivering:
     Attributes:
         name: The file's name.
         event: What GitHub tells of.
+        decisions: What the gateway says of it, one after the other.
     """
 
     name: str
     event: AnyEvent
+    decisions: tuple[DeliveryDecided, ...] = ()
 
     def recorded(self) -> set[tuple[str, str]]:
         """The history that is kept of it, by folder and name."""
@@ -83,7 +88,7 @@ class Delivering:
 
     async def run(self, client: Client) -> WorkflowHistory:
         """Run it to its end."""
-        async with workers(client, Steps()):
+        async with at_work(client, Decided(list(self.decisions))):
             handle = await client.start_workflow(
                 DELIVERY_WORKFLOW,
                 ReceivedDelivery(delivery=GUID, event=self.event),
@@ -145,7 +150,6 @@ class Sweeping:
 
 _FAILED: Final = FailedDelivery(guid=GUID, newest=1, failed_at=_AT, attempts=1)
 SWEEPINGS: Final = (Sweeping("redelivered", (_FAILED,)), Sweeping("nothing", ()), Sweeping("unseen", None))
-DELIVERIES: Final = (Delivering("ignored", _EDITED), Delivering("ping", PingEvent(hook_id=1)))
 
 
 @dataclass(frozen=True)
@@ -221,3 +225,23 @@ def _of_installation(action: str) -> ReceivedDelivery:
 
 
 INSTALLINGS: Final = (Installing(), Keeping("kept", gone=False), Keeping("kept-gone", gone=True))
+_SAID: Final = _EDITED.model_copy(update={"action": "created"})
+_ON_PULL: Final = _SAID.model_copy(update={"issue": IssueMention(number=1, is_pull=True)})
+_LOOK: Final = DeliveryDecided(look="alice")
+_BEGUN: Final = DeliveryDecided(
+    done=Done.STARTED,
+    why="Started: ReadFile",
+    goals=(GoalBegun(workflow_id=f"github-job/{GUID}", run_id="r", name="ReadFile"),),
+    reaction="rocket",
+)
+_REFUSED: Final = DeliveryDecided(done=Done.ANSWERED, why="No.", say="No.", reaction="-1")
+_NOT_TOLD: Final = DeliveryDecided(done=Done.ANSWERED, why="No.", say="It is archived.", reaction="-1")
+DELIVERIES: Final = (
+    Delivering("ignored", _EDITED),
+    Delivering("ping", PingEvent(hook_id=1)),
+    Delivering("started", _ON_PULL, (_LOOK, _BEGUN)),
+    Delivering("refused", _SAID, (_LOOK, _REFUSED)),
+    Delivering("refused_at_once", _SAID, (DeliveryDecided(why="A stranger.", reaction="confused"),)),
+    Delivering("not_told", _SAID, (_LOOK, _NOT_TOLD)),
+    Delivering("too_late", _SAID, (_LOOK,)),
+)

@@ -9,6 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from hitl.github.events import InstallationEvent, InstallationRepositoriesEvent
     from workflows.github.contracts import DELIVERY_WORKFLOW, DeliveryResult, Done, ReceivedDelivery
+    from workflows.github.deciding import decide_on
     from workflows.github.following import why_nothing_follows
     from workflows.github.keeping import keep_installation
 
@@ -22,5 +23,6 @@ class GitHubDeliveryWorkflow:
         """What was done."""
         if isinstance(received.event, InstallationEvent | InstallationRepositoriesEvent):
             return await keep_installation()
-        why = why_nothing_follows(received.event)
-        return DeliveryResult(done=Done.IGNORED, why=why or "no rule of the policy begins anything with it")
+        if why := why_nothing_follows(received.event):
+            return DeliveryResult(done=Done.IGNORED, why=why)
+        return await decide_on(received.event)

@@ -14,7 +14,7 @@ _EDITED: Final = "what was edited or deleted asks for nothing: a command counts 
 
 MAY_FOLLOW: Final[Mapping[str, frozenset[str]]] = {
     "issue_comment": frozenset({"created"}),
-    "issues": frozenset({"labeled", "opened"}),
+    "issues": frozenset({"labeled", "opened", "reopened"}),
     "pull_request": frozenset({"closed", "labeled", "opened", "ready_for_review", "reopened", "synchronize"}),
     "pull_request_review_comment": frozenset({"created"}),
     "push": frozenset({""}),

@@ -1,0 +1,143 @@
+"""What GitHub was asked for a delivery, as the Temporal server has it in the history of the delivery's own run.
+
+No input of a step counts, and no result that the workflow tells. What counts is the answer to exactly this question
+(this repository and login, this file at this branch), asked on the connectors' queue and not long ago.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+from pydantic import BaseModel
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+
+from activities.github.contracts import LOOK_AT_PULL_REQUEST, READ_FILE, FileRead, PullRequestLook
+from activities.github.people_contracts import FIND_PERMISSION, PermissionSeen
+from activities.guard.error_types import ErrorType
+from activities.queues import TaskQueue
+from hitl.gateway.server import Server
+from hitl.github.deciding import Facts
+from hitl.github.events import IssueCommentEvent, OfRepository
+from hitl.github.repository_config import BrokenConfig, RepositoryConfig, read_config
+from hitl.policy.triggers import Permission
+from workflows.github.deciding_contracts import config_question, permission_question, pull_question
+from workflows.manifest.text import Mistake
+
+_FRESH: Final = timedelta(minutes=10)
+_ROLES: Final[Mapping[str, tuple[Permission, Permission]]] = {
+    "maintain": (Permission.WRITE, Permission.MAINTAIN),
+    "triage": (Permission.READ, Permission.TRIAGE),
+}
+"""Roles of GitHub's own that say more than the permission, and the one that each goes with."""
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Ends:
+    """How steps ended, by the event that scheduled them."""
+
+    def __init__(self) -> None:
+        self.answers: dict[int, list[Payload]] = {}
+        self.missing: set[int] = set()
+        self.at: dict[int, datetime] = {}
+
+    def note(self, event: HistoryEvent) -> None:
+        """Note one, if the event is one."""
+        scheduled: int | None = None
+        if event.HasField("activity_task_completed_event_attributes"):
+            done = event.activity_task_completed_event_attributes
+            scheduled = done.scheduled_event_id
+            self.answers[scheduled] = list(done.result.payloads)
+        elif event.HasField("activity_task_failed_event_attributes"):
+            failed = event.activity_task_failed_event_attributes
+            if failed.failure.application_failure_info.type == ErrorType.NOT_FOUND:
+                scheduled = failed.scheduled_event_id
+                self.missing.add(scheduled)
+        if scheduled is not None:
+            self.at[scheduled] = event.event_time.ToDatetime(tzinfo=UTC)
+
+
+async def facts_of(server: Server, event: OfRepository, *, workflow_id: str, run_id: str) -> Facts | None:
+    """What GitHub said for this delivery; None where it was not asked for all of it, or too long ago.
+
+    Raises:
+        RPCError: The server cannot be reached.
+    """
+    ends, seen, file, pull = _Ends(), None, None, None
+    who = permission_question(event.repository.full_name, event.sender.login)
+    what = config_question(event.repository.full_name)
+    async for one in server.newest_first(workflow_id, run_id):
+        ends.note(one)
+        if not _asks(one):
+            continue
+        answers = _Answers(server, one, ends)
+        seen = seen or await answers.to(FIND_PERMISSION.name, who, PermissionSeen)
+        if pull is None and isinstance(event, IssueCommentEvent):
+            question = pull_question(event.repository.full_name, event.issue.number)
+            pull = await answers.to(LOOK_AT_PULL_REQUEST.name, question, PullRequestLook)
+        if file is None and await answers.asks(READ_FILE.name, what):
+            file = await answers.file()
+    if seen is None or file is None or (seen.id is None and seen.permission != "none"):
+        return None
+    head = pull.found.head if pull is not None and pull.found is not None else None
+    return Facts(account=seen.id or event.sender.id, permission=permission_of(seen), config=file.config, head=head)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """That there is a file, or that there is none."""
+
+    config: RepositoryConfig | BrokenConfig | None
+
+
+class _Answers:
+    """What came of one scheduled step."""
+
+    def __init__(self, server: Server, event: HistoryEvent, ends: _Ends) -> None:
+        self._server, self._ends = server, ends
+        self._id, self._asked = event.event_id, event.activity_task_scheduled_event_attributes
+
+    async def asks(self, step: str, question: BaseModel) -> bool:
+        """Whether it is this question, with an answer that is not old."""
+        at = self._ends.at.get(self._id)
+        if self._asked.activity_type.name != step or at is None or datetime.now(UTC) - at > _FRESH:
+            return False
+        return await self._decoded(list(self._asked.input.payloads), type(question)) == question
+
+    async def to(self, step: str, question: BaseModel, answer: type[_Model]) -> _Model | None:
+        """The answer to this question."""
+        if self._id not in self._ends.answers or not await self.asks(step, question):
+            return None
+        return await self._decoded(self._ends.answers[self._id], answer)
+
+    async def file(self) -> _Found | None:
+        """The repository's file, as it was read; without content there is none that could be used."""
+        if self._id in self._ends.missing:
+            return _Found(config=None)
+        read = await self._decoded(self._ends.answers[self._id], FileRead)
+        if read is None:
+            return None
+        if read.content is None or read.encoding != "utf-8":
+            return _Found(config=BrokenConfig(mistakes=(Mistake(1, 1, "file", "is no text of 64 kB at most"),)))
+        return _Found(config=read_config(read.content.encode()))
+
+    async def _decoded(self, payloads: list[Payload], model: type[_Model]) -> _Model | None:
+        try:
+            [plain] = await self._server.plain(payloads)
+            return model.model_validate_json(plain.data)
+        except (ValueError, RuntimeError):
+            return None
+
+
+def _asks(event: HistoryEvent) -> bool:
+    """Whether a step was scheduled where the connectors' workers answer; elsewhere anybody polls."""
+    asked = event.activity_task_scheduled_event_attributes
+    return event.HasField("activity_task_scheduled_event_attributes") and asked.task_queue.name == TaskQueue.CONNECTORS
+
+
+def permission_of(seen: PermissionSeen) -> Permission:
+    """What that is. A role that an organisation made says no more than the permission that it counts as."""
+    base = Permission(seen.permission)
+    counts_as, role = _ROLES.get(seen.role, (None, None))
+    return role if role is not None and base is counts_as else base

@@ -1,0 +1,200 @@
+"""The gateway's step on a delivery: what it is, the server says; what becomes of it, the policy says; and it is done.
+
+It is tried again whenever a part of it does not answer. What it does it does once: a goal by the delivery's id, a
+decision by the moment at which it was received, an end because ending twice is ending once.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from temporalio import activity
+from temporalio.service import RPCError
+
+from activities.step import implements
+from connectors.errors import InvalidRequest, Unavailable
+from hitl.gateway.decisions import PolicyInForce
+from hitl.gateway.deliveries import Deliveries
+from hitl.github.acting import Acts, NotTheirs, Occasion
+from hitl.github.deciding import (
+    Answer,
+    Carry,
+    Decided,
+    Facts,
+    Ignore,
+    Look,
+    Start,
+    asked_again,
+    decide,
+)
+from hitl.github.deputy import voided_by
+from hitl.github.events import (
+    AnyEvent,
+    CheckRunEvent,
+    IssueCommentEvent,
+    IssuesEvent,
+    OfRepository,
+    PullRequestEvent,
+    PullRequestReviewCommentEvent,
+    PushEvent,
+)
+from hitl.github.facts import facts_of
+from hitl.github.repository_config import RepositoryConfig
+from hitl.github.voiding import Voiding
+from hitl.hidden import unhidden_lines
+from hitl.policy.file import PolicyError
+from hitl.policy.rules import Policy
+from hitl.policy.triggers import SlashCommand
+from workflows.github.contracts import DELIVERY_WORKFLOW, Done, ReceivedDelivery
+from workflows.github.deciding_contracts import DECIDE_DELIVERY, ConfigMistake, DecideDelivery, DeliveryDecided
+
+_MOST_SAID: Final = 8000
+_log = structlog.get_logger("banksman.github")
+
+
+class DecidingSteps:
+    """The step.
+
+    Args:
+        deliveries: Tells which deliveries GitHub sent.
+        policy: In force.
+        acts: Carries out what is decided.
+        voiding: Ends what was said of a head that is none any more.
+    """
+
+    def __init__(self, deliveries: Deliveries, policy: PolicyInForce, acts: Acts, voiding: Voiding) -> None:
+        self._deliveries, self._policy, self._acts, self._voiding = deliveries, policy, acts, voiding
+
+    @implements(DECIDE_DELIVERY)
+    async def decide_delivery(self, request: DecideDelivery) -> DeliveryDecided:
+        """Decide what becomes of the delivery of the workflow whose step this is, and carry it out.
+
+        Raises:
+            InvalidRequest: The gateway received no such delivery.
+            Unavailable: Temporal, Vault or the policy cannot be reached now.
+        """
+        del request
+        info = activity.info()
+        if not info.in_workflow or info.workflow_id is None or info.workflow_run_id is None:
+            raise InvalidRequest(f"a delivery is decided on for its {DELIVERY_WORKFLOW} alone")
+        try:
+            received = await self._deliveries.verified(info.workflow_id, info.workflow_run_id)
+            done = await self._done(received, info.workflow_id, info.workflow_run_id)
+        except (RPCError, PolicyError) as error:
+            raise Unavailable("Temporal or the policy cannot be read now; it is tried again") from error
+        _log.info(
+            "a delivery was decided on", delivery=received.delivery, done=done.done.value, why=done.why, look=done.look
+        )
+        return done
+
+    async def _done(self, received: ReceivedDelivery, workflow_id: str, run_id: str) -> DeliveryDecided:
+        event, policy = received.event, self._policy.current()
+        if (voided := voided_by(event)) is not None:
+            await self._voiding.void(voided)
+        facts = None
+        if isinstance(event, OfRepository):
+            facts = await facts_of(self._deliveries.server, event, workflow_id=workflow_id, run_id=run_id)
+        decided = decide(event, policy, facts)
+        return _quieter(
+            await self._carried(decided, received, policy, facts, await self._at(workflow_id, run_id)), facts
+        )
+
+    async def _at(self, workflow_id: str, run_id: str) -> datetime:
+        first = await self._deliveries.server.first_event(workflow_id, run_id)
+        return first.event_time.ToDatetime(tzinfo=UTC)
+
+    async def _carried(
+        self, decided: Decided, received: ReceivedDelivery, policy: Policy, facts: Facts | None, at: datetime
+    ) -> DeliveryDecided:
+        event = received.event
+        match decided:
+            case Look(login):
+                return DeliveryDecided(look=login)
+            case Ignore(why):
+                return DeliveryDecided(why=_safe(why))
+            case Answer():
+                return _answered(decided)
+            case Start():
+                return await self._acts.start(decided, _occasion(received, at, facts), policy)
+            case Carry():
+                return await self._carry(decided, event, facts, policy, _occasion(received, at, facts))
+
+    async def _carry(
+        self, asked: Carry, event: AnyEvent, facts: Facts | None, policy: Policy, on: Occasion
+    ) -> DeliveryDecided:
+        command, by = asked.command, asked.by
+        try:
+            match command.word:
+                case SlashCommand.CANCEL:
+                    return _said(await self._acts.cancel(command, by, on, policy))
+                case SlashCommand.STATUS:
+                    return _said(await self._acts.status(command, by, on, policy))
+                case SlashCommand.RETRY:
+                    again = await self._acts.again(command, by, on, policy)
+                    wanted = asked_again(again, asked, event, policy, facts)
+                    return (
+                        _answered(wanted) if isinstance(wanted, Answer) else await self._acts.start(wanted, on, policy)
+                    )
+                case _:
+                    counted, words = await self._acts.decide(command, by, on)
+                    return _said(words) if counted else _answered(Answer(words=words))
+        except NotTheirs as error:
+            return _answered(Answer(words=str(error)))
+
+
+def _occasion(received: ReceivedDelivery, at: datetime, facts: Facts | None) -> Occasion:
+    event = received.event
+    where = event.repository.full_name if isinstance(event, OfRepository) else ""
+    number, commit = _about(event)
+    head = facts.head if facts is not None else None
+    return Occasion(guid=received.delivery, repository=where, at=at, number=number, commit=commit or head)
+
+
+def _about(event: AnyEvent) -> tuple[int | None, str | None]:
+    """The issue or pull request that an event is about, and the commit."""
+    match event:
+        case IssueCommentEvent() | IssuesEvent():
+            return event.issue.number, None
+        case PullRequestEvent() | PullRequestReviewCommentEvent():
+            return event.pull_request.number, event.pull_request.head.sha
+        case PushEvent():
+            return None, event.after
+        case CheckRunEvent():
+            return None, event.check_run.head_sha
+        case _:
+            return None, None
+
+
+def _said(words: str) -> DeliveryDecided:
+    return DeliveryDecided(done=Done.ANSWERED, why=_safe(words), say=fenced(words), reaction="+1")
+
+
+def _answered(answer: Answer) -> DeliveryDecided:
+    return DeliveryDecided(
+        done=Done.ANSWERED,
+        why=_safe(answer.words),
+        say=fenced(answer.words) if answer.aloud else "",
+        reaction=("-1" if answer.refused else "+1") if answer.aloud else "confused",
+        mistakes=tuple(
+            ConfigMistake(line=line, column=column, where=where, message=message)
+            for line, column, where, message in answer.mistakes
+        ),
+    )
+
+
+def _quieter(done: DeliveryDecided, facts: Facts | None) -> DeliveryDecided:
+    """With a comment only where the repository wants one."""
+    config = facts.config if facts is not None else None
+    wants = config.output.comments if isinstance(config, RepositoryConfig) else "all"
+    refused = done.reaction == "-1"
+    return done.model_copy(update={"say": ""}) if wants == "none" or (wants == "problems" and not refused) else done
+
+
+def _safe(words: str) -> str:
+    return unhidden_lines(words)[:_MOST_SAID]
+
+
+def fenced(words: str) -> str:
+    """Words as a comment of ours: in a block in which nothing is markup, a mention, a link or a picture."""
+    inside = _safe(words).replace("```", "'''")
+    return f"```text\n{inside}\n```"

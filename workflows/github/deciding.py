@@ -1,0 +1,100 @@
+"""What follows from a delivery that can have something follow: it is decided on, GitHub being asked in between.
+
+Workflow code. It decides nothing: the gateway's step does, and reads from the server what was answered here.
+"""
+
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.github.contracts import LOOK_AT_PULL_REQUEST, READ_FILE
+    from activities.github.people_contracts import FIND_PERMISSION
+    from activities.github.showing_contracts import ADD_REACTION, PUT_COMMENT, AddReactionRequest, PutCommentRequest
+    from activities.guard.error_types import ErrorType
+    from hitl.github.events import (
+        AnyEvent,
+        IssueCommentEvent,
+        IssuesEvent,
+        OfRepository,
+        PullRequestEvent,
+        PullRequestReviewCommentEvent,
+    )
+    from workflows.execute import execute
+    from workflows.github.contracts import DeliveryResult, Done
+    from workflows.github.deciding_contracts import (
+        DECIDE_DELIVERY,
+        DecideDelivery,
+        DeliveryDecided,
+        config_question,
+        permission_question,
+        pull_question,
+    )
+
+_ROUNDS: Final = 3
+"""What GitHub answered can be too old by the time that it is looked at, and is asked once more."""
+
+
+async def decide_on(event: AnyEvent) -> DeliveryResult:
+    """Have it decided on and carried out, and tell who asked."""
+    decided = await _decided()
+    for _ in range(_ROUNDS):
+        if not decided.look or not isinstance(event, OfRepository):
+            break
+        await _look(event, decided.look)
+        decided = await _decided()
+    if decided.look:
+        return DeliveryResult(done=Done.IGNORED, why="GitHub answered too late, time after time; ask once more")
+    await _tell(event, decided)
+    goal = decided.goals[0].workflow_id if decided.goals else None
+    return DeliveryResult(done=decided.done, why=decided.why, goal=goal)
+
+
+async def _decided() -> DeliveryDecided:
+    return await execute(DECIDE_DELIVERY, DecideDelivery(), summary="Decide what becomes of it")
+
+
+async def _look(event: OfRepository, login: str) -> None:
+    """Ask GitHub. That there is no such file is an answer, too."""
+    repository = event.repository.full_name
+    await execute(FIND_PERMISSION, permission_question(repository, login), summary="What may they do there?")
+    if isinstance(event, IssueCommentEvent) and event.issue.is_pull:
+        question = pull_question(repository, event.issue.number)
+        await execute(LOOK_AT_PULL_REQUEST, question, summary="Where does it stand?")
+    try:
+        await execute(READ_FILE, config_question(repository), summary="What does the repository want?")
+    except ActivityError as error:
+        if _type(error) != ErrorType.NOT_FOUND:
+            raise
+
+
+async def _tell(event: AnyEvent, decided: DeliveryDecided) -> None:
+    """By a reaction and by one comment. What was decided stands, also where it may not be told."""
+    repository = event.repository.full_name if isinstance(event, OfRepository) else ""
+    try:
+        if decided.reaction is not None and isinstance(event, IssueCommentEvent | PullRequestReviewCommentEvent):
+            to = "issue_comment" if isinstance(event, IssueCommentEvent) else "review_comment"
+            request = AddReactionRequest(repository=repository, to=to, id=event.comment.id, reaction=decided.reaction)
+            await execute(ADD_REACTION, request, summary="Say that it was read")
+        if decided.say and (number := _number(event)) is not None:
+            said = PutCommentRequest(repository=repository, number=number, text=decided.say)
+            await execute(PUT_COMMENT, said, summary="Answer")
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        workflow.logger.warning("what was decided could not be told on GitHub: %s", _type(error))
+
+
+def _number(event: AnyEvent) -> int | None:
+    match event:
+        case IssueCommentEvent() | IssuesEvent():
+            return event.issue.number
+        case PullRequestReviewCommentEvent() | PullRequestEvent():
+            return event.pull_request.number
+        case _:
+            return None
+
+
+def _type(error: ActivityError) -> str | None:
+    return error.cause.type if isinstance(error.cause, ApplicationError) else None

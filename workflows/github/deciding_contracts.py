@@ -1,0 +1,85 @@
+"""The step that decides what becomes of a delivery and carries it out, as the delivery's workflow calls it.
+
+What the workflow says counts for nothing: which event it is, and what GitHub said of its sender, the gateway reads from
+the server. So the step is asked twice: where GitHub has to be asked first, it says so and does nothing.
+"""
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from activities.github.contracts import LookAtPullRequestRequest, ReadFileRequest
+from activities.github.people_contracts import FindPermissionRequest
+from activities.queues import TaskQueue
+from activities.step import Step
+from hitl.protocol import Effect
+from workflows.github.contracts import Done
+
+CONFIG: Final = ".banksman/config.yaml"
+"""The file of a repository's own, at its default branch."""
+
+
+def permission_question(repository: str, login: str) -> FindPermissionRequest:
+    """What GitHub is asked of who caused an event."""
+    return FindPermissionRequest(repository=repository, login=login)
+
+
+def config_question(repository: str) -> ReadFileRequest:
+    """What GitHub is asked for a repository's own file: as it is at the default branch now."""
+    return ReadFileRequest(repository=repository, path=CONFIG)
+
+
+def pull_question(repository: str, number: int) -> LookAtPullRequestRequest:
+    """What GitHub is asked of a pull request that a comment says nothing of but its number."""
+    return LookAtPullRequestRequest(repository=repository, number=number)
+
+
+class DecideDelivery(BaseModel):
+    """`hitl.decide_delivery`: nothing. Which delivery it is, the server says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class GoalBegun(BaseModel):
+    """A goal that was begun for a delivery, with its job."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    workflow_id: str = Field(description="The job's.")
+    run_id: str
+    name: str = Field(description="The goal's.")
+
+
+class ConfigMistake(BaseModel):
+    """One thing wrong with a repository's file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: int
+    column: int
+    where: str
+    message: str
+
+
+class DeliveryDecided(BaseModel):
+    """What was decided and done."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    look: str = Field(default="", description="The login whose permission GitHub has to be asked for first.")
+    done: Done = Done.IGNORED
+    why: str = Field(default="", description="In a sentence or some lines; a stranger's words are in it.")
+    goals: tuple[GoalBegun, ...] = ()
+    say: str = Field(default="", description="A comment in GitHub's markdown; empty for none.")
+    reaction: Literal["eyes", "rocket", "+1", "-1", "confused"] | None = None
+    mistakes: tuple[ConfigMistake, ...] = Field(default=(), description="For the lines of a check run.")
+
+
+DECIDE_DELIVERY: Final = Step(
+    name="hitl.decide_delivery",
+    request=DecideDelivery,
+    response=DeliveryDecided,
+    # What it begins are goals, each step of which is guarded by itself; what it decides on is signed as every decision.
+    effect=Effect.READ,
+    on=TaskQueue.HITL,
+)
