@@ -89,6 +89,8 @@ class DecidingSteps:
 
     async def _done(self, received: ReceivedDelivery, workflow_id: str, run_id: str) -> DeliveryDecided:
         event, policy = received.event, self._policy.current()
+        if isinstance(event, PullRequestEvent) and event.action == "synchronize":
+            await self._voiding.move(event)
         if (voided := voided_by(event)) is not None:
             await self._voiding.void(voided)
         facts = None

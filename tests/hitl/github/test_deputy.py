@@ -1,5 +1,7 @@
 """New commits of somebody else in a bot's pull request void what was said of its former head; nothing else does."""
 
+from activities.github.contracts import DeleteBranchParameters, MergePullRequestParameters
+from hitl.github import voiding
 from hitl.github.deputy import voided_by
 from tests.hitl.github.deciding_cases import ALICE, BOT, FORK, NEW, OLD, comment, pull, push
 
@@ -30,3 +32,9 @@ def test_its_own_push_and_a_persons_pull_request_void_nothing() -> None:
 def test_the_same_login_on_another_account_is_somebody_else() -> None:
     taken = BOT.model_copy(update={"id": 1})
     assert voided_by(pull("synchronize", by=taken, author=BOT)) is not None
+
+
+def test_the_plans_that_are_about_a_head_say_so_by_these_names() -> None:
+    for parameters in (MergePullRequestParameters, DeleteBranchParameters):
+        assert set(parameters.model_fields) & set(voiding._HEADS)
+        assert "repository" in parameters.model_fields
