@@ -350,7 +350,7 @@ class CodingHouse:
 
     @contextlib.asynccontextmanager
     async def workers(self) -> AsyncGenerator[None]:
-        looking = Investigating(_none, self.artifacts, logs=False, metrics=False)
+        looking = Investigating(_none, self.artifacts, logs=False, metrics=False, sandbox=_there)
         by_queue: dict[TaskQueue, list[Callable[..., Any]]] = {
             TaskQueue.CONNECTORS: [
                 looking.keep_results, *implemented(CodingActivities(self.artifacts)), *implemented(self.github)
@@ -402,6 +402,10 @@ class CodingHouse:
     def untouched(self) -> bool:
         """Whether nothing was written, and no session is left."""
         return not (self.github.commits or self.github.pulls or self.github.reviews or self.sandbox.sessions)
+
+
+async def _there() -> bool:
+    return True
 
 
 def _none() -> Catalogue:
