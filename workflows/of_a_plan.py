@@ -12,6 +12,9 @@ with workflow.unsafe.imports_passed_through():
 PLAN_STEP: Final = "BanksmanPlanStep"
 """In the memo of such a goal, the step's id. Goals without it send nothing, and their histories stay as they are."""
 
+SET_ASIDE: Final = "BanksmanDecisions"
+"""In the memo of a step's goal where people's decisions are counted on a day: of how many its plan has done so."""
+
 
 class StepParked(BaseModel):
     """The signal `step_parked`: a step of the plan waits, or goes on.
@@ -25,6 +28,11 @@ class StepParked(BaseModel):
 
     step: str
     why: str | None = None
+
+
+def set_aside() -> int | None:
+    """How often this goal may have people decide before it counts that itself; None where nobody counts."""
+    return workflow.memo_value(SET_ASIDE, default=None, type_hint=int)
 
 
 async def tell_plan(why: str | None) -> None:

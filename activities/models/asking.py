@@ -255,5 +255,6 @@ def _limits(limits: Limits) -> UseLimits:
         goal_minutes=limits.goal_minutes,
         goal_decisions=limits.goal_decisions,
         day_micros=None if limits.day_usd is None else round(limits.day_usd * MICROS),
+        day_decisions=limits.day_decisions,
         day_per=limits.day_per,
     )

@@ -161,7 +161,8 @@ class UseLimits(BaseModel):
         goal_minutes: Minutes in which one run of a goal may ask.
         goal_decisions: How often people may have to decide on what a model planned in one run of a goal.
         day_micros: Millionths of a US dollar on one day of UTC's.
-        day_per: Whose the day's limit is.
+        day_decisions: How often people may have to decide on what models planned on one day of UTC's.
+        day_per: Whose the day's limits are.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -171,6 +172,7 @@ class UseLimits(BaseModel):
     goal_minutes: int | None = None
     goal_decisions: int | None = None
     day_micros: int | None = None
+    day_decisions: int | None = None
     day_per: Per = Per.ALL
 
 

@@ -75,7 +75,8 @@ class Limits:
         goal_minutes: Minutes in which one run of a goal may ask.
         goal_decisions: How often people may have to decide on what a model planned in one run of a goal.
         day_usd: US dollars on one day of UTC's.
-        day_per: Whose `day_usd` is.
+        day_decisions: How often people may have to decide on what models planned on one day of UTC's.
+        day_per: Whose the day's limits are.
     """
 
     goal_usd: float | None = None
@@ -83,6 +84,7 @@ class Limits:
     goal_minutes: int | None = None
     goal_decisions: int | None = None
     day_usd: float | None = None
+    day_decisions: int | None = None
     day_per: Per = Per.ALL
 
     @property

@@ -112,6 +112,7 @@ def _valid(source: str, raw: RawModels) -> Models:
             goal_minutes=goal.minutes,
             goal_decisions=goal.decisions,
             day_usd=day.usd,
+            day_decisions=day.decisions,
             day_per=day.per,
         ),
         known={ModelRef.of(name): one for name, one in raw.models.items()},

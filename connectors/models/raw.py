@@ -10,7 +10,7 @@ tiers:
   large: [bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0]
 routes: {plan: large, read: small, code: large, review: large}
 data: {local: [public, repository, log], bedrock: [public, repository]}
-limits: {goal: {usd: 2, requests: 60, minutes: 30}, day: {usd: 100, per: requester}}
+limits: {goal: {usd: 2, requests: 60, minutes: 30}, day: {usd: 100, decisions: 20, per: requester}}
 """
 
 import re
@@ -179,6 +179,7 @@ class RawDayLimit(Raw):
     """For one day of UTC's."""
 
     usd: _Dollars | None = None
+    decisions: Annotated[int, Field(ge=1, le=100_000)] | None = None
     per: Annotated[Per, Field(strict=False)] = Per.ALL
 
 

@@ -24,6 +24,7 @@ from activities.guard.error_types import denial_of
 from activities.guard.who_asked import Requesters
 from activities.models.answering import Answering
 from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
+from activities.models.decision_contracts import COUNT_DECISIONS
 from activities.models.serving_contracts import CLAIM_SERVED, FIND_SERVED, WATCH_SERVED, WITHDRAW_SERVED
 from activities.queues import TaskQueue
 from activities.step import StepError
@@ -345,7 +346,7 @@ async def test_the_models_worker_has_these_steps_and_no_other_worker_takes_them(
     worker = models_worker(own, settings, vault, client_of(settings), Requesters(nobody))
     found = cast("list[Any]", worker.config().get("activities"))
     serving = [CLAIM_SERVED, FIND_SERVED, WATCH_SERVED, WITHDRAW_SERVED]
-    names = sorted(one.name for one in (FIND_MODELS, REQUEST, *serving))
+    names = sorted(one.name for one in (COUNT_DECISIONS, FIND_MODELS, REQUEST, *serving))
     assert sorted(one.__temporal_activity_definition.name for one in found) == names
     for role in (Role.CONNECTORS, Role.SANDBOX, Role.GATEWAY):
         with pytest.raises(StepError, match=r"models\.request"):

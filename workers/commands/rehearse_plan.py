@@ -67,7 +67,8 @@ async def planned(request: AskForInput, workflow_id: str | None, *, as_json: boo
         requests=found.requests,
         cost_micros=found.cost_micros,
     )
-    return RunPlanInput(plan=found.plan or {}, lists=found.lists, said=said, decisions=found.decisions)
+    limits = {"decisions": found.decisions, "limited": found.limited}
+    return RunPlanInput.model_validate({"plan": found.plan, "lists": found.lists, "said": said, **limits})
 
 
 async def _bound(request: RunPlanInput) -> BoundPlan:

@@ -52,6 +52,7 @@ class AskForWorkflow(Goal):
         self._wanted = request
         self._result = AskForResult()
         self._decisions: int | None = None
+        self._limited = False
 
     @workflow.signal
     def step_parked(self, parked: StepParked) -> None:
@@ -73,6 +74,7 @@ class AskForWorkflow(Goal):
             FIND_MODELS, FindModelsRequest(use=Use.PLAN, labels=LABELS), summary="Find who can plan it"
         )
         self._decisions = found.limits.goal_decisions
+        self._limited = found.limits.day_decisions is not None
         planner = Planner(found, brief, self._ask)
         try:
             read = await self._planned(planner, brief)
@@ -83,7 +85,7 @@ class AskForWorkflow(Goal):
             return self._without_plan(read)
         if self._wanted.plan_only:
             told: dict[str, Any] = {"answer": read.kind, "says": read.says, "effect": read.effect}
-            told |= {"plan": read.plan, "lists": read.lists, "decisions": self._decisions}
+            told |= {"plan": read.plan, "lists": read.lists, "decisions": self._decisions, "limited": self._limited}
             return self._ended(State.COMPLETED, None, **told)
         return await self._carried_out(read)
 
@@ -166,7 +168,9 @@ class AskForWorkflow(Goal):
             requests=so_far.requests,
             cost_micros=so_far.cost_micros,
         )
-        plan = RunPlanInput(plan=read.plan or {}, lists=read.lists, said=said, decisions=self._decisions)
+        plan = RunPlanInput(
+            plan=read.plan or {}, lists=read.lists, said=said, decisions=self._decisions, limited=self._limited
+        )
         child = f"{workflow.info().workflow_id}/plan"
         self._result = so_far.model_copy(
             update={"answer": "plan", "says": read.says, "plan_id": child, "effect": read.effect}

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.plan_language.bound import BoundStep
     from workflows.agent.goals import StepOutcome
     from workflows.contracts import Outcome, State
-    from workflows.of_a_plan import PLAN_STEP
+    from workflows.of_a_plan import PLAN_STEP, SET_ASIDE
 
 _OUTCOMES: Final = {one.value: one for one in get_args(Outcome)}
 _LONGEST: Final = 500
@@ -43,8 +43,13 @@ class ChildEnd:
     result: dict[str, JsonValue]
 
 
-async def run_child(step: BoundStep, child_id: str) -> ChildEnd:
+async def run_child(step: BoundStep, child_id: str, *, decisions: int | None = None) -> ChildEnd:
     """Start the goal with exactly these inputs, and wait for its end; a cancelled plan waits until it has stopped.
+
+    Args:
+        step: With literal inputs.
+        child_id: Its workflow id.
+        decisions: How often it may have people decide before it counts that itself; None where nobody counts.
 
     Raises:
         ChildWorkflowError: The plan itself was cancelled.
@@ -57,7 +62,7 @@ async def run_child(step: BoundStep, child_id: str) -> ChildEnd:
             result_type=dict[str, Any],
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
             cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-            memo={PLAN_STEP: step.id},
+            memo={PLAN_STEP: step.id, **({} if decisions is None else {SET_ASIDE: decisions})},
             static_summary=f"Step {visible(step.id)} of a plan: {visible(step.goal)}",
         )
     except WorkflowAlreadyStartedError:

@@ -80,6 +80,10 @@ class RunPlanInput(DestructiveGoalInput):
     decisions: int | None = Field(
         default=None, ge=1, description="How often people may have to decide on it and on its steps; no limit without."
     )
+    limited: bool = Field(
+        default=False,
+        description="Whether what people decide on it counts on a day, as the models' file says under `limits.day`.",
+    )
     bind_only: bool = Field(
         default=False,
         description="Run what explores, and end with the steps that act and all of their values. None is begun.",
@@ -197,6 +201,7 @@ class AskForResult(GoalResult):
     decisions: int | None = Field(
         default=None, description="Beside it: how often people may have to decide on it and on its steps."
     )
+    limited: bool = Field(default=False, description="Beside it: whether such decisions count on a day.")
 
 
 ASK_FOR: Final = GoalType(

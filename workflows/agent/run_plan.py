@@ -30,13 +30,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.agent.children import run_child
     from workflows.agent.goals import RUN_PLAN as GOAL
     from workflows.agent.goals import PlanStepEnd, RunPlanInput, RunPlanResult
+    from workflows.agent.plan_decisions import PlanDecisions, asked_by_all, asked_by_each
     from workflows.agent.rehearsed_plan import EffectsOfAPlan
     from workflows.approval.approved import Approved, RuleChanged
     from workflows.approval.approved_step import WORTH_ASKING_AGAIN, ApprovingGoal
     from workflows.approval.contracts import ENDED
     from workflows.approval.step_ends import LOOK_FIRST, end_without_an_answer
     from workflows.contracts import Outcome, State
-    from workflows.goal import StepDenied
+    from workflows.goal import NotApproved, StepDenied
     from workflows.goal_type import goal
     from workflows.of_a_plan import StepParked
 
@@ -69,8 +70,11 @@ class RunPlanWorkflow(ApprovingGoal):
         super().__init__(request)
         self._wanted = request
         self._effects = self._rehearsed = EffectsOfAPlan(request.rehearsal)
+        self._decisions = PlanDecisions(limited=request.limited)
         self._found: dict[str, dict[str, JsonValue]] = {}
         self._steps: list[PlanStepEnd] = []
+        self._each: dict[str, int] = {}
+        """How often each step that acts has people decide."""
         self._result = RunPlanResult()
 
     @workflow.query
@@ -93,13 +97,24 @@ class RunPlanWorkflow(ApprovingGoal):
     async def run(self, request: RunPlanInput) -> RunPlanResult:
         """Run it; whoever refuses, a refusal is a result, which tells what was done before it."""
         del request
-        return await self.run_goal(self._run(), denied=self._denied)
+        return await self.run_goal(self._counted(), denied=self._denied)
 
     def _denied(self, reason: str) -> RunPlanResult:
         return self._ended(State.DENIED, f"{reason} {_NOTHING}.")
 
     def _ended(self, outcome: Outcome, reason: str | None) -> RunPlanResult:
         return self._result.model_copy(update={"outcome": outcome, "reason": reason, "steps": tuple(self._steps)})
+
+    async def _counted(self) -> RunPlanResult:
+        """Run it, and give back what it did not need of people's decisions; what was cancelled or failed keeps it."""
+        try:
+            result = await self._run()
+        except (NotApproved, StepDenied):
+            await self._decisions.settle(self, self._asked)
+            raise
+        begun = [one.id for one in self._steps if one.part == "act" and one.workflow_id is not None]
+        await self._decisions.settle(self, self._asked + sum(self._each.get(one, 0) for one in begun))
+        return result
 
     async def _run(self) -> RunPlanResult:
         try:
@@ -182,7 +197,7 @@ class RunPlanWorkflow(ApprovingGoal):
     async def _asked_people(self, bound: BoundPlan) -> Approved:
         again = False
         while True:
-            self._require_room(bound, asked=int(again))
+            await self._require_room(bound, asked=int(again))
             try:
                 return await self._granted(bound)
             except (StepDenied, RuleChanged) as refusal:
@@ -190,19 +205,21 @@ class RunPlanWorkflow(ApprovingGoal):
                     raise
                 again, self.why_again = True, str(refusal)
 
-    def _require_room(self, bound: BoundPlan, *, asked: int) -> None:
+    async def _require_room(self, bound: BoundPlan, *, asked: int) -> None:
         """Go on where people may be asked as often as this takes: for the plan, and by each step that destroys.
 
         Raises:
             PlanStops: They may not. Nobody is asked half of it.
         """
-        most, destroys = self._wanted.decisions, sum(one.effect is Effect.DESTRUCTIVE for one in bound.steps)
-        needs = asked + 1 + destroys
+        most, needs = self._wanted.decisions, asked + 1 + asked_by_all(bound)
         if most is not None and needs > most:
             told = (
                 f"people would have to decide {needs} times, and {most} is the most for one run: ask for less at once"
             )
             raise PlanStops(State.REFUSED, f"{told}, or have an operator raise the limit. {_NOTHING}")
+        self._each = {one.id: asked_by_each(one) for one in bound.steps}
+        if (refused := await self._decisions.reserve(self, needs)) is not None:
+            raise PlanStops(State.REFUSED, f"{refused}. {_NOTHING}")
 
     async def _granted(self, bound: BoundPlan) -> Approved:
         """Ask, and have the guard look at what was signed: what it lets run is what goes on."""
@@ -289,7 +306,7 @@ class RunPlanWorkflow(ApprovingGoal):
         self.begin(f"{step.id}: {step.goal} ({child})")
         self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.RUNNING, workflow_id=child))
         try:
-            end = await run_child(self._rehearsed.kept_to(step), child)
+            end = await run_child(self._rehearsed.kept_to(step), child, decisions=self._decisions.of_step(step))
         except (FailureError, asyncio.CancelledError):
             self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.CANCELLED, workflow_id=child))
             raise

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.approvals.surprise_contracts import ALLOW_SURPRISE
     from activities.guard.error_types import ErrorType, application_error
     from activities.guard.granted import GrantedRequest
+    from activities.models.decision_contracts import COUNT_DECISIONS, CountDecisions
     from activities.step import Step
     from activities.step_end import ApprovedAnswer, StepEnd, headline
     from hitl.approval.approvers import Path
@@ -46,6 +47,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval.workflow import ApprovalWorkflow
     from workflows.contracts import DestructiveGoalInput, State
     from workflows.goal import Goal, NotApproved, StepDenied
+    from workflows.of_a_plan import set_aside
 
 Answer = TypeVar("Answer", bound=ApprovedAnswer)
 
@@ -214,6 +216,7 @@ class ApprovingGoal(Goal):
         Raises:
             NotApproved: They did not say yes.
         """
+        await self._count_decision()
         surprises = self._effects.surprises_of(plan)
         if surprises:
             await self.report_surprises(surprises)
@@ -232,6 +235,20 @@ class ApprovingGoal(Goal):
             raise refusal(found.outcome, _why(found, plan))
         self._effects.allow(surprises)
         return Approved(step_id=step_id, request=GrantedRequest(plan=text, decisions=found.decisions), result=found)
+
+    async def _count_decision(self) -> None:
+        """Where people's decisions are limited, take one more of the day than the plan has set aside for this goal.
+
+        Raises:
+            StepDenied: There is none left.
+        """
+        aside = set_aside()
+        if aside is None or self._asked < aside:
+            return
+        request = CountDecisions(decisions=self._asked + 1 - aside)
+        counted = await self.step(COUNT_DECISIONS, request, summary="Count a decision of people")
+        if counted.refused is not None:
+            raise StepDenied(counted.refused)
 
     async def ask_about(self, surprise: RehearsedEffect) -> None:
         """Ask people whether the goal may go on; the guard looks at what they signed.

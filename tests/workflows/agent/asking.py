@@ -36,11 +36,14 @@ from activities.models.contracts import (
     ModelsFound,
     RequestModel,
 )
+from activities.models.decisions import DecisionBook, DecisionsPage
 from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
+from connectors.models.deployment import Limits, Models
 from connectors.models.messages import Answer, Ended, Text, Tokens
 from connectors.models.raw import Use
+from tests.activities.played_book import PlayedBook
 from tests.workflows.agent.running import PlanHouse
 from tests.workflows.scripted import next_answer
 from workflows.agent.goals import AskForInput, AskForResult
@@ -184,8 +187,14 @@ class Names:
 class AskingHouse(PlanHouse):
     """The house of plans, with a models worker, and what plans are made of."""
 
-    def __init__(self, client: Client, folder: Path, say: Say, *, unasked: bool = False) -> None:
+    def __init__(
+        self, client: Client, folder: Path, say: Say, *, unasked: bool = False, decisions_of_a_day: int = 1000
+    ) -> None:
         super().__init__(client, folder, unasked=unasked)
+        self.book = PlayedBook()
+        limits = Limits(day_decisions=decisions_of_a_day)
+        models = Models(source="models.yaml", backends={}, tiers={}, routes={}, data={}, limits=limits)
+        self.decisions = DecisionBook(self.book, models, environment="live")
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
         self.model = Model(self.artifacts, say)
         self.names = Names(
@@ -218,12 +227,17 @@ class AskingHouse(PlanHouse):
         interceptors: Sequence[Interceptor] = (),
         few: bool = False,
     ) -> AsyncGenerator[None]:
-        steps = [self.model.find_models, self.model.request]
+        steps = [self.model.find_models, self.model.request, self.decisions.count_decisions]
         async with (
             Worker(self.client, task_queue=TaskQueue.MODELS, activities=steps),
             super().workers(destructive=destructive, gateway=gateway, interceptors=interceptors, few=few),
         ):
             yield
+
+    @property
+    def decided(self) -> int:
+        """How many of people's decisions the book has."""
+        return sum(DecisionsPage.read(text).sum for text in self.book.pages.values())
 
     async def begin(self, goal: GoalType, request: GoalInput) -> WorkflowHandle[Any, Any]:
         """Start any goal."""

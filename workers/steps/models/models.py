@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
+from activities.models.decisions import DecisionBook
 from activities.models.served import ServedModels
 from activities.models.transcripts import Transcripts
 from activities.models.watching import ServingActivities
@@ -21,7 +22,8 @@ def steps(means: Means) -> Sequence[object]:
     transcripts = transcripts_of(means.settings, means.vault)
     served = ServedModels(means.vault, environment=environment)
     asking = ModelActivities(means.vault, models, artifacts, transcripts, budget=budget, served=served)
-    return (asking, ServingActivities(means.vault, models.models, served))
+    decisions = DecisionBook(means.vault, models.models, environment=environment)
+    return (asking, ServingActivities(means.vault, models.models, served), decisions)
 
 
 def transcripts_of(settings: Settings, vault: VaultSession) -> Transcripts:
