@@ -289,7 +289,7 @@ class CodingJobWorkflow(Goal):
                 continue
             if read.nothing:
                 return read, ChangesKept()
-            kept = await self._kept(session)
+            kept = await self._kept(rounds, session)
             why = kept.refused or (None if kept.files and kept.patch else _NOT_CHANGED)
             if why is not None:
                 self._give_back(rounds, why, f"there is no change that can be taken: {why}")
@@ -298,10 +298,11 @@ class CodingJobWorkflow(Goal):
                 self._note(title=read.title, explanation=read.explanation)
                 return read, kept
 
-    async def _kept(self, session: str) -> ChangesKept:
+    async def _kept(self, rounds: Rounds, session: str) -> ChangesKept:
         asked = KeepChangesRequest(session=session, repository=self._wanted.repository)
         kept = await self.step(KEEP_CHANGES, asked, summary="Keep what has changed")
         if kept.lost:
+            rounds.worked.lost = True
             raise SessionLost(kept.refused or "")
         return kept
 
