@@ -126,7 +126,7 @@ def decide(event: AnyEvent, policy: Policy, facts: Facts | None = None) -> Decid
         return Ignore(why)
     case = _Case(event=event, trigger=happening.trigger, policy=policy)
     if case.trigger not in SAID:
-        return _on_event(case, facts)
+        return _of_config(case, facts) or _on_event(case, facts)
     said = _said(event)
     return Ignore("There is no command on the first line.") if said is None else _on_said(case, said, facts)
 
@@ -248,6 +248,19 @@ def _broken(config: BrokenConfig) -> Answer:
     return Answer(words=words, mistakes=config.mistakes)
 
 
+def _of_config(case: _Case, facts: Facts | None) -> Decided | None:
+    """What is told of a new file of the repository's that has mistakes, whoever pushed it; None where it has none."""
+    event = case.event
+    watched = any(fits_any(case.repository.lower(), one.repositories) for one in case.policy.github.rules)
+    if not watched or not isinstance(event, PushEvent) or event.deleted or PATH not in event.paths:
+        return None
+    if event.ref != f"{_HEADS}{event.repository.default_branch}":
+        return None
+    if facts is None:
+        return Look(event.sender.login)
+    return _broken(facts.config) if isinstance(facts.config, BrokenConfig) else None
+
+
 def _on_event(case: _Case, facts: Facts | None) -> Decided:
     met = case.met(facts)
     if isinstance(met, Answer):
@@ -256,20 +269,12 @@ def _on_event(case: _Case, facts: Facts | None) -> Decided:
         return met
     by, found = met
     match found.config:
-        case BrokenConfig() as broken:
-            return _broken(broken) if _changes_config(case.event) else Ignore(f"{PATH} has mistakes.")
+        case BrokenConfig():
+            return Ignore(f"{PATH} has mistakes.")
         case None:
             return Ignore(f"{case.repository!r} has no {PATH}.")
         case config:
             return _begun(case, case.asked(None, found.permission), by, config)
-
-
-def _changes_config(event: OfRepository) -> bool:
-    return (
-        isinstance(event, PushEvent)
-        and event.ref == f"{_HEADS}{event.repository.default_branch}"
-        and PATH in event.paths
-    )
 
 
 def _begun(case: _Case, asked: Asked, by: Known, config: RepositoryConfig) -> Decided:

@@ -19,9 +19,12 @@ from activities.github.contracts import (
 from activities.github.people_contracts import FIND_PERMISSION, FindPermissionRequest, PermissionSeen
 from activities.github.showing_contracts import (
     ADD_REACTION,
+    PUT_CHECK,
     PUT_COMMENT,
     AddReactionRequest,
+    CheckPut,
     CommentPut,
+    PutCheckRequest,
     PutCommentRequest,
     ReactionAdded,
 )
@@ -61,6 +64,11 @@ class Decided:
         del request
         return ReactionAdded(id=1)
 
+    @implements(PUT_CHECK)
+    async def put_check(self, request: PutCheckRequest) -> CheckPut:
+        assert [(one.start_line, one.title) for one in request.annotations] == [(2, "commands[0]")]
+        return CheckPut(check=1)
+
     @implements(PUT_COMMENT)
     async def put_comment(self, request: PutCommentRequest) -> CommentPut:
         if "archived" in request.text:
@@ -71,10 +79,11 @@ class Decided:
 @contextlib.asynccontextmanager
 async def at_work(client: Client, decided: Decided) -> AsyncGenerator[None]:
     """Its workers."""
-    asked = [decided.find_permission, decided.look, decided.read_file, decided.react, decided.put_comment]
+    asked = [decided.find_permission, decided.look, decided.read_file]
+    told = [decided.react, decided.put_check, decided.put_comment]
     async with (
         Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS),
-        Worker(client, task_queue=TaskQueue.CONNECTORS, activities=asked),
+        Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[*asked, *told]),
         Worker(client, task_queue=TaskQueue.HITL, activities=[decided.decide]),
     ):
         yield

@@ -30,6 +30,7 @@ from hitl.github.events import (
     IssueCommentEvent,
     IssueMention,
     PingEvent,
+    PushEvent,
     Repository,
 )
 from tests.replay.decided_deliveries import Decided, at_work
@@ -44,7 +45,7 @@ from workflows.github.contracts import (
     UnreceivedFound,
     delivery_id,
 )
-from workflows.github.deciding_contracts import DeliveryDecided, GoalBegun
+from workflows.github.deciding_contracts import CONFIG, ConfigMistake, DeliveryDecided, GoalBegun
 from workflows.github.installation_contracts import (
     INSTALLATION_WORKFLOW,
     KEEP_INSTALLATION,
@@ -236,6 +237,19 @@ _BEGUN: Final = DeliveryDecided(
 )
 _REFUSED: Final = DeliveryDecided(done=Done.ANSWERED, why="No.", say="No.", reaction="-1")
 _NOT_TOLD: Final = DeliveryDecided(done=Done.ANSWERED, why="No.", say="It is archived.", reaction="-1")
+_PUSHED: Final = PushEvent(
+    sender=_EDITED.sender,
+    repository=_EDITED.repository,
+    ref="refs/heads/main",
+    before="0" * 40,
+    after="1" * 40,
+    paths=(CONFIG,),
+)
+_MISTAKES: Final = DeliveryDecided(
+    done=Done.ANSWERED,
+    why="It has a mistake.",
+    mistakes=(ConfigMistake(line=2, column=12, where="commands[0]", message="`runs` is not known here"),),
+)
 DELIVERIES: Final = (
     Delivering("ignored", _EDITED),
     Delivering("ping", PingEvent(hook_id=1)),
@@ -244,4 +258,5 @@ DELIVERIES: Final = (
     Delivering("refused_at_once", _SAID, (DeliveryDecided(why="A stranger.", reaction="confused"),)),
     Delivering("not_told", _SAID, (_LOOK, _NOT_TOLD)),
     Delivering("too_late", _SAID, (_LOOK,)),
+    Delivering("mistakes", _PUSHED, (_LOOK, _MISTAKES)),
 )

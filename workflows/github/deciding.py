@@ -11,8 +11,16 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities.github.contracts import LOOK_AT_PULL_REQUEST, READ_FILE
     from activities.github.people_contracts import FIND_PERMISSION
-    from activities.github.showing_contracts import ADD_REACTION, PUT_COMMENT, AddReactionRequest, PutCommentRequest
+    from activities.github.showing_contracts import (
+        ADD_REACTION,
+        PUT_CHECK,
+        PUT_COMMENT,
+        AddReactionRequest,
+        PutCheckRequest,
+        PutCommentRequest,
+    )
     from activities.guard.error_types import ErrorType
+    from connectors.github.shown import Annotation
     from hitl.github.events import (
         AnyEvent,
         IssueCommentEvent,
@@ -20,10 +28,12 @@ with workflow.unsafe.imports_passed_through():
         OfRepository,
         PullRequestEvent,
         PullRequestReviewCommentEvent,
+        PushEvent,
     )
     from workflows.execute import execute
     from workflows.github.contracts import DeliveryResult, Done
     from workflows.github.deciding_contracts import (
+        CONFIG,
         DECIDE_DELIVERY,
         DecideDelivery,
         DeliveryDecided,
@@ -32,6 +42,8 @@ with workflow.unsafe.imports_passed_through():
         pull_question,
     )
 
+_CHECK: Final = "banksman: configuration"
+_TITLE: Final = 255
 _ROUNDS: Final = 3
 """What GitHub answered can be too old by the time that it is looked at, and is asked once more."""
 
@@ -77,6 +89,8 @@ async def _tell(event: AnyEvent, decided: DeliveryDecided) -> None:
             to = "issue_comment" if isinstance(event, IssueCommentEvent) else "review_comment"
             request = AddReactionRequest(repository=repository, to=to, id=event.comment.id, reaction=decided.reaction)
             await execute(ADD_REACTION, request, summary="Say that it was read")
+        if decided.mistakes and isinstance(event, PushEvent):
+            await execute(PUT_CHECK, _check_of(event, decided), summary="Show the mistakes on their lines")
         if decided.say and (number := _number(event)) is not None:
             said = PutCommentRequest(repository=repository, number=number, text=decided.say)
             await execute(PUT_COMMENT, said, summary="Answer")
@@ -84,6 +98,30 @@ async def _tell(event: AnyEvent, decided: DeliveryDecided) -> None:
         if is_cancelled_exception(error):
             raise
         workflow.logger.warning("what was decided could not be told on GitHub: %s", _type(error))
+
+
+def _check_of(event: PushEvent, decided: DeliveryDecided) -> PutCheckRequest:
+    mistakes = decided.mistakes
+    return PutCheckRequest(
+        repository=event.repository.full_name,
+        commit=event.after,
+        name=_CHECK,
+        status="completed",
+        conclusion="failure",
+        title=f"{CONFIG} has {len(mistakes)} mistakes" if len(mistakes) > 1 else f"{CONFIG} has a mistake",
+        summary="Nothing is begun from this repository until it is mended, since nobody can tell what it forbids.",
+        annotations=tuple(
+            Annotation(
+                path=CONFIG,
+                start_line=one.line,
+                end_line=one.line,
+                annotation_level="failure",
+                title=one.where[:_TITLE],
+                message=f"column {one.column}: {one.message}",
+            )
+            for one in mistakes
+        ),
+    )
 
 
 def _number(event: AnyEvent) -> int | None:

@@ -174,6 +174,13 @@ def test_a_file_with_mistakes_begins_nothing_and_a_push_of_it_tells_them() -> No
     pushed = decide(push(".banksman/config.yaml"), policy(), facts(config=broken))
     assert isinstance(pushed, Answer)
     assert pushed.mistakes == told.mistakes
+    stranger = push(".banksman/config.yaml", by=STRANGER)
+    assert decide(stranger, policy()) == Look("mallory"), "whoever pushed it is told, and has nothing begun"
+    told_too = decide(stranger, policy(), facts(config=broken, account=STRANGER.id))
+    assert isinstance(told_too, Answer)
+    assert isinstance(decide(stranger, policy(), facts(config=config(), account=STRANGER.id)), Ignore)
+    elsewhere = push(".banksman/config.yaml", ref="refs/heads/work")
+    assert isinstance(decide(elsewhere, policy(), facts(config=broken)), Ignore)
     assert isinstance(decide(push("src/a"), policy(), facts(config=broken)), Ignore)
 
 
