@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -86,7 +87,8 @@ class Acts:
         self, server: Server, starts: GoalStarter, decides: DecisionService, *, console: str | None = None
     ) -> None:
         self._server, self._starts, self._decides = server, starts, decides
-        self._console = console.rstrip("/") if console else None
+        page = urlsplit(console or "")
+        self._console = f"{page.scheme}://{page.netloc}" if page.netloc else None
         self._begun: dict[str, _Begun] = {}
         self._one_at_a_time = asyncio.Lock()
 
@@ -104,8 +106,10 @@ class Acts:
                 job = self._job(one, on, part=str(index + 1) if len(wanted.goals) > 1 else "")
                 if why := await self._over(job, wanted.by, on, policy):
                     refused.append(f"{one.goal.name}: {why}")
+                elif (one_begun := await self._begin(job, wanted.by, on)) is None:
+                    refused.append(f"{one.goal.name}: somebody else's workflow has its id, {job.business_key()!r}.")
                 else:
-                    begun.append(await self._begin(job, wanted.by, on))
+                    begun.append(one_begun)
         lines = [*map(_told, begun), *refused]
         done = Done.STARTED if begun else Done.ANSWERED
         reaction = "rocket" if begun else "-1"
@@ -123,8 +127,10 @@ class Acts:
             console=self._console,
         )
 
-    async def _begin(self, job: GitHubJobInput, by: Known, on: Occasion) -> GoalBegun:
+    async def _begin(self, job: GitHubJobInput, by: Known, on: Occasion) -> GoalBegun | None:
         started = await self._starts.start(GITHUB_JOB, job, identity=by.identity, asked_as=f"github:{on.guid}")
+        if started.existing:  # what this delivery began before is not: the gateway's own statement is known again
+            return None
         self._begun[started.workflow_id] = _Begun(datetime.now(UTC), by.identity, _owner(on.repository))
         return GoalBegun(workflow_id=started.workflow_id, run_id=started.run_id, name=job.goal)
 

@@ -49,6 +49,23 @@ async def test_a_delivery_that_somebody_starts_by_hand_begins_nothing(here: Plac
         assert there.github.asked == []
 
 
+async def test_a_job_that_somebody_put_in_the_place_of_one_is_not_told_as_begun(here: Place) -> None:
+    async with commanding(here) as there:
+        guid = new_guid()
+        there.github.reads_on.clear()
+        job = GitHubJobInput(
+            repository="acme/shop",
+            goal="ReadFile",
+            inputs={"repository": "acme/shop", "path": "other"},
+            delivery=guid,
+        )
+        await here.client.start_workflow(GITHUB_JOB.name, job, id=job.business_key(), task_queue=TaskQueue.GOALS)
+        told = await there.deliver("issue_comment", comment_payload(body=READ), guid=guid)
+        there.github.reads_on.set()
+    assert (told.done, told.goal) == (Done.ANSWERED, None)
+    assert "somebody else's workflow has its id" in told.why
+
+
 async def test_a_job_that_somebody_starts_by_hand_is_nobodys(here: Place) -> None:
     async with commanding(here) as there:
         job = GitHubJobInput(
