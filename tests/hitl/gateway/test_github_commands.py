@@ -147,3 +147,8 @@ async def test_who_asked_can_see_it_end_it_and_ask_for_it_again_and_nobody_else(
         assert again.done is Done.STARTED, again
         assert again.goal != began.goal
         assert (await there.hook.client.get_workflow_handle(str(again.goal)).result())["outcome"] == "completed"
+
+        async def newest() -> bool:
+            return f"{again.goal!r}: completed." in (await there.say("/banksman status")).why
+
+        await eventually(newest)
