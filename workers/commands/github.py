@@ -90,9 +90,9 @@ def setup(  # noqa: PLR0913 - each is an option of the command
             webhook=webhook,
             lead=lambda address: _lead(address, browser=not no_browser),
         )
-        for kind in AppKind if only is None else (only,):
+        for kind in _named(only):
             await _made(making, kind, code=code, anew=anew is kind)
-        _tell_left(await Look(github=gh, vault=apps, pages=pages, webhook=webhook).all(), only)
+        _tell_left(await Look(github=gh, vault=apps, pages=pages, webhook=webhook).all(*_named(only)))
 
     _run(work, vault, token_file)
 
@@ -100,6 +100,7 @@ def setup(  # noqa: PLR0913 - each is an option of the command
 @github.command()
 def check(
     *,
+    only: Annotated[AppKind | None, typer.Option("--app", help="This App alone; both otherwise.")] = None,
     webhook: Webhook = None,
     vault: Vault = None,
     token_file: TokenFile = None,
@@ -108,7 +109,7 @@ def check(
     """Tell what the Apps lack at GitHub and in Vault, and the way out of each; nothing is changed."""
 
     async def work(apps: KeptInVault, gh: GitHubApp, pages: str) -> list[Finding]:
-        return await Look(github=gh, vault=apps, pages=pages, webhook=webhook).all()
+        return await Look(github=gh, vault=apps, pages=pages, webhook=webhook).all(*_named(only))
 
     found = _run(work, vault, token_file)
     if as_json:
@@ -176,9 +177,13 @@ async def _made(making: Making, kind: AppKind, *, code: str | None, anew: bool) 
     _say(f"the {kind} App is {app.name!r}; its key is in Vault")
 
 
-def _tell_left(found: list[Finding], only: AppKind | None) -> None:
+def _named(only: AppKind | None) -> tuple[AppKind, ...]:
+    return tuple(AppKind) if only is None else (only,)
+
+
+def _tell_left(found: list[Finding]) -> None:
     """What a person must still do."""
-    left = [one for one in found if not one.ok and only in {None, one.app}]
+    left = [one for one in found if not one.ok]
     for one in left:
         _print(one)
     if left:

@@ -65,15 +65,18 @@ class Look:
     pages: str
     webhook: str | None = None
 
-    async def all(self) -> list[Finding]:
+    async def all(self, *kinds: AppKind) -> list[Finding]:
         """Everything that was found, what is in order too.
+
+        Args:
+            kinds: Which Apps; both when left out.
 
         Raises:
             ConnectorError: Vault or GitHub cannot be asked.
         """
         found: list[Finding] = []
         seen: dict[AppKind, Seen] = {}
-        for kind in AppKind:
+        for kind in kinds or AppKind:
             one = await self._seen(kind)
             if isinstance(one, Finding):
                 found.append(one)

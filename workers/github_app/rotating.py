@@ -82,7 +82,9 @@ class Rotating:
         previous = kept.credentials.private_key if kept and kept.credentials.client_id == named else None
         await self.vault.keep_app(kind, new, after=kept, previous=previous)
         self.say(f"GitHub takes the new key of {app.name!r}; Vault has it, and steps use it from the next one on")
-        await self._works(kind)
+        _, tried = await self._works(kind)
+        if tried is not None:
+            self.say(f"a token for {tried!r} was made with it, and given back")
 
     async def former_key_ends(self, kind: AppKind) -> bool:
         """Forget the key before this one, once GitHub refuses it; tell which to delete where it does not.
@@ -100,7 +102,7 @@ class Rotating:
         if kept.previous is None:
             self.say("there is one key, and no other is waiting to end")
             return True
-        app = await self._works(kind)
+        app, _ = await self._works(kind)
         if not await is_refused(self.github, kept.previous):
             old, new = (fingerprint(one.private_key) for one in (kept.previous, kept.credentials))
             self.say(
@@ -112,18 +114,18 @@ class Rotating:
         self.say("GitHub refuses the former key, and Vault has forgotten it")
         return True
 
-    async def _works(self, kind: AppKind) -> AppSeen:
-        """Go the whole way of a step with what Vault has: to a token of an installation, where there is one."""
+    async def _works(self, kind: AppKind) -> tuple[AppSeen, str | None]:
+        """Go the whole way of a step with what Vault has: to a token, and of whose installation; None where none is."""
         kept = await self.vault.app(kind)
         if kept is None:
             raise NotFound(f"somebody deleted the key of the {kind} App from Vault meanwhile")
         async with as_app(self.github, kept.credentials) as session:
             app = await session.itself()
             there = [one for one in await session.installations() if one.suspended_at is None]
-            if there:
-                await session.tries_a_token(there[0])
-                self.say(f"a token for {there[0].account.login!r} was made with it, and given back")
-        return app
+            if not there:
+                return app, None
+            await session.tries_a_token(there[0])
+            return app, there[0].account.login
 
     async def _itself(self, app: AppCredentials) -> AppSeen:
         async with as_app(self.github, app) as session:

@@ -1,5 +1,7 @@
 """The GitHub Apps that the twin knows: the one it was started with, and those that people made there by a manifest."""
 
+import base64
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -62,14 +64,17 @@ class TwinApp(BaseModel):
         """The number of its installation there."""
         return number(owner) if self.number == FIRST else number(self.slug, owner)
 
-    def fingerprints(self) -> list[tuple[str, str]]:
-        """Each key with what tells it apart, for people."""
-        return [(fingerprint(one), one) for one in self.keys]
+    def named_keys(self) -> list[tuple[str, str, str]]:
+        """Each key: its name in addresses, its fingerprint, and itself."""
+        return [(f"{number(one):08x}", fingerprint(one), one) for one in self.keys]
 
 
 def fingerprint(public: str) -> str:
-    """What tells a key apart from the others of its App."""
-    return f"{number(public):08x}"
+    """What GitHub shows of a key."""
+    der = serialization.load_pem_public_key(public.encode()).public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return f"SHA256:{base64.b64encode(hashlib.sha256(der).digest()).decode()}"
 
 
 def new_key() -> tuple[str, str]:

@@ -116,7 +116,7 @@ class Manifests:
             Route(f"{settings}/from-manifest", self._page(self._make), methods=["POST"]),
             Route(one, self._page(self._settings)),
             Route(f"{one}/keys", self._page(self._new_key), methods=["POST"]),
-            Route(f"{one}/keys/{{fingerprint}}/delete", self._page(self._delete_key), methods=["POST"]),
+            Route(f"{one}/keys/{{key}}/delete", self._page(self._delete_key), methods=["POST"]),
             Route("/apps/{slug}", self._page(self._settings)),
             Route("/apps/{slug}/installations/new", self._page(self._choose)),
             Route("/apps/{slug}/installations", self._page(self._install), methods=["POST"]),
@@ -211,8 +211,8 @@ class Manifests:
         return Response(private, media_type="application/x-pem-file", headers=headers)
 
     async def _delete_key(self, request: Request) -> Response:
-        app, wanted = self._called(request), str(request.path_params["fingerprint"])
-        left = [key for name, key in app.fingerprints() if name != wanted]
+        app, wanted = self._called(request), str(request.path_params["key"])
+        left = [key for name, _, key in app.named_keys() if name != wanted]
         if not left:
             problem = "An App must have a key: make another one before you delete its last"
             return page("app_refused.html", status=HTTPStatus.UNPROCESSABLE_ENTITY, problems=[problem])

@@ -129,6 +129,8 @@ async def test_the_command_tells_them_and_ends_with_1(place: Place) -> None:
     assert code == 1
     assert "✗ destructive App, key: Vault has no key at github/destructive-app" in said
     assert "✓ ordinary App, key: GitHub takes it" in said
+    code, said = await place.run("check", "--app", "ordinary")
+    assert (code, "destructive" in said) == (0, False)
 
 
 async def test_an_outage_is_one_line_and_no_finding(place: Place) -> None:

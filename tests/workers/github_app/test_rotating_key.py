@@ -1,5 +1,6 @@
 """An App's key is changed with an overlap: old and new are good, then the new alone, seen to be so."""
 
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,9 @@ async def test_a_new_key_is_used_and_the_former_one_is_kept_until_github_refuses
     assert f"delete {fingerprint(app.pem)}" in told
     assert f"keep   {fingerprint(new)}" in told
 
+    page = unescape(place.twin.hands.get(f"/apps/{app.slug}").text)
+    assert fingerprint(app.pem) in page  # as GitHub shows it
+    assert fingerprint(new) in page
     hands.delete_oldest_key(place.twin, app.slug)
     assert await rotating.former_key_ends(AppKind.ORDINARY)
     assert FORMER not in (place.in_vault("github/app") or {})
