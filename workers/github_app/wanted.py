@@ -8,12 +8,10 @@ from typing import Final
 from connectors.github.manifest import APP, DESTRUCTIVE_APP
 from connectors.github.permissions import of_app, together
 from connectors.provider import Secret
-from hitl.github.events import EVENTS
+from hitl.github.events import LISTENED_TO
 
 _LONGEST_NAME: Final = 34
 """Characters of an App's name."""
-_ALWAYS: Final = frozenset({"installation", "installation_repositories", "ping"})
-"""GitHub sends these to every App, and refuses a manifest that asks for them."""
 _EVENTS_NEED: Final[Mapping[str, Mapping[str, str]]] = {
     "check_run": {"checks": "read"},
     "issue_comment": {"issues": "read", "pull_requests": "read"},
@@ -43,7 +41,7 @@ class AppKind(StrEnum):
     @property
     def events(self) -> tuple[str, ...]:
         """What it must be told of, besides what GitHub tells every App."""
-        return tuple(sorted({*EVENTS} - _ALWAYS)) if self is AppKind.ORDINARY else ()
+        return tuple(sorted(LISTENED_TO)) if self is AppKind.ORDINARY else ()
 
     @property
     def permissions(self) -> dict[str, str]:
