@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # containers and retries. The longest come first. A browser drops its connections when an interface of the machine comes or goes, as each sandbox network makes one: its
 # tests come before all others, and alone.
 LANES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
-BROWSER_TESTS := tests/connectors/slack/twin/test_browser.py tests/hitl/console/test_browser.py
+BROWSER_TESTS := $(addprefix tests/,connectors/slack/twin/test_browser.py hitl/console/test_browser.py workers/github_app/test_browser.py)
 CONTAINED_TESTS := $(addprefix tests/sandbox/,attacks conformance)
 TESTS_alone := tests/sandbox/test_killed_engine.py tests/stack
 TESTS_browser := $(BROWSER_TESTS)

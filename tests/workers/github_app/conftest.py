@@ -124,7 +124,7 @@ class Place:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[VaultServer]:
+async def vault_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[VaultServer]:
     server = VaultServer.start(tmp_path_factory.mktemp("vault"))
     try:
         await bootstrap(address=server.address, token=server.root, report=ignore, deliverer=False)
@@ -147,13 +147,15 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(server: VaultServer, key: Key, repositories: Path) -> Iterator[Place]:
-    made = server.admin("POST", "auth/token/create", {"policies": ["github-setup"], "ttl": "1h", "no_parent": True})
+def place(vault_server: VaultServer, key: Key, repositories: Path) -> Iterator[Place]:
+    made = vault_server.admin(
+        "POST", "auth/token/create", {"policies": ["github-setup"], "ttl": "1h", "no_parent": True}
+    )
     token = SecretStr(str(cast("dict[str, JsonValue]", made["auth"])["client_token"]))
-    transport = Transport(server.address)
+    transport = Transport(vault_server.address)
     config = TwinConfig(repositories=repositories, client_id=CLIENT_ID, public_key=key.public)
     with served(create_twin(config), client_id=CLIENT_ID, private_key=SecretStr(key.private)) as twin:
-        yield Place(twin, server, token, KeptInVault(transport, token), [], [])
+        yield Place(twin, vault_server, token, KeptInVault(transport, token), [], [])
     transport.close()
     for path in PATHS:
-        server.admin("DELETE", f"banksman/metadata/{path}")
+        vault_server.admin("DELETE", f"banksman/metadata/{path}")
