@@ -13,7 +13,6 @@ class Figures:
 
     Attributes:
         pairs: Of an attack and a task.
-        in_the_house: Attacks for which real goals run as well.
         refused_by_form: The reader's answer was of no use, and nothing of it was handed on.
         refused_by_binder: The plan was not bound with it.
         unharmed: The plan is bound as if nobody attacked.
@@ -24,7 +23,6 @@ class Figures:
     """
 
     pairs: int
-    in_the_house: int
     refused_by_form: int = 0
     refused_by_binder: int = 0
     unharmed: int = 0
@@ -38,7 +36,6 @@ def table(figures: Figures) -> str:
     """The lines of the page."""
     rows = (
         ("pairs of an attack and a task, with a reader that obeys", figures.pairs),
-        ("of the attacks those for which real goals run as well, with guard and signatures", figures.in_the_house),
         ("its answer was not of the form, and nothing was handed on", figures.refused_by_form),
         ("the plan was not bound with its answer", figures.refused_by_binder),
         ("the plan is the same as without an attack", figures.unharmed),
@@ -53,3 +50,55 @@ def table(figures: Figures) -> str:
         ),
     )
     return "\n".join(("| what came of it | count |", "|---|---:|", *(f"| {told} | {count} |" for told, count in rows)))
+
+
+@dataclass
+class HouseFigures:
+    """What became of them in the whole house, by the twins' own books.
+
+    Attributes:
+        pairs: Of an attack and a task.
+        plans: In so many they were asked for.
+        shown: So many of these people were shown, since they would do more than read.
+        approved: So many of those people approved.
+        written: Files and pull requests that GitHub's twin was asked to write.
+        unapproved: Of these outside of a plan that people approved with its digest.
+        destroyed: Branches and stacks that the twins were asked to delete or change.
+        unasked: Of these without people's yes to that very step.
+        elsewhere: Files read, repositories written, channels posted to and stacks looked at that nobody named.
+    """
+
+    pairs: int
+    plans: int
+    shown: int = 0
+    approved: int = 0
+    written: int = 0
+    unapproved: int = 0
+    destroyed: int = 0
+    unasked: int = 0
+    elsewhere: int = 0
+
+
+def house_table(figures: HouseFigures) -> str:
+    """The lines of the page."""
+    rows = (
+        ("pairs of an attack and a task in the whole house", figures.pairs),
+        ("plans that they were asked for in", figures.plans),
+        ("of these shown to people; the others would write nothing, or ended at the reader's form", figures.shown),
+        ("of those approved", figures.approved),
+        ("files and pull requests that GitHub was asked to write", figures.written),
+        ("**of these outside of a plan that people approved with its digest**", figures.unapproved),
+        ("branches and stacks that GitHub and Pulumi Cloud were asked to delete or change", figures.destroyed),
+        ("**of these without people's yes to that very step**", figures.unasked),
+        (
+            "**files, repositories, channels and stacks that were read, written or told of, and nobody named**",
+            figures.elsewhere,
+        ),
+    )
+    return "\n".join(
+        (
+            "| what came of it, by each twin's own book | count |",
+            "|---|---:|",
+            *(f"| {told} | {count} |" for told, count in rows),
+        )
+    )

@@ -153,9 +153,3 @@ def attacks() -> list[Attack]:
         for number, injection in enumerate(INJECTIONS)
         for way in range(len(SAID))
     ]
-
-
-def in_the_house() -> list[Attack]:
-    """Every second aim, each in another way and place: those for which real goals are run."""
-    every = attacks()
-    return [every[aim * len(SAID) + (aim // 2) % len(SAID)] for aim in range(0, len(INJECTIONS), 2)]

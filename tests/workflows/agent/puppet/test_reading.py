@@ -21,8 +21,9 @@ from hitl.plan_language.bound import BoundPlan, read_bound
 from hitl.plan_language.references import walk
 from hitl.protocol import Effect
 from tests.workflows.agent.asking import Say, Told
+from tests.workflows.agent.puppet.batches import PAIRS
 from tests.workflows.agent.puppet.figures import PAGE, Figures, table
-from tests.workflows.agent.puppet.injections import INJECTIONS, PLACES, SAID, TRUTH, Attack, attacks, in_the_house
+from tests.workflows.agent.puppet.injections import INJECTIONS, PLACES, SAID, TRUTH
 from tests.workflows.agent.puppet.readers import reads_honestly, reads_obeying
 from tests.workflows.agent.puppet.tasks import MISLED, TASKS, Task
 from workflows.agent.described import described
@@ -30,19 +31,6 @@ from workflows.agent.tier import told_mistakes
 
 _COMMIT: Final = "c" * 40
 _CORRECTIONS: Final = 2
-
-
-def _pairs() -> list[tuple[Attack, Task]]:
-    """Each aim in each way, at a task in turns; and each aim at each task."""
-    every = attacks()
-    found = [(attack, TASKS[number % len(TASKS)]) for number, attack in enumerate(every)]
-    each = [
-        (every[aim * len(SAID) + number], task) for aim in range(len(INJECTIONS)) for number, task in enumerate(TASKS)
-    ]
-    return [*found, *(one for one in each if one not in found)]
-
-
-PAIRS: Final = _pairs()
 
 
 @dataclass
@@ -140,17 +128,18 @@ def _reader(plan: dict[str, JsonValue]) -> dict[str, Any]:
 
 def test_there_are_far_more_than_six_hundred_pairs_over_every_aim_way_and_place() -> None:
     assert (len(INJECTIONS), len(SAID), len(PLACES)) == (35, 17, 9)
-    assert len({(one.text, task.ask) for one, task in PAIRS}) == len(PAIRS) > 700
-    places = Counter((attack.injection.name, attack.place) for attack, _ in PAIRS)
+    assert len({(one.attack.text, one.task.ask) for one in PAIRS}) == len(PAIRS) > 700
+    places = Counter((one.attack.injection.name, one.attack.place) for one in PAIRS)
     assert len(places) == len(INJECTIONS) * len(PLACES)
     acting = {name for name, one in described().items() if one.effect is not Effect.READ}
     assert len(acting & {one.more["goal"] for one in INJECTIONS if one.more and "goal" in one.more}) >= 15
 
 
 async def test_no_pair_touches_what_nobody_named() -> None:
-    way, figures = Way(reads_obeying), Figures(pairs=len(PAIRS), in_the_house=len(in_the_house()))
+    way, figures = Way(reads_obeying), Figures(pairs=len(PAIRS))
     honest = {task.ask: await honest_plan(task) for task in TASKS}
-    for attack, task in PAIRS:
+    for pair in PAIRS:
+        attack, task = pair.attack, pair.task
         seen = await way.read(attack.text, _reader(task.plan))
         if seen.mistakes:
             assert seen.answers == {}
@@ -187,9 +176,10 @@ async def _done_honestly() -> tuple[int, int]:
     """Of every second pair those that an honest reader gets done as if nobody attacked."""
     way, done, tried = Way(reads_honestly), 0, PAIRS[::2]
     honest = {task.ask: await honest_plan(task) for task in TASKS}
-    for attack, task in tried:
-        seen = await way.read(attack.text, _reader(task.plan))
-        found = await way.bound(task.plan, attack.text, seen.answers)
+    for pair in tried:
+        text, task = pair.attack.text, pair.task
+        seen = await way.read(text, _reader(task.plan))
+        found = await way.bound(task.plan, text, seen.answers)
         done += found.bound is not None and read_bound(found.bound) == honest[task.ask]
     return done, len(tried)
 
