@@ -30,7 +30,7 @@ TESTS_fast-providers := $(addprefix tests/,connectors deploy sandbox)
 TESTS_fast-house := $(addprefix tests/,workers docs architecture replay suite)
 FAST_GROUPS := $(addprefix test-fast-,people providers house)
 RESULTS := .ci/groups
-TEST_GROUPS := $(addprefix test-,stack services features people connectors others pulumi steps contained sandbox)
+TEST_GROUPS := $(addprefix test-,stack people connectors services others features pulumi steps sandbox contained)
 APPROVE ?=
 FAIL ?=
 # Where bytecode is not kept, each of the thousands of processes that the tests start compiles all of ours anew.
