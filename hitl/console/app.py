@@ -98,14 +98,19 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             Route("/static/{name}", pages.static),
             Route("/healthz", _health),
         ],
-        middleware=[
-            Middleware(SafeHeaders, origin=settings.origin),
-            *([Middleware(LoopbackOnly)] if settings.oidc is None else []),
-            Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host], www_redirect=False),
-            Middleware(SameOrigin, origin=settings.origin),
-        ],
+        middleware=_middleware(settings),
         exception_handlers=_handlers(pages, visitors),
     )
+
+
+def _middleware(settings: ConsoleSettings) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    return [
+        Middleware(SafeHeaders, origin=settings.origin),
+        *([Middleware(LoopbackOnly)] if settings.oidc is None else []),
+        Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host], www_redirect=False),
+        Middleware(SameOrigin, origin=settings.origin),
+    ]
 
 
 def _handlers(pages: Pages, visitors: Visitors) -> dict[type[Exception] | int, _Handler]:
