@@ -30,7 +30,6 @@ BIN = Path(sys.executable).parent
 _UNAVOIDABLE = (
     "published description is not at hand",
     "only root",
-    "is built from source, which needs Go and a C++ compiler",
     "this machine's own Docker engine is used",
 )
 """What a machine may lack under CI; any other skip there means that a set-up step is missing."""

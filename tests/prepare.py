@@ -14,14 +14,13 @@ from deploy.images.build import ImageBuildFailed
 from deploy.local.container_engine.found import DockerSettings, DockerUnavailable
 from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
-from tests.connectors.models.twin.ollama import find_description, find_ollama
+from tests.connectors.models.twin.ollama import find_description
 from tests.connectors.models.twin.small_model import find_small_model
 from tests.observability.questions.grammars import find_grammars
 
 _HEARTBEAT: Final = 20.0
 _LOG: Final = "the container engine's log (docker/dockerd.log)"
 _SMALL_MODEL: Final = "a small language model"
-_OLLAMA: Final = "Ollama's server"
 _OLLAMA_DESCRIPTION: Final = "Ollama's description"
 _GRAMMARS: Final = "the grammars of queries"
 _IMAGES: Final = "the container engine, and the sandbox's images with Pulumi"
@@ -88,7 +87,6 @@ async def prepare() -> None:
         _IMAGES: images,
         _GRAMMARS: find_grammars(),
         _SMALL_MODEL: find_small_model(),
-        _OLLAMA: find_ollama(),
         _OLLAMA_DESCRIPTION: find_description(),
         **{tool.value: resolve(tool, progress=tell) for tool in tools},
     }
