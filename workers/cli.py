@@ -5,6 +5,7 @@ are part of the interface: see `workers.commands.exits`.
 """
 
 import contextlib
+import sys
 from collections.abc import Generator, Iterator, MutableMapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -15,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from deploy.ending import run_to_the_end
+from workers.withheld import withhold
 
 _STACK: Final = "The embedded environment"
 _GOALS: Final = "Goals"
@@ -247,4 +249,5 @@ def _options(
 
 def main() -> None:
     """Run the command."""
+    withhold(sys.argv[1:])
     run_to_the_end(app)

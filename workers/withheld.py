@@ -1,0 +1,23 @@
+"""What a worker's process does without, though libraries import it wherever it is installed.
+
+It is there for other processes: gRPC for Qdrant's client, aiohttp for Slack's and GitHub's. Temporal's and the models'
+libraries import it where they find it, for ways of theirs that we do not take, and go without where they do not.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+_BY_ROLE: Final = {"models": ("grpc", "aiohttp")}
+"""16 of the models worker's megabytes: `python -m bench.models_memory`."""
+
+
+def withhold(arguments: Sequence[str]) -> None:
+    """Let nothing import it from here on, where this is such a worker's process.
+
+    Args:
+        arguments: Of the command, without its name.
+    """
+    if arguments[:1] == ["worker"]:
+        for name in _BY_ROLE.get(arguments[1] if len(arguments) > 1 else "", ()):
+            sys.modules.setdefault(name, None)  # pyright: ignore[reportArgumentType] - Python's own way to say so
