@@ -19,6 +19,7 @@ from activities.step import Step, step_of
 
 TESTS: Final = Path(__file__).parents[1]
 ELSEWHERE: Final = {
+    "activities.github": ("activities/github", "connectors/github"),
     "activities.neon": ("activities/neon", "sandbox/migrations"),
     "activities.pulumi": ("sandbox/pulumi",),
     "activities.sandbox": ("activities/sandbox", "sandbox/tools"),
@@ -29,7 +30,8 @@ ELSEWHERE: Final = {
     "hitl.slack": ("hitl", "security"),
 }
 """Steps on stacks, migrations and sessions need the container engine, as do all tests there; those on Redis databases
-are tried for all who sell them at once; the gateway's are tried on its own worker."""
+are tried for all who sell them at once; the gateway's are tried on its own worker; those that look after GitHub's
+deliveries are where a hook has a server of its own."""
 
 
 def implementing() -> Iterator[tuple[str, str, Step[Any, Any]]]:

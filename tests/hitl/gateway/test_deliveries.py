@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,16 +10,24 @@ from prometheus_client import REGISTRY
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 
 from activities.queues import TaskQueue
-from hitl.gateway.deliveries import Deliveries
+from connectors.errors import InvalidRequest
+from hitl.gateway.deliveries import Deliveries, DeliverySteps
 from hitl.github.events import AnyEvent, read_event
 from observability import names
 from tests.hitl.gateway.delivering import new_guid, receiving
 from tests.hitl.gateway.running import Place, eventually
 from tests.hitl.github.payloads import comment_payload
-from workflows.github.contracts import DELIVERY_WORKFLOW, Done, ReceivedDelivery, delivery_id
-from workflows.github.installation_contracts import InstallationState, installation_id
+from workflows.github.contracts import (
+    DELIVERY_WORKFLOW,
+    Done,
+    FindUnreceivedRequest,
+    ReceivedDelivery,
+    delivery_id,
+)
+from workflows.github.installation_contracts import InstallationState, KeepInstallation, installation_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -97,6 +106,23 @@ async def test_what_github_tells_of_an_installation_is_kept_and_one_that_was_del
     assert (kept.done, kept.why) == (Done.KEPT, f"{installation_id(number)} knows of it")
     assert [one.full_name for one in state.repositories] == ["acme/shop"]
     assert (late.done, late.why) == (Done.IGNORED, "this installation was deleted before")
+
+
+async def test_those_that_never_arrived_are_told_from_those_that_are_worked_off(here: Place) -> None:
+    known, missing = new_guid(), new_guid()
+    async with receiving(here) as (gateway, hook):
+        await hook.send("issue_comment", comment_payload(), guid=known)
+        asked = FindUnreceivedRequest(deliveries=(missing, known))
+        found = await ActivityEnvironment().run(DeliverySteps(gateway.deliveries).find_unreceived, asked)
+    assert found.deliveries == (missing,)
+
+
+async def test_an_installation_is_kept_by_a_step_of_its_delivery_alone(here: Place) -> None:
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, workflow_id=None, workflow_run_id=None)
+    async with receiving(here) as (gateway, _):
+        with pytest.raises(InvalidRequest, match="alone"):
+            await environment.run(DeliverySteps(gateway.deliveries).keep_installation, KeepInstallation())
 
 
 async def test_an_installation_is_told_nothing_by_a_delivery_that_somebody_started_by_hand(here: Place) -> None:
