@@ -41,6 +41,7 @@ from workflows.approval.workflow import ApprovalWorkflow
 from workflows.catalogue import GOALS
 from workflows.contracts import GoalStatus, State
 from workflows.converter import PLAIN_ENCODING, SEALED_ENCODING, data_converter
+from workflows.github.delivery import GitHubDeliveryWorkflow
 from workflows.github.job_contracts import GITHUB_JOB
 from workflows.github.sweep import SweepGitHubDeliveriesWorkflow
 from workflows.goal import Goal
@@ -165,6 +166,7 @@ async def test_no_workflow_with_handlers_is_left_out() -> None:
     silent = {
         *(ApprovalNoticeWorkflow, ParkedNoticeWorkflow, UnknownGoalWorkflow),
         *(LeaseNoticeWorkflow, OpinionWorkflow, SweepLeasesWorkflow, FindingsNoticeWorkflow),
+        GitHubDeliveryWorkflow,
     }
     assert left_out == {ApprovalWorkflow, LeaseWorkflow, *silent}
     for one in silent:
