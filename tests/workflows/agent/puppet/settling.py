@@ -12,7 +12,7 @@ from workflows.agent.goals import AskForResult
 from workflows.contracts import GoalStatus
 
 Asked = WorkflowHandle[Any, AskForResult]
-PATIENCE: Final = 60.0
+PATIENCE: Final = 240.0
 
 
 async def settled(house: AskingHouse, goals: Sequence[Asked]) -> list[Asked]:

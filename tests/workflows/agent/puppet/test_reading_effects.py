@@ -101,10 +101,12 @@ async def decide(town: Town, goal: Asked, said: Said, *, yes: bool, destroy: int
     said.plans.append(bound)
     steps = [one for one in bound.steps if one.goal in DESTROYS]
     for step in steps[:destroy]:
+        await town.until_asked(town.child(plan, f"act/{step.id}"))
         await town.click(town.child(plan, f"act/{step.id}"), DESTROYS[step.goal])
         said.destroyed.append(step.id)
     # Where a branch is gone, the next step finds none and asks nobody.
     for step in steps[destroy : destroy + 1] if not destroy or steps[0].goal == "RollBackStack" else ():
+        await town.until_asked(town.child(plan, f"act/{step.id}"))
         await town.click(town.child(plan, f"act/{step.id}"), DESTROYS[step.goal], Verdict.REJECT)
 
 
@@ -207,6 +209,7 @@ async def test_honest_models_get_their_work_done_amid_the_same_attacks(client: C
                 shown = await town.click(plan, RUN)
                 for step in read_plan(shown.text()).parameters_as(RunPlanParameters).bound().steps:
                     if step.goal in DESTROYS:
+                        await town.until_asked(town.child(plan, f"act/{step.id}"))
                         await town.click(town.child(plan, f"act/{step.id}"), DESTROYS[step.goal])
             results = [await one.result() for one in goals]
         done = [step for one in results for step in one.steps if step.part == "act" and step.outcome == "completed"]

@@ -4,16 +4,18 @@ Goals, executor, binder, guard, signatures, messages, and the steps on GitHub ar
 so are the models, by puppets; Pulumi by `stack_cloud`.
 """
 
+import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -43,7 +45,9 @@ from tests.connectors.slack.workspace import Twin as Slack
 from tests.hitl.gateway.running import workspace
 from tests.workflows.agent.asking import AskingHouse, Say
 from tests.workflows.agent.puppet.stack_cloud import StackCloud
-from tests.workflows.agent.running import DELETE, RUN
+from tests.workflows.agent.running import DELETE, RUN, exists
+from workflows.agent.goals import AskForInput, AskForResult
+from workflows.contracts import GoalStatus
 from workflows.converter import data_converter
 
 POLICY: Final = f"""\
@@ -66,6 +70,8 @@ environments:
       - {{action: {RUN}, groups: [release], quorum: 1}}
       - {{action: {UP_ACTION}, groups: [release], quorum: 1}}
 """
+PATIENCE: Final = 300.0
+"""Seconds for what others do meanwhile."""
 _CLIENT_ID: Final = "Iv23liTestsOfPuppets"
 _RATES: Final = SlackRates(posts_per_second=1e6, calls_per_minute=1e6)
 
@@ -160,6 +166,22 @@ class Town(AskingHouse):
         self.twins = twins
         self._github = at_work.House(twins.github, Shop(twins.repositories, "", "", ""), self.artifacts)
 
+    async def ask_for(self, text: str, *, name: str = "", **more: Any) -> WorkflowHandle[Any, AskForResult]:
+        """As ever, with time for many beside each other on a machine that has little to give."""
+        return await self.client.start_workflow(
+            "AskFor",
+            AskForInput(text=text, **more),
+            id=name or f"ask-for-{secrets.token_hex(4)}",
+            task_queue=TaskQueue.GOALS,
+            result_type=AskForResult,
+        )
+
+    async def until_asked(self, goal: WorkflowHandle[Any, Any]) -> None:
+        """Wait until a goal has begun and waits for people, however much its plan does before it."""
+        async with asyncio.timeout(PATIENCE):
+            while not await _waits(goal):  # noqa: ASYNC110 - only the server knows
+                await asyncio.sleep(0.2)
+
     @property
     def _policy(self) -> PolicySource:
         return PolicySource(self.path, environment="live")
@@ -214,3 +236,7 @@ class Town(AskingHouse):
             starts=GoalStarter(server, unsigned, self.keys.current),
             links=Links(temporal="http://temporal.example", namespace=self.client.namespace),
         )
+
+
+async def _waits(goal: WorkflowHandle[Any, Any]) -> bool:
+    return await exists(goal) and (await goal.query("status", result_type=GoalStatus)).state == "waiting"
