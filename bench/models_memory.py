@@ -2,8 +2,8 @@
 
     python -m bench.models_memory
 
-Each line is a process of its own that imports what a worker of these kinds does. A worker that has asked once takes
-about 45 MB more: Temporal's runtime, connections, and what libraries import with the first request.
+Each line is a process of its own that imports what a worker of these kinds does. A worker that runs
+has some 45 MB more; of what, is not measured.
 """
 
 import subprocess
