@@ -10,10 +10,11 @@ with workflow.unsafe.imports_passed_through():
         TOLD,
         InstallationState,
     )
+    from workflows.one_input import OneInput
 
 
 @workflow.defn(name=INSTALLATION_WORKFLOW)
-class GitHubInstallationWorkflow:
+class GitHubInstallationWorkflow(OneInput):
     """It runs until the App is uninstalled there; one that is installed again has another number."""
 
     @workflow.init
