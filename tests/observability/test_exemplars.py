@@ -15,6 +15,7 @@ _COUNTED = re.compile(r"(?:\.inc|\.observe)\((?P<given>(?:[^()]|\([^()]*\))*)\)"
 _WITHOUT = {
     "connectors/vault/session.py": "a process keeps its own token alive beside all steps",
     "hitl/gateway/counts/ends.py": "what is counted on Temporal's server, is counted in no trace",
+    "hitl/github/receiving.py": "GitHub tells before anything of ours has begun",
     "observability/lost.py": "what is lost is of many traces",
     "sandbox/docker/reaper.py": "what dead workers left is of no run",
     "sandbox/egress/mirror.py": "one mirror tells of the downloads of many runs",

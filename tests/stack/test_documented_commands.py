@@ -101,7 +101,9 @@ def reader(tmp_path: Path) -> Path:
         for block in blocks(page):
             kind, _, name = block.info.partition(" ")
             if kind in {"yaml", "json"} and name:
-                (tmp_path / name).write_text(block.text, encoding="utf-8")
+                file = tmp_path / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(block.text, encoding="utf-8")
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     return tmp_path
 
