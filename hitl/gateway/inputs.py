@@ -1,5 +1,6 @@
 """What people typed after `run GOAL`, made into that goal's input: the same on every surface where they type."""
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,12 +27,13 @@ class AskedFor:
     request: GoalInput
 
 
-def read_asked(name: str, given: str) -> AskedFor:
+def read_asked(name: str, given: str, *, here: str = "") -> AskedFor:
     """What somebody asked for.
 
     Args:
         name: Of the goal.
         given: Its input, as JSON; empty for one without fields.
+        here: The repository in which it was typed: a goal that needs one, and is given none, is about that.
 
     Raises:
         NotAskedFor: There is no such goal, or it does not take that.
@@ -40,9 +42,22 @@ def read_asked(name: str, given: str) -> AskedFor:
     if goal is None:
         raise NotAskedFor(f"There is no goal {name!r}; there are: {', '.join(one.name for one in GOALS)}.")
     try:
-        return AskedFor(goal=goal, request=_input(goal, given.strip() or "{}"))
+        return AskedFor(goal=goal, request=_input(goal, _about(goal, given.strip() or "{}", here)))
     except ValidationError as error:
         raise NotAskedFor(describe_problems(goal.input, error)) from error
+
+
+def _about(goal: GoalType, text: str, here: str) -> str:
+    field = goal.input.model_fields.get("repository")
+    if not here or field is None or not field.is_required():
+        return text
+    try:
+        said: object = json.loads(text)
+    except ValueError:
+        return text  # the goal's own input says what is wrong with it
+    if not isinstance(said, dict) or "repository" in said:
+        return text
+    return json.dumps({"repository": here, **said}, ensure_ascii=False)
 
 
 def _input(goal: GoalType, text: str) -> GoalInput:

@@ -194,7 +194,7 @@ def _on_command(said: Command, asked: Asked, by: Known, case: _Case, config: Rep
             return Answer(words=USAGE, refused=False)
         case SlashCommand.RUN | SlashCommand.ASK:
             try:
-                wanted = _wanted(said)
+                wanted = _wanted(said, here=asked.repository)
             except NotAskedFor as error:
                 return Answer(words=str(error))
             why = refuse_goal(wanted, asked, case.policy, config)
@@ -234,9 +234,9 @@ def refuse_goal(wanted: AskedFor, asked: Asked, policy: Policy, config: Reposito
     return refuse(wants, policy, config)
 
 
-def _wanted(said: Command) -> AskedFor:
+def _wanted(said: Command, *, here: str) -> AskedFor:
     if said.word is SlashCommand.RUN:
-        return read_asked(said.goal, said.given)
+        return read_asked(said.goal, said.given, here=here)
     try:
         return AskedFor(goal=ASK_FOR, request=AskForInput(text=said.given))
     except ValidationError as error:

@@ -142,7 +142,7 @@ class Pages:
             place=place,
             pull=pull,
             head=head,
-            comments=[one for one in kept.comments if one.on == wanted],
+            comments=[one for one in kept.comments if one.on == wanted and not one.gone],
             checks=self._checks(place, head) if head else [],
             commits=await commits(place.git.path, head, without=base) if base and head else [],
             diff=await _changes(place, pull, base, head) if base and head else None,

@@ -38,6 +38,9 @@ def test_a_comment_of_a_collaborator_starts_the_goal_in_their_name_once_github_w
     assert isinstance(started, Start)
     assert started.by.identity == "github:alice"
     assert [one.request.business_key() for one in started.goals] == ["read-file/acme/shop/README.md"]
+    here = decide(comment("/banksman run ReadFile path=README.md"), policy(), facts())
+    assert isinstance(here, Start)
+    assert here.goals == started.goals, "a goal is about the repository in which it is asked for"
     asked = decide(comment("/banksman ask read the readme of acme/shop"), policy(), facts())
     assert isinstance(asked, Start)
     assert asked.goals[0].goal.name == "AskFor"
@@ -62,7 +65,7 @@ def test_a_comment_of_a_collaborator_starts_the_goal_in_their_name_once_github_w
         (comment('/banksman run DeleteBranch {"repository":"acme/shop","branch":"x"}'), facts(), policy(),
             "may not be begun by this"),
         (comment("/banksman run Nothing"), facts(), policy(), "no goal 'Nothing'"),
-        (comment("/banksman run ReadFile path=x"), facts(), policy(), "'repository' is missing"),
+        (comment("/banksman run ReadFile"), facts(), policy(), "'path' is missing"),
         (comment("/banksman run ReadFile repository=acme/payroll path=x"), facts(), policy(), "in that repository"),
         (comment("/banksman destroy"), facts(), policy(), "There is no command"),
     ],
