@@ -16,8 +16,9 @@ from temporalio.service import RPCError
 from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.errors import InvalidRequest, Unavailable
+from hitl.approval.plan import plan_digest
 from hitl.gateway.histories import HistorySteps
-from hitl.gateway.server import Server
+from hitl.gateway.server import NotAnApproval, Server
 from workflows.agent.history_contracts import MOST_STEPS
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.contracts import State
@@ -84,16 +85,29 @@ class FollowingSteps:
         steps = await self._histories.told(found)
         state, ended = str(standing_of(found)), found.status is not WorkflowExecutionStatus.RUNNING
         under_way = (one for one in steps if one.name == APPROVAL_WORKFLOW and one.ended == "under way")
+        approval = next((one.workflow_id for one in under_way), "")
         told = GoalFollowed(
             mark="",
             ended=ended,
             state=state,
             now="" if ended else await self._histories.reason(found),
-            approval=next((one.workflow_id for one in under_way), ""),
+            approval=approval,
+            digest=await self._digest_of(approval),
             steps=tuple(steps[-MOST_STEPS:]),
             earlier=max(0, len(steps) - MOST_STEPS),
         )
         return told.model_copy(update={"mark": hashlib.sha256(told.model_dump_json().encode()).hexdigest()[:16]})
+
+    async def _digest_of(self, approval: str) -> str:
+        """Of the plan that an approval is about, by the server's word; empty where there is none to be read."""
+        found = await self._server.describe(approval) if approval else None
+        if found is None:
+            return ""
+        try:
+            request, _ = await self._server.asked(found.id, found.run_id)
+        except NotAnApproval:
+            return ""
+        return plan_digest(request.plan)
 
 
 def _line(found: WorkflowExecutionDescription) -> str:

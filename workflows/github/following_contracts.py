@@ -48,6 +48,7 @@ class GoalFollowed(BaseModel):
     state: str = Field(default="running", description="In one word, as a goal says it.")
     now: str = Field(default="", description="What it says that it does, or waits for.")
     approval: str = Field(default="", description="The approval that it waits for; empty where it waits for none.")
+    digest: str = Field(default="", description="Of the plan that people are asked about there.")
     steps: tuple[StepTold, ...] = Field(default=(), description="The newest, in their order.")
     earlier: int = Field(default=0, description="How many there were before these.")
 

@@ -21,6 +21,7 @@ from workflows.github.job_contracts import APPROVE, CANCEL, RETRY
 MOST_ANNOTATIONS: Final = 500
 _LONGEST: Final = 3_000
 _LINE: Final = 300
+_SHOWN_DIGEST: Final = len("sha256:") + 12
 _LONGEST_PATH: Final = 400
 _LONGEST_REMARK: Final = 1_000
 """All remarks travel in one request of a step."""
@@ -79,6 +80,7 @@ def under_way(goal: str, followed: GoalFollowed) -> Words:
     """While it runs."""
     if followed.state == State.WAITING:
         said = "People have to say yes to what it is about to do. The plan is on the console."
+        said += f" Its digest begins with `{followed.digest[:_SHOWN_DIGEST]}`." if followed.digest else ""
         return Words(f"{goal} waits for an approval", _with(said, followed.now), (_APPROVE, _CANCEL))
     if followed.state == State.PARKED:
         said = "Something that it needs stays away. It tries again by itself, and an operator can have it try at once."

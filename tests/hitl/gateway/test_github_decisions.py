@@ -39,11 +39,13 @@ async def test_a_yes_counts_for_exactly_the_plan_that_was_shown(one: Place) -> N
     async with one.running() as gateway:
         goal, approval, _ = await one.asked(gateway)
         digest = plan_digest((await gateway.deliveries.server.approval(approval)).request.plan).removeprefix("sha256:")
+        shown = await gateway.follows._digest_of(approval)
         bare = await decide(gateway, SlashCommand.APPROVE, approval)
         other = await decide(gateway, SlashCommand.APPROVE, approval, digest="0" * 12)
         nobody = await decide(gateway, SlashCommand.APPROVE, "approval/nothing", digest=digest[:12])
         counted = await decide(gateway, SlashCommand.APPROVE, approval, digest=digest[:12])
         result = await goal.result()
+    assert shown == f"sha256:{digest}", "which the check run shows"
     assert [told for told, _ in (bare, other, nobody, counted)] == [False, False, False, True]
     assert "Say which plan you were shown" in bare[1]
     assert "not the plan of this approval" in other[1]

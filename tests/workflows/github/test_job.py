@@ -62,7 +62,7 @@ async def test_a_refusal_is_neutral_and_a_failure_is_not(github: GitHub) -> None
 
 async def test_an_approval_that_waits_is_an_action_that_is_required_and_then_it_runs_again(github: GitHub) -> None:
     github.follows += [
-        GoalFollowed(mark="1", state="waiting", now="the plan", approval="approval/1"),
+        GoalFollowed(mark="1", state="waiting", now="the plan", approval="approval/1", digest=f"sha256:{'ab' * 32}"),
         GoalFollowed(mark="2", state="running"),
     ]
     job = await github.start()
@@ -72,6 +72,7 @@ async def test_an_approval_that_waits_is_an_action_that_is_required_and_then_it_
     await job.result()
     assert [one.identifier for one in waits.actions] == ["approve", "cancel"]
     assert github.comments[0].startswith("**ReadFile waits for an approval**")
+    assert "begins with `sha256:abababababab`." in waits.summary
     assert [one.progress for one in github.checks if one.conclusion] == [False, False]
 
 
