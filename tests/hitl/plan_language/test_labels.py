@@ -44,6 +44,8 @@ def test_a_strangers_words_go_into_these_fields_and_a_new_one_is_looked_at_first
         # Written in a container that reaches nothing, perhaps run there, and kept as a patch that nobody pushes.
         "EditRepository calls.0.content",
         "EditRepository calls.0.by",
+        # As an issue's words are: what comes of them passes the gate, and people read it as a pull request.
+        "CodingJob text",
     }
 
 
