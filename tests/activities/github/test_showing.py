@@ -30,10 +30,15 @@ GONE = {"message": "Not Found"}
 @pytest.fixture
 def kept(house: House) -> Iterator[Kept]:
     there = kept_by(house.twin, house.shop)
+    _clear(there)  # of what tests of other steps left
     there.pulls.append(
         Pull(number=1, title="T", body=None, head="feature/cart", base="main", draft=False, at="2026-01-01")
     )
     yield there
+    _clear(there)
+
+
+def _clear(there: Kept) -> None:
     for those in (there.pulls, there.comments, there.checks, there.labels, there.reactions):
         those.clear()
 
