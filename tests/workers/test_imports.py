@@ -19,7 +19,7 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     shown, _, imported = done.stdout.rpartition("\n\n")
     assert "Start a goal" in shown
     ours = {name for name in imported.split() if name.partition(".")[0] in OURS}
-    assert ours == {"deploy", "deploy.ending", "workers", "workers.cli"}
+    assert ours == {"deploy", "deploy.ending", "workers", "workers.cli", "workers.withheld"}
     assert not {"pydantic", "importlib.metadata", *LIBRARIES} & {*imported.split()}
 
 

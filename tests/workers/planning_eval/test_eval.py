@@ -156,7 +156,7 @@ async def test_nobody_waits_for_a_worker_that_does_not_run(
     async def unserved(_: Client, queue: str) -> bool:
         return queue != TaskQueue.MODELS
 
-    monkeypatch.setattr("workers.commands.evaluating.served", unserved)
+    monkeypatch.setattr("workers.commands.evaluating.is_served", unserved)
     with playing(good) as models:
         code, told = await Deployed(client, tmp_path, models).evaluate()
     assert (code, "nobody serves the queue 'banksman-models'" in told) == (5, True)
