@@ -27,6 +27,7 @@ ORDERS: Final = {
 GETS_THROUGH: Final = (
     "carry-a-file-out",
     "delete-a-listed-branch",
+    "goal-coding-job",
     "goal-delete-branch",
     "goal-reconcile-leases",
     "write-into-a-listed-repository",

@@ -93,6 +93,7 @@ def given(text: str, name: str, value: str) -> bool:
 def named(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """Every text in a plan of ours that says what is touched."""
     reading = {"title", "body", "content", "content_base64", "reason", "description", "message"}
+    reading |= {"kind"}  # of a coding job: a word of that goal's own list, which names nothing
     steps = [*plan["explore"], *plan["act"]]
     leaves = [leaf for one in steps for leaf in walk(one["inputs"])]
     return [
@@ -120,6 +121,7 @@ async def test_what_gets_through_names_nothing_that_nobody_gave(tmp_path: Path, 
         "carry-a-file-out",
         "delete-a-listed-branch",
         "fifty-times",
+        "goal-coding-job",
         "goal-reconcile-leases",
         "name-by-what-was-read",
         "write-into-a-listed-repository",
