@@ -403,4 +403,15 @@ def _schema(schema: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     for one in properties.values() if isinstance(properties, dict) else ():
         if isinstance(one, dict):
             one.pop("title", None)
+            _without_null(one)
     return clean
+
+
+def _without_null(field: dict[str, JsonValue]) -> None:
+    """What may be null may be left out, and a model is told of that by its not being required."""
+    match field:
+        case {"anyOf": [dict(other), {"type": "null"}], "default": None}:
+            del field["anyOf"], field["default"]
+            field.update(other)
+        case _:
+            pass

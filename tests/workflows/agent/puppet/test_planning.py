@@ -93,7 +93,7 @@ def given(text: str, name: str, value: str) -> bool:
 def named(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """Every text in a plan of ours that says what is touched."""
     reading = {"title", "body", "content", "content_base64", "reason", "description", "message"}
-    reading |= {"kind"}  # of a coding job: a word of that goal's own list, which names nothing
+    reading |= {"text", "kind"}  # of a coding job: words for a model, and one of that goal's own list
     steps = [*plan["explore"], *plan["act"]]
     leaves = [leaf for one in steps for leaf in walk(one["inputs"])]
     return [
