@@ -55,10 +55,10 @@ class Planning:
         Raises:
             Unavailable: The artifact store cannot be written.
         """
-        lists = {"repository": _plain(request.repositories), "branch": _plain(request.branches)}
+        lists = {name: _plain(one) for name, one in request.lists.items()}
         rules = (await asyncio.to_thread(lambda: instructions(self._catalogue()))).encode()
         asked = told(request.text, request.answers, lists).encode()
-        names = len({*request.repositories}) + len({*request.branches})
+        names = sum(len({*one}) for one in request.lists.values())
         return PlannerBriefed(
             instructions=await self._artifacts.put(rules),
             told=await self._artifacts.put(asked),

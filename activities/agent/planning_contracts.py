@@ -27,6 +27,22 @@ class BriefPlannerRequest(BaseModel):
     answers: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
     branches: tuple[str, ...] = Field(default=(), description="Of the repositories that were asked about.")
+    services: tuple[str, ...] = Field(default=(), description="As the manifests of those repositories name them.")
+    environments: tuple[str, ...] = Field(default=(), description="Likewise.")
+    stacks: tuple[str, ...] = Field(default=(), description="Likewise, without their projects.")
+    folders: tuple[str, ...] = Field(default=(), description="Likewise: where the stacks' projects lie.")
+
+    @property
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """Closed lists by the names of input fields; of what manifests name, those in which something is."""
+        manifests = {
+            "service": self.services,
+            "environments": self.environments,
+            "stack": self.stacks,
+            "folder": self.folders,
+        }
+        named = {name: one for name, one in manifests.items() if one}
+        return {"repository": self.repositories, "branch": self.branches, **named}
 
 
 class PlannerBriefed(BaseModel):

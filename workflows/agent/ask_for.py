@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.agent.children import run_child
     from workflows.agent.corrected import corrected
     from workflows.agent.goals import ASK_FOR, RUN_PLAN, AskForInput, AskForResult, RunPlanInput, RunPlanResult, Said
+    from workflows.agent.named_services import NamedServices, services_of
     from workflows.agent.planner import LABELS, Planner
     from workflows.agent.tier import NoModel
     from workflows.contracts import Outcome, State
@@ -37,7 +38,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.of_a_plan import StepParked
 
 _MOST_ASKED_ABOUT: Final = 3
-"""Repositories whose branches a planner is told: those that the words name."""
+"""Repositories of which a planner is told more than the name: those that the words name."""
+_NAMES_SERVICES: Final = "banksman-names-services"
+"""The patch since which a planner is told what the manifests of those repositories name."""
 _UNKNOWN_THERE: Final = frozenset({ErrorType.AUTH_DENIED, ErrorType.NOT_FOUND})
 _NOTHING: Final = "Nothing was done"
 
@@ -96,8 +99,16 @@ class AskForWorkflow(Goal):
         words = "\n".join((wanted.text, *wanted.answers))
         named = [one for one in repositories if one in words][:_MOST_ASKED_ABOUT]
         branches = [branch for one in named for branch in await self._branches(one)]
+        services = await self._services(named)
         request = BriefPlannerRequest(
-            text=wanted.text, answers=wanted.answers, repositories=repositories, branches=tuple(branches)
+            text=wanted.text,
+            answers=wanted.answers,
+            repositories=repositories,
+            branches=tuple(branches),
+            services=services.services,
+            environments=services.environments,
+            stacks=services.stacks,
+            folders=services.folders,
         )
         return await self.step(BRIEF_PLANNER, request, summary="Write down what a model is told")
 
@@ -117,6 +128,13 @@ class AskForWorkflow(Goal):
             _require_unknown(error)
             return ()
         return found.branches
+
+    async def _services(self, named: list[str]) -> NamedServices:
+        found = NamedServices()
+        if named and workflow.patched(_NAMES_SERVICES):
+            for one in named:
+                found += await services_of(self, one)
+        return found
 
     async def _ask(self, request: RequestModel, summary: str) -> ModelAnswered:
         self.begin(summary)

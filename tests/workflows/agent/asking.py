@@ -21,11 +21,15 @@ from activities.approvals.rules import ApprovalRuleActivities
 from activities.github.contracts import (
     FIND_BRANCHES,
     FIND_REPOSITORIES,
+    READ_FILE,
     BranchesFound,
+    FileRead,
     FindBranchesRequest,
     FindRepositoriesRequest,
+    ReadFileRequest,
     RepositoriesFound,
 )
+from activities.guard.error_types import ErrorType, application_error
 from activities.guard.policy_source import PolicySource
 from activities.models.contracts import (
     FIND_MODELS,
@@ -45,10 +49,11 @@ from connectors.models.messages import Answer, Ended, Text, Tokens
 from connectors.models.raw import Use
 from tests.activities.played_book import PlayedBook
 from tests.workflows.agent.running import PlanHouse
-from tests.workflows.scripted import next_answer
+from tests.workflows.scripted import CONTENT, Steps, next_answer
 from workflows.agent.goals import AskForInput, AskForResult
 from workflows.contracts import GoalInput
 from workflows.goal_type import GoalType
+from workflows.manifest.manifest import FILE_NAME
 
 READS: Final = "Read MOTTO.md of acme/shop."
 OPENS: Final = "Copy MOTTO.md of acme/shop into acme/site."
@@ -163,16 +168,32 @@ class Model:
 
 @dataclass
 class Names:
-    """GitHub's lists.
+    """GitHub's lists, and the manifests that are read beside them.
 
     Attributes:
+        files: Answers for every other file.
         repositories: Of `github.find_repositories`.
         branches: Of `github.find_branches`.
+        manifests: The text of `banksman.yaml`, or why there is none, by the repository; elsewhere is none.
     """
 
+    files: Steps
     repositories: list[RepositoriesFound | Exception]
     branches: list[BranchesFound | Exception]
+    manifests: dict[str, str | FileRead | Exception] = field(default_factory=dict[str, str | FileRead | Exception])
     asked: list[str] = field(default_factory=list[str])
+    read: list[ReadFileRequest] = field(default_factory=list[ReadFileRequest])
+
+    @implements(READ_FILE)
+    async def read_file(self, request: ReadFileRequest) -> FileRead:
+        if request.path != FILE_NAME:
+            return await self.files.read_file(request)
+        self.read.append(request)
+        none = application_error(ErrorType.NOT_FOUND, f"{request.repository} has no {FILE_NAME}")
+        found = self.manifests.get(request.repository, none)
+        if isinstance(found, Exception):
+            raise found
+        return CONTENT.model_copy(update={"content": found}) if isinstance(found, str) else found
 
     @implements(FIND_REPOSITORIES)
     async def find_repositories(self, request: FindRepositoriesRequest) -> RepositoriesFound:
@@ -198,6 +219,7 @@ class AskingHouse(PlanHouse):
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
         self.model = Model(self.artifacts, say)
         self.names = Names(
+            self.steps,
             [RepositoriesFound(repositories=("acme/shop", "acme/site"))],
             [BranchesFound(branches=("main", "old", "banksman/old-idea"))],
         )
@@ -214,8 +236,8 @@ class AskingHouse(PlanHouse):
             reading.brief_reader,
             reading.look_at_answers,
         )
-        github = (steps.read_file, steps.look_at_branch, steps.commit_files, steps.open_pull_request)
-        names = (self.names.find_repositories, self.names.find_branches)
+        github = (steps.look_at_branch, steps.commit_files, steps.open_pull_request)
+        names = (self.names.find_repositories, self.names.find_branches, self.names.read_file)
         return Worker(self.client, task_queue=TaskQueue.CONNECTORS, activities=[*ours, *github, *names])
 
     @contextlib.asynccontextmanager

@@ -35,7 +35,7 @@ READ = plan_of(explore=[], act=[MOTTO])
 SITE = step(OPEN, inputs={**OPEN["inputs"], "title": "Copy the motto"})  # pyright: ignore[reportGeneralTypeIssues] - JSON
 WRITE = plan_of(act=[SITE])
 FILES: Any = [{"path": "MOTTO.md", "content": {"$from": "motto.content"}}]
-MOST_HISTORY = 200_000
+MOST_HISTORY = 220_000
 WORTH_TRYING = application_error(ErrorType.QUOTA_EXHAUSTED, "the account of 'one/large' has no credit left: add some")
 
 
