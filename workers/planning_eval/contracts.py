@@ -17,6 +17,7 @@ class PlanSentence(GoalInput):
 
     text: str
     repositories: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
     corrections: int = Field(default=2, ge=0, le=5)
     model: ModelFound = Field(description="Who is asked, and nobody else.")
 

@@ -21,7 +21,7 @@ from workers.planning_eval.contracts import PLAN_SENTENCE, PlanSentence, Sentenc
 from workers.planning_eval.outcomes import Outcome, Verdict, outcome_of
 from workers.planning_eval.report import MICROS, Report
 from workers.planning_eval.sentence import PlanSentenceWorkflow
-from workers.planning_eval.sentences import REPOSITORIES, Sentence
+from workers.planning_eval.sentences import REPOSITORIES, STACKS, Sentence
 
 IN_VAIN: Final = 5
 """Sentences without an answer, one after the other, after which no further one is asked."""
@@ -110,7 +110,9 @@ class Evaluation:
 
     async def _ask(self, number: int, corrections: int, queue: str) -> Outcome:
         sentence = self.sentences[number - 1]
-        request = PlanSentence(text=sentence.ask, repositories=REPOSITORIES, corrections=corrections, model=self.model)
+        request = PlanSentence(
+            text=sentence.ask, repositories=REPOSITORIES, stacks=STACKS, corrections=corrections, model=self.model
+        )
         handle = await self.client.start_workflow(
             PLAN_SENTENCE,
             request,

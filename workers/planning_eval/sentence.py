@@ -50,7 +50,7 @@ class PlanSentenceWorkflow(Goal):
     async def _run(self, request: PlanSentence) -> SentencePlanned:
         brief = await self.attempt(
             BRIEF_PLANNER,
-            BriefPlannerRequest(text=request.text, repositories=request.repositories),
+            BriefPlannerRequest(text=request.text, repositories=request.repositories, stacks=request.stacks),
             summary="Write down what the model is told",
         )
         planner, began = Planner(ModelsFound(models=(request.model,)), brief, self._ask), workflow.now()

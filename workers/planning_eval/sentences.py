@@ -14,6 +14,8 @@ from hitl.protocol import Effect
 SET: Final = Path(__file__).with_name("set.yaml")
 REPOSITORIES: Final = ("acme/shop", "acme/site", "acme/infra")
 """The closed list that a model is told beside each sentence: always the same, whatever the deployment has."""
+STACKS: Final = ("infra-trial", "infra-live")
+"""Likewise: what `banksman.yaml` of acme/infra names."""
 
 Kind = Literal["plan", "question", "refusal"]
 

@@ -21,7 +21,7 @@ from connectors.models.deployment import ModelRef
 from connectors.models.file import load_models
 from connectors.models.messages import Message, Prompt, Text
 from tests.workflows.agent.planning.playing import KEY, SENTENCES, good, guessing, playing
-from workers.planning_eval.sentences import REPOSITORIES
+from workers.planning_eval.sentences import REPOSITORIES, STACKS
 from workflows.agent.described import described
 
 GUESSED: Final = [one for one in SENTENCES if one.guess is not None]
@@ -35,7 +35,7 @@ class Way:
         self._steps = Planning(described, self._artifacts)
 
     async def ask(self, words: str) -> AnswerRead:
-        request = BriefPlannerRequest(text=words, repositories=REPOSITORIES)
+        request = BriefPlannerRequest(text=words, repositories=REPOSITORIES, stacks=STACKS)
         brief = await ActivityEnvironment().run(self._steps.brief_planner, request)
         prompt = Prompt(
             instructions=Text(text=await self._text(brief.instructions)),

@@ -22,8 +22,8 @@ from tests.workflows.agent.puppet.puppet import HONEST, WISHES, WRAPPERS, obeys
 from workflows.agent.described import described
 from workflows.agent.planner import corrections
 
-LISTED: Final = {"repository": {"acme/shop", "acme/site"}, "branch": {"main", "old"}}
-CHANNELS: Final = ("words", "an answer", "a repository's name", "a branch's name", "a mistake")
+LISTED: Final = {"repository": {"acme/shop", "acme/site"}, "branch": {"main", "old"}, "stack": {"shop-live"}}
+CHANNELS: Final = ("words", "an answer", "a repository's name", "a branch's and a stack's name", "a mistake")
 PAIRS: Final = list(itertools.product(sorted(WISHES), CHANNELS, range(len(WRAPPERS))))
 
 
@@ -52,7 +52,8 @@ class Asked:
                 text=text,
                 answers=answers,
                 repositories=("acme/shop", "acme/site", *([named] if channel == "a repository's name" else [])),
-                branches=("main", "old", *([named] if channel == "a branch's name" else [])),
+                branches=("main", "old", *([named] if channel == "a branch's and a stack's name" else [])),
+                stacks=("shop-live", *([named] if channel == "a branch's and a stack's name" else [])),
             ),
         )
         asked = (await self.artifacts.get(brief.told)).decode()
