@@ -33,6 +33,7 @@ from hitl.gateway.sweeping import Sweeper
 from hitl.github.acting import Acts
 from hitl.github.steps import DecidingSteps
 from hitl.github.voiding import Voiding
+from hitl.slack.answers import AnswerSteps, Asked, AwaitingSteps
 from hitl.slack.app import SlackApp
 from hitl.slack.client import SlackMessages, SlackRates, mapped, web_client
 from hitl.slack.commands import Commands
@@ -108,12 +109,15 @@ class Gateway:
         messages = SlackMessages(self._web, rates)
         self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
         findings = FindingsSteps(messages, server, self._policy)
+        answers = AnswerSteps(messages, Asked(server, starts, self._policy))
         self.deliveries = deliveries = Deliveries(server, sign=sign, keys=keys.current)
         self.acts = Acts(server, starts, self.clicks, console=settings.console_url)
         decides = DecidingSteps(deliveries, self._policy, self.acts, Voiding(server))
-        self.beside = (OpinionSteps(self.opinions), HistorySteps(server), findings, DeliverySteps(deliveries), decides)
+        opinions = OpinionSteps(self.opinions)
+        self.beside = (opinions, HistorySteps(server), findings, answers, DeliverySteps(deliveries), decides)
         self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)
+        self.waits = (self.follows, AwaitingSteps(Asked(server, starts, self._policy)))
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
         self._console: Starlette | None = None
         if settings.console_listen is not None:

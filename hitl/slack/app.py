@@ -6,7 +6,7 @@ What else a person is told comes after that, and may fail without anybody losing
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -20,13 +20,12 @@ from activities.guard.opinion_facts import OpinionVerdict
 from connectors.errors import ConnectorError
 from hitl.approval.decision import Surface, Verdict
 from hitl.gateway.decisions import Click, DecisionService, Kind, Outcome, PolicyInForce
-from hitl.gateway.goal_starter import StartedGoal
 from hitl.gateway.opinions import Opinions
 from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, plain
-from hitl.slack.client import mapped
-from hitl.slack.commands import COMMAND, Commands, Told
+from hitl.slack.client import LONGEST_LINE, mapped, private_line
+from hitl.slack.commands import COMMAND, Commands
 from hitl.slack.messages import APPROVE, CHANGES, COMMENT, REJECT, VERDICTS, ButtonValue
 from hitl.slack.opinions import MODAL as OPINION_MODAL
 from hitl.slack.opinions import USEFUL, WORDS, WRONG, wrong_form
@@ -35,7 +34,6 @@ _MODAL: Final = "banksman-reason"
 _REASON: Final = "reason"
 _CONFIRM: Final = "banksman-confirm"
 _LONGEST: Final = 500
-_LONGEST_LINE: Final = 2900
 _OPEN_SECONDS: Final = 2.5
 _TITLES: Final = {
     Verdict.APPROVE: "Approve",
@@ -91,7 +89,6 @@ class SlackApp:
     Attributes:
         client: Of Slack's Web API.
         team: The workspace that is ours, as `auth.test` says.
-        following: Waits for the ends of what people asked in words, to tell them.
     """
 
     client: AsyncWebClient
@@ -100,7 +97,6 @@ class SlackApp:
     opinions: Opinions
     commands: Commands
     policy: PolicyInForce
-    following: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def app(self, *, signing_secret: str | None = None) -> AsyncApp:
         """The app. With a signing secret it also verifies every request, as HTTP needs it."""
@@ -230,20 +226,11 @@ class SlackApp:
         try:
             self._require_member(body)
             asker, text = f"slack:{body['user_id']}", str(body.get("text") or "")
-            told = await self.commands.answer(asker, text, asked_as=f"slack:{body['trigger_id']}")
+            asked_as, channel = f"slack:{body['trigger_id']}", str(body["channel_id"])
+            told = await self.commands.answer(asker, text, asked_as=asked_as, channel=channel)
         except _NotHere as error:
-            told = Told(str(error))
-        await ack(text=told.words, response_type="ephemeral")
-        if told.follows is not None:
-            following = asyncio.create_task(self._tell_end(body["channel_id"], body["user_id"], told.follows))
-            self.following.add(following)
-            following.add_done_callback(self.following.discard)
-
-    async def _tell_end(self, channel: str, user: str, started: StartedGoal) -> None:
-        """What became of words, to this person alone. Lost where the gateway ends meanwhile: `status` tells it, too."""
-        words = await self.commands.end_of(started)
-        if words is not None:
-            await self._tell(channel, user, words)
+            told = str(error)
+        await ack(text=told, response_type="ephemeral")
 
     def _pressed(self, body: Json) -> _Pressed:
         self._require_member(body)
@@ -274,10 +261,7 @@ class SlackApp:
         try:
             with mapped("a private line"):
                 await self.client.chat_postEphemeral(
-                    channel=channel,
-                    user=user,
-                    text=escaped(words),
-                    blocks=[{"type": "section", "text": plain(words[:_LONGEST_LINE])}, *_button(link)],
+                    channel=channel, user=user, text=escaped(words), blocks=[*private_line(words), *_button(link)]
                 )
         except ConnectorError as error:
             _log.warning("a person could not be told", user=user, why=str(error), words=words)
@@ -308,7 +292,7 @@ def _about(body: Json) -> str:
     message: Json = body.get("message") or {}
     blocks: list[Json] = message.get("blocks") or []
     heads = (one["text"]["text"] for one in blocks if one.get("type") == "header")
-    return unhidden(str(next(heads, "")))[:_LONGEST_LINE]
+    return unhidden(str(next(heads, "")))[:LONGEST_LINE]
 
 
 def _modal(pressed: _Pressed, about: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound, RateLimited, Unavailable
 from connectors.limits import Allowance, Rate
-from hitl.slack.blocks import Shown
+from hitl.slack.blocks import Shown, escaped, plain
 from hitl.slack.messages import EVENT_TYPE
 from hitl.slack.thread import Line
 
@@ -32,6 +32,8 @@ _PAGE: Final = 200
 _MOST_PAGES: Final = 10
 _PAGES_OF_A_LOOK: Final = 3
 """At one try; the next one goes on from there, so that none takes longer than a step may."""
+LONGEST_LINE: Final = 2900
+"""Characters of a text in one block; Slack takes 3,000."""
 _POST: Final = "chat.postMessage"
 _MINUTE: Final = 60.0
 _SKEW: Final = 300.0
@@ -198,6 +200,22 @@ class SlackMessages:
                 unfurl_media=False,
             )
 
+    async def tell_one(self, channel: str, user: str, words: str) -> None:
+        """Say something that one person alone sees, and that Slack does not keep.
+
+        Args:
+            channel: Where they are.
+            user: Slack's id of theirs.
+            words: Plain text; nothing of it is markup.
+
+        Raises:
+            ConnectorError: By the tree. After `Unavailable` it may have been said, and nobody can look.
+        """
+        async with self._asking("chat.postEphemeral", f"a private line in the channel {channel!r}"):
+            await self._client.chat_postEphemeral(
+                channel=channel, user=user, text=escaped(words), blocks=private_line(words)
+            )
+
     async def _me(self) -> str:
         """The app's own name among users. A token's does not change."""
         if self._own_name is None:
@@ -239,6 +257,11 @@ class SlackMessages:
         except RateLimited as limited:
             allowance.close(limited.retry_after)
             raise
+
+
+def private_line(words: str) -> list[dict[str, Any]]:
+    """What one person alone is told, as blocks."""
+    return [{"type": "section", "text": plain(words[:LONGEST_LINE])}]
 
 
 def _json(answer: AsyncSlackResponse) -> dict[str, Any]:

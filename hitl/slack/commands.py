@@ -1,7 +1,7 @@
 """`/banksman ask`, `run`, `goals`, `approvals`, `status`: answered to who asks, within Slack's three seconds."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
 from typing import Final
 
 import structlog
@@ -13,9 +13,11 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowQueryFailedError,
 )
-from temporalio.exceptions import FailureError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.queues import TaskQueue
 from connectors.errors import ConnectorError
 from hitl.gateway.decisions import PolicyInForce
 from hitl.gateway.goal_starter import GoalStarter, StartedGoal
@@ -24,7 +26,8 @@ from hitl.hidden import unhidden, visible
 from hitl.policy.file import PolicyError
 from hitl.slack.blocks import escaped, link, short
 from hitl.slack.messages import Links
-from workflows.agent.goals import ASK_FOR, AskForInput, AskForResult
+from workflows.agent.answer_contracts import ANSWER_NOTICE, Answered, notice_of
+from workflows.agent.goals import ASK_FOR, AskForInput
 from workflows.catalogue import GOALS
 from workflows.contracts import GoalResult, GoalStatus
 from workflows.converter import describe_problems
@@ -33,11 +36,8 @@ from workflows.standing import standing_of
 COMMAND: Final = "/banksman"
 _IN_TIME: Final = 2.5
 _SAID_IN: Final = 1.0
-_FOLLOWED: Final = 1500.0
-"""Seconds in which the end of what was asked in words is told by itself."""
+_SLACK: Final = "slack:"
 _MOST_SAID: Final = 1500
-_MOST_STEPS: Final = 20
-_SHORT: Final = 200
 _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _MOST: Final = 20
 _WAITING: Final = "WorkflowType = 'Approval' AND ExecutionStatus = 'Running'"
@@ -53,19 +53,6 @@ _LOOK: Final = f"Look at `{COMMAND} status` before you repeat it."
 _log = structlog.get_logger("banksman.slack")
 
 
-@dataclass(frozen=True)
-class Told:
-    """An answer.
-
-    Attributes:
-        words: Slack's mrkdwn.
-        follows: The goal whose end the person is told of, too.
-    """
-
-    words: str
-    follows: StartedGoal | None = None
-
-
 class Commands:
     """The command, with what it looks at."""
 
@@ -75,35 +62,36 @@ class Commands:
         self._policy = policy
         self._links = links
 
-    async def answer(self, identity: str, text: str, *, asked_as: str) -> Told:
+    async def answer(self, identity: str, text: str, *, asked_as: str, channel: str) -> str:
         """What the person is told, as Slack's mrkdwn. Never by an exception.
 
         Args:
             identity: Who asks: `slack:U0ALICE`.
             text: What they typed after the command.
             asked_as: What Slack knows this one request by.
+            channel: Where they typed it.
         """
         try:
             async with asyncio.timeout(_IN_TIME):
-                return await self._answer(identity, text.strip(), asked_as=asked_as)
+                return await self._answer(identity, text.strip(), asked_as=asked_as, channel=channel)
         except PolicyError:
-            return Told("The policy cannot be read now; an operator must mend it.")
+            return "The policy cannot be read now; an operator must mend it."
         except (TimeoutError, RPCError, ConnectorError) as error:
             _log.warning("a command could not be answered", why=str(error))
-            return Told(f"Not confirmed: Temporal or Vault does not answer now. {_LOOK}")
+            return f"Not confirmed: Temporal or Vault does not answer now. {_LOOK}"
         except Exception:  # noqa: BLE001 - whatever it is, the person hears that nothing is confirmed
             _log.exception("a command broke")
-            return Told(f"Not confirmed: something went wrong, and an operator finds it in the gateway's log. {_LOOK}")
+            return f"Not confirmed: something went wrong, and an operator finds it in the gateway's log. {_LOOK}"
 
-    async def _answer(self, identity: str, text: str, *, asked_as: str) -> Told:
+    async def _answer(self, identity: str, text: str, *, asked_as: str, channel: str) -> str:
         policy = self._policy.current()
         if policy.people.person(identity) is None:
             known = f"{policy.source} does not know {identity!r}; an operator can add it under `people`."
-            return Told(escaped(known))
+            return escaped(known)
         word, _, rest = text.partition(" ")
         if word == "ask":
-            return await self._ask(identity, rest.strip(), asked_as=asked_as)
-        return Told(await self._short(word, rest, identity=identity, asked_as=asked_as))
+            return await self._ask(identity, rest.strip(), asked_as=asked_as, channel=channel)
+        return await self._short(word, rest, identity=identity, asked_as=asked_as)
 
     async def _short(self, word: str, rest: str, *, identity: str, asked_as: str) -> str:
         match word:
@@ -122,35 +110,47 @@ class Commands:
             case _:
                 return _USAGE
 
-    async def _ask(self, identity: str, words: str, *, asked_as: str) -> Told:
+    async def _ask(self, identity: str, words: str, *, asked_as: str, channel: str) -> str:
         try:
             request = AskForInput(text=unescaped(words))
         except ValidationError as error:
-            return Told(escaped(f"{describe_problems(AskForInput, error)} Write `{COMMAND} ask WORDS`."))
+            return escaped(f"{describe_problems(AskForInput, error)} Write `{COMMAND} ask WORDS`.")
         started = await self._starts.start(ASK_FOR, request, identity=identity, asked_as=asked_as)
+        told = await self._tell_end(started, identity=identity, channel=channel)
         verb = "That is under way already" if started.existing else "Asked"
         page = self._links.goal(started.workflow_id, started.run_id)
         where = f" · {link(page, 'step by step')}" if page else ""
-        return Told(f"{verb}: {self._link(started.workflow_id, started.run_id)}{where}", follows=started)
+        return f"{verb}: {self._link(started.workflow_id, started.run_id)}{where}{told}"
 
-    async def end_of(self, started: StartedGoal) -> str | None:
-        """What became of words, as plain text; None where that is not known soon enough.
+    async def _tell_end(self, started: StartedGoal, *, identity: str, channel: str) -> str:
+        """Have its end told to who asked, whatever becomes of this gateway; how the line goes on that they are told.
 
         Args:
-            started: The goal that they became.
+            started: The goal that the words became.
+            identity: Who asks now. The goal may be one that somebody else asked for in the same words.
+            channel: Where they ask.
         """
-        handle = self._client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=AskForResult)
-        try:
-            async with asyncio.timeout(_FOLLOWED):
-                return told_of(await handle.result(follow_runs=False))
-        except TimeoutError:
-            return f"It is still under way. Look at `{COMMAND} status {visible(started.workflow_id)}`."
-        except WorkflowFailureError as error:
-            why = error.cause.message if isinstance(error.cause, FailureError) else str(error.cause)
-            return f"It did not end well: {short(unhidden(why), _MOST_SAID)}"
-        except RPCError as error:
-            _log.warning("what became of words is not known", why=str(error))
-            return None
+        if started.existing and await self._asker(started) != identity:
+            where = f"`{COMMAND} status {escaped(visible(started.workflow_id))}`"
+            return f"\nSomebody else asked for it, and is told its end; {where} tells you."
+        answered = Answered(
+            goal=started.workflow_id, run=started.run_id, channel=channel, user=identity.removeprefix(_SLACK)
+        )
+        with contextlib.suppress(WorkflowAlreadyStartedError):
+            await self._client.start_workflow(
+                ANSWER_NOTICE,
+                answered,
+                id=notice_of(started.run_id),
+                task_queue=TaskQueue.GOALS,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary="Tell who asked what became of it",
+            )
+        return ""
+
+    async def _asker(self, started: StartedGoal) -> str:
+        people = self._policy.current().people
+        return await self._starts.requester_of(started.workflow_id, started.run_id, people)
 
     async def _run(self, identity: str, text: str, *, asked_as: str) -> str:
         name, _, given = text.partition(" ")
@@ -214,28 +214,3 @@ def unescaped(text: str) -> str:
     for entity, character in _ENTITIES:
         text = text.replace(entity, character)
     return text
-
-
-def told_of(result: AskForResult) -> str:
-    """What became of words: a question, a refusal, or how each step of the plan ended. Nothing of it is markup."""
-    if result.answer == "question":
-        lines = [
-            f"It asks back: {short(unhidden(result.says or ''), _MOST_SAID)}",
-            f"Nothing was done. To answer, ask again and say it in your words: {COMMAND} ask …",
-        ]
-    else:
-        said = short(unhidden(result.reason), _MOST_SAID) if result.reason else ""
-        lines = [f"{result.outcome.value.replace('_', ' ').capitalize()}{': ' if said else '.'}{said}"]
-    lines += [
-        f"• {one.id}, {one.goal}: {one.outcome.replace('_', ' ')}{_because(one.reason)}"
-        for one in result.steps[:_MOST_STEPS]
-    ]
-    if (more := len(result.steps) - _MOST_STEPS) > 0:
-        lines.append(f"and {more} more")
-    if result.backend:
-        lines.append(f"Answered by {visible(result.backend)}/{visible(result.model or '')}.")
-    return "\n".join(lines)
-
-
-def _because(reason: str | None) -> str:
-    return f", {short(unhidden(reason), _SHORT)}" if reason else ""

@@ -35,6 +35,7 @@ from tests.workflows.leases.leasing import Place
 from tests.workflows.raw_step import Ended, RawStepWorkflow
 from tests.workflows.scripted import Steps, workers
 from workers.codec import EncryptionCodec
+from workflows.agent.answer_notice import AnswerNoticeWorkflow
 from workflows.agent.findings_notice import FindingsNoticeWorkflow
 from workflows.approval.messages import ApprovalNoticeWorkflow
 from workflows.approval.workflow import ApprovalWorkflow
@@ -168,7 +169,7 @@ async def test_no_workflow_with_handlers_is_left_out() -> None:
     left_out = {one for one in WORKFLOWS if one not in dict(STARTED_ALONE)}
     silent = {
         *(ApprovalNoticeWorkflow, ParkedNoticeWorkflow, UnknownGoalWorkflow),
-        *(LeaseNoticeWorkflow, OpinionWorkflow, SweepLeasesWorkflow, FindingsNoticeWorkflow),
+        *(LeaseNoticeWorkflow, OpinionWorkflow, SweepLeasesWorkflow, FindingsNoticeWorkflow, AnswerNoticeWorkflow),
         *(GitHubDeliveryWorkflow, SweepGitHubDeliveriesWorkflow),
     }
     assert left_out == {ApprovalWorkflow, LeaseWorkflow, *silent}

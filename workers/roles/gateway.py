@@ -10,7 +10,6 @@ from activities.guard.key_ring import KeyRing
 from activities.queues import TaskQueue
 from activities.step import implemented
 from connectors.slack.manifest import APP
-from hitl.gateway.following import FollowingSteps
 from hitl.slack.steps import SlackSteps
 from workers.console import NoConsole
 from workers.gateway import SECRETS, Gateway
@@ -39,12 +38,12 @@ async def run(process: Process) -> int:
         gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
-    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.beside, gateway.follows)
+    workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.beside, gateway.waits)
     return await serve(*workers, process=process, beside=together(keys.keep_fresh(), gateway.serve()))
 
 
 def gateway_workers(
-    client: Client, settings: Settings, steps: SlackSteps, beside: Sequence[object], follows: FollowingSteps
+    client: Client, settings: Settings, steps: SlackSteps, beside: Sequence[object], waits: Sequence[object]
 ) -> tuple[Worker, Worker, Worker]:
     """Show approvals to people, keep what they think, and tell what goals did; several processes may.
 
@@ -64,6 +63,6 @@ def gateway_workers(
         a_second=_HANDED_OUT * settings.slack_posts_per_second,
     )
     following = guarded_worker(
-        client, settings, Role.GATEWAY, [follows.follow_goal], queue=TaskQueue.FOLLOWS, at_once=_FOLLOWED_AT_ONCE
+        client, settings, Role.GATEWAY, implemented(*waits), queue=TaskQueue.FOLLOWS, at_once=_FOLLOWED_AT_ONCE
     )
     return shows, posts, following

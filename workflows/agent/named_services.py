@@ -82,7 +82,8 @@ def _named(found: FileRead, repository: str) -> NamedServices:
     try:
         return _names_in(read_manifest(found.content.encode()).manifest)
     except ManifestError as error:
-        workflow.logger.warning("%s of %s names nothing: %s", FILE_NAME, repository, visible(str(error).partition("\n")[0]))
+        first = visible(str(error).partition("\n")[0])
+        workflow.logger.warning("%s of %s names nothing: %s", FILE_NAME, repository, first)
         return NamedServices()
 
 

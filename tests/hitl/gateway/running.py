@@ -116,7 +116,7 @@ class Place:
         before = len(await self.ask("connections"))
         serving = asyncio.create_task(made.serve())
         shows, posts, follows = gateway_workers(
-            self.client, self.settings(**changes), made.steps, made.beside, made.follows
+            self.client, self.settings(**changes), made.steps, made.beside, made.waits
         )
         async with shows, posts, follows:
             if changes.get("slack_mode") != "http":

@@ -1,19 +1,23 @@
 """`/banksman ask`: words in somebody's name, and what became of them told to that person alone."""
 
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.queues import TaskQueue
-from hitl.slack.commands import told_of
-from tests.hitl.gateway.running import CHANNEL, Place
-from workflows.agent.goals import AskForInput, AskForResult, PlanStepEnd
+from hitl.slack.answers import told_of
+from tests.hitl.gateway.running import CHANNEL, Place, eventually
+from workflows.agent.answer_contracts import ANSWER_NOTICE, Answered, notice_of
+from workflows.agent.answer_notice import AnswerNoticeWorkflow
+from workflows.agent.goals import ASK_FOR, AskForInput, AskForResult, PlanStepEnd
 from workflows.contracts import GoalStatus, State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,6 +43,12 @@ ENDS: dict[str, Any] = {
 class PlayedAskFor:
     """Ends as its words say, or waits."""
 
+    goes_on = False
+
+    @workflow.signal
+    def go_on(self) -> None:
+        self.goes_on = True
+
     @workflow.query
     def status(self) -> GoalStatus:
         return GoalStatus(state=State.RUNNING, step=f"Run the plan {EVIL}")
@@ -48,13 +58,13 @@ class PlayedAskFor:
         if request.text == "Break.":
             raise ApplicationError(EVIL, non_retryable=True)
         if request.text not in ENDS:
-            await workflow.wait_condition(lambda: False)
-        return AskForResult(backend="lab", model=EVIL, **ENDS[request.text])
+            await workflow.wait_condition(lambda: self.goes_on)
+        return AskForResult(backend="lab", model=EVIL, **ENDS.get(request.text, {}))
 
 
 @contextlib.asynccontextmanager
 async def played(client: Client) -> AsyncGenerator[None]:
-    async with Worker(client, task_queue=TaskQueue.GOALS, workflows=[PlayedAskFor]):
+    async with Worker(client, task_queue=TaskQueue.GOALS, workflows=[PlayedAskFor, AnswerNoticeWorkflow]):
         yield
 
 
@@ -99,6 +109,84 @@ async def test_its_end_is_told_by_itself(here: Place, words: str, told: str) -> 
     async with here.gateway(), played(here.client):
         _, last = await ask(here, words)
     assert told in last
+
+
+async def notice_ended(here: Place, notice: str) -> str:
+    """Why a step of it failed, or had to be tried again; empty where none did."""
+    handle = here.client.get_workflow_handle(notice)
+    await handle.result()
+    history = await handle.fetch_history()
+    failed = [one.activity_task_failed_event_attributes.failure for one in history.events]
+    tried = [one.activity_task_started_event_attributes.last_failure for one in history.events]
+    return next((one.message for one in (*failed, *tried) if one.message), "")
+
+
+async def test_its_end_is_told_by_the_next_gateway_and_once(here: Place) -> None:
+    words = f"Wait {secrets.token_hex(4)}"
+    goal = here.client.get_workflow_handle(AskForInput(text=words).business_key())
+    async with played(here.client):
+        async with here.gateway():
+            assert (await here.command("alice", f"/banksman ask {words}"))["acknowledged"]
+            run = (await goal.describe()).run_id
+            await eventually(lambda: under_way(here, notice_of(run)))
+        await goal.signal("go_on")
+        await goal.result()
+        async with here.gateway():
+            assert await notice_ended(here, notice_of(run)) == "this gateway ends, and another one goes on"
+            told = await here.told("alice", count=2)
+    assert sorted(one.partition(":")[0].partition(".")[0] for one in told) == ["Asked", "Completed"]
+
+
+async def under_way(here: Place, workflow_id: str) -> bool:
+    """Whether a gateway is at work on its step."""
+    found = await here.client.get_workflow_handle(workflow_id).describe()
+    return any(
+        one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        for one in found.raw_description.pending_activities
+    )
+
+
+async def test_who_asks_the_same_as_somebody_else_is_told_so_and_the_end_is_the_first_ones(here: Place) -> None:
+    words = f"Wait {secrets.token_hex(4)}"
+    goal = here.client.get_workflow_handle(AskForInput(text=words).business_key())
+    async with here.gateway(), played(here.client):
+        for person in ("alice", "bob", "alice"):
+            assert (await here.command(person, f"/banksman ask {words}"))["acknowledged"]
+        run = (await goal.describe()).run_id
+        await goal.signal("go_on")
+        await notice_ended(here, notice_of(run))
+        alice, bob = await here.told("alice", count=3), await here.told("bob")
+    assert [one.startswith("Completed") for one in alice].count(True) == 1
+    assert len(bob) == 1
+    assert "Somebody else asked for it, and is told its end" in bob[0]
+
+
+@pytest.mark.parametrize("of", ["words of another's", "words that nobody vouches for", "another goal"])
+async def test_a_notice_that_somebody_started_by_hand_tells_nobody_anything(here: Place, of: str) -> None:
+    goal = f"ask-for/{secrets.token_hex(8)}"
+    async with here.gateway() as gateway, played(here.client):
+        if of == "words of another's":
+            request = AskForInput(text="Brew coffee.", answers=(goal,))
+            started = await gateway.starts.start(ASK_FOR, request, identity="slack:U0BOB")
+            goal, run = started.workflow_id, started.run_id
+        else:
+            name = "AskFor" if of == "words that nobody vouches for" else "AnswerNotice"
+            given = AskForInput(text="Brew coffee.") if name == "AskFor" else asked_by_alice("ask-for/x", "x")
+            queue = TaskQueue.GOALS
+            by_hand = await here.client.start_workflow(name, given, id=goal, task_queue=queue)
+            run = by_hand.result_run_id or ""
+        notice = f"answer/{secrets.token_hex(8)}"
+        await here.client.start_workflow(
+            ANSWER_NOTICE, asked_by_alice(goal, run), id=notice, task_queue=TaskQueue.GOALS
+        )
+        why = await notice_ended(here, notice)
+        private = [one for one in await here.messages() if one["only_for"]]
+    assert "nothing that was asked for in words" in why if of == "another goal" else "nobody vouches" in why
+    assert private == []
+
+
+def asked_by_alice(goal: str, run: str) -> Answered:
+    return Answered(goal=goal, run=run, channel=CHANNEL, user="U0ALICE")
 
 
 async def test_where_it_stands_is_told_on_demand(here: Place) -> None:

@@ -58,13 +58,13 @@ async def test_a_command_that_comes_twice_starts_one_goal_also_after_its_end(her
     async with here.gateway() as gateway:
         line = f"run ReadFile {json.dumps(READ)}"
         commands, asker = gateway._commands, "slack:U0ALICE"
-        await commands.answer(asker, line, asked_as="slack:trigger-1")
+        await commands.answer(asker, line, asked_as="slack:trigger-1", channel=CHANNEL)
         goal = goal_of(here)
         first = (await goal.describe()).run_id
         await goal.terminate()
-        assert "Started" in (await commands.answer(asker, line, asked_as="slack:trigger-1")).words
+        assert "Started" in await commands.answer(asker, line, asked_as="slack:trigger-1", channel=CHANNEL)
         assert (await goal.describe()).run_id == first
-        assert "Started" in (await commands.answer(asker, line, asked_as="slack:trigger-2")).words
+        assert "Started" in await commands.answer(asker, line, asked_as="slack:trigger-2", channel=CHANNEL)
         assert (await goal.describe()).run_id != first
         await goal.terminate()
 
@@ -74,7 +74,7 @@ async def test_what_waits_is_listed_and_counted(here: Place) -> None:
         goal, approval, _ = await here.asked(gateway)
         listed = ""
         while approval not in listed:
-            listed = (await gateway._commands.answer("slack:U0ALICE", "approvals", asked_as="")).words
+            listed = await gateway._commands.answer("slack:U0ALICE", "approvals", asked_as="", channel=CHANNEL)
         status = await answer(here, "alice", "/banksman status")
         await goal.terminate()
     assert "http://127.0.0.1:8320/approval?id=approval%2F" in listed

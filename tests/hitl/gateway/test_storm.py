@@ -73,7 +73,7 @@ async def test_many_at_once_are_each_shown_once_and_a_click_in_between_counts(
 async def test_the_queue_of_posts_never_hands_out_fewer_than_slack_takes(one: Place) -> None:
     gateway = await one.made()
     settings = one.settings(slack_posts_per_second=2.0)
-    shows, posts, follows = gateway_workers(one.client, settings, gateway.steps, gateway.beside, gateway.follows)
+    shows, posts, follows = gateway_workers(one.client, settings, gateway.steps, gateway.beside, gateway.waits)
     async with shows, posts, follows:
         handed_out = posts.config().get("max_task_queue_activities_per_second")
     assert handed_out is not None

@@ -14,7 +14,7 @@ PERMITTED = {
 }
 
 
-TELLING = {"hitl.tell_drift", "hitl.tell_findings", "hitl.tell_lease", "hitl.tell_parked"}
+TELLING = {"hitl.tell_answer", "hitl.tell_drift", "hitl.tell_findings", "hitl.tell_lease", "hitl.tell_parked"}
 
 
 def permitted(phase: Phase, name: str, effect: Effect) -> bool:

@@ -116,7 +116,7 @@ async def test_a_stack_that_an_issues_text_names_is_bound_only_where_a_manifest_
     client: Client, tmp_path: Path, named: str, outcome: str
 ) -> None:
     issue = {"id": "issue", "goal": "ReadFile", "inputs": {"repository": "acme/shop", "path": "ISSUE.md"}}
-    destroy = {"repository": "acme/shop", "stack": {"$from": "issue.content"}}
+    destroy: Any = {"repository": "acme/shop", "stack": {"$from": "issue.content"}}
     plan = plan_of(explore=[issue], act=[step(LOOK, goal="DestroyStack", inputs=destroy)])
     house = AskingHouse(client, tmp_path, answers(planned(plan)))
     house.names.manifests["acme/shop"] = MANIFEST
