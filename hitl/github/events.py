@@ -122,6 +122,13 @@ class IssueMention(Told):
         return {"is_pull": found.get("pull_request") is not None, **found} if found else said
 
 
+class AppMention(Told):
+    """The App that something was written by."""
+
+    id: Number
+    slug: Name = ""
+
+
 class Comment(Told):
     """A comment of an issue or a pull request."""
 
@@ -132,12 +139,14 @@ class Comment(Told):
     created_at: datetime
     updated_at: datetime
     by_app: bool = Field(default=False, description="Whether an App wrote it, in whosoever's name.")
+    app: AppMention | None = Field(default=None, description="Which one.")
 
     @model_validator(mode="before")
     @classmethod
     def _whether_app(cls, said: object) -> object:
         found = _fields(said)
-        return {"by_app": found.get("performed_via_github_app") is not None, **found} if found else said
+        by = found.get("performed_via_github_app")
+        return {"by_app": by is not None, "app": by, **found} if found else said
 
 
 class ReviewComment(Comment):
@@ -181,13 +190,6 @@ class PullRequestMention(Told):
         return there is None or here is None or there.id != here.id
 
 
-class CheckApp(Told):
-    """The App whose check run it is."""
-
-    id: Number
-    slug: Name = ""
-
-
 class CheckRunMention(Told):
     """A check run."""
 
@@ -197,7 +199,7 @@ class CheckRunMention(Told):
     external_id: Annotated[str, StringConstraints(max_length=2000)] = ""
     status: Name = ""
     conclusion: Name | None = None
-    app: CheckApp | None = None
+    app: AppMention | None = None
 
 
 class RequestedAction(Told):

@@ -34,6 +34,7 @@ from hitl.github.events import (
     read_event,
 )
 from hitl.github.other_events import OTHER_EVENTS
+from hitl.github.ours import Ours
 from hitl.github.signature import BodySignature, WebhookSecrets
 from observability import names
 
@@ -85,6 +86,7 @@ class Receiver:
         self._secrets, self._deliveries, self._clock = secrets, deliveries, clock
         self._room = _ROOM_BYTES
         self._seen: OrderedDict[str, str] = OrderedDict()
+        self._ours = Ours()
 
     def app(self) -> Starlette:
         """The one address that GitHub is given."""
@@ -115,6 +117,8 @@ class Receiver:
         if (found := await _read(event, body)) is None:
             return "ignored"
         self._require_recent(found)
+        if self._ours.is_own(found, request.headers):
+            return "own"  # not remembered: under another header it may be taken for another's
         arrival = await self._deliveries.receive(guid, found)
         self._remember(signature, guid)
         return arrival

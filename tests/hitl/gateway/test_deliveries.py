@@ -16,6 +16,7 @@ from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest
 from hitl.gateway.deliveries import Deliveries, DeliverySteps
 from hitl.github.events import AnyEvent, read_event
+from hitl.github.ours import TARGET, TARGET_TYPE
 from observability import names
 from tests.hitl.gateway.delivering import new_guid, receiving
 from tests.hitl.gateway.running import Place, eventually
@@ -73,6 +74,21 @@ async def test_what_nobody_listens_to_is_counted_by_its_name_and_starts_nothing(
     assert counted("star", "ignored") == before + 1
     with pytest.raises(RPCError, match="not found"):
         await hook.workflow(guid).describe()
+
+
+async def test_what_the_app_did_itself_is_counted_and_starts_nothing_and_no_header_drops_a_person(here: Place) -> None:
+    guids, before = [new_guid() for _ in range(3)], counted("issue_comment", "own")
+    app, of_app = {"id": 77, "slug": "banksman"}, {TARGET: "77", TARGET_TYPE: "integration"}
+    ours = comment_payload()
+    ours["sender"] = ours["comment"]["user"] = {"login": "banksman[bot]", "id": 9, "type": "Bot"}
+    ours["comment"]["performed_via_github_app"] = app
+    async with receiving(here) as (_, hook):
+        own = await hook.send("issue_comment", ours, guid=guids[0], headers=of_app)
+        renamed = await hook.send("issue_comment", ours, guid=guids[1])
+        person = await hook.send("issue_comment", comment_payload(number=3), guid=guids[2], headers=of_app)
+        assert not await hook.is_known(guids[0])
+    assert [one.text for one in (own, renamed, person)] == ["own\n", "new\n", "new\n"]
+    assert counted("issue_comment", "own") == before + 1
 
 
 async def test_while_temporal_is_away_it_is_left_to_be_sent_again(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:

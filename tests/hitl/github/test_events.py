@@ -29,7 +29,7 @@ Json = dict[str, Any]
 _ANY: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
 
-def _published() -> list[tuple[str, Json]]:
+def published_payloads() -> list[tuple[str, Json]]:
     if not (_EXAMPLES.exists() and _DESCRIBED.exists()):
         return []
     examples: list[Json] = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
@@ -38,13 +38,13 @@ def _published() -> list[tuple[str, Json]]:
     return found + [("ping" if key == "ping" else "check_run", one["value"]) for key, one in described.items()]
 
 
-published = pytest.mark.skipif(not _published(), reason="github-webhook-examples.json is not at hand")
+published = pytest.mark.skipif(not published_payloads(), reason="github-webhook-examples.json is not at hand")
 
 
 @published
 def test_every_published_payload_is_read_by_the_model_of_its_event() -> None:
     read: set[str] = set()
-    for name, payload in _published():
+    for name, payload in published_payloads():
         event = read_event(name, json.dumps(payload).encode())
         assert (event is None) == (name not in EVENTS), name
         if event is not None:
@@ -59,14 +59,14 @@ def test_every_published_payload_is_read_by_the_model_of_its_event() -> None:
 def test_every_published_event_that_is_not_listened_to_has_a_name_to_be_counted_by() -> None:
     described: Json = json.loads(_DESCRIBED.read_text(encoding="utf-8"))["webhooks"]
     operations = [str(one["post"]["operationId"]).partition("/")[0] for one in described.values()]
-    names = {name for name, _ in _published()} | {one.replace("-", "_") for one in operations}
+    names = {name for name, _ in published_payloads()} | {one.replace("-", "_") for one in operations}
     assert names - set(EVENTS) <= OTHER_EVENTS
     assert not OTHER_EVENTS & set(EVENTS)
 
 
 @published
 def test_what_a_repository_s_event_says_is_kept() -> None:
-    by_name = {(name, payload.get("action")): payload for name, payload in _published()}
+    by_name = {(name, payload.get("action")): payload for name, payload in published_payloads()}
     comment = _read("issue_comment", by_name["issue_comment", "created"])
     assert isinstance(comment, IssueCommentEvent)
     assert comment.comment.body == by_name["issue_comment", "created"]["comment"]["body"]
