@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 
+from activities.guard.renamed import require_also
 from activities.secrets import StepTokens, secret_for_step
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
@@ -25,13 +26,17 @@ async def session_for_step(
         repository: The one that it is narrowed to.
         permissions: All that it may do there.
 
+    One that has another name by now is gone on with where the step may touch it under that, too.
+
     Raises:
         ValueError: Its credential is not for that.
     """
     require_within(credential, permissions)
     async with (
         secret_for_step(vault, credential) as app,
-        github.session(AppCredentials.of(app), repository=repository, permissions=permissions) as session,
+        github.session(
+            AppCredentials.of(app), repository=repository, permissions=permissions, renamed=require_also
+        ) as session,
     ):
         yield session
 

@@ -29,7 +29,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.guard import who_asked
+from activities.guard import renamed, who_asked
 from activities.guard.audit import AuditEvent, AuditLog, AuditRecord, Outcome
 from activities.guard.budgets import Budgets, Reservation, refused_for_sure, spend_of
 from activities.guard.current_attempt import CurrentAttempt, NotCurrent, begin
@@ -153,6 +153,25 @@ class GuardInterceptor(Interceptor):
         requester = await self._requesters.of(execution.info, policy)
         who_asked.begin(requester, policy.people)
         return replace(execution, requester=requester)
+
+    def also(self, execution: Execution, repository: str) -> None:
+        """Decide about the same step on the name that its repository has now, and record that.
+
+        Raises:
+            ApplicationError: It may not; or the policy or the audit log cannot be used now.
+        """
+        with mapped_errors():
+            try:
+                policy = self._policy.current()
+                decision = self._authorizer.decide_renamed(execution, policy, repository)
+                record = self._record_decision(execution, replace(decision, policy=policy.digest or None))
+            except (PolicyError, OSError) as error:
+                text = f"{execution.action!r} waits: the policy file or the audit log cannot be used: {error}"
+                raise application_error(ErrorType.UNAVAILABLE, text) from None
+        asyncio.get_running_loop().call_soon(self._audit.announce, record)
+        self.show(execution, decision)
+        if (denial := decision.denial(execution, environment=self.environment)) is not None:
+            raise policy_denied(denial)
 
     async def ended(self, execution: Execution, attempt: CurrentAttempt | None, answer: object) -> None:
         """Write down that a step of a plan of many has ended, before anybody hears of it.
@@ -299,6 +318,7 @@ class _GuardedActivity(ActivityInboundInterceptor):
             if attempt is not None:
                 await attempt.settle()
             raise policy_denied(denial)
+        renamed.begin(lambda repository: self._guard.also(execution, repository))
         outcome = _Running()
         try:
             with mapped_errors():

@@ -194,6 +194,22 @@ class Authorizer:
             reason, explanation = refusal.reason, refusal.explanation
         return Decision(reason=reason, rule=rule, explanation=explanation, phase=phase, context=context)
 
+    def decide_renamed(self, execution: Execution, policy: Policy, repository: str) -> Decision:
+        """Decide about one that may run, on the name that its repository has now, as in `OWNER/NAME`."""
+        phase = policy.environments[self._environment].phase
+        effect = execution.effect
+        context, tightened = execution.context(), execution.policy(policy)
+        there = PolicyContext.of_repository(repository)
+        context = context.model_copy(update=there.model_dump(include={"repository_owner", "repository_name"}))
+        if effect is None or effect is Effect.DESTRUCTIVE:
+            text = f"{execution.action!r} is destructive, and its repository is called {repository!r} by now."
+            return Decision(reason=RefusalReason.NO_GRANT, explanation=text, phase=phase, context=context)
+        verdict = evaluate(tightened, self._environment, action=execution.action, effect=effect, context=context)
+        reason = verdict.reason if isinstance(verdict, Deny) else None
+        phase = tightened.environments[self._environment].phase
+        explanation = f"The repository is called {repository!r} by now. {verdict.explanation}"
+        return Decision(reason=reason, rule=verdict.rule, explanation=explanation, phase=phase, context=context)
+
     def _refuse_form(self, execution: Execution, effect: Effect, phase: Phase) -> Decision | None:
         """Refuse what no policy could allow."""
         if effect not in self._effects:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from github import GithubException
@@ -35,6 +35,7 @@ API_VERSION: Final = "2022-11-28"
 JSON: Final = "application/vnd.github+json"
 _NOT_A_RESULT: Final = 300
 _NOT_YET: Final = 202
+_ELSEWHERE: Final = 301
 _ERROR_BODY: Final = TypeAdapter(dict[str, object])
 
 T = TypeVar("T")
@@ -69,15 +70,23 @@ class Question:
 
 
 class _Plain(HTTPRequestsConnectionClass):
+    moved = ""
+
     @override
     def getresponse(self) -> RequestsResponse:
-        return _ready(self.verb, super().getresponse())
+        response = _ready(self.verb, super().getresponse())
+        self.moved = _moved(response, self.moved)
+        return response
 
 
 class _Secure(HTTPSRequestsConnectionClass):
+    moved = ""
+
     @override
     def getresponse(self) -> RequestsResponse:
-        return _ready(self.verb, super().getresponse())
+        response = _ready(self.verb, super().getresponse())
+        self.moved = _moved(response, self.moved)
+        return response
 
 
 def _ready(verb: str, response: RequestsResponse) -> RequestsResponse:
@@ -85,6 +94,28 @@ def _ready(verb: str, response: RequestsResponse) -> RequestsResponse:
     if response.status == _NOT_YET and verb == "GET":
         raise Unavailable("GitHub has not got its answer ready yet; it is tried again")
     return response
+
+
+def _moved(response: RequestsResponse, before: str) -> str:
+    """Where the thing is now; PyGithub goes there by itself, as often as it is sent, and does not say so."""
+    if response.status != _ELSEWHERE:
+        return before
+    if before:
+        raise Unavailable("GitHub sends us from one address to another, and on; it is tried again")
+    headers = {name.lower(): str(value) for name, value in response.getheaders()}
+    return urlsplit(headers.get("location", "")).path
+
+
+class Answered(NamedTuple):
+    """What GitHub says around an answer.
+
+    Attributes:
+        link: The header `Link`, with other pages; empty where it says nothing.
+        moved: The path that the question was redirected to; empty where it was not.
+    """
+
+    link: str
+    moved: str
 
 
 class _Requester(Protocol):
@@ -154,11 +185,11 @@ class Api:
         Raises:
             ConnectorError: By the tree; a body that `parse` cannot read is `Unavailable`.
         """
-        answer, _ = await self.ask_page(question, parse)
+        answer, _ = await self.ask_around(question, parse)
         return answer
 
-    async def ask_page(self, question: Question, parse: Callable[[str], T]) -> tuple[T, str]:
-        """The same, with what GitHub says of other pages, in the header `Link`; empty where it says nothing.
+    async def ask_around(self, question: Question, parse: Callable[[str], T]) -> tuple[T, Answered]:
+        """The same, with what GitHub says around the answer.
 
         Raises:
             ConnectorError: Likewise.
@@ -171,7 +202,7 @@ class Api:
                 self._pace.require(question.what)
             try:
                 with mapped(question.what, question):
-                    text, link = await self._send(question)
+                    text, around = await self._send(question)
                     answer = parse(text)
             except RateLimited as limited:
                 self._allowance.close(limited.retry_after)
@@ -183,7 +214,7 @@ class Api:
         finally:
             REQUESTS.labels(provider="github", outcome=outcome).inc(exemplar=exemplar())
             SECONDS.labels(provider="github").observe(time.monotonic() - start, exemplar())
-        return answer, link
+        return answer, around
 
     @property
     def bearer(self) -> str:
@@ -199,7 +230,7 @@ class Api:
         """Close the connection."""
         self._connection.close()
 
-    async def _send(self, question: Question) -> tuple[str, str]:
+    async def _send(self, question: Question) -> tuple[str, Answered]:
         # PyGithub keeps the request in the connection between two calls: one at a time.
         async with self._turn:
             sending = asyncio.create_task(asyncio.to_thread(_exchange, self._requester, self._connection, question))
@@ -210,11 +241,11 @@ class Api:
                     self._abandon(sending)
                 raise
 
-    def _abandon(self, sending: "asyncio.Task[tuple[str, str]]") -> None:
+    def _abandon(self, sending: "asyncio.Task[tuple[str, Answered]]") -> None:
         """Leave the connection to the thread that still waits on it, and go on with another."""
         abandoned, self._connection = self._connection, self._connect()
 
-        def ended(task: "asyncio.Task[tuple[str, str]]") -> None:
+        def ended(task: "asyncio.Task[tuple[str, Answered]]") -> None:
             if not task.cancelled():
                 task.exception()
             abandoned.close()
@@ -245,8 +276,9 @@ class Api:
         return cast("_Requester", requester)
 
 
-def _exchange(requester: _Requester, connection: _Plain | _Secure, question: Question) -> tuple[str, str]:
-    """One request, its answer, and the answer's header `Link`; blocking."""
+def _exchange(requester: _Requester, connection: _Plain | _Secure, question: Question) -> tuple[str, Answered]:
+    """One request, its answer, and what is said around it; blocking."""
+    connection.moved = ""
     status, headers, text = requester.requestJson(
         question.method,
         question.path,
@@ -257,7 +289,7 @@ def _exchange(requester: _Requester, connection: _Plain | _Secure, question: Que
     )
     if status >= _NOT_A_RESULT:
         raise GithubException(status, _error_body(text), headers)
-    return text, headers.get("link", "")
+    return text, Answered(headers.get("link", ""), connection.moved)
 
 
 def _error_body(text: str) -> dict[str, object]:

@@ -8,18 +8,18 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import jwt
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound
+from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound, Unavailable
 from connectors.github.api import Api, Question
 from connectors.github.content import GitHubSession
 from connectors.github.models import AppCredentials
@@ -35,13 +35,27 @@ KEY_REFUSED: Final = (
 )
 # GitHub allows no other characters; a name of dots alone is none.
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+")
+_MOVED: Final = re.compile(r"/repositories/(?P<id>[0-9]{1,15})/installation$")
 _log = structlog.get_logger("banksman.github")
 
 T = TypeVar("T")
 
 
+Rename = Callable[[str], None]
+"""Is told the present name, `OWNER/NAME`, of a repository that was asked for by a former one; refuses by raising."""
+
+
+class _Account(BaseModel):
+    login: str
+
+
 class _InstallationAnswer(BaseModel):
     id: int
+    account: _Account
+
+
+class _Named(BaseModel):
+    full_name: str
 
 
 class TokenAnswer(BaseModel):
@@ -50,10 +64,30 @@ class TokenAnswer(BaseModel):
     token: str
 
 
+class _NarrowToken(TokenAnswer):
+    repositories: list[_Named] = Field(default_factory=list[_Named])
+
+
 @dataclass(frozen=True)
 class _Installation:
     number: int
     until: float
+
+
+class _Found(NamedTuple):
+    """Where the App is installed. Attributes: repository, its id where it has another name by now."""
+
+    number: int
+    repository: int | None
+
+
+def refuse_renamed(former: str) -> Rename:
+    """What is done where nobody asks whether the present name may be touched as well."""
+
+    def refuse(name: str) -> None:
+        raise InvalidRequest(f"{former!r} is called {name!r} by now: ask for it by that name")
+
+    return refuse
 
 
 class GitHubApp:
@@ -73,7 +107,12 @@ class GitHubApp:
 
     @contextlib.asynccontextmanager
     async def session(
-        self, credentials: AppCredentials, *, repository: str, permissions: Mapping[str, str]
+        self,
+        credentials: AppCredentials,
+        *,
+        repository: str,
+        permissions: Mapping[str, str],
+        renamed: Rename | None = None,
     ) -> AsyncGenerator[GitHubSession]:
         """A session on one repository; its token is revoked when the block ends, whatever ended it.
 
@@ -83,11 +122,13 @@ class GitHubApp:
             credentials: The App.
             repository: `OWNER/NAME`.
             permissions: As GitHub names them, for example `{"contents": "read"}`.
+            renamed: Is asked before the session goes on with a repository that has another name by now; without it
+                that is refused. One that belongs to another owner by now is refused always.
 
         Raises:
             AuthDenied: GitHub refuses the App's key, or the App lacks a permission.
             NotFound: The App is not installed on this repository.
-            InvalidRequest: The repository's name is none.
+            InvalidRequest: The repository's name is none, or no longer its name.
             ConnectorError: Anything else, by the tree.
         """
         if not _REPOSITORY.fullmatch(repository):
@@ -100,8 +141,10 @@ class GitHubApp:
             api.authenticate(app_jwt(credentials))
             minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
             try:
-                await to_the_end(minting)
-                yield GitHubSession(api, repository, credentials.client_id)
+                name = await to_the_end(minting)
+                if name != repository:
+                    (renamed or refuse_renamed(repository))(name)
+                yield GitHubSession(api, name, credentials.client_id)
             finally:
                 if _succeeded(minting):
                     await to_the_end(asyncio.create_task(revoke(api, repository)))
@@ -119,47 +162,96 @@ class GitHubApp:
         """One connection, with an allowance of its own, for what is asked of no one repository."""
         return Api(base_url=self._base_url, timeout=self._timeout, allowance=Allowance())
 
-    async def _mint(self, api: Api, client_id: str, repository: str, permissions: Mapping[str, str]) -> None:
-        """Make a token, and go on with it instead of the App's JWT."""
+    async def _mint(self, api: Api, client_id: str, repository: str, permissions: Mapping[str, str]) -> str:
+        """Make a token, and go on with it instead of the App's JWT. Gives the name that the repository has now."""
         key = (client_id, repository)
         kept = self._installations.get(key)
         if kept is not None and kept.until > time.monotonic():
-            with contextlib.suppress(NotFound):  # installed anew meanwhile: it then has another number
-                return api.authenticate(await _token(api, kept.number, repository, permissions))
+            # Installed anew or renamed meanwhile: then the installation has another number, or no such repository.
+            with contextlib.suppress(NotFound, InvalidRequest):
+                api.authenticate((await _asked_token(api, kept.number, repository, permissions)).token)
+                return repository
         self._installations.pop(key, None)
-        number = await _installation(api, repository)
-        token = await _token(api, number, repository, permissions)
-        self._installations[key] = _Installation(number, time.monotonic() + _INSTALLATION_KEPT)
-        return api.authenticate(token)
+        found = await _installation(api, repository)
+        answer = await _token(api, found.number, repository, permissions, found.repository)
+        name = repository if found.repository is None else _present_name(answer, repository)
+        if name == repository:
+            self._installations[key] = _Installation(found.number, time.monotonic() + _INSTALLATION_KEPT)
+        api.authenticate(answer.token)
+        return name
 
 
-async def _installation(api: Api, repository: str) -> int:
-    """The number of the App's installation: no secret, so it is kept for some minutes."""
+async def _installation(api: Api, repository: str) -> _Found:
+    """The App's installation. Its number is no secret, so it is kept for some minutes.
+
+    Raises:
+        InvalidRequest: The repository belongs to another owner by now.
+        ConnectorError: Anything else, by the tree.
+    """
     question = Question(
         what=f"the App's installation on {repository!r}",
         path=f"/repos/{repository}/installation",
         missing=_not_installed(repository),
         denied=KEY_REFUSED,
     )
-    return (await api.ask(question, _InstallationAnswer.model_validate_json)).id
+    answer, around = await api.ask_around(question, _InstallationAnswer.model_validate_json)
+    moved = _MOVED.search(around.moved)
+    owner = repository.partition("/")[0]
+    if moved is not None and answer.account.login.lower() != owner.lower():
+        raise InvalidRequest(
+            f"{repository!r} was given to {answer.account.login!r}, and nothing that was allowed for {owner!r} counts "
+            "there: ask for it by its new name"
+        )
+    return _Found(answer.id, int(moved["id"]) if moved is not None else None)
 
 
-async def _token(api: Api, installation: int, repository: str, permissions: Mapping[str, str]) -> str:
-    refused = f"GitHub gives the App no token with {dict(permissions)!r} on {repository!r}: grant it these permissions"
+async def _token(
+    api: Api, installation: int, repository: str, permissions: Mapping[str, str], number: int | None
+) -> _NarrowToken:
+    """A token for one repository.
+
+    Raises:
+        AuthDenied: The installation does not cover this repository, or lacks a permission.
+        ConnectorError: Anything else, by the tree.
+    """
+    try:
+        return await _asked_token(api, installation, repository, permissions, number)
+    except InvalidRequest as error:
+        raise AuthDenied(_refused(repository, permissions)) from error
+
+
+async def _asked_token(
+    api: Api, installation: int, repository: str, permissions: Mapping[str, str], number: int | None = None
+) -> _NarrowToken:
+    """The same, by the repository's id where that is known; a 422 is `InvalidRequest`."""
+    narrow = {"repositories": [repository.partition("/")[2]]} if number is None else {"repository_ids": [number]}
     question = Question(
         what=f"a token for {repository!r}",
         method="POST",
         path=f"/app/installations/{installation}/access_tokens",
-        body={"repositories": [repository.partition("/")[2]], "permissions": dict(permissions)},
+        body={**narrow, "permissions": dict(permissions)},
         missing=_not_installed(repository),
-        denied=refused,
+        denied=_refused(repository, permissions),
         unauthorized=KEY_REFUSED,
     )
-    try:
-        return (await api.ask(question, TokenAnswer.model_validate_json)).token
-    except InvalidRequest as error:
-        # 422: the installation does not cover this repository, or lacks a permission.
-        raise AuthDenied(refused) from error
+    return await api.ask(question, _NarrowToken.model_validate_json)
+
+
+def _refused(repository: str, permissions: Mapping[str, str]) -> str:
+    return f"GitHub gives the App no token with {dict(permissions)!r} on {repository!r}: grant it these permissions"
+
+
+def _present_name(answer: _NarrowToken, former: str) -> str:
+    """The name of the one repository that a token is for.
+
+    Raises:
+        Unavailable: GitHub does not say it, or it is none.
+    """
+    names = [one.full_name for one in answer.repositories]
+    owner = former.partition("/")[0].lower()
+    if len(names) != 1 or not _REPOSITORY.fullmatch(names[0]) or names[0].partition("/")[0].lower() != owner:
+        raise Unavailable(f"GitHub does not say what {former!r} is called by now; it is tried again")
+    return names[0]
 
 
 async def revoke(api: Api, repository: str) -> None:
@@ -212,7 +304,7 @@ def _not_installed(repository: str) -> str:
     return f"the GitHub App is not installed on {repository!r}, or there is no such repository: install it there"
 
 
-def _succeeded(task: "asyncio.Task[None]") -> bool:
+def _succeeded(task: "asyncio.Task[str]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 

@@ -69,8 +69,8 @@ class Failed:
 
     async def _page(self, query: dict[str, str]) -> tuple[list[DeliverySeen], str | None]:
         asked = _about("what was delivered", "/app/hook/deliveries", query={"per_page": str(PAGE), **query})
-        told, link = await self.api.ask_page(asked, _DELIVERIES.validate_json)
-        return told, _cursor(link)
+        told, around = await self.api.ask_around(asked, _DELIVERIES.validate_json)
+        return told, _cursor(around.link)
 
 
 def _cursor(link: str) -> str | None:

@@ -108,6 +108,8 @@ def _forbidden(error: GithubException, what: str, *, words: Words, headers: Mapp
         return InvalidRequest(f"{what} is larger than the 100 MB that GitHub's API gives: clone the repository")
     if "archived" in _message(error).lower():
         return InvalidRequest(f"GitHub does not accept {what}: the repository is archived, so that it is only read")
+    if "suspended" in _message(error).lower():
+        return AuthDenied(f"GitHub refuses {what}: the App is suspended there, and its owner can unsuspend it")
     return AuthDenied(words.denied)
 
 

@@ -34,6 +34,7 @@ from connectors.github.twin.issues import Issues
 from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.manifests import Manifests
 from connectors.github.twin.merging import Merging
+from connectors.github.twin.moving import Elsewhere, Moves
 from connectors.github.twin.pages import Pages
 from connectors.github.twin.people import People, Role
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
@@ -99,6 +100,7 @@ class _Twin:
         first.hook = config.hook
         self.apps = Apps(first, clock, config.beside / "apps.json" if config.beside else None)
         self.authority = Authority(self.apps, clock, token_seconds=config.token_seconds)
+        self.moves = Moves(config.beside / "moves.json" if config.beside else None)
         self.meter = Meter(config.limits, clock)
 
     # Who asks, and for what.
@@ -139,9 +141,12 @@ class _Twin:
     def places(self, request: Request) -> list[Place]:
         """Every repository there is."""
         site, folders = _site(request), sorted(self.config.repositories.glob("*/*.git"))
-        return [
-            Place(RepositoryPage(site, folder.parent.name, folder.stem), BareRepository(folder)) for folder in folders
-        ]
+        return [Place(self._page(site, folder), BareRepository(folder)) for folder in folders]
+
+    def _page(self, site: Site, folder: Path) -> RepositoryPage:
+        owner, name = folder.parent.name, folder.stem
+        one = self.moves.number(owner, name)
+        return RepositoryPage(site, owner, name, id=one, archived=self.moves.is_archived(one))
 
     def _is_installed(self, app: TwinApp, place: Place) -> bool:
         named = f"{place.page.owner}/{place.page.name}"
@@ -244,7 +249,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     hooks = Hooks(twin.apps, twin.require_app, clock)
     routes = [
         *hooks.routes(),
-        *AppSettings(twin.apps, twin.require_app, twin.owners, clock).routes(),
+        *AppSettings(twin.apps, twin.require_app, twin.owners, clock, hooks.tell).routes(),
         *Manifests(
             twin.apps, lambda: sorted({place.parent.name for place in config.repositories.glob("*/*.git")})
         ).routes(),
@@ -270,6 +275,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         middleware=[
             Middleware(FaultInjector),
             Middleware(ApiGate, meter=twin.meter),
+            Middleware(Elsewhere, moves=twin.moves, places=twin.places),
             Middleware(
                 Teller,
                 hooks=hooks,
@@ -278,6 +284,8 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
                 app_of=twin.app_of,
                 kept=writes.kept,
                 keep=writes.keep,
+                rekeep=writes.rekeep,
+                moves=twin.moves,
                 clock=clock,
             ),
         ],

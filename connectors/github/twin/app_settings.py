@@ -1,6 +1,6 @@
 """What an App asks of itself: who it is, where it is installed, where its webhook goes; and installations suspended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,7 @@ from starlette.routing import Route
 from connectors.github.twin.apps import AppHook, Apps, TwinApp, told_app, told_installation
 from connectors.github.twin.bodies import Json, Site
 from connectors.github.twin.contents import page_of
+from connectors.github.twin.hooks import Told
 from connectors.github.twin.problems import NOT_FOUND, Problem
 
 _HIDDEN: Final = "********"
@@ -33,6 +34,7 @@ class AppSettings:
         require_app: The one whose JWT a request carries.
         owners: Who has installed it.
         clock: Seconds since the epoch.
+        tell: Tells Apps of what happened.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class AppSettings:
         require_app: Callable[[Request], TwinApp],
         owners: Callable[[Request, TwinApp], list[str]],
         clock: Callable[[], float],
+        tell: Callable[[Iterable[Told]], None],
     ) -> None:
         self._apps = apps
         self._require_app = require_app
         self._owners = owners
         self._clock = clock
+        self._tell = tell
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -74,10 +78,12 @@ class AppSettings:
 
     async def _uninstall(self, request: Request) -> Response:
         app, owner = self._installed(request)
+        told = told_installation(_site(request), app, owner)
         left = {name.lower(): app.granted(name) for name in self._owners(request, app) if name != owner}
         app.on = left
         app.suspended.pop(owner.lower(), None)
         self._apps.keep()
+        self._happened("deleted", app, owner, told)
         return Response(status_code=204)
 
     async def _suspend(self, request: Request) -> Response:
@@ -87,7 +93,13 @@ class AppSettings:
         else:
             app.suspended.pop(owner.lower(), None)
         self._apps.keep()
+        action = "suspend" if request.method == "PUT" else "unsuspend"
+        self._happened(action, app, owner, told_installation(_site(request), app, owner))
         return Response(status_code=204)
+
+    def _happened(self, action: str, app: TwinApp, owner: str, installation: Json) -> None:
+        payload: Json = {"action": action, "installation": installation, "sender": installation["account"]}
+        self._tell([Told(event="installation", payload=payload, owner=owner, app=app.number)])
 
     def _installed(self, request: Request) -> tuple[TwinApp, str]:
         app, wanted = self._require_app(request), int(request.path_params["installation"])

@@ -110,11 +110,14 @@ class RepositoryPage:
     site: Site
     owner: str
     name: str
+    id: int | None = None
+    """Where it had another name before; else it is made of its name."""
+    archived: bool = False
 
     @property
     def number(self) -> int:
         """The repository's id."""
-        return number(self.owner, self.name)
+        return number(self.owner, self.name) if self.id is None else self.id
 
     @property
     def url(self) -> str:
@@ -140,7 +143,7 @@ class RepositoryPage:
             "private": True,
             "visibility": "private",
             "fork": False,
-            "archived": False,
+            "archived": self.archived,
             "disabled": False,
             "url": self.url,
             "html_url": self.html_url,

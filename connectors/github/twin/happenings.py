@@ -3,7 +3,7 @@
 So every path that changes something tells of it, also one that is added later; and a push by git does as well.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,10 @@ from connectors.github.git import git
 from connectors.github.twin.bodies import Json, zulu
 from connectors.github.twin.contents import Place
 from connectors.github.twin.hooks import Told
+from connectors.github.twin.issues import issue_of
+from connectors.github.twin.people import person
 from connectors.github.twin.pulls import Mergeability, Pull, check_run, issue_comment, label, pull_request
-from connectors.github.twin.writes import Kept
+from connectors.github.twin.writes import Kept, KeptIssue
 
 _NOTHING: Final = "0" * 40
 _MOST_COMMITS: Final = 2048
@@ -28,10 +30,17 @@ class _PullSeen:
     labels: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _IssueSeen:
+    state: str
+    labels: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
     refs: Mapping[str, str]
     pulls: Mapping[int, _PullSeen]
+    issues: Mapping[int, _IssueSeen]
     comments: Mapping[int, tuple[str, bool]]
     checks: Mapping[int, tuple[str, str | None]]
 
@@ -61,6 +70,7 @@ class Happenings:
         found = [
             *await _pushes(place, before, now, sender),
             *await self._pulls(place, before, now),
+            *self._issues(place, before),
             *await self._comments(place, before, now),
             *self._checks(place, before, now),
         ]
@@ -85,6 +95,7 @@ class Happenings:
         return _Seen(
             refs={name: sha for sha, name in lines if name.startswith(("refs/heads/", "refs/tags/"))},
             pulls={one.number: _PullSeen(one.stands, tuple(one.labels)) for one in kept.pulls},
+            issues={one.number: _IssueSeen(one.state, tuple(one.labels)) for one in kept.issues},
             comments={one.id: (one.body, one.gone) for one in kept.comments},
             checks={one.id: (one.status, one.conclusion) for one in kept.checks},
         )
@@ -99,24 +110,36 @@ class Happenings:
             old, new = before.refs.get(head), now.refs.get(head)
             if was is not None and one.state == "open" and old and new and old != new:
                 actions.append({"action": "synchronize", "before": old, "after": new})
-            had = was.labels if was else ()
-            put = [("labeled", name) for name in one.labels if name not in had]
-            taken = [("unlabeled", name) for name in had if name not in one.labels]
-            actions += [_with_label(action, label(place, name)) for action, name in (*put, *taken)]
+            actions += _labels(place, was.labels if was else (), one.labels)
             found += [("pull_request", {**action, **told}) for action in actions]
+        return found
+
+    def _issues(self, place: Place, before: _Seen) -> list[tuple[str, Json]]:
+        found: list[tuple[str, Json]] = []
+        for one in self.kept(place).issues:
+            was, told = before.issues.get(one.number), _whole_issue(place, one)
+            actions: list[Json] = [{"action": "opened"}] if was is None else []
+            if was is not None and was.state != one.state:
+                actions = [{"action": "closed" if one.state == "closed" else "reopened"}]
+            actions += _labels(place, was.labels if was else (), one.labels)
+            found += [("issues", {**action, "issue": told}) for action in actions]
         return found
 
     async def _comments(self, place: Place, before: _Seen, now: _Seen) -> list[tuple[str, Json]]:
         kept, found = self.kept(place), list[tuple[str, Json]]()
         for one in kept.comments:
             was, is_now = before.comments.get(one.id), now.comments[one.id]
+            if was == is_now:
+                continue
             pull = next((pull for pull in kept.pulls if pull.number == one.on), None)
-            if was == is_now or pull is None:
+            issue = next((issue for issue in kept.issues if issue.number == one.on), None)
+            if pull is None and issue is None:
                 continue
             action = "created" if was is None else "deleted" if one.gone else "edited"
             comment = issue_comment(place, one, self.app(place))
             comment["reactions"] = _reactions(str(comment["url"]))
-            told = {"comment": comment, "issue": await _as_issue(place, pull)}
+            on = _whole_issue(place, issue) if issue else await _as_issue(place, pull) if pull else {}
+            told = {"comment": comment, "issue": on}
             changed = {"changes": {"body": {"from": was[0]}}} if was is not None and action == "edited" else {}
             found.append(("issue_comment", {"action": action, **told, **changed}))
         return found
@@ -133,8 +156,18 @@ class Happenings:
         return found
 
 
-def _with_label(action: str, put: Json) -> Json:
-    return {"action": action, "label": put}
+def _labels(place: Place, before: Iterable[str], now: Iterable[str]) -> list[Json]:
+    had, has = list(before), list(now)
+    put = [("labeled", name) for name in has if name not in had]
+    taken = [("unlabeled", name) for name in had if name not in has]
+    return [{"action": action, "label": label(place, name)} for action, name in (*put, *taken)]
+
+
+def _whole_issue(place: Place, issue: KeptIssue) -> Json:
+    """As an event tells of it."""
+    told = issue_of(place, issue)
+    more: Json = {"active_lock_reason": None, "assignees": [], "reactions": _reactions(str(told["url"]))}
+    return {**told, **more, "user": person(place, issue.writer)}
 
 
 def _pull_changes(pull: Pull, was: _PullSeen) -> list[Json]:

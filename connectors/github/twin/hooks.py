@@ -42,12 +42,14 @@ class Told:
     Attributes:
         owner: Whose repository or installation it is.
         repository: Its id.
+        app: The one App that it is about; None: each.
     """
 
     event: str
     payload: Json
     owner: str
     repository: int | None = None
+    app: int | None = None
 
     @property
     def action(self) -> str | None:
@@ -200,6 +202,8 @@ class Hooks:
 
 
 def _listens(app: TwinApp, told: Told) -> bool:
+    if told.app not in {None, app.number}:
+        return False
     if app.hook is None or not app.hook.url or (told.event != "installation" and not app.is_on(told.owner)):
         return False
     if told.owner.lower() in app.suspended and told.event not in _ALWAYS:

@@ -51,21 +51,21 @@ class Issues:
         made = KeptIssue(number=kept.next_number(), title=given.title, body=given.body, at=iso(self._clock()))
         kept.issues.append(made)
         self._writes.keep(place)
-        return JSONResponse(_issue(place, made), status_code=201)
+        return JSONResponse(issue_of(place, made), status_code=201)
 
     async def issue(self, request: Request) -> Response:
         """An issue. Like GitHub's it tells a pull request as one, too."""
         place = self._permit(request, "issues")
         wanted, kept = int(request.path_params["number"]), self._writes.kept(place)
         if (found := next((one for one in kept.issues if one.number == wanted), None)) is not None:
-            return JSONResponse(_issue(place, found))
+            return JSONResponse(issue_of(place, found))
         pull = next((one for one in kept.pulls if one.number == wanted), None)
         if pull is None:
             raise Problem(404, NOT_FOUND)
         as_issue = KeptIssue(number=pull.number, title=pull.title, body=pull.body, at=pull.at, state=pull.state)
         url, page = f"{place.page.url}/pulls/{pull.number}", f"{place.page.html_url}/pull/{pull.number}"
         links = {"url": url, "html_url": page, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
-        return JSONResponse(_issue(place, as_issue) | {"pull_request": links})
+        return JSONResponse(issue_of(place, as_issue) | {"pull_request": links})
 
     async def files(self, request: Request) -> Response:
         """What a pull request changes, by path; a text with its hunks."""
@@ -85,7 +85,8 @@ class Issues:
         return JSONResponse(told)
 
 
-def _issue(place: Place, issue: KeptIssue) -> Json:
+def issue_of(place: Place, issue: KeptIssue) -> Json:
+    """An issue."""
     url, page = f"{place.page.url}/issues/{issue.number}", f"{place.page.html_url}/issues/{issue.number}"
     return {
         "id": number(url, "issue"),

@@ -1,7 +1,7 @@
 """In front of the twin's paths: what a request changed is told to Apps. And what people do there, on demand.
 
-`POST /_github/acts` is a person at GitHub, whom the twin has no pages for: they comment, label, close, press the button
-of a check run. `POST /_github/events` sends a payload as it is.
+`POST /_github/acts` is a person at GitHub, whom the twin has no pages for: they open an issue, comment, label, close,
+press the button of a check run, rename a repository. `POST /_github/events` sends a payload as it is.
 """
 
 import asyncio
@@ -9,87 +9,43 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.github.bare import iso
+from connectors.github.twin.acts import (
+    ACT,
+    Archives,
+    Closes,
+    Drops,
+    Edits,
+    Labels,
+    Moved,
+    Opens,
+    Presses,
+    Renames,
+    Said,
+    Says,
+    Sends,
+    Transfers,
+)
 from connectors.github.twin.apps import TwinApp
 from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
 from connectors.github.twin.happenings import Happenings
 from connectors.github.twin.hooks import Hooks, Told
+from connectors.github.twin.moving import Moves
 from connectors.github.twin.people import person
-from connectors.github.twin.pulls import Comment, check_run
-from connectors.github.twin.writes import Kept
+from connectors.github.twin.pulls import Comment, Pull, check_run
+from connectors.github.twin.writes import Kept, KeptIssue
 
 _CHANGE: Final = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _OF_ONE: Final = re.compile(r"/(?:repos/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git/git-receive-pack|/.*)")
 _PREFIX: Final = "/_github/"
-
-
-class _Act(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: str
-    person: str
-
-
-class Says(_Act):
-    """They comment on a pull request."""
-
-    act: Literal["comment"]
-    number: int
-    body: str
-
-
-class Edits(_Act):
-    """They change a comment of theirs."""
-
-    act: Literal["edit"]
-    comment: int
-    body: str
-
-
-class Labels(_Act):
-    """They put a label on a pull request."""
-
-    act: Literal["label"]
-    number: int
-    label: str
-
-
-class Closes(_Act):
-    """They close a pull request."""
-
-    act: Literal["close"]
-    number: int
-
-
-class Presses(_Act):
-    """They press a button of a check run; without one, *Re-run*."""
-
-    act: Literal["press"]
-    check: int
-    action: str | None = None
-
-
-class Sends(BaseModel):
-    """A payload as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    event: str
-    owner: str
-    payload: dict[str, object]
-
-
-_ACT: Final[TypeAdapter[Says | Edits | Labels | Closes | Presses]] = TypeAdapter(
-    Annotated[Says | Edits | Labels | Closes | Presses, Field(discriminator="act")]
-)
 
 
 _T = TypeVar("_T")
@@ -110,6 +66,8 @@ class Teller:
         app_of: The App whose token a request carries.
         kept: What a repository has besides git.
         keep: Writes it down.
+        rekeep: Has it go on under another address.
+        moves: Which repositories went elsewhere.
         clock: Seconds since the epoch.
     """
 
@@ -120,6 +78,8 @@ class Teller:
     app_of: Callable[[Request], TwinApp]
     kept: Callable[[Place], Kept]
     keep: Callable[[Place], None]
+    rekeep: Callable[[Place, Place], None]
+    moves: Moves
     clock: Callable[[], float]
     _turns: dict[Path, asyncio.Lock] = field(default_factory=dict[Path, asyncio.Lock])
 
@@ -161,7 +121,7 @@ class Teller:
         try:
             match (request.method, request.url.path.removeprefix(_PREFIX)):
                 case ("POST", "acts"):
-                    return await self._act(request, _ACT.validate_json(await request.body()))
+                    return await self._act(request, ACT.validate_json(await request.body()))
                 case ("POST", "events"):
                     sent = Sends.model_validate_json(await request.body())
                     self.hooks.tell([Told(event=sent.event, payload=sent.payload, owner=sent.owner)])
@@ -173,24 +133,32 @@ class Teller:
         except _NoSuchThing as error:
             return _no(404, str(error))
 
-    async def _act(self, request: Request, act: Says | Edits | Labels | Closes | Presses) -> Response:
+    async def _act(self, request: Request, act: Said | Moved) -> Response:
         place = self._place(request, act.repository)
         if place is None:
             raise _NoSuchThing(f"there is no repository {act.repository!r}")
         await self._looked(place)
-        sender, made = person(place, act.person), self._done(place, act)
+        sender = person(place, act.person)
+        if isinstance(act, Moved):
+            self._moved(request, place, act, sender)
+            return JSONResponse({}, status_code=201)
+        made = self._done(place, act)
         self.keep(place)
         if isinstance(act, Presses):
             self.hooks.tell([self._pressed(place, act, sender)])
         await self._told(place, sender)
         return JSONResponse(made, status_code=201)
 
-    def _done(self, place: Place, act: Says | Edits | Labels | Closes | Presses) -> Json:
+    def _done(self, place: Place, act: Said) -> Json:
         """What becomes of it."""
         kept, now = self.kept(place), iso(self.clock())
         match act:
+            case Opens():
+                named = kept.next_number()
+                kept.issues.append(KeptIssue(number=named, title=act.title, body=act.body, at=now, writer=act.person))
+                return {"number": named}
             case Says():
-                on = _among({one.number: one for one in kept.pulls}, act.number, "pull request").number
+                on = _on(kept, act.number).number
                 named = number(place.page.url, str(len(kept.comments)))
                 said = Comment(id=named, on=on, body=act.body, at=now, person=act.person, changed=now)
                 kept.comments.append(said)
@@ -199,14 +167,44 @@ class Teller:
                 found = _among({one.id: one for one in kept.comments}, act.comment, "comment")
                 found.body, found.changed = act.body, now
             case Labels():
-                pull = _among({one.number: one for one in kept.pulls}, act.number, "pull request")
-                pull.labels = list(dict.fromkeys([*pull.labels, act.label]))
+                on = _on(kept, act.number)
+                on.labels = list(dict.fromkeys([*on.labels, act.label]))
             case Closes():
-                pull = _among({one.number: one for one in kept.pulls}, act.number, "pull request")
-                pull.state, pull.ended_at = "closed", now
-            case Presses():
-                _among({one.id: one for one in kept.checks}, act.check, "check run")
+                on = _on(kept, act.number)
+                on.state = "closed"
+                if isinstance(on, Pull):
+                    on.ended_at = now
+            case Presses() | Drops():
+                check = _among({one.id: one for one in kept.checks}, act.check, "check run")
+                if isinstance(act, Drops):
+                    kept.checks.remove(check)
         return {}
+
+    def _moved(self, request: Request, place: Place, act: Moved, sender: Json) -> None:
+        """The repository itself is changed; its event goes to whom it belongs then."""
+        owner, name = place.page.owner, place.page.name
+        told: Json
+        match act:
+            case Renames():
+                told = {"action": "renamed", "changes": {"repository": {"name": {"from": name}}}}
+                name = act.name
+            case Transfers():
+                told = {"action": "transferred", "changes": {"owner": {"from": _former_owner(place)}}}
+                owner = act.to
+            case Archives():
+                told = {"action": "archived"}
+                self.moves.archive(place.page.number)
+        if (owner, name) != (place.page.owner, place.page.name):
+            try:
+                self.moves.move(place, owner=owner, name=name)
+            except FileExistsError as error:
+                raise _NoSuchThing(f"there is a repository {error!s} already") from None
+        now = self._place(request, f"{owner}/{name}")
+        if now is None:
+            raise _NoSuchThing(f"there is no repository {act.repository!r}")
+        self.rekeep(place, now)
+        payload = {**told, "repository": self.happenings.repository(now), "sender": sender}
+        self.hooks.tell([Told(event="repository", payload=payload, owner=owner, repository=now.page.number)])
 
     def _pressed(self, place: Place, act: Presses, sender: Json) -> Told:
         check = _among({one.id: one for one in self.kept(place).checks}, act.check, "check run")
@@ -222,6 +220,16 @@ def _among(there: Mapping[int, _T], wanted: int, what: str) -> _T:
     if wanted not in there:
         raise _NoSuchThing(f"there is no {what} {wanted}")
     return there[wanted]
+
+
+def _former_owner(place: Place) -> Json:
+    return {"user": {**place.page.site.account(place.page.owner), "type": "User"}}
+
+
+def _on(kept: Kept, wanted: int) -> Pull | KeptIssue:
+    """What people comment on and label: an issue or a pull request."""
+    there: dict[int, Pull | KeptIssue] = {one.number: one for one in (*kept.issues, *kept.pulls)}
+    return _among(there, wanted, "issue or pull request")
 
 
 def _no(status: int, why: str) -> Response:

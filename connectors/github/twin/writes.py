@@ -300,6 +300,15 @@ class Writes:
             self._repositories[place.git.path] = kept_besides_git(self._file(place))
         return self._repositories[place.git.path]
 
+    def rekeep(self, before: Place, now: Place) -> None:
+        """Have it go on where the repository is now."""
+        kept, old = self.kept(before), self._file(before)
+        self._repositories.pop(before.git.path, None)
+        self._repositories[now.git.path] = kept
+        if old is not None:
+            old.unlink(missing_ok=True)
+        self.keep(now)
+
     def keep(self, place: Place) -> None:
         """Write it down, so that it outlives the process."""
         if file := self._file(place):

@@ -20,7 +20,7 @@ from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
 from activities.secrets import StepToken
 from connectors.artifacts import ArtifactStore
-from connectors.github.client import GitHubApp
+from connectors.github.client import GitHubApp, Rename
 from connectors.github.content import GitHubSession
 from connectors.github.models import AppCredentials
 from tests.activities.guard.attempts import times
@@ -60,10 +60,16 @@ class NotedApp(GitHubApp):
 
     @contextlib.asynccontextmanager
     async def session(
-        self, credentials: AppCredentials, *, repository: str, permissions: Mapping[str, str]
+        self,
+        credentials: AppCredentials,
+        *,
+        repository: str,
+        permissions: Mapping[str, str],
+        renamed: Rename | None = None,
     ) -> AsyncGenerator[GitHubSession]:
         self._noted.append(dict(permissions))
-        async with super().session(credentials, repository=repository, permissions=permissions) as session:
+        opened = super().session(credentials, repository=repository, permissions=permissions, renamed=renamed)
+        async with opened as session:
             yield session
 
 

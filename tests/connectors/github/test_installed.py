@@ -53,7 +53,7 @@ async def test_where_the_app_is_suspended_nothing_is_told_and_the_rest_is(make_t
     found = await installed_repositories(twin.github(), twin.credentials, most=100)
     assert "acme/shop" in found
     assert "globex/shop" not in found
-    with pytest.raises(AuthDenied, match="gives the App no token"):
+    with pytest.raises(AuthDenied, match="the App is suspended there"):
         async with twin.github().session(twin.credentials, repository="globex/shop", permissions={"contents": "read"}):
             pytest.fail("a session where the App is suspended")
 

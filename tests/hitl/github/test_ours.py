@@ -98,7 +98,7 @@ def test_nothing_that_begins_anything_is_dropped_whatever_the_fields_and_the_hea
 
 def _forged(payload: dict[str, Any], sender: object) -> dict[str, Any]:
     app = {"id": _APP.id, "slug": _APP.slug}
-    told = {**payload, "sender": sender}
+    told: dict[str, Any] = {**payload, "sender": sender}
     for name, field in (("comment", "performed_via_github_app"), ("check_run", "app")):
         if name in told:
             told[name] = {**told[name], field: app}
