@@ -21,6 +21,7 @@ from starlette.routing import Route
 from connectors.github.bare import BareRepository, iso
 from connectors.github.manifest import APP
 from connectors.github.permissions import of_app
+from connectors.github.twin.acts import Acts
 from connectors.github.twin.app_settings import AppSettings
 from connectors.github.twin.apps import AppHook, Apps, TwinApp, first_app, told_app, told_installation
 from connectors.github.twin.auth import Authority, InstallationToken
@@ -33,11 +34,12 @@ from connectors.github.twin.hooks import Hooks
 from connectors.github.twin.issues import Issues
 from connectors.github.twin.limits import ApiGate, Limits, Meter
 from connectors.github.twin.manifests import Manifests
-from connectors.github.twin.merging import Merging
+from connectors.github.twin.merging import Merging, heads
 from connectors.github.twin.moving import Elsewhere, Moves
 from connectors.github.twin.pages import Pages
 from connectors.github.twin.people import People, Role
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
+from connectors.github.twin.review_comments import ReviewComments
 from connectors.github.twin.talks import Talks
 from connectors.github.twin.telling import Teller
 from connectors.github.twin.writes import Writes
@@ -246,6 +248,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     twin = _Twin(config, clock)
     repository = "/repos/{owner}/{name}"
     writes = Writes(twin.readable, clock, beside=config.beside)
+    merging = Merging(twin.readable, writes, config.required, clock)
     hooks = Hooks(twin.apps, twin.require_app, clock)
     routes = [
         *hooks.routes(),
@@ -265,7 +268,8 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         *Checks(twin.readable, writes, twin.told_app, clock).routes(),
         *Talks(twin.readable, writes, twin.told_app, clock).routes(),
         *Issues(twin.readable, writes, clock).routes(),
-        *Merging(twin.readable, writes, config.required, clock).routes(),
+        *merging.routes(),
+        *ReviewComments(twin.readable, writes, clock).routes(),
         *Contents(twin.readable, config.limits).routes(),
         *git_routes(twin.authority, config.repositories),
         *Pages(twin.places, writes.kept).routes(),
@@ -282,11 +286,11 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
                 happenings=Happenings(writes.kept, lambda place: told_app(place.page.site, twin.apps.first)),
                 places=twin.places,
                 app_of=twin.app_of,
+                acts=Acts(writes.kept, merging.merged, heads, clock),
                 kept=writes.kept,
                 keep=writes.keep,
                 rekeep=writes.rekeep,
                 moves=twin.moves,
-                clock=clock,
             ),
         ],
         exception_handlers={HTTPException: answer_problem, 500: answer_problem},

@@ -13,9 +13,9 @@ from connectors.github.git import git
 from connectors.github.twin.bodies import Json, zulu
 from connectors.github.twin.contents import Place
 from connectors.github.twin.hooks import Told
-from connectors.github.twin.issues import issue_of
-from connectors.github.twin.people import person
+from connectors.github.twin.issues import issue_body
 from connectors.github.twin.pulls import Mergeability, Pull, check_run, issue_comment, label, pull_request
+from connectors.github.twin.review_comments import review_comment
 from connectors.github.twin.writes import Kept, KeptIssue
 
 _NOTHING: Final = "0" * 40
@@ -43,6 +43,7 @@ class _Seen:
     issues: Mapping[int, _IssueSeen]
     comments: Mapping[int, tuple[str, bool]]
     checks: Mapping[int, tuple[str, str | None]]
+    lines: frozenset[int]
 
 
 @dataclass
@@ -69,8 +70,9 @@ class Happenings:
         before, self._seen[place.git.path] = self._seen.get(place.git.path, now), now
         found = [
             *await _pushes(place, before, now, sender),
-            *await self._pulls(place, before, now),
             *self._issues(place, before),
+            *await self._pulls(place, before, now),
+            *await self._lines(place, before),
             *await self._comments(place, before, now),
             *self._checks(place, before, now),
         ]
@@ -98,6 +100,7 @@ class Happenings:
             issues={one.number: _IssueSeen(one.state, tuple(one.labels)) for one in kept.issues},
             comments={one.id: (one.body, one.gone) for one in kept.comments},
             checks={one.id: (one.status, one.conclusion) for one in kept.checks},
+            lines=frozenset(one.id for one in kept.review_comments),
         )
 
     async def _pulls(self, place: Place, before: _Seen, now: _Seen) -> list[tuple[str, Json]]:
@@ -117,7 +120,7 @@ class Happenings:
     def _issues(self, place: Place, before: _Seen) -> list[tuple[str, Json]]:
         found: list[tuple[str, Json]] = []
         for one in self.kept(place).issues:
-            was, told = before.issues.get(one.number), _whole_issue(place, one)
+            was, told = before.issues.get(one.number), _issue(place, one)
             actions: list[Json] = [{"action": "opened"}] if was is None else []
             if was is not None and was.state != one.state:
                 actions = [{"action": "closed" if one.state == "closed" else "reopened"}]
@@ -125,21 +128,36 @@ class Happenings:
             found += [("issues", {**action, "issue": told}) for action in actions]
         return found
 
+    async def _lines(self, place: Place, before: _Seen) -> list[tuple[str, Json]]:
+        kept, found = self.kept(place), list[tuple[str, Json]]()
+        for one in kept.review_comments:
+            pull = next((pull for pull in kept.pulls if pull.number == one.on), None)
+            if one.id in before.lines or pull is None:
+                continue
+            told = review_comment(place, one)
+            told |= {"position": 1, "original_position": 1, "side": "RIGHT"}
+            told["reactions"] = _reactions(str(told["url"]))
+            mention = await _whole(place, pull)
+            found.append(
+                ("pull_request_review_comment", {"action": "created", "comment": told, "pull_request": mention})
+            )
+        return found
+
     async def _comments(self, place: Place, before: _Seen, now: _Seen) -> list[tuple[str, Json]]:
         kept, found = self.kept(place), list[tuple[str, Json]]()
+        there: dict[int, Pull | KeptIssue] = {one.number: one for one in (*kept.pulls, *kept.issues)}
         for one in kept.comments:
             was, is_now = before.comments.get(one.id), now.comments[one.id]
-            if was == is_now:
-                continue
-            pull = next((pull for pull in kept.pulls if pull.number == one.on), None)
-            issue = next((issue for issue in kept.issues if issue.number == one.on), None)
-            if pull is None and issue is None:
+            on = there.get(one.on)
+            if was == is_now or on is None:
                 continue
             action = "created" if was is None else "deleted" if one.gone else "edited"
             comment = issue_comment(place, one, self.app(place))
             comment["reactions"] = _reactions(str(comment["url"]))
-            on = _whole_issue(place, issue) if issue else await _as_issue(place, pull) if pull else {}
-            told = {"comment": comment, "issue": on}
+            told = {
+                "comment": comment,
+                "issue": await _as_issue(place, on) if isinstance(on, Pull) else _issue(place, on),
+            }
             changed = {"changes": {"body": {"from": was[0]}}} if was is not None and action == "edited" else {}
             found.append(("issue_comment", {"action": action, **told, **changed}))
         return found
@@ -161,13 +179,6 @@ def _labels(place: Place, before: Iterable[str], now: Iterable[str]) -> list[Jso
     put = [("labeled", name) for name in has if name not in had]
     taken = [("unlabeled", name) for name in had if name not in has]
     return [{"action": action, "label": label(place, name)} for action, name in (*put, *taken)]
-
-
-def _whole_issue(place: Place, issue: KeptIssue) -> Json:
-    """As an event tells of it."""
-    told = issue_of(place, issue)
-    more: Json = {"active_lock_reason": None, "assignees": [], "reactions": _reactions(str(told["url"]))}
-    return {**told, **more, "user": person(place, issue.writer)}
 
 
 def _pull_changes(pull: Pull, was: _PullSeen) -> list[Json]:
@@ -193,6 +204,12 @@ async def _whole(place: Place, pull: Pull) -> Json:
 def _reactions(url: str) -> Json:
     kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes", "total_count")
     return {"url": f"{url}/reactions", **dict.fromkeys(kinds, 0)}
+
+
+def _issue(place: Place, issue: KeptIssue) -> Json:
+    """An issue as an event tells of it."""
+    told = issue_body(place, issue)
+    return {**told, "assignees": [], "active_lock_reason": None, "reactions": _reactions(str(told["url"]))}
 
 
 async def _as_issue(place: Place, pull: Pull) -> Json:

@@ -12,7 +12,7 @@ from connectors.github.git import GitError, git
 from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import NOT_FOUND, Problem
-from connectors.github.twin.pulls import label
+from connectors.github.twin.pulls import label, person
 from connectors.github.twin.writes import Body, KeptIssue, Permit, Writes, given_body
 
 _STATUS: Final = {"A": "added", "D": "removed", "M": "modified", "T": "changed"}
@@ -51,21 +51,21 @@ class Issues:
         made = KeptIssue(number=kept.next_number(), title=given.title, body=given.body, at=iso(self._clock()))
         kept.issues.append(made)
         self._writes.keep(place)
-        return JSONResponse(issue_of(place, made), status_code=201)
+        return JSONResponse(issue_body(place, made), status_code=201)
 
     async def issue(self, request: Request) -> Response:
         """An issue. Like GitHub's it tells a pull request as one, too."""
         place = self._permit(request, "issues")
         wanted, kept = int(request.path_params["number"]), self._writes.kept(place)
         if (found := next((one for one in kept.issues if one.number == wanted), None)) is not None:
-            return JSONResponse(issue_of(place, found))
+            return JSONResponse(issue_body(place, found))
         pull = next((one for one in kept.pulls if one.number == wanted), None)
         if pull is None:
             raise Problem(404, NOT_FOUND)
         as_issue = KeptIssue(number=pull.number, title=pull.title, body=pull.body, at=pull.at, state=pull.state)
         url, page = f"{place.page.url}/pulls/{pull.number}", f"{place.page.html_url}/pull/{pull.number}"
         links = {"url": url, "html_url": page, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
-        return JSONResponse(issue_of(place, as_issue) | {"pull_request": links})
+        return JSONResponse(issue_body(place, as_issue) | {"pull_request": links})
 
     async def files(self, request: Request) -> Response:
         """What a pull request changes, by path; a text with its hunks."""
@@ -85,8 +85,8 @@ class Issues:
         return JSONResponse(told)
 
 
-def issue_of(place: Place, issue: KeptIssue) -> Json:
-    """An issue."""
+def issue_body(place: Place, issue: KeptIssue) -> Json:
+    """An issue, in the shape of GitHub's description."""
     url, page = f"{place.page.url}/issues/{issue.number}", f"{place.page.html_url}/issues/{issue.number}"
     return {
         "id": number(url, "issue"),
@@ -96,7 +96,7 @@ def issue_of(place: Place, issue: KeptIssue) -> Json:
         "locked": False,
         "title": issue.title,
         "body": issue.body,
-        "user": place.page.site.account(issue.writer),
+        "user": person(place, issue.writer),
         "labels": [label(place, one) for one in issue.labels],
         "comments": 0,
         "author_association": "NONE",

@@ -16,13 +16,16 @@ from connectors.github.git import GitError, git
 from connectors.github.twin import trees
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import Problem
-from connectors.github.twin.pulls import Mergeability, Pull, Review, ReviewedLine, pull_request, review
+from connectors.github.twin.pulls import BOT, Mergeability, Pull, Review, pull_request, review
+from connectors.github.twin.review_comments import LineSaid, commented, require_shown
 from connectors.github.twin.writes import Body, Permit, Writes, given_body
 
 _REVIEWS: Final = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
 
-class _Merge(Body):
+class Merge(Body):
+    """How it is to be merged."""
+
     sha: str | None = None
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
     commit_title: str | None = None
@@ -84,8 +87,17 @@ class Merging:
     async def merge(self, request: Request) -> Response:
         """Merge it, where it still stands at that head."""
         place = self._permit(request, "contents", "write")
-        pull, given = self._writes.pull(request, place), await given_body(request, _Merge)
-        head, base = await _heads(place, pull)
+        pull, given = self._writes.pull(request, place), await given_body(request, Merge)
+        made = await self.merged(place, pull, given)
+        return JSONResponse({"sha": made, "merged": True, "message": "Pull Request successfully merged"})
+
+    async def merged(self, place: Place, pull: Pull, given: Merge) -> str:
+        """Merge it, whoever wants it; the commit that came of it.
+
+        Raises:
+            Problem: It stands elsewhere, or cannot be merged.
+        """
+        head, base = await heads(place, pull)
         if pull.state != "open":
             raise Problem(405, "Pull Request is not mergeable")
         if given.sha not in {None, head}:
@@ -103,7 +115,7 @@ class Merging:
         except GitError:
             raise Problem(405, "Base branch was modified. Review and try the merge again.") from None
         self._end(place, pull, head=head, commit=made)
-        return JSONResponse({"sha": made, "merged": True, "message": "Pull Request successfully merged"})
+        return made
 
     async def reviews(self, request: Request) -> Response:
         """What was said of it, oldest first."""
@@ -119,28 +131,29 @@ class Merging:
         pull, given = self._writes.pull(request, place), await given_body(request, _NewReview)
         if given.event == "APPROVE":
             raise Problem(422, "Can not approve your own pull request")
-        head, base = await _heads(place, pull)
+        head, base = await heads(place, pull)
         commit = given.commit_id or head
         for one in given.comments:
-            if one.line not in await trees.shown_lines(place.git, base, commit, one.path):
-                raise Problem(422, "Pull request review thread line must be part of the diff")
+            await require_shown(place, (base, commit), one.path, one.line)
         made = Review(
             id=len(pull.reviews) + 1,
-            person="banksman[bot]",
+            person=BOT,
             state=_REVIEWS[given.event],
             commit=commit,
             body=given.body,
             at=iso(self._clock()),
-            lines=[ReviewedLine(path=one.path, line=one.line, body=one.body) for one in given.comments],
         )
         pull.reviews.append(made)
+        for one in given.comments:
+            line = LineSaid(path=one.path, line=one.line, body=one.body, at=made.at, review=made.id)
+            await commented(place, self._writes.kept(place), pull, (base, commit), line)
         self._writes.keep(place)
         return JSONResponse(review(place, pull, made))
 
     async def _asked(self, place: Place, pull: Pull) -> Mergeability:
         if pull.state != "open":
             return Mergeability()
-        head, base = await _heads(place, pull)
+        head, base = await heads(place, pull)
         if head != base and await trees.is_ancestor(place.git, head, base):
             # Somebody pushed it there by hand, or the process ended in the middle of a merge: GitHub calls it merged.
             self._end(place, pull, head=head, commit=base)
@@ -165,15 +178,15 @@ class Merging:
         self._writes.keep(place)
 
 
-async def _heads(place: Place, pull: Pull) -> tuple[str, str]:
-    """Where both branches stand."""
+async def heads(place: Place, pull: Pull) -> tuple[str, str]:
+    """Where both branches of a pull request stand: its own, and the one that it goes into."""
     head = pull.head_then or await place.git.resolve(f"refs/heads/{pull.head}") or "0" * 40
     return head, await place.git.resolve(f"refs/heads/{pull.base}") or "0" * 40
 
 
-async def _made(place: Place, pull: Pull, method: str, heads: tuple[str, str], *, message: str) -> str | None:
+async def _made(place: Place, pull: Pull, method: str, stand: tuple[str, str], *, message: str) -> str | None:
     """The commit that the merge leads to; None where the two conflict."""
-    head, base = heads
+    head, base = stand
     if method == "rebase":
         return await trees.rebased(place.git, base, head)
     if method == "squash":

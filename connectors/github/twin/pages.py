@@ -18,7 +18,7 @@ from connectors.github.git import GitError
 from connectors.github.twin.contents import Place
 from connectors.github.twin.history import Diff, branches, commits, diff_between, diff_of
 from connectors.github.twin.problems import NOT_FOUND, Problem
-from connectors.github.twin.pulls import Check, Pull
+from connectors.github.twin.pulls import Check, Comment, Pull, ReviewComment
 from connectors.github.twin.writes import Kept
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
@@ -60,6 +60,7 @@ class Pages:
             (f"{root}/blob/{{rest:file}}", self._blob),
             (f"{root}/commit/{{sha}}", self._commit),
             (f"{root}/pull/{{number:int}}", self._pull),
+            (f"{root}/issues/{{number:int}}", self._issue),
         ]
         return [Route("/", self._index), *(Route(path, self._of_one(handler)) for path, handler in of_one)]
 
@@ -104,6 +105,7 @@ class Pages:
             branches=await branches(place.git.path) if whole else [],
             commits=await commits(place.git.path, sha) if sha and whole else [],
             pulls=self._kept(place).pulls[::-1] if whole else [],
+            issues=self._kept(place).issues[::-1] if whole else [],
             default=place.git.default_branch(),
         )
 
@@ -142,15 +144,34 @@ class Pages:
             place=place,
             pull=pull,
             head=head,
-            comments=[one for one in kept.comments if one.on == wanted and not one.gone],
+            comments=_talk(kept, wanted),
+            threads=_threads(kept, wanted),
             checks=self._checks(place, head) if head else [],
             commits=await commits(place.git.path, head, without=base) if base and head else [],
             diff=await _changes(place, pull, base, head) if base and head else None,
             gone=None if there else (pull.head if head is None else pull.base),
         )
 
+    async def _issue(self, request: Request, place: Place) -> Response:
+        wanted, kept = int(request.path_params["number"]), self._kept(place)
+        issue = next((one for one in kept.issues if one.number == wanted), None)
+        if issue is None:
+            return _missing(request, f"There is no issue {wanted} here.")
+        return page("issue.html", place=place, issue=issue, comments=_talk(kept, wanted))
+
     def _checks(self, place: Place, sha: str) -> list[Check]:
         return [one for one in self._kept(place).checks if one.head_sha == sha]
+
+
+def _talk(kept: Kept, wanted: int) -> list[Comment]:
+    return [one for one in kept.comments if one.on == wanted and not one.gone]
+
+
+def _threads(kept: Kept, wanted: int) -> list[list[ReviewComment]]:
+    """What was said on lines, each first comment with the replies to it."""
+    there = [one for one in kept.review_comments if one.on == wanted]
+    firsts = [one for one in there if one.reply_to is None]
+    return [[first, *(one for one in there if one.reply_to == first.id)] for first in firsts]
 
 
 def page(name: str, *, status: int = 200, forms: str = "'none'", **values: object) -> Response:

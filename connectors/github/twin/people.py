@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.github.twin.bodies import Json, number
+from connectors.github.twin.bodies import Json
 from connectors.github.twin.contents import Place
 from connectors.github.twin.problems import Problem
+from connectors.github.twin.pulls import person
 from connectors.github.twin.writes import Permit
 
 Role = Literal["admin", "maintain", "write", "triage", "read"]
@@ -46,11 +47,6 @@ class People:
         role = self._roles.get(f"{place.page.owner}/{place.page.name}".lower(), {}).get(wanted, "none")
         told = {"permission": _COUNTS_AS.get(role, role), "role_name": role, "user": _collaborator(place, login, role)}
         return JSONResponse(told)
-
-
-def person(place: Place, login: str) -> Json:
-    """An account of somebody; an App's ends in `[bot]`."""
-    return place.page.site.account(login) | {"type": "Bot" if login.endswith("[bot]") else "User", "id": number(login)}
 
 
 def _collaborator(place: Place, login: str, role: str) -> Json:

@@ -8,6 +8,7 @@ from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
 from connectors.github.twin.trees import changed_files
 
+BOT: Final = "banksman[bot]"
 _LABEL_COLOR: Final = "ededed"
 _LINKS: Final = {
     "comments": "/issues/{n}/comments",
@@ -49,15 +50,6 @@ class Pull:
 
 
 @dataclass(kw_only=True)
-class ReviewedLine:
-    """What a review says of one line."""
-
-    path: str
-    line: int
-    body: str
-
-
-@dataclass(kw_only=True)
 class Review:
     """What somebody said of a pull request as a whole."""
 
@@ -67,7 +59,6 @@ class Review:
     commit: str
     body: str
     at: str
-    lines: list[ReviewedLine] = field(default_factory=list[ReviewedLine])
 
 
 @dataclass(frozen=True)
@@ -98,6 +89,31 @@ class Comment:
 
 
 @dataclass(kw_only=True)
+class ReviewComment:
+    """What was said on a line of a pull request, or in reply to that.
+
+    Attributes:
+        on: The number of the pull request.
+        person: Who said it; our App where it is empty.
+        reply_to: The first comment of the thread; None for that itself.
+        review: The review that it came with.
+        hunk: Of the diff that the line stands in, as far as the line.
+    """
+
+    id: int
+    on: int
+    path: str
+    line: int
+    commit: str
+    body: str
+    at: str
+    person: str = ""
+    reply_to: int | None = None
+    review: int | None = None
+    hunk: str = ""
+
+
+@dataclass(kw_only=True)
 class Check:
     """A check run."""
 
@@ -125,7 +141,7 @@ async def pull_request(place: Place, pull: Pull, *, whole: Mergeability | None =
     links = {name: url + form.format(n=pull.number) for name, form in _LINKS.items()}
     head = pull.head_then or await place.git.resolve(f"refs/heads/{pull.head}") or "0" * 40
     base = await place.git.resolve(f"refs/heads/{pull.base}") or "0" * 40
-    user = _bot(place)
+    user = bot(place)
     body: Json = {
         "id": number(url, "pull", str(pull.number)),
         "node_id": f"PR_{pull.number}",
@@ -179,7 +195,7 @@ def review(place: Place, pull: Pull, one: Review) -> Json:
     return {
         "id": one.id,
         "node_id": f"PRR_{one.id}",
-        "user": place.page.site.account(one.person),
+        "user": person(place, one.person),
         "body": one.body,
         "state": one.state,
         "html_url": shown,
@@ -205,7 +221,7 @@ def issue_comment(place: Place, comment: Comment, app: Json) -> Json:
         "html_url": f"{place.page.html_url}/pull/{comment.on}#issuecomment-{comment.id}",
         "issue_url": f"{place.page.url}/issues/{comment.on}",
         "body": comment.body,
-        "user": place.page.site.account(comment.person) | {"type": "User"} if comment.person else _bot(place),
+        "user": person(place, comment.person) if comment.person else bot(place),
         "author_association": "NONE",
         "created_at": comment.at,
         "updated_at": comment.changed or comment.at,
@@ -250,5 +266,11 @@ def check_run(place: Place, check: Check, app: Json) -> Json:
     }
 
 
-def _bot(place: Place) -> Json:
-    return place.page.site.account("banksman[bot]") | {"type": "Bot"}
+def person(place: Place, login: str) -> Json:
+    """An account of somebody; an App's ends in `[bot]`."""
+    return place.page.site.account(login) | {"type": "Bot" if login.endswith("[bot]") else "User", "id": number(login)}
+
+
+def bot(place: Place) -> Json:
+    """Our App, as an account."""
+    return person(place, BOT)

@@ -12,9 +12,8 @@ from connectors.github.bare import iso
 from connectors.github.shown import Reaction
 from connectors.github.twin.bodies import Json, number
 from connectors.github.twin.contents import Place
-from connectors.github.twin.people import person
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem
-from connectors.github.twin.pulls import Comment, issue_comment, label
+from connectors.github.twin.pulls import Comment, bot, issue_comment, label
 from connectors.github.twin.writes import Body, Permit, Writes, given_body, page_of
 
 _MOST_BODY: Final = 65_536
@@ -69,6 +68,7 @@ class Talks:
             Route(f"{root}/labels/{{label}}", self.read_label),
             Route(f"{one}/reactions", self.react_to_comment, methods=["POST"]),
             Route(f"{issue}/reactions", self.react, methods=["POST"]),
+            Route(f"{root}/pulls/comments/{{comment:int}}/reactions", self.react_to_line, methods=["POST"]),
         ]
 
     async def comment(self, request: Request) -> Response:
@@ -160,6 +160,14 @@ class Talks:
         place = self._writing(request)
         return await self._react(request, place, f"issue {self._writes.thread(request, place).number}")
 
+    async def react_to_line(self, request: Request) -> Response:
+        """React to a comment on a line."""
+        place = self._permit(request, "pull_requests", "write")
+        wanted, there = int(request.path_params["comment"]), self._writes.kept(place).review_comments
+        if not any(one.id == wanted for one in there):
+            raise Problem(404, NOT_FOUND)
+        return await self._react(request, place, f"review comment {wanted}")
+
     async def _react(self, request: Request, place: Place, to: str) -> Response:
         """Once: the same reaction again is answered with the one that is there."""
         given, kept = await given_body(request, _Reaction), self._writes.kept(place)
@@ -171,7 +179,7 @@ class Talks:
         told = {
             "id": made[2],
             "node_id": f"REA_{made[2]}",
-            "user": person(place, "banksman[bot]"),
+            "user": bot(place),
             "content": given.content,
             "created_at": iso(self._clock()),
         }

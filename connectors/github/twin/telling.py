@@ -1,58 +1,56 @@
 """In front of the twin's paths: what a request changed is told to Apps. And what people do there, on demand.
 
-`POST /_github/acts` is a person at GitHub, whom the twin has no pages for: they open an issue, comment, label, close,
-press the button of a check run, rename a repository. `POST /_github/events` sends a payload as it is.
+`POST /_github/acts` is a person at GitHub, whom the twin has no forms for. `POST /_github/events` sends a payload as
+it is.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connectors.github.bare import iso
 from connectors.github.twin.acts import (
     ACT,
+    Act,
+    Acts,
     Archives,
-    Closes,
-    Drops,
-    Edits,
-    Labels,
     Moved,
-    Opens,
+    NoSuchThing,
     Presses,
     Renames,
-    Said,
-    Says,
-    Sends,
     Transfers,
+    among,
 )
 from connectors.github.twin.apps import TwinApp
-from connectors.github.twin.bodies import Json, number
+from connectors.github.twin.bodies import Json
 from connectors.github.twin.contents import Place
 from connectors.github.twin.happenings import Happenings
 from connectors.github.twin.hooks import Hooks, Told
 from connectors.github.twin.moving import Moves
-from connectors.github.twin.people import person
-from connectors.github.twin.pulls import Comment, Pull, check_run
-from connectors.github.twin.writes import Kept, KeptIssue
+from connectors.github.twin.problems import Problem
+from connectors.github.twin.pulls import check_run, person
+from connectors.github.twin.writes import Kept
 
 _CHANGE: Final = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _OF_ONE: Final = re.compile(r"/(?:repos/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git/git-receive-pack|/.*)")
 _PREFIX: Final = "/_github/"
 
 
-_T = TypeVar("_T")
+class Sends(BaseModel):
+    """A payload as it is."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-class _NoSuchThing(Exception):
-    """What somebody would act on is not there."""
+    event: str
+    owner: str
+    payload: dict[str, object]
 
 
 @dataclass
@@ -64,11 +62,11 @@ class Teller:
         happenings: Tells what is different.
         places: Every repository.
         app_of: The App whose token a request carries.
+        acts: Carries out what people do.
         kept: What a repository has besides git.
         keep: Writes it down.
         rekeep: Has it go on under another address.
         moves: Which repositories went elsewhere.
-        clock: Seconds since the epoch.
     """
 
     app: ASGIApp
@@ -76,11 +74,11 @@ class Teller:
     happenings: Happenings
     places: Callable[[Request], list[Place]]
     app_of: Callable[[Request], TwinApp]
+    acts: Acts
     kept: Callable[[Place], Kept]
     keep: Callable[[Place], None]
     rekeep: Callable[[Place, Place], None]
     moves: Moves
-    clock: Callable[[], float]
     _turns: dict[Path, asyncio.Lock] = field(default_factory=dict[Path, asyncio.Lock])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,55 +128,26 @@ class Teller:
                     return _no(404, "there are /_github/acts and /_github/events")
         except ValidationError as error:
             return _no(422, str(error))
-        except _NoSuchThing as error:
+        except NoSuchThing as error:
             return _no(404, str(error))
+        except Problem as error:
+            return _no(error.status_code, error.detail)
 
-    async def _act(self, request: Request, act: Said | Moved) -> Response:
+    async def _act(self, request: Request, act: Act | Moved) -> Response:
         place = self._place(request, act.repository)
         if place is None:
-            raise _NoSuchThing(f"there is no repository {act.repository!r}")
+            raise NoSuchThing(f"there is no repository {act.repository!r}")
         await self._looked(place)
         sender = person(place, act.person)
         if isinstance(act, Moved):
             self._moved(request, place, act, sender)
             return JSONResponse({}, status_code=201)
-        made = self._done(place, act)
+        made = await self.acts.done(place, act)
         self.keep(place)
         if isinstance(act, Presses):
             self.hooks.tell([self._pressed(place, act, sender)])
         await self._told(place, sender)
         return JSONResponse(made, status_code=201)
-
-    def _done(self, place: Place, act: Said) -> Json:
-        """What becomes of it."""
-        kept, now = self.kept(place), iso(self.clock())
-        match act:
-            case Opens():
-                named = kept.next_number()
-                kept.issues.append(KeptIssue(number=named, title=act.title, body=act.body, at=now, writer=act.person))
-                return {"number": named}
-            case Says():
-                on = _on(kept, act.number).number
-                named = number(place.page.url, str(len(kept.comments)))
-                said = Comment(id=named, on=on, body=act.body, at=now, person=act.person, changed=now)
-                kept.comments.append(said)
-                return {"id": said.id}
-            case Edits():
-                found = _among({one.id: one for one in kept.comments}, act.comment, "comment")
-                found.body, found.changed = act.body, now
-            case Labels():
-                on = _on(kept, act.number)
-                on.labels = list(dict.fromkeys([*on.labels, act.label]))
-            case Closes():
-                on = _on(kept, act.number)
-                on.state = "closed"
-                if isinstance(on, Pull):
-                    on.ended_at = now
-            case Presses() | Drops():
-                check = _among({one.id: one for one in kept.checks}, act.check, "check run")
-                if isinstance(act, Drops):
-                    kept.checks.remove(check)
-        return {}
 
     def _moved(self, request: Request, place: Place, act: Moved, sender: Json) -> None:
         """The repository itself is changed; its event goes to whom it belongs then."""
@@ -198,16 +167,16 @@ class Teller:
             try:
                 self.moves.move(place, owner=owner, name=name)
             except FileExistsError as error:
-                raise _NoSuchThing(f"there is a repository {error!s} already") from None
+                raise NoSuchThing(f"there is a repository {error!s} already") from None
         now = self._place(request, f"{owner}/{name}")
         if now is None:
-            raise _NoSuchThing(f"there is no repository {act.repository!r}")
+            raise NoSuchThing(f"there is no repository {act.repository!r}")
         self.rekeep(place, now)
         payload = {**told, "repository": self.happenings.repository(now), "sender": sender}
         self.hooks.tell([Told(event="repository", payload=payload, owner=owner, repository=now.page.number)])
 
     def _pressed(self, place: Place, act: Presses, sender: Json) -> Told:
-        check = _among({one.id: one for one in self.kept(place).checks}, act.check, "check run")
+        check = among({one.id: one for one in self.kept(place).checks}, act.check, "check run")
         told = {"check_run": check_run(place, check, self.happenings.app(place)), "sender": sender}
         how: Json = {"action": "rerequested"}
         if act.action is not None:
@@ -216,20 +185,8 @@ class Teller:
         return Told(event="check_run", payload=payload, owner=place.page.owner, repository=place.page.number)
 
 
-def _among(there: Mapping[int, _T], wanted: int, what: str) -> _T:
-    if wanted not in there:
-        raise _NoSuchThing(f"there is no {what} {wanted}")
-    return there[wanted]
-
-
 def _former_owner(place: Place) -> Json:
     return {"user": {**place.page.site.account(place.page.owner), "type": "User"}}
-
-
-def _on(kept: Kept, wanted: int) -> Pull | KeptIssue:
-    """What people comment on and label: an issue or a pull request."""
-    there: dict[int, Pull | KeptIssue] = {one.number: one for one in (*kept.issues, *kept.pulls)}
-    return _among(there, wanted, "issue or pull request")
 
 
 def _no(status: int, why: str) -> Response:

@@ -26,8 +26,10 @@ from connectors.github.twin.pulls import (
     Comment,
     Mergeability,
     Pull,
+    ReviewComment,
     pull_request,
 )
+from connectors.github.twin.trees import is_ancestor
 
 _NOTHING: Final = "0" * 40
 _BOT: Final = "banksman[bot] <banksman[bot]@users.noreply.github.com>"
@@ -65,6 +67,11 @@ class _Commit(Body):
 class _Ref(Body):
     ref: str = Field(pattern=r"^refs/(heads|tags)/.+")
     sha: str
+
+
+class _Move(Body):
+    sha: str
+    force: bool = False
 
 
 class _NewPull(Body):
@@ -111,6 +118,7 @@ class Kept:
     reactions: list[tuple[str, str, int]] = field(default_factory=list[tuple[str, str, int]])
     """Of our App: to what, which, and its number."""
     issues: list[KeptIssue] = field(default_factory=list[KeptIssue])
+    review_comments: list[ReviewComment] = field(default_factory=list[ReviewComment])
 
     def next_number(self) -> int:
         """Issues and pull requests share theirs."""
@@ -163,6 +171,7 @@ class Writes:
             Route(f"{root}/git/commits/{{sha}}", self.read_commit),
             Route(f"{root}/git/refs", self.ref, methods=["POST"]),
             Route(f"{root}/git/ref/{{ref:path}}", self.read_ref),
+            Route(f"{root}/git/refs/{{ref:path}}", self.move_ref, methods=["PATCH"]),
             Route(f"{root}/pulls", self.open, methods=["POST"]),
             Route(f"{root}/pulls", self.pulls),
         ]
@@ -244,6 +253,23 @@ class Writes:
         except GitError:
             raise Problem(404, NOT_FOUND) from None
         return JSONResponse(_ref_body(place, name, out.decode().strip()))
+
+    async def move_ref(self, request: Request) -> Response:
+        """Move a branch to a commit that follows on the one at which it stands; elsewhere only by force."""
+        place = self._permit(request, "contents", "write")
+        given, name = await given_body(request, _Move), f"refs/{request.path_params['ref']}"
+        there = await place.git.resolve(name)
+        if there is None:
+            raise Problem(422, "Reference does not exist")
+        if await place.git.resolve(given.sha) is None:
+            raise Problem(422, "Object does not exist")
+        if not given.force and not await is_ancestor(place.git, there, given.sha):
+            raise Problem(422, "Update is not a fast forward")
+        try:
+            await git("update-ref", name, given.sha, there, at=place.git.path)
+        except GitError:
+            raise Problem(409, "Reference cannot be updated") from None
+        return JSONResponse(_ref_body(place, name, given.sha))
 
     # Pull requests, and what hangs on them.
 

@@ -8,7 +8,14 @@ import pytest
 
 from connectors.github.client import app_jwt
 from connectors.github.twin.pulls import Check, Pull
-from hitl.github.events import CheckRunEvent, IssueCommentEvent, PullRequestEvent, PushEvent
+from hitl.github.events import (
+    CheckRunEvent,
+    IssueCommentEvent,
+    IssuesEvent,
+    PullRequestEvent,
+    PullRequestReviewCommentEvent,
+    PushEvent,
+)
 from tests.connectors.description import FOLDER, Description
 from tests.connectors.github.at_the_twin import kept_by
 from tests.connectors.github.conftest import MakeTwin
@@ -119,6 +126,38 @@ def test_what_a_person_does_is_told_in_their_name_and_as_published(
     assert isinstance(synchronized, PullRequestEvent)
     assert (synchronized.before, synchronized.after) == (old, new)
     assert sorted({problem for one in came for problem in problems(published, one)}) == []
+
+
+def test_issues_reviews_and_words_on_lines_are_told_as_published(
+    twin: Served, shop: Shop, pull: Pull, listener: Listener, published: Description
+) -> None:
+    number = act(twin, act="issue", title="It burns", body="Help.")["number"]
+    act(twin, act="comment", number=number, body="/banksman help")
+    act(twin, act="review", number=7, state="CHANGES_REQUESTED", body="Not yet.")
+    first = act(twin, act="review_comment", number=7, path="README.md", line=1, body="/banksman revise")["id"]
+    act(twin, act="review_comment", number=7, reply_to=first, body="As above.")
+    beside = {**ALICE, "act": "review_comment", "number": 7, "path": "README.md", "line": 99, "body": "?"}
+    assert twin.hands.post("/_github/acts", json=beside).status_code == 422
+    came = listener.wait(4)
+    [opened, said, line, reply] = [one.read() for one in came]
+    assert isinstance(opened, IssuesEvent)
+    assert (opened.action, opened.issue.title, opened.sender.login) == ("opened", "It burns", "alice")
+    assert isinstance(said, IssueCommentEvent)
+    assert (said.issue.is_pull, said.issue.number) == (False, number)
+    assert isinstance(line, PullRequestReviewCommentEvent)
+    assert isinstance(reply, PullRequestReviewCommentEvent)
+    assert (line.comment.line, line.comment.path, line.pull_request.number) == (1, "README.md", 7)
+    assert (line.comment.diff_hunk[:3], reply.comment.in_reply_to_id) == ("@@ ", first)
+    assert sorted({problem for one in came for problem in problems(published, one)}) == []
+
+
+def test_a_person_merges_at_the_twin_only_what_can_be_merged(twin: Served, shop: Shop, pull: Pull) -> None:
+    before = git("rev-parse", "main", at=shop.bare)
+    made = act(twin, act="merge", number=7)["sha"]
+    again = twin.hands.post("/_github/acts", json={**ALICE, "act": "merge", "number": 7})
+    now = git("rev-parse", "main", at=shop.bare)
+    git("update-ref", "refs/heads/main", before, at=shop.bare)
+    assert (now, pull.stands, again.status_code) == (made, "merged", 405)
 
 
 async def test_what_our_app_does_is_a_bots_doing(twin: Served, pull: Pull, listener: Listener) -> None:

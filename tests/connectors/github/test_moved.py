@@ -142,7 +142,7 @@ async def test_uninstalled_and_suspended_are_said_as_what_they_are_and_told_as_e
 
 
 def test_plain_issues_are_told_of(twin: Served, listener: Listener) -> None:
-    number = act(twin, act="open", title="Cart is slow", body="/banksman help")["number"]
+    number = act(twin, act="issue", title="Cart is slow", body="/banksman help")["number"]
     act(twin, act="label", number=number, label="banksman:plan")
     act(twin, act="comment", number=number, body="/banksman help")
     events = [one.read() for one in listener.wait(3)]
@@ -158,7 +158,7 @@ def test_plain_issues_are_told_of(twin: Served, listener: Listener) -> None:
 
 @pytest.mark.skipif(not _PUBLISHED.exists(), reason="github-webhooks.json is not at hand")
 def test_these_events_are_as_published(twin: Served, listener: Listener, published: object) -> None:
-    number = act(twin, act="open", title="Cart is slow")["number"]
+    number = act(twin, act="issue", title="Cart is slow")["number"]
     act(twin, act="label", number=number, label="banksman:plan")
     act(twin, act="comment", number=number, body="Yes.")
     act(twin, act="rename", name="store")
