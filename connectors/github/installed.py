@@ -1,4 +1,4 @@
-"""Where the App is installed: the names of all repositories, as GitHub lists them, and no more of any."""
+"""Where the App is installed: the names and ids of repositories, as GitHub lists them, and no more of any."""
 
 import asyncio
 import itertools
@@ -16,12 +16,16 @@ PAGE: Final = 100
 _GONE: Final = "the App is no longer installed there"
 
 
-class _Repository(BaseModel):
+class Covered(BaseModel):
+    """A repository that an installation covers."""
+
     full_name: str
+    id: int
+    private: bool = True
 
 
 class _Repositories(BaseModel):
-    repositories: list[_Repository]
+    repositories: list[Covered]
 
 
 async def installed_repositories(github: GitHubApp, credentials: AppCredentials, *, most: int) -> list[str]:
@@ -45,7 +49,8 @@ async def installed_repositories(github: GitHubApp, credentials: AppCredentials,
         for one in await AppSession(api).installations():
             if one.suspended_at is not None:
                 continue
-            found += await _of_one(api, credentials, one.id, most - len(found))
+            there = await _of_one(api, credentials, one.id, most - len(found))
+            found += [one.full_name for one in there]
             if len(found) >= most:
                 break
     finally:
@@ -53,7 +58,20 @@ async def installed_repositories(github: GitHubApp, credentials: AppCredentials,
     return sorted(found[:most])
 
 
-async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[str]:
+async def covered_by(github: GitHubApp, credentials: AppCredentials, number: int, *, most: int) -> list[Covered]:
+    """What one installation covers, and at most so many.
+
+    Raises:
+        ConnectorError: By the tree.
+    """
+    api = github.api()
+    try:
+        return await _of_one(api, credentials, number, most)
+    finally:
+        api.close()
+
+
+async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[Covered]:
     api.authenticate(app_jwt(credentials))
     minting = asyncio.create_task(_mint(api, number))
     try:
@@ -76,8 +94,8 @@ async def _mint(api: Api, number: int) -> None:
     api.authenticate((await api.ask(question, TokenAnswer.model_validate_json)).token)
 
 
-async def _listed(api: Api, most: int) -> list[str]:
-    found: list[str] = []
+async def _listed(api: Api, most: int) -> list[Covered]:
+    found: list[Covered] = []
     for page in itertools.count(1):
         question = Question(
             what="the repositories of an installation",
@@ -87,7 +105,7 @@ async def _listed(api: Api, most: int) -> list[str]:
             denied="GitHub refuses our token for the names of repositories: grant the App `metadata: read`",
         )
         told = (await api.ask(question, _Repositories.model_validate_json)).repositories
-        found += [one.full_name for one in told]
+        found += told
         if len(told) < PAGE or len(found) >= most:
             break
     return found[:most]

@@ -36,6 +36,8 @@ class Account(_Read):
     """A person or an organisation."""
 
     login: str
+    id: int = 0
+    type: str = "Organization"
 
 
 class AppSeen(_Read):
@@ -74,7 +76,9 @@ class InstallationSeen(_Read):
     html_url: str
     permissions: Mapping[str, str]
     events: tuple[str, ...]
+    repository_selection: str = "selected"
     suspended_at: datetime | None = None
+    updated_at: datetime
 
 
 class HookSeen(_Read):

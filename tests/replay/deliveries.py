@@ -10,6 +10,12 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
+from activities.github.installations_contracts import (
+    FIND_INSTALLATIONS,
+    FindInstallationsRequest,
+    InstallationFound,
+    InstallationsFound,
+)
 from activities.github.redelivery_contracts import (
     FIND_FAILED_DELIVERIES,
     REDELIVER,
@@ -107,10 +113,12 @@ class Sweeping:
     Attributes:
         name: The file's name.
         failed: What GitHub could not deliver; None where it cannot be asked.
+        installed: Where the App is, and nobody told of.
     """
 
     name: str
     failed: tuple[FailedDelivery, ...] | None
+    installed: tuple[InstallationFound, ...] = ()
 
     def recorded(self) -> set[tuple[str, str]]:
         """The history that is kept of it, by folder and name."""
@@ -124,6 +132,8 @@ class Sweeping:
                 SWEEP_DELIVERIES, id=f"sweep-github-deliveries/{self.name}", task_queue=TaskQueue.GOALS
             )
             await handle.result()
+            for one in self.installed:
+                await client.get_workflow_handle(installation_id(one.number)).terminate()
             return await handle.fetch_history()
 
     @contextlib.asynccontextmanager
@@ -144,13 +154,24 @@ class Sweeping:
         async def unreceived(request: FindUnreceivedRequest) -> UnreceivedFound:
             return UnreceivedFound(deliveries=request.deliveries)
 
-        connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[find, redeliver])
+        @activity.defn(name=FIND_INSTALLATIONS.name)
+        async def installations(request: FindInstallationsRequest) -> InstallationsFound:
+            del request
+            return InstallationsFound(installations=self.installed)
+
+        connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[find, redeliver, installations])
         async with connectors, Worker(client, task_queue=TaskQueue.HITL, activities=[unreceived]):
             yield
 
 
 _FAILED: Final = FailedDelivery(guid=GUID, newest=1, failed_at=_AT, attempts=1)
-SWEEPINGS: Final = (Sweeping("redelivered", (_FAILED,)), Sweeping("nothing", ()), Sweeping("unseen", None))
+_INSTALLED: Final = InstallationFound(number=8, login="acme", account=1, updated_at=_AT)
+SWEEPINGS: Final = (
+    Sweeping("redelivered", (_FAILED,)),
+    Sweeping("nothing", ()),
+    Sweeping("unseen", None),
+    Sweeping("installations", (), (_INSTALLED,)),
+)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ class SweepResult(BaseModel):
     redelivered: int = Field(default=0, description="How many by this sweep.")
     others: int = Field(default=0, description="How many GitHub calls failed that were not due, or answered before.")
     unseen: str = Field(default="", description="Why nothing could be seen, or sent.")
+    installations: tuple[int, ...] = Field(default=(), description="Those that were found by now, known or begun.")
+    begun: tuple[int, ...] = Field(default=(), description="Of these the ones that this sweep began to keep.")
 
 
 FIND_UNRECEIVED: Final = Step(

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from activities.github.installations_contracts import InstallationFound
 from activities.queues import TaskQueue
 from activities.step import Step
 from hitl.github.events import Actor, InstallationEvent, InstallationRepositoriesEvent, RepositoryMention
@@ -57,6 +58,23 @@ class InstallationState(BaseModel):
     deleted: bool = False
     as_of: datetime = _LONG_AGO
     seen: tuple[str, ...] = Field(default=(), description="Deliveries that are in it, the last ones.")
+
+    @classmethod
+    def found(cls, found: InstallationFound) -> "InstallationState":
+        """How one stands that GitHub lists, and told nobody of."""
+        at = found.updated_at
+        covered = (RepositoryMention(**one.model_dump()) for one in found.repositories)
+        return cls(
+            number=found.number,
+            account=Actor(login=found.login, id=found.account, type=found.type),
+            all_repositories=found.all_repositories,
+            permissions=found.permissions,
+            events=found.events,
+            held=tuple(Held(repository=one, covered=True, since=at) for one in covered),
+            more=found.more,
+            suspended_at=found.suspended_at,
+            as_of=at,
+        )
 
     @property
     def repositories(self) -> tuple[RepositoryMention, ...]:

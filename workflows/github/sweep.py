@@ -1,17 +1,28 @@
 """The sweep of a schedule: what GitHub could not deliver to us is sent again, for GitHub never does so by itself.
 
+It also looks where the App is installed: one that is older than the webhook, or was made while nobody listened, is
+begun to be kept as if GitHub had told of it.
+
 Not a goal: nobody asks for it. Each attempt that failed is answered with one more, later each time, for three days;
 what a workflow works off already is left alone. What was sent before, the schedule's last sweep says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.github.installations_contracts import (
+        FIND_INSTALLATIONS,
+        MOST_KNOWN,
+        FindInstallationsRequest,
+        InstallationFound,
+    )
     from activities.github.redelivery_contracts import (
         FIND_FAILED_DELIVERIES,
         REDELIVER,
@@ -19,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         FindFailedDeliveriesRequest,
         RedeliverRequest,
     )
+    from hitl.hidden import visible
     from workflows.execute import execute
     from workflows.github.contracts import (
         FIND_UNRECEIVED,
@@ -26,6 +38,12 @@ with workflow.unsafe.imports_passed_through():
         SWEEP_DELIVERIES,
         FindUnreceivedRequest,
         SweepResult,
+    )
+    from workflows.github.installation_contracts import (
+        INSTALLATION_MEMO,
+        INSTALLATION_WORKFLOW,
+        InstallationState,
+        installation_id,
     )
     from workflows.leases.lease import why_failed
 
@@ -38,6 +56,7 @@ _MOST: Final = 200
 """By one sweep; the next is soon."""
 _REMEMBERED: Final = 2000
 _WITHIN: Final = timedelta(minutes=5)
+_FINDS_INSTALLATIONS: Final = "find-installations"
 
 
 @workflow.defn(name=SWEEP_DELIVERIES)
@@ -46,21 +65,67 @@ class SweepGitHubDeliveriesWorkflow:
 
     def __init__(self) -> None:
         self._sent: list[int] = []
+        self._known: list[int] = []
 
     @workflow.run
     async def run(self) -> SweepResult:
         """Look, and have sent again what is due. A GitHub that cannot be asked is left for the next sweep."""
         before: SweepResult = workflow.get_last_completion_result(SweepResult) or SweepResult()
-        self._sent = list(before.sent)
-        unseen, others = "", 0
+        self._sent, self._known = list(before.sent), list(before.installations)
+        others, unseen = await self._tried(self._sweep())
+        begun: list[int] = []
+        if workflow.patched(_FINDS_INSTALLATIONS):
+            _, unknown = await self._tried(self._find_installations(begun))
+            unseen = unseen or unknown
+        made = len(self._sent) - len(before.sent)
+        return SweepResult(
+            sent=tuple(self._sent[-_REMEMBERED:]),
+            redelivered=made,
+            others=others,
+            unseen=unseen,
+            installations=tuple(self._known[-MOST_KNOWN:]),
+            begun=tuple(begun),
+        )
+
+    async def _tried(self, work: Awaitable[int]) -> tuple[int, str]:
+        """What it came to, and why it could not go on, where it could not."""
         try:
-            others = await self._sweep()
+            return await work, ""
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            unseen = why_failed(error)
-        made = len(self._sent) - len(before.sent)
-        return SweepResult(sent=tuple(self._sent[-_REMEMBERED:]), redelivered=made, others=others, unseen=unseen)
+            return 0, why_failed(error)
+
+    async def _find_installations(self, begun: list[int]) -> int:
+        """Begin to keep those that nobody told of; how many are left for the next sweep."""
+        found = await execute(
+            FIND_INSTALLATIONS,
+            FindInstallationsRequest(known=tuple(self._known)),
+            summary="Find where the App is installed",
+            preset=FIND_INSTALLATIONS.preset.within(_WITHIN),
+        )
+        for one in found.installations:
+            if await self._begin(one):
+                begun.append(one.number)
+            self._known.append(one.number)
+        return found.left
+
+    async def _begin(self, found: InstallationFound) -> bool:
+        """Have it kept; whether nobody did."""
+        state = InstallationState.found(found)
+        try:
+            await workflow.start_child_workflow(
+                INSTALLATION_WORKFLOW,
+                state,
+                id=installation_id(found.number),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                memo={INSTALLATION_MEMO: state.model_dump(mode="json")},
+                static_summary=visible(f"The App on {found.login}"),
+            )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
 
     async def _sweep(self) -> int:
         """How many there are besides those that were due."""

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities, BranchDestruction
+from activities.github.installations import InstallationActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities, PullRequestMerging
@@ -94,6 +95,10 @@ class House:
     @property
     def _app(self) -> GitHubApp:
         return NotedApp(base_url=self.twin.address, noted=self.permissions)
+
+    @property
+    def installations(self) -> InstallationActivities:
+        return InstallationActivities(self._app, self)
 
     @property
     def lists(self) -> ListingActivities:

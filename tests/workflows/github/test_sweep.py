@@ -1,5 +1,6 @@
 """What GitHub could not deliver is sent again: each failed attempt once, later each time, and nothing that came."""
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,13 @@ from temporalio import activity
 from temporalio.client import Client, ScheduleHandle
 from temporalio.worker import Worker
 
+from activities.github.installations_contracts import (
+    FIND_INSTALLATIONS,
+    CoveredRepository,
+    FindInstallationsRequest,
+    InstallationFound,
+    InstallationsFound,
+)
 from activities.github.redelivery_contracts import (
     FIND_FAILED_DELIVERIES,
     REDELIVER,
@@ -23,6 +31,13 @@ from activities.queues import TaskQueue
 from deploy.temporal.schedules import REDELIVERY_SCHEDULE, schedule_redelivery
 from tests.hitl.gateway.running import eventually
 from workflows.github.contracts import FIND_UNRECEIVED, FindUnreceivedRequest, SweepResult, UnreceivedFound
+from workflows.github.installation import GitHubInstallationWorkflow
+from workflows.github.installation_contracts import (
+    INSTALLATION_MEMO,
+    INSTALLATION_WORKFLOW,
+    InstallationState,
+    installation_id,
+)
 from workflows.github.sweep import FIRST_PAUSE, SweepGitHubDeliveriesWorkflow, due
 from workflows.runner import sandbox_runner
 
@@ -57,6 +72,7 @@ class GitHub:
         self.received: set[str] = set()
         self.sent: list[int] = []
         self.broken = False
+        self.installed: list[InstallationFound] = []
 
     @activity.defn(name=FIND_FAILED_DELIVERIES.name)
     async def find(self, request: FindFailedDeliveriesRequest) -> FailedDeliveriesFound:
@@ -69,6 +85,10 @@ class GitHub:
             raise application_error(ErrorType.POLICY_DENIED, "the phase is read_only")
         self.sent.append(request.attempt)
         return Redelivered()
+
+    @activity.defn(name=FIND_INSTALLATIONS.name)
+    async def installations(self, request: FindInstallationsRequest) -> InstallationsFound:
+        return InstallationsFound(installations=tuple(one for one in self.installed if one.number not in request.known))
 
     @activity.defn(name=FIND_UNRECEIVED.name)
     async def unreceived(self, request: FindUnreceivedRequest) -> UnreceivedFound:
@@ -110,10 +130,11 @@ async def test_sweeps_go_on_from_one_another(client: Client, schedule: ScheduleH
     goals = Worker(
         client,
         task_queue=TaskQueue.GOALS,
-        workflows=[SweepGitHubDeliveriesWorkflow],
+        workflows=[SweepGitHubDeliveriesWorkflow, GitHubInstallationWorkflow],
         workflow_runner=sandbox_runner(),
     )
-    connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=[github.find, github.redeliver])
+    steps = [github.find, github.redeliver, github.installations]
+    connectors = Worker(client, task_queue=TaskQueue.CONNECTORS, activities=steps)
     async with goals, connectors, Worker(client, task_queue=TaskQueue.HITL, activities=[github.unreceived]):
         github.failures, github.received = [failed(1), failed(2), failed(3)], {GUIDS[3]}
         first = await swept(client, schedule)
@@ -122,6 +143,25 @@ async def test_sweeps_go_on_from_one_another(client: Client, schedule: ScheduleH
         assert (github.sent, second.redelivered, second.sent) == ([1, 2], 0, (1, 2))
         github.failures = [failed(1, newest=5, attempts=2), failed(2, newest=6, attempts=2)]
         github.broken, github.sent = True, []
+        known, new = (secrets.randbelow(10**9) for _ in range(2))
+        github.installed = [installed(known), installed(new)]
+        kept = await client.start_workflow(
+            INSTALLATION_WORKFLOW,
+            InstallationState(number=known),
+            id=installation_id(known),
+            task_queue=TaskQueue.GOALS,
+        )
         third = await swept(client, schedule)
         assert (github.sent, third.sent) == ([5], (1, 2, 5)), "what was sent before the refusal is known"
         assert third.unseen == "the phase is read_only"
+        assert (set(third.installations), third.begun) == ({known, new}, (new,)), "one that was there is left alone"
+        begun = client.get_workflow_handle(installation_id(new))
+        said = InstallationState.model_validate((await (await begun.describe()).memo())[INSTALLATION_MEMO])
+        assert [one.full_name for one in said.repositories] == ["acme/shop"], "it says so before any event came"
+        for one in (begun, kept):
+            await one.terminate()
+
+
+def installed(number: int) -> InstallationFound:
+    shop = CoveredRepository(full_name="acme/shop", id=7)
+    return InstallationFound(number=number, login="acme", account=1, updated_at=datetime.now(UTC), repositories=(shop,))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities
+from activities.github.installations import InstallationActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities
@@ -31,4 +32,5 @@ def steps(means: Means) -> Sequence[object]:
         GitHubWriteActivities(app, vault),
         ShowingActivities(app, vault),
         RedeliveryActivities(app, vault),
+        InstallationActivities(app, vault),
     )
