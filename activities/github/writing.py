@@ -8,7 +8,7 @@ for its own.
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -66,7 +66,7 @@ class GitHubWriteActivities:
             Conflict: The branch is there and is another request's.
             InvalidRequest: A file cannot be, or the workflow's id cannot be written into a commit.
         """
-        key, changes = _key(request), [_change(file) for file in request.files]
+        key, changes = key_of(request), as_changes(request.files)
         async with self._writing(request, _COMMITS) as repository:
             base = request.base or await repository.writes.default_branch()
             commit = await repository.writes.commit_files(
@@ -86,7 +86,7 @@ class GitHubWriteActivities:
     @implements(COMMENT)
     async def comment(self, request: CommentRequest) -> ThingMade:
         """Say something on a pull request, once for each text."""
-        key = _key(request)
+        key = key_of(request)
         async with self._writing(request, _TALKS) as repository:
             made = await repository.writes.comment(request.number, request.text, key=key)
         return ThingMade(id=made.id, url=made.html_url)
@@ -101,7 +101,7 @@ class GitHubWriteActivities:
     @implements(CHECK_RUN)
     async def check_run(self, request: CheckRunRequest) -> ThingMade:
         """Report a check on a commit, completed or in progress."""
-        key = _key(request)
+        key = key_of(request)
         async with self._writing(request, _CHECKS) as repository:
             made = await repository.writes.check_run(
                 request.commit,
@@ -116,7 +116,7 @@ class GitHubWriteActivities:
     @implements(REVIEW_PULL_REQUEST)
     async def review_pull_request(self, request: ReviewPullRequestRequest) -> ThingMade:
         """Say something of a pull request and of its lines, once. It approves nothing, and refuses nothing."""
-        key = _key(request)
+        key = key_of(request)
         lines = [LineComment(path=one.path, line=one.line, first=one.first, body=one.body) for one in request.comments]
         async with self._writing(request, _TALKS) as repository:
             made = await repository.reviews.comment(
@@ -137,7 +137,7 @@ class GitHubWriteActivities:
         )
 
 
-def _key(request: WriteRequest) -> str:
+def key_of(request: WriteRequest) -> str:
     """What tells this piece of work from every other, on one line that a commit or a comment can carry.
 
     Raises:
@@ -149,12 +149,16 @@ def _key(request: WriteRequest) -> str:
     return f"{workflow}/{activity.info().activity_type}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
 
-def _change(file: FileToCommit) -> FileChange:
+def as_changes(files: Iterable[FileToCommit]) -> list[FileChange]:
     """The same for the connector.
 
     Raises:
-        InvalidRequest: The content is not base64.
+        InvalidRequest: A content is not base64.
     """
+    return [_change(file) for file in files]
+
+
+def _change(file: FileToCommit) -> FileChange:
     if file.content_base64 is None:
         return FileChange(path=file.path, content=None)
     try:

@@ -33,6 +33,7 @@ from connectors.github.models import FileContent, FileList
 from connectors.github.pack import Pack, fetch_pack
 from connectors.github.people import People
 from connectors.github.pulls import Pull, Pulls
+from connectors.github.review_comments import ReviewComments
 from connectors.github.reviews import Reviews
 from connectors.github.writes import Writes
 
@@ -281,6 +282,11 @@ class GitHubSession:
     def reviews(self) -> Reviews:
         """What may be said of its pull requests."""
         return Reviews(self._api, self._name)
+
+    @property
+    def review_comments(self) -> ReviewComments:
+        """What is said on lines of its pull requests."""
+        return ReviewComments(self._api, self._name)
 
     @property
     def writes(self) -> Writes:

@@ -4,7 +4,7 @@ GitHub takes a review as an approval, as a request for changes, or as a comment.
 two: whoever asks can only comment.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,10 +35,17 @@ class LineComment:
     first: int | None = None
 
 
+class _User(BaseModel):
+    login: str
+    type: str = "User"
+
+
 class _Review(BaseModel):
     id: int
     html_url: str | None = None
     body: str | None = None
+    commit_id: str | None = None
+    user: _User | None = None
 
 
 _REVIEWS: Final = TypeAdapter(list[_Review])
@@ -74,16 +81,34 @@ class Reviews(OfRepository):
         path = f"pulls/{number}/reviews"
         return await self._ask(f"the review of #{number}", path, Made.model_validate_json, body=said)
 
+    async def said_of(self, number: int, commit: str) -> list[tuple[str, str]]:
+        """Who said what of it as a whole, at that commit, oldest first; what Apps said is left out.
+
+        Raises:
+            NotFound: There is no such pull request.
+            ConnectorError: By the tree.
+        """
+        return [
+            (one.user.login, one.body)
+            async for one in self._all(number)
+            if one.user is not None and one.user.type == "User" and one.body and one.commit_id == commit
+        ]
+
     async def _made(self, number: int, mark: str) -> Made | None:
+        async for one in self._all(number):
+            if mark in (one.body or ""):
+                return Made(id=one.id, html_url=one.html_url)
+        return None
+
+    async def _all(self, number: int) -> AsyncIterator[_Review]:
         for page in range(1, _MOST_PAGES + 1):
             query = {"per_page": str(_PAGE), "page": str(page)}
             path = f"pulls/{number}/reviews"
             there = await self._ask(f"the reviews of #{number}", path, _REVIEWS.validate_json, query=query)
-            if (found := next((one for one in there if mark in (one.body or "")), None)) is not None:
-                return Made(id=found.id, html_url=found.html_url)
+            for one in there:
+                yield one
             if len(there) < _PAGE:
                 break
-        return None
 
 
 def _comment(one: LineComment) -> dict[str, object]:

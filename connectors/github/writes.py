@@ -118,19 +118,39 @@ class Writes(OfRepository):
             raise InvalidRequest(f"nothing to commit to {self._name!r}: name a file")
         if (there := await self._mine(branch, key)) is not None:
             return there
-        parent = await self._commit(onto or await self._head(base))
-        entries = [await self._entry(change) for change in changes]
-        new_tree = {"base_tree": parent.tree.sha, "tree": entries}
-        tree = await self._ask("the tree", "git/trees", _Sha.model_validate_json, body=new_tree)
-        text = f"{message.rstrip()}\n\n{_TRAILER}: {key}\n"
-        new_commit = {"message": text, "tree": tree.sha, "parents": [parent.sha]}
-        commit = await self._ask("the commit", "git/commits", _Sha.model_validate_json, body=new_commit)
+        commit = await self._made(changes, on=onto or await self._head(base), message=message, key=key)
         new_ref = {"ref": f"refs/heads/{branch}", "sha": commit.sha}
         try:
             await self._ask(f"branch {branch!r}", "git/refs", _Ref.model_validate_json, body=new_ref)
         except InvalidRequest:
             # The same answer whether it came to be meanwhile or cannot be.
             if (there := await self._mine(branch, key)) is None:
+                raise
+            return there
+        return commit.sha
+
+    async def add_commit(self, branch: str, changes: Sequence[FileChange], *, onto: str, message: str, key: str) -> str:
+        """One more commit on a branch that stands at `onto`; its id. Added already under this key, it is found.
+
+        The branch moves last, and only forwards: a push in between is never undone.
+
+        Raises:
+            Conflict: The branch stands elsewhere.
+            NotFound: There is no such branch.
+            InvalidRequest: A path cannot be, or a file to delete is not there.
+            ConnectorError: By the tree.
+        """
+        if not changes:
+            raise InvalidRequest(f"nothing to commit to {self._name!r}: name a file")
+        if (there := await self._added(branch, onto, key)) is not None:
+            return there
+        commit = await self._made(changes, on=onto, message=message, key=key)
+        path, body = f"git/refs/heads/{quote(branch)}", {"sha": commit.sha, "force": False}
+        try:
+            await self._ask(f"branch {branch!r}", path, _Ref.model_validate_json, body=body, changes_by="PATCH")
+        except InvalidRequest:
+            # A push in between, or the answer of another try that was lost.
+            if (there := await self._added(branch, onto, key)) is None:
                 raise
             return there
         return commit.sha
@@ -193,6 +213,28 @@ class Writes(OfRepository):
             "output": {"title": title, "summary": summary},
         }
         return await self._ask(f"check {name!r}", "check-runs", Made.model_validate_json, body=body)
+
+    async def _made(self, changes: Sequence[FileChange], *, on: str, message: str, key: str) -> _Sha:
+        """A commit that no branch has yet."""
+        parent = await self._commit(on)
+        entries = [await self._entry(change) for change in changes]
+        new_tree = {"base_tree": parent.tree.sha, "tree": entries}
+        tree = await self._ask("the tree", "git/trees", _Sha.model_validate_json, body=new_tree)
+        text = f"{message.rstrip()}\n\n{_TRAILER}: {key}\n"
+        new_commit = {"message": text, "tree": tree.sha, "parents": [parent.sha]}
+        return await self._ask("the commit", "git/commits", _Sha.model_validate_json, body=new_commit)
+
+    async def _added(self, branch: str, onto: str, key: str) -> str | None:
+        """Where the branch stands when this key's commit is its last; None where it stands at `onto`."""
+        head = await self._head(branch)
+        if head == onto:
+            return None
+        if f"{_TRAILER}: {key}" in (await self._commit(head)).message.splitlines():
+            return head
+        raise Conflict(
+            f"{branch!r} of {self._name!r} moved from {onto[:12]} to {head[:12]}, and nothing was put on it: look at "
+            "what came, and ask again"
+        )
 
     async def _mine(self, branch: str, key: str) -> str | None:
         """Where the branch stands when it was made under this key; None when there is none."""

@@ -16,6 +16,7 @@ from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities, PullRequestMerging
 from activities.github.reading import GitHubActivities
+from activities.github.reviewed import ReviewedActivities
 from activities.github.showing import ShowingActivities
 from activities.github.writing import GitHubWriteActivities
 from activities.guard.withheld import DestructiveSecrets
@@ -115,6 +116,10 @@ class House:
     @property
     def writes(self) -> GitHubWriteActivities:
         return GitHubWriteActivities(self._app, self)
+
+    @property
+    def reviewed(self) -> ReviewedActivities:
+        return ReviewedActivities(self._app, self)
 
     @property
     def shows(self) -> ShowingActivities:

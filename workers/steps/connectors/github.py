@@ -10,6 +10,7 @@ from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities
 from activities.github.reading import GitHubActivities
 from activities.github.redelivery import RedeliveryActivities
+from activities.github.reviewed import ReviewedActivities
 from activities.github.showing import ShowingActivities
 from activities.github.writing import GitHubWriteActivities
 from connectors.artifacts import ArtifactStore
@@ -30,6 +31,7 @@ def steps(means: Means) -> Sequence[object]:
         PeopleActivities(app, vault),
         PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),
+        ReviewedActivities(app, vault),
         ShowingActivities(app, vault),
         RedeliveryActivities(app, vault),
         InstallationActivities(app, vault),
