@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from activities.agent.planning_contracts import Reference
 from activities.github.asked_contracts import MOST_COMMENTS, ReviewLine
 from activities.github.contracts import FileToCommit
+from activities.github.review_contracts import ThreadRead, WordsRead
 from activities.sandbox.session_contracts import ChangedFile
 from activities.step import Step
 from hitl.protocol import Effect, PolicyContext
@@ -48,6 +49,9 @@ class BriefCoderRequest(OfJob):
     write: tuple[str, ...] = Field(default=(), description="The paths that may change; the kind's own when empty.")
     test: tuple[str, ...] = Field(default=(), description="How the tests are run.")
     most_comments: int = Field(default=MOST_COMMENTS, ge=0, le=MOST_COMMENTS)
+    revises: bool = Field(default=False, description="Whether it takes up a review of a change made before.")
+    threads: tuple[ThreadRead, ...] = Field(default=(), description="What was said on lines: a stranger's words.")
+    reviews: tuple[WordsRead, ...] = Field(default=(), description="Of the whole: a stranger's words.")
 
 
 class CoderBriefed(BaseModel):
@@ -64,6 +68,16 @@ class ReadChangeRequest(OfJob):
     """What a model answered that changed files."""
 
     answer: Reference
+    threads: tuple[int, ...] = Field(default=(), description="What it was to answer besides, by number.")
+
+
+class ThreadAnswer(BaseModel):
+    """What a model answers to what was said on a line."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    comment: int
+    says: str
 
 
 class ChangeRead(BaseModel):
@@ -75,6 +89,7 @@ class ChangeRead(BaseModel):
     explanation: str = ""
     fails_without: bool = Field(default=False, description="Whether it says that the tests fail without the change.")
     nothing: str = Field(default="", description="Why nothing is to be changed.")
+    answers: tuple[ThreadAnswer, ...] = Field(default=(), description="To what was said on lines, one to each at most.")
     mistakes: tuple[str, ...] = Field(default=(), description="What a model is told to mend.")
 
 

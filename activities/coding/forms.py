@@ -33,6 +33,26 @@ CHANGE: Final = OutputSchema(
         "required": ["title", "explanation", "fails_without", "nothing"],
     },
 )
+_ANSWER: Final[JsonValue] = {
+    "type": "object",
+    "properties": {"comment": {"type": "integer"}, "says": _TEXT},
+    "required": ["comment", "says"],
+}
+REVISION: Final = OutputSchema(
+    name="change",
+    description="That the change is made, and what it is, with an answer to each comment; or why nothing is changed.",
+    json_schema={
+        "type": "object",
+        "properties": {
+            "title": _TEXT,
+            "explanation": _TEXT,
+            "fails_without": {"type": "boolean"},
+            "nothing": _TEXT,
+            "answers": {"type": "array", "items": _ANSWER},
+        },
+        "required": ["title", "explanation", "fails_without", "nothing", "answers"],
+    },
+)
 REVIEW: Final = OutputSchema(
     name="review",
     description="What there is to say of the change, as a whole and of single lines.",

@@ -5,12 +5,12 @@ Its words are redacted, and what hides is written out, before anybody sees them.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from activities.coding.contracts import MOST_EXPLANATION, MOST_SAID, MOST_TITLE, ChangeRead, ReviewRead
+from activities.coding.contracts import MOST_EXPLANATION, MOST_SAID, MOST_TITLE, ChangeRead, ReviewRead, ThreadAnswer
 from activities.github.asked_contracts import Diff, ReviewLine
 from hitl.hidden import unhidden_lines, visible
 from observability.redaction import redact
@@ -30,11 +30,17 @@ class _Said(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+class _Answer(_Said):
+    comment: int
+    says: str
+
+
 class _Change(_Said):
     title: str = ""
     explanation: str = ""
     fails_without: bool = False
     nothing: str = ""
+    answers: list[_Answer] = Field(default_factory=list[_Answer])
 
 
 class _Comment(_Said):
@@ -50,8 +56,13 @@ class _Review(_Said):
     comments: list[_Comment] = Field(default_factory=list[_Comment])
 
 
-def read_change(raw: bytes) -> ChangeRead:
-    """The answer of a model that changed files."""
+def read_change(raw: bytes, threads: Collection[int] = ()) -> ChangeRead:
+    """The answer of a model that changed files.
+
+    Args:
+        raw: What it answered.
+        threads: What it was to answer besides; answers to anything else are left out.
+    """
     said = _read(raw, _Change)
     if isinstance(said, str):
         return ChangeRead(mistakes=(said,))
@@ -69,8 +80,18 @@ def read_change(raw: bytes) -> ChangeRead:
         explanation=_shown(said.explanation, MOST_EXPLANATION),
         fails_without=said.fails_without,
         nothing=nothing,
+        answers=_answers(said.answers, threads),
         mistakes=tuple(mistakes),
     )
+
+
+def _answers(said: Iterable[_Answer], threads: Collection[int]) -> tuple[ThreadAnswer, ...]:
+    """The first to each, of those that say something."""
+    first: dict[int, str] = {}
+    for one in said:
+        if one.comment in threads and one.says.strip():
+            first.setdefault(one.comment, _shown(one.says, MOST_SAID))
+    return tuple(ThreadAnswer(comment=comment, says=says) for comment, says in first.items())
 
 
 def read_review(raw: bytes, diff: Diff, *, most: int) -> ReviewRead:

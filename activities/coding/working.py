@@ -57,7 +57,8 @@ class CodingActivities:
             Unavailable: The artifact store cannot be read or written.
         """
         diff = None if request.diff is None else _as_text(await self._diff(request.diff))
-        rules, told = coders_instructions(request.kind).encode(), coders_task(request, diff).encode("utf-8", "replace")
+        rules = coders_instructions(request.kind, revises=request.revises).encode()
+        told = coders_task(request, diff).encode("utf-8", "replace")
         return CoderBriefed(
             instructions=await self._artifacts.put(rules),
             told=await self._artifacts.put(told),
@@ -72,7 +73,7 @@ class CodingActivities:
             NotFound: The answer is gone.
             Unavailable: The artifact store cannot be read.
         """
-        return read_change(await self._artifacts.get(request.answer))
+        return read_change(await self._artifacts.get(request.answer), request.threads)
 
     @implements(READ_REVIEW)
     async def read_review(self, request: ReadReviewRequest) -> ReviewRead:

@@ -51,6 +51,7 @@ class Occasion:
         at: When the gateway received it.
         number: Of the issue or the pull request that it is about.
         commit: The one that it is about, for a check run.
+        branch: Of the pull request that it is about, where that lies in this repository.
     """
 
     guid: str
@@ -58,6 +59,7 @@ class Occasion:
     at: datetime
     number: int | None = None
     commit: str | None = None
+    branch: str | None = None
 
 
 @dataclass(frozen=True)

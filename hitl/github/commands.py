@@ -29,6 +29,7 @@ _PAIRS: Final = {'"': '"', "'": "'", "“": "”"}
 USAGE: Final = (
     f"{COMMAND} run GOAL key=value … · ask for a goal, in your name; or {COMMAND} run GOAL {{JSON}}\n"
     f'{COMMAND} ask "…" · have a model plan what you say, in your name\n'
+    f"{COMMAND} revise [WORDS] · have a coding job take up the review of its pull request, in your name\n"
     f"{COMMAND} approve ID DIGEST · say yes to the plan that you were shown\n"
     f"{COMMAND} reject ID REASON · say no\n"
     f"{COMMAND} cancel [ID] · end what you asked for\n"
@@ -45,7 +46,7 @@ class Command:
     Attributes:
         word: Which.
         goal: The name of a goal, for `run`; nobody has looked whether there is one.
-        given: Its input as JSON, for `run`; what was said, for `ask`.
+        given: Its input as JSON, for `run`; what was said, for `ask` and `revise`.
         id: Of an approval or a goal; empty where none was named.
         digest: Of the plan that was shown, or how that begins, for `approve`: hexadecimal digits.
         reason: For `reject`.
@@ -103,14 +104,14 @@ def _read(word: SlashCommand, rest: str) -> Command:
             return _run(rest)
         case SlashCommand.ASK:
             return _ask(rest)
+        case SlashCommand.REVISE:
+            return Command(word=word, given=_unquoted(rest))
         case SlashCommand.APPROVE:
             return _approve(rest)
         case SlashCommand.REJECT:
             return _reject(rest)
-        case SlashCommand.CANCEL | SlashCommand.RETRY | SlashCommand.STATUS:
-            return Command(word=word, id=_id(rest) if rest else "")
-        case SlashCommand.HELP:
-            return Command(word=word)
+        case SlashCommand.CANCEL | SlashCommand.RETRY | SlashCommand.STATUS | SlashCommand.HELP:
+            return Command(word=word, id=_id(rest) if rest and word is not SlashCommand.HELP else "")
         case _:
             assert_never(word)
 
@@ -155,10 +156,14 @@ def _split(text: str) -> list[str]:
 
 
 def _ask(text: str) -> Command:
-    words = text[1:-1].strip() if len(text) > 1 and _PAIRS.get(text[0]) == text[-1] else text
+    words = _unquoted(text)
     if not words:
         raise _Wrong(f'Say what is to be done: `{COMMAND} ask "…"`.')
     return Command(word=SlashCommand.ASK, given=words)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].strip() if len(text) > 1 and _PAIRS.get(text[0]) == text[-1] else text
 
 
 def _approve(text: str) -> Command:

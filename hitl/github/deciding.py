@@ -52,12 +52,14 @@ class Facts:
         permission: What that account may do in the repository.
         config: The repository's own file at its default branch; None where it has none.
         head: Where the pull request stands that was commented on; None where it was not asked for.
+        branch: Its branch, as a branch of this repository; None where it is a fork's, or was not asked for.
     """
 
     account: int
     permission: Permission
     config: RepositoryConfig | BrokenConfig | None
     head: str | None = None
+    branch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _on_command(said: Command, asked: Asked, by: Known, case: _Case, config: Rep
             return Answer(words=USAGE, refused=False)
         case SlashCommand.RUN | SlashCommand.ASK:
             try:
-                wanted = _wanted(said, here=asked.repository)
+                wanted = _wanted(said, here=asked.repository, number=_number(case.event))
             except NotAskedFor as error:
                 return Answer(words=str(error))
             why = refuse_goal(wanted, asked, case.policy, config)
@@ -234,13 +236,25 @@ def refuse_goal(wanted: AskedFor, asked: Asked, policy: Policy, config: Reposito
     return refuse(wants, policy, config)
 
 
-def _wanted(said: Command, *, here: str) -> AskedFor:
+def _wanted(said: Command, *, here: str, number: int | None) -> AskedFor:
     if said.word is SlashCommand.RUN:
         return read_asked(said.goal, said.given, here=here)
+    # A model names only what people named: that they said it here, they need not say.
+    place = f"issue or pull request #{number} of {here}" if number is not None else here
     try:
-        return AskedFor(goal=ASK_FOR, request=AskForInput(text=said.given))
+        return AskedFor(goal=ASK_FOR, request=AskForInput(text=f"{said.given}\n\nThis was said on {place}."))
     except ValidationError as error:
         raise NotAskedFor(describe_problems(AskForInput, error)) from error
+
+
+def _number(event: OfRepository) -> int | None:
+    match event:
+        case IssueCommentEvent():
+            return event.issue.number
+        case PullRequestReviewCommentEvent():
+            return event.pull_request.number
+        case _:
+            return None
 
 
 def _broken(config: BrokenConfig) -> Answer:

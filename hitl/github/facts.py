@@ -80,8 +80,14 @@ async def facts_of(server: Server, event: OfRepository, *, workflow_id: str, run
             file = await answers.file()
     if seen is None or file is None or (seen.id is None and seen.permission != "none"):
         return None
-    head = pull.found.head if pull is not None and pull.found is not None else None
-    return Facts(account=seen.id or event.sender.id, permission=permission_of(seen), config=file.config, head=head)
+    found = pull.found if pull is not None else None
+    return Facts(
+        account=seen.id or event.sender.id,
+        permission=permission_of(seen),
+        config=file.config,
+        head=found.head if found is not None else None,
+        branch=found.head_branch if found is not None and not found.fork else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from hitl.github.events import (
 )
 from hitl.github.facts import facts_of
 from hitl.github.repository_config import RepositoryConfig
+from hitl.github.revising import revision_of
 from hitl.github.voiding import Voiding
 from hitl.hidden import unhidden_lines
 from hitl.policy.file import PolicyError
@@ -133,13 +134,13 @@ class DecidingSteps:
                     return _said(await self._acts.status(command, by, on, policy))
                 case SlashCommand.RETRY:
                     again = await self._acts.again(command, by, on, policy)
-                    wanted = asked_again(again, asked, event, policy, facts)
-                    return (
-                        _answered(wanted) if isinstance(wanted, Answer) else await self._acts.start(wanted, on, policy)
-                    )
+                case SlashCommand.REVISE:
+                    again = await revision_of(self._deliveries.server, command, on)
                 case _:
                     counted, words = await self._acts.decide(command, by, on)
                     return _said(words) if counted else _answered(Answer(words=words))
+            wanted = asked_again(again, asked, event, policy, facts)
+            return _answered(wanted) if isinstance(wanted, Answer) else await self._acts.start(wanted, on, policy)
         except NotTheirs as error:
             return _answered(Answer(words=str(error)))
 
@@ -147,24 +148,31 @@ class DecidingSteps:
 def _occasion(received: ReceivedDelivery, at: datetime, facts: Facts | None) -> Occasion:
     event = received.event
     where = event.repository.full_name if isinstance(event, OfRepository) else ""
-    number, commit = _about(event)
-    head = facts.head if facts is not None else None
-    return Occasion(guid=received.delivery, repository=where, at=at, number=number, commit=commit or head)
+    number, commit, branch = _about(event)
+    return Occasion(
+        guid=received.delivery,
+        repository=where,
+        at=at,
+        number=number,
+        commit=commit or (facts.head if facts is not None else None),
+        branch=branch or (facts.branch if facts is not None else None),
+    )
 
 
-def _about(event: AnyEvent) -> tuple[int | None, str | None]:
-    """The issue or pull request that an event is about, and the commit."""
+def _about(event: AnyEvent) -> tuple[int | None, str | None, str | None]:
+    """The issue or pull request that an event is about, the commit, and the branch where it is no fork's."""
     match event:
         case IssueCommentEvent() | IssuesEvent():
-            return event.issue.number, None
+            return event.issue.number, None, None
         case PullRequestEvent() | PullRequestReviewCommentEvent():
-            return event.pull_request.number, event.pull_request.head.sha
+            pull = event.pull_request
+            return pull.number, pull.head.sha, None if pull.from_fork else pull.head.ref
         case PushEvent():
-            return None, event.after
+            return None, event.after, None
         case CheckRunEvent():
-            return None, event.check_run.head_sha
+            return None, event.check_run.head_sha, None
         case _:
-            return None, None
+            return None, None, None
 
 
 def _said(words: str) -> DeliveryDecided:

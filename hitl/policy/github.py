@@ -8,7 +8,9 @@ from hitl.policy.yaml import Location
 
 Found = tuple[Location, str]
 """A problem: where it is, and what to do about it."""
-_BEGIN: frozenset[SlashCommand] = frozenset({SlashCommand.RUN, SlashCommand.ASK, SlashCommand.RETRY})
+_BEGIN: frozenset[SlashCommand] = frozenset(
+    {SlashCommand.RUN, SlashCommand.ASK, SlashCommand.REVISE, SlashCommand.RETRY}
+)
 _DECIDE: frozenset[SlashCommand] = frozenset({SlashCommand.APPROVE, SlashCommand.REJECT})
 
 

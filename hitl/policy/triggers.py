@@ -30,6 +30,7 @@ class SlashCommand(StrEnum):
 
     RUN = "run"
     ASK = "ask"
+    REVISE = "revise"
     APPROVE = "approve"
     REJECT = "reject"
     CANCEL = "cancel"

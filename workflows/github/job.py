@@ -52,6 +52,7 @@ with workflow.unsafe.imports_passed_through():
         ended,
         label_of,
         log_of,
+        pushed_by,
         result_comment,
         under_way,
         waiting_comment,
@@ -199,13 +200,17 @@ class GitHubJobWorkflow(Goal):
 
     async def _ended(self, end: End) -> GitHubJobResult:
         """Show the end for good: this is tried for as long as a step may be."""
-        conclusion = conclusion_of(end.outcome)
+        conclusion, pushed = conclusion_of(end.outcome), pushed_by(end.result)
         await self._look_once_more()
-        moved = await self._has_moved()
+        moved = await self._has_moved(pushed)
         if moved and conclusion == "success":
             conclusion = "neutral"
         words = ended(self._wanted.goal, end, moved=moved)
-        await self._put_check(words, status="completed", conclusion=conclusion, annotations=annotations_of(end.result))
+        annotations = annotations_of(end.result)
+        await self._put_check(words, status="completed", conclusion=conclusion, annotations=annotations)
+        if pushed is not None and not moved:
+            # What it pushed is the head now, where people look; the check run of the former one stays as it is.
+            await self._put_check(words, status="completed", conclusion=conclusion, on=pushed)
         await self._put_comment(result_comment(self._wanted.goal, end, link=self._link, moved=moved))
         await self._put_label(label_of(conclusion_of(end.outcome)))
         outcome = _OUTCOMES.get(end.outcome, State.UNKNOWN)
@@ -227,8 +232,8 @@ class GitHubJobWorkflow(Goal):
         found = await self._follow(0.0, FOLLOW_GOAL.preset.within(_AT_ONCE))
         self._followed = found or self._followed
 
-    async def _has_moved(self) -> bool:
-        """Whether the pull request stands at another commit than the one that was asked about."""
+    async def _has_moved(self, pushed: str | None) -> bool:
+        """Whether the pull request stands elsewhere than it was asked about, or than the goal itself has put it."""
         wanted = self._wanted
         if wanted.commit is None or wanted.number is None:
             return False
@@ -239,7 +244,7 @@ class GitHubJobWorkflow(Goal):
                 LOOK_AT_PULL_REQUEST, request, summary=f"Look where #{wanted.number} stands", preset=preset
             )
             self._head = seen.found.head if seen is not None and seen.found is not None else None
-        return self._head is not None and self._head != wanted.commit
+        return self._head is not None and self._head not in {wanted.commit, pushed}
 
     async def _put_check(  # noqa: PLR0913 - what a check run is told
         self,
@@ -249,6 +254,7 @@ class GitHubJobWorkflow(Goal):
         conclusion: Conclusion | None = None,
         progress: bool = False,
         annotations: tuple[Annotation, ...] = (),
+        on: str | None = None,
         preset: Preset | None = None,
     ) -> None:
         wanted = self._wanted
@@ -256,9 +262,9 @@ class GitHubJobWorkflow(Goal):
             return
         request = PutCheckRequest(
             repository=wanted.repository,
-            commit=wanted.commit,
+            commit=on or wanted.commit,
             name=f"banksman / {wanted.goal}",
-            check=self._check,
+            check=self._check if on is None else None,
             status=status,
             conclusion=conclusion,
             title=words.title,

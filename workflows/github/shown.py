@@ -26,6 +26,7 @@ _LONGEST_PATH: Final = 400
 _LONGEST_REMARK: Final = 1_000
 """All remarks travel in one request of a step."""
 _TICKS: Final = re.compile(r"`+")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LINK: Final = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9/_.#?=&%-]{0,300}")
 _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
 
@@ -127,6 +128,12 @@ def annotations_of(result: Mapping[str, JsonValue]) -> tuple[Annotation, ...]:
     fitting = (one for one in said if len(one.path) <= _LONGEST_PATH)
     cut = (one.model_copy(update={"message": unhidden_lines(one.message)[:_LONGEST_REMARK]}) for one in fitting)
     return tuple(cut)[:MOST_ANNOTATIONS]
+
+
+def pushed_by(result: Mapping[str, JsonValue]) -> str | None:
+    """The commit that a goal put on the branch of the pull request, as its result tells under `pushed`."""
+    found = result.get("pushed")
+    return found if isinstance(found, str) and _COMMIT.fullmatch(found) else None
 
 
 def fenced(text: str, *, most: int = _LONGEST) -> str:

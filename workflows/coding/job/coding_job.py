@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
         ReadReviewRequest,
         ReviewRead,
     )
-    from activities.coding.forms import CHANGE, REVIEW
+    from activities.coding.forms import CHANGE, REVIEW, REVISION
     from activities.github.asked_contracts import (
         LOOK_AT_REPOSITORY,
         READ_ISSUE,
@@ -43,16 +43,15 @@ with workflow.unsafe.imports_passed_through():
         OPEN_PULL_REQUEST,
         CommitFilesRequest,
         FetchRepositoryRequest,
+        FileToCommit,
         OpenPullRequestRequest,
     )
     from activities.models.contracts import FIND_MODELS, REQUEST, FindModelsRequest, ModelAnswered, RequestModel
     from activities.sandbox.contracts import Source
     from activities.sandbox.session_contracts import (
         KEEP_CHANGES,
-        RUN_PROGRAM,
         ChangesKept,
         KeepChangesRequest,
-        RunProgramRequest,
     )
     from connectors.models.raw import Use
     from hitl.hidden import visible
@@ -60,20 +59,20 @@ with workflow.unsafe.imports_passed_through():
     from sandbox.tools.rules import SessionRules
     from workflows.agent.inquiry import Inquiry, Talk, Turn
     from workflows.agent.tier import NoModel
-    from workflows.coding.calling import SessionLost, WorkEnds
+    from workflows.coding.calling import SessionLost
     from workflows.coding.goals import FileChanged
     from workflows.coding.job.goals import CODING_JOB, CodingJobInput, CodingJobResult, TestsRun
+    from workflows.coding.job.revising import Revision, why_not_revised
     from workflows.coding.job.telling import (
-        MOST_TAIL,
-        ended,
         mistakes_told,
         pull_request_body,
         refused_by_rules,
         refused_by_tests,
         review_body,
     )
+    from workflows.coding.job.testing import FreshTests, why_refused
     from workflows.coding.job.tools import MOST_ARGUMENTS, offered, told
-    from workflows.coding.job.working import Rounds
+    from workflows.coding.job.working import JobRefused, Rounds
     from workflows.coding.session import on_source
     from workflows.contracts import Outcome, State
     from workflows.goal import Goal
@@ -94,10 +93,6 @@ _LOOKS_ONLY: Final = SessionRules(write=(), run=())
 _NOT_CHANGED: Final = "Nothing differs from the commit. Make the change, or say in `nothing` why there is none to make."
 
 
-class _Refused(WorkEnds):
-    """The job ends here, and nothing was changed. The message says why, and what to do."""
-
-
 @goal(CODING_JOB)
 class CodingJobWorkflow(Goal):
     """Read what is asked, have a model work in a session, judge its change, test it anew, open a pull request."""
@@ -109,6 +104,7 @@ class CodingJobWorkflow(Goal):
         self._result = CodingJobResult(repository=request.repository, kind=request.kind)
         self._until = workflow.now() + timedelta(minutes=request.minutes)
         self._left = request.corrections
+        self._revision: Revision | None = None
 
     @workflow.run
     async def run(self, request: CodingJobInput) -> CodingJobResult:
@@ -125,23 +121,27 @@ class CodingJobWorkflow(Goal):
     async def _run(self) -> CodingJobResult:
         try:
             return await self._worked()
-        except _Refused as refused:
+        except JobRefused as refused:
             return self._ended(State.REFUSED, str(refused))
 
     async def _worked(self) -> CodingJobResult:
         wanted = self._wanted
         if wanted.of_kind is Kind.DEPS:
-            raise _Refused(_NO_DEPS)
+            raise JobRefused(_NO_DEPS)
         seen = await self.step(
             LOOK_AT_REPOSITORY,
             LookAtRepositoryRequest(repository=wanted.repository),
             summary=f"Look at {wanted.repository}",
         )
         if seen.archived:
-            raise _Refused(f"{wanted.repository} is archived, and nobody can write to it. {_NOTHING}.")
+            raise JobRefused(f"{wanted.repository} is archived, and nobody can write to it. {_NOTHING}.")
         labels = ("repository", "private") if seen.private else ("repository",)
         issue, pull = await self._issue(), await self._pull()
         base = wanted.base or (pull.head_branch if pull is not None else seen.default_branch)
+        if pull is not None and wanted.revise:
+            self._revision = await Revision.read(self, wanted, pull)
+            if self._revision.is_nothing:
+                raise JobRefused(f"nobody said anything of #{pull.number} that waits for an answer. {_NOTHING}.")
         source = await self._fetched(pull.head if pull is not None else base)
         rounds = await self._begun(labels, issue, pull)
         if pull is not None and wanted.of_kind is Kind.REVIEW:
@@ -154,7 +154,7 @@ class CodingJobWorkflow(Goal):
         request = ReadNumberedRequest(repository=self._wanted.repository, number=self._wanted.issue)
         found = await self.step(READ_ISSUE, request, summary=f"Read {self._wanted.place}")
         if found.pull:
-            raise _Refused(f"#{found.number} is a pull request: name it in 'pull'. {_NOTHING}.")
+            raise JobRefused(f"#{found.number} is a pull request: name it in 'pull'. {_NOTHING}.")
         return found
 
     async def _pull(self) -> PullRead | None:
@@ -163,12 +163,14 @@ class CodingJobWorkflow(Goal):
         request = ReadNumberedRequest(repository=self._wanted.repository, number=self._wanted.pull)
         found = await self.step(READ_PULL, request, summary=f"Read {self._wanted.place}")
         if found.state != "open":
-            raise _Refused(f"#{found.number} is {found.state}: open it again, or name another. {_NOTHING}.")
+            raise JobRefused(f"#{found.number} is {found.state}: open it again, or name another. {_NOTHING}.")
         if found.fork and self._wanted.of_kind is not Kind.REVIEW:
-            raise _Refused(
+            raise JobRefused(
                 f"#{found.number} comes from a fork, whose branch is somebody else's: it can only be reviewed. "
                 f"{_NOTHING}."
             )
+        if (why := why_not_revised(self._wanted, found)) is not None:
+            raise JobRefused(f"{why}. {_NOTHING}.")
         return found
 
     async def _fetched(self, ref: str) -> Source:
@@ -182,20 +184,23 @@ class CodingJobWorkflow(Goal):
         """The conversation, with what the model is told first."""
         wanted, reviews = self._wanted, self._wanted.of_kind is Kind.REVIEW
         use = Use.REVIEW if reviews else Use.CODE
-        said = issue or pull
+        said, revision = issue or pull, self._revision
         brief = await self.step(
             BRIEF_CODER,
             BriefCoderRequest(
                 repository=wanted.repository,
                 kind=wanted.of_kind,
-                asked=wanted.text or f"Do what {wanted.place} says.",
+                asked=wanted.text or f"Do what {wanted.place} says." if revision is None else _taking_up(wanted),
                 place=wanted.place,
                 title=said.title if said is not None else "",
                 words=said.words if said is not None else "",
-                diff=pull.diff if pull is not None and reviews else None,
+                diff=pull.diff if pull is not None and (reviews or revision) else None,
                 write=wanted.write,
                 test=wanted.test,
                 most_comments=wanted.comments,
+                revises=revision is not None,
+                threads=revision.said.threads if revision else (),
+                reviews=revision.said.reviews if revision else (),
             ),
             summary="Write down what a model is told",
         )
@@ -203,7 +208,7 @@ class CodingJobWorkflow(Goal):
         talk = Talk(
             labels=labels,
             use=use,
-            output=REVIEW if reviews else CHANGE,
+            output=REVIEW if reviews else CHANGE if revision is None else REVISION,
             max_tokens=_MOST_TOKENS,
             most_arguments=MOST_ARGUMENTS,
             nobody=_NOBODY,
@@ -248,25 +253,25 @@ class CodingJobWorkflow(Goal):
 
             read, kept = await on_source(self.step, made, source, place=source.repository, rules=rules, patch=patch)
             if read.nothing:
-                return self._ended(State.COMPLETED, f"The model found nothing to change: {read.nothing}"[:_SHORT])
+                return await self._unchanged(read)
             patch = kept.patch
             why = await self._tried(source, patch, read)
             if why is None:
                 return await self._proposed(source, base, read, kept)
-            self._give_back(rounds, refused_by_tests(why), f"the tests refused it: {_why(why)}")
+            self._give_back(rounds, refused_by_tests(why), f"the tests refused it: {why_refused(why)}")
 
     async def _asked(self, rounds: Rounds, work: Awaitable[_Given]) -> _Given:
         """What came of it, as long as somebody answers.
 
         Raises:
-            _Refused: Nobody does.
+            JobRefused: Nobody does.
         """
         try:
             return await work
         except NoModel as nobody:
             spent = rounds.inquiry.spending
             self._note(requests=spent.requests, cost_micros=spent.micros)
-            raise _Refused(f"no model did it: {visible(str(nobody))[:_SHORT]}. {_NOTHING}.") from nobody
+            raise JobRefused(f"no model did it: {visible(str(nobody))[:_SHORT]}. {_NOTHING}.") from nobody
 
     async def _made(self, rounds: Rounds, session: str) -> tuple[ChangeRead, ChangesKept]:
         """A change of this session that the rules take, with what the model says of it.
@@ -274,14 +279,17 @@ class CodingJobWorkflow(Goal):
         Raises:
             SessionLost: The session is gone.
             NoModel: Nobody answers.
-            _Refused: The model gave none in all that it may use.
+            JobRefused: The model gave none in all that it may use.
         """
         wanted = self._wanted
         while True:
             answer = await rounds.until_answer(session, wanted.repository)
             if answer is None:
-                raise _Refused(f"the model was not done after {self._result.turns} turns. {_NOTHING}; ask for less.")
-            request = ReadChangeRequest(repository=wanted.repository, kind=wanted.of_kind, answer=answer)
+                raise JobRefused(f"the model was not done after {self._result.turns} turns. {_NOTHING}; ask for less.")
+            threads = self._revision.threads if self._revision else ()
+            request = ReadChangeRequest(
+                repository=wanted.repository, kind=wanted.of_kind, answer=answer, threads=threads
+            )
             read = await self.step(READ_CHANGE, request, summary="Read what the model says of its change")
             self._note(mistakes=read.mistakes)
             if read.mistakes:
@@ -338,53 +346,46 @@ class CodingJobWorkflow(Goal):
         """Tell the model, where it may go on.
 
         Raises:
-            _Refused: It may not.
+            JobRefused: It may not.
         """
         if not self._left or rounds.over:
             kept = "; its last change is kept in 'patch'" if self._result.patch else ""
-            raise _Refused(f"{why[:_SHORT]}. {_NOTHING}{kept}.")
+            raise JobRefused(f"{why[:_SHORT]}. {_NOTHING}{kept}.")
         self._left -= 1
         rounds.say(words)
 
     async def _tried(self, source: Source, patch: str | None, read: ChangeRead) -> TestsRun | None:
-        """Run the tests in containers of their own; the run that speaks against the change, None where none does."""
-        self._note(tests=())
-        if not self._wanted.test:
-            return None
-        after = await self._tests(source, patch)
-        if not _passed(after):
-            return after
-        if read.fails_without and _passed(before := await self._tests(source, None)):
-            return before
-        return None
+        """The run of the tests that speaks against the change; None where none does."""
+        tests = FreshTests(self, self._wanted)
+        try:
+            return await tests.against(source, patch, fails_without=read.fails_without)
+        finally:
+            self._note(tests=tuple(tests.runs))
 
-    async def _tests(self, source: Source, patch: str | None) -> TestsRun:
-        wanted = self._wanted
+    async def _unchanged(self, read: ChangeRead) -> CodingJobResult:
+        """That there is nothing to change is an answer, also to whoever said something in review."""
+        if self._revision is not None:
+            self._note(number=self._revision.pull.number, url=self._revision.pull.url)
+            self._result = await self._revision.tell(read, self._result, workflow.info().workflow_id)
+        return self._ended(State.COMPLETED, f"The model found nothing to change: {read.nothing}"[:_SHORT])
 
-        async def run(_: Source, session: str) -> TestsRun:
-            request = RunProgramRequest(
-                session=session, repository=wanted.repository, command=wanted.test, seconds=wanted.test_seconds
-            )
-            ran = await self.step(RUN_PROGRAM, request, summary=f"Run the tests {'with' if patch else 'without'} it")
-            if ran.lost:
-                raise SessionLost(ran.refused or "")
-            if ran.refused is not None:
-                raise _Refused(f"its tests cannot be run here: {ran.refused}. {_NOTHING}.")
-            tail = f"{ran.stdout}{ran.stderr}"[-MOST_TAIL:]
-            return TestsRun(
-                command=wanted.test, changed=patch is not None, exit_code=ran.exit_code, ended=ran.ended, tail=tail
-            )
-
-        rules = SessionRules(write=())
-        done = await on_source(self.step, run, source, place=wanted.repository, rules=rules, patch=patch)
-        self._note(tests=(*self._result.tests, done))
-        return done
+    async def _pushed(
+        self, revision: Revision, source: Source, read: ChangeRead, files: tuple[FileToCommit, ...]
+    ) -> CodingJobResult:
+        """One commit more on the pull request's own branch, and answers."""
+        pull = revision.pull
+        commit = await revision.push(files, onto=source.commit, message=read.title)
+        self._note(branch=pull.head_branch, pushed=commit, number=pull.number, url=pull.url)
+        self._result = await revision.tell(read, self._result, workflow.info().workflow_id)
+        return self._ended(State.COMPLETED, None)
 
     async def _proposed(self, source: Source, base: str, read: ChangeRead, kept: ChangesKept) -> CodingJobResult:
         """One commit, on the commit that was worked on, and a pull request for it."""
         wanted, me = self._wanted, workflow.info().workflow_id
         load = LoadChangeRequest(repository=wanted.repository, kind=wanted.of_kind, files=kept.files)
         loaded = await self.step(LOAD_CHANGE, load, summary="Take up the change")
+        if self._revision is not None:
+            return await self._pushed(self._revision, source, read, loaded.files)
         branch = wanted.branch(me)
         commit = CommitFilesRequest(
             repository=wanted.repository,
@@ -436,7 +437,7 @@ class CodingJobWorkflow(Goal):
         while True:
             answer = await rounds.until_answer(session, wanted.repository)
             if answer is None:
-                raise _Refused(f"the model was not done after {self._result.turns} turns. Nothing was said.")
+                raise JobRefused(f"the model was not done after {self._result.turns} turns. Nothing was said.")
             request = ReadReviewRequest(
                 repository=wanted.repository, kind=wanted.of_kind, answer=answer, diff=pull.diff, most=wanted.comments
             )
@@ -447,9 +448,6 @@ class CodingJobWorkflow(Goal):
             self._give_back(rounds, mistakes_told(read.mistakes), f"its review cannot be taken: {read.mistakes[0]}")
 
 
-def _passed(run: TestsRun) -> bool:
-    return run.ended == "exit" and run.exit_code == 0
-
-
-def _why(run: TestsRun) -> str:
-    return ended(run) if run.changed else "they pass without it as well, and the model said that they fail"
+def _taking_up(wanted: CodingJobInput) -> str:
+    asked = f"Take up what people said of {wanted.place} in review."
+    return f"{asked} {wanted.text}" if wanted.text else asked

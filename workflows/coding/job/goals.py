@@ -20,6 +20,7 @@ from workflows.contracts import REPOSITORY_ATTRIBUTE, GitRef, GoalInput, GoalRes
 from workflows.goal_type import GoalType
 
 _SHORT: Final = 60
+Sha = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
 
 
@@ -41,6 +42,16 @@ class CodingJobInput(GoalInput):
         ge=1,
         description="The number of the pull request: of a review the one that is reviewed; else the change goes into "
         "its branch.",
+    )
+    revise: bool = Field(
+        default=False,
+        description="With `pull`, which a job like this opened: take up what people said of it in review, push onto "
+        "its own branch, and answer them.",
+    )
+    head: Sha | None = Field(
+        default=None,
+        description="The commit that the pull request stood at when it was asked for: where it stands elsewhere by "
+        "then, nothing is done.",
     )
     base: GitRef | None = Field(
         default=None, description="The branch to change; the default branch, or the pull request's, when left out."
@@ -81,6 +92,8 @@ class CodingJobInput(GoalInput):
             raise ValueError(f"a job of the kind {self.kind!r} needs 'test': how its tests are run")
         if self.pull is not None and self.base is not None:
             raise ValueError("'base' is the pull request's own branch: leave it out")
+        if (self.revise or self.head is not None) and (self.pull is None or self.kind == "review"):
+            raise ValueError("'revise' and 'head' are of a pull request that is changed: name it in 'pull'")
         return self
 
     @property
@@ -97,12 +110,18 @@ class CodingJobInput(GoalInput):
 
     def business_key(self) -> str:
         """`coding-job/OWNER/NAME/KIND/` and a digest of the rest, so that the same is asked for once."""
-        asked = self.model_dump_json(exclude={"repository", "rehearsal"}).encode()
+        later = set[str]() if self.revise or self.head is not None else {"revise", "head"}
+        asked = self.model_dump_json(exclude={"repository", "rehearsal", *later}).encode()
         return f"coding-job/{self.repository}/{self.kind}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
     def branch(self, workflow_id: str) -> str:
         """The branch of the goal of that id, and no other goal's."""
-        return f"banksman/{self.kind}-{hashlib.sha256(workflow_id.encode()).hexdigest()[:12]}"
+        return f"banksman/{self.kind}-{self.branch_digest(workflow_id)}"
+
+    @staticmethod
+    def branch_digest(workflow_id: str) -> str:
+        """What the branch of the goal of that id ends with."""
+        return hashlib.sha256(workflow_id.encode()).hexdigest()[:12]
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
@@ -137,7 +156,14 @@ class CodingJobResult(GoalResult):
     )
     number: int | None = Field(default=None, description="The pull request that was opened, or reviewed.")
     url: str | None = Field(default=None, description="Its page, or the review's.")
-    branch: str | None = Field(default=None, description="The branch that was made for it.")
+    branch: str | None = Field(default=None, description="The branch that was made for it, or pushed onto.")
+    pushed: str | None = Field(
+        default=None,
+        description="The commit that was put on the pull request's own branch.",
+        json_schema_extra={TRUST: "digest"},
+    )
+    answered: int = Field(default=0, description="Of a review that was taken up: comments that were answered.")
+    not_answered: tuple[str, ...] = Field(default=(), description="Why one could not be, each reason once.")
     title: str = Field(default="", description="The model's words.")
     explanation: str = Field(default="", description="The model's words.")
     files: tuple[FileChanged, ...] = Field(default=(), description="What differs from the commit.")

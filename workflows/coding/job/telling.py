@@ -28,9 +28,13 @@ def pull_request_body(wanted: CodingJobInput, read: ChangeRead, result: CodingJo
         result: What came of the job so far.
         goal: Its workflow id.
     """
-    parts = [
-        f"A language model made this change ({wanted.kind}). Read it as you would a stranger's.",
-        f"Asked in {wanted.place}." if wanted.place else "",
+    head = f"A language model made this change ({wanted.kind}). Read it as you would a stranger's."
+    asked = f"Asked in {wanted.place}." if wanted.place else ""
+    return _within([head, asked, *_judged(read, result, goal)])
+
+
+def _judged(read: ChangeRead, result: CodingJobResult, goal: str) -> list[str]:
+    return [
         "### In the model's words",
         quoted(read.explanation),
         "### Judged by rules",
@@ -42,8 +46,34 @@ def pull_request_body(wanted: CodingJobInput, read: ChangeRead, result: CodingJo
         _table(("", ""), list(_evidence(result, goal))),
         _table(("file", "lines"), list(_files(result))),
     ]
+
+
+def _within(parts: Sequence[str]) -> str:
     body = "\n\n".join(one for one in parts if one)
     return body if len(body) <= _MOST_BODY else f"{body[: _MOST_BODY - 1]}…"
+
+
+def revision_body(read: ChangeRead, result: CodingJobResult, goal: str) -> str:
+    """The comment that says what was pushed onto the pull request, and how it was judged."""
+    head = f"A language model took up the review: {result.pushed} is the head of this pull request now. "
+    head += "Read it as you would a stranger's; what was approved before was approved without it."
+    return _within([head, *_judged(read, result, goal)])
+
+
+def answer_body(says: str, read: ChangeRead, result: CodingJobResult) -> str:
+    """The answer to what was said on a line.
+
+    Args:
+        says: What the model says to it; empty where it says nothing.
+        read: What it says of its change.
+        result: What came of the job.
+    """
+    words = quoted(says) if says else "It says nothing to this in particular."
+    if result.pushed is None:
+        changed = f"Nothing was changed, because:\n\n{quoted(read.nothing)}"
+    else:
+        changed = f"{result.pushed} is what it changed; how that was judged stands on the pull request."
+    return f"A language model answers:\n\n{words}\n\n{changed}"
 
 
 def review_body(read: ReviewRead, result: CodingJobResult, goal: str) -> str:
