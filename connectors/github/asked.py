@@ -59,6 +59,7 @@ class DiffFile(_Answer):
     status: Literal["added", "removed", "modified", "renamed", "copied", "changed", "unchanged"]
     additions: int
     deletions: int
+    previous_filename: str | None = Field(default=None, description="Where it was, of one that was moved.")
     patch: str | None = Field(default=None, description="Its hunks; none where it is no text, or too large.")
 
 
@@ -94,14 +95,18 @@ class Asked(OfRepository):
         """
         return await self._ask(f"pull request #{number}", f"pulls/{number}", PullAsked.model_validate_json)
 
-    async def files(self, number: int) -> tuple[list[DiffFile], bool]:
-        """What a pull request changes, and whether some are left out.
+    async def files(self, number: int, *, most: int = MOST_FILES) -> tuple[list[DiffFile], bool]:
+        """What a pull request changes, and whether some may be left out.
+
+        Args:
+            number: Of the pull request.
+            most: As many are looked at, in pages of 100.
 
         Raises:
             ConnectorError: By the tree.
         """
         found: list[DiffFile] = []
-        for page in range(1, MOST_FILES // _PAGE + 1):
+        for page in range(1, most // _PAGE + 1):
             query = {"per_page": str(_PAGE), "page": str(page)}
             what, path = f"the files of #{number}", f"pulls/{number}/files"
             there = await self._ask(what, path, _FILES.validate_json, query=query)

@@ -7,10 +7,12 @@ counts by what GitHub said, and by the repository's own file at its default bran
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import JsonValue, ValidationError
 
+from activities.github.changed_contracts import Patterns
 from hitl.gateway.inputs import AskedFor, NotAskedFor, read_asked
 from hitl.github.commands import USAGE, Command, Misread, read_command
 from hitl.github.deputy import nobodys_will, of_fork, refuse_for_fork
@@ -27,6 +29,8 @@ from hitl.github.events import (
 from hitl.github.happenings import happening_of
 from hitl.github.repository_config import PATH, BrokenConfig, RepositoryConfig, Task, TriggerOf, filled
 from hitl.github.rules import Asked, Known, named_by, refuse, who
+from hitl.hidden import visible
+from hitl.policy.path_patterns import touches
 from hitl.policy.rules import Policy
 from hitl.policy.triggers import SAID, Permission, SlashCommand, Trigger, fits_any
 from workflows.agent.goals import ASK_FOR, AskForInput
@@ -53,6 +57,8 @@ class Facts:
         config: The repository's own file at its default branch; None where it has none.
         head: Where the pull request stands that was commented on; None where it was not asked for.
         branch: Its branch, as a branch of this repository; None where it is a fork's, or was not asked for.
+        changed: By a trigger's `paths`, whether a file of the pull request fits; what was not asked is not there.
+        whole: Whether GitHub listed every file for that; where it did not, each counts as fitting.
     """
 
     account: int
@@ -60,22 +66,44 @@ class Facts:
     config: RepositoryConfig | BrokenConfig | None
     head: str | None = None
     branch: str | None = None
+    changed: Mapping[Patterns, bool] = field(default_factory=dict[Patterns, bool])
+    whole: bool = True
 
 
 @dataclass(frozen=True)
 class Look:
-    """GitHub has to be asked what this login may do, and for the repository's file."""
+    """GitHub has to be asked what this login may do, and for the repository's file.
+
+    Attributes:
+        filters: Where that is known: these `paths`, of which GitHub has to be asked whether a changed file fits.
+    """
 
     login: str
+    filters: tuple[Patterns, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A task that may be begun, and is not, for no file that changed is one of its own."""
+
+    task: str
+    goal: str
+    paths: Patterns
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Goals are begun in this person's name. Attributes: refused, what else was wanted and may not be, a line each."""
+    """Goals are begun in this person's name.
+
+    Attributes:
+        refused: What else was wanted and may not be, and what else there is to say, a line each.
+        left_out: Tasks that are about other files.
+    """
 
     by: Known
     goals: tuple[AskedFor, ...]
     refused: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +133,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Ignore:
-    """Nothing is done. Attributes: why, for the log and the result."""
+    """Nothing is done. Attributes: why, for the log and the result; left_out, tasks that are about other files."""
 
     why: str
+    left_out: tuple[LeftOut, ...] = ()
 
 
 Decided = Look | Start | Carry | Answer | Ignore
@@ -288,22 +317,54 @@ def _on_event(case: _Case, facts: Facts | None) -> Decided:
         case None:
             return Ignore(f"{case.repository!r} has no {PATH}.")
         case config:
-            return _begun(case, case.asked(None, found.permission), by, config)
+            return _begun(case, found, by, config)
 
 
-def _begun(case: _Case, asked: Asked, by: Known, config: RepositoryConfig) -> Decided:
-    goals: list[AskedFor] = []
+def filters_of(event: OfRepository, config: RepositoryConfig) -> tuple[Patterns, ...]:
+    """The `paths` on which it depends what a pull request begins, each once. Of a push its event tells the files."""
+    if not isinstance(event, PullRequestEvent):
+        return ()
+    return tuple(dict.fromkeys(tuple(one.paths) for one in _fitting(event, config) if one.paths))
+
+
+def _begun(case: _Case, facts: Facts, by: Known, config: RepositoryConfig) -> Decided:
+    goals: dict[str, AskedFor] = {}
     refused: list[str] = []
+    left_out: list[LeftOut] = []
+    filters = filters_of(case.event, config)
+    if not facts.changed.keys() >= set(filters):
+        return Look(case.event.sender.login, filters)
     for one in _fitting(case.event, config):
         found = _of_task(config.tasks[one.task], case.event)
-        why = found if isinstance(found, str) else _refuse_trigger(found, one, asked, case, config)
-        if isinstance(found, str) or why is not None:
+        if isinstance(found, str):
+            refused.append(f"{one.task}: {found}")
+        elif why := _refuse_trigger(found, one, case.asked(None, facts.permission), case, config):
             refused.append(f"{one.task}: {why}")
-        elif found.request.business_key() not in {goal.request.business_key() for goal in goals}:
-            goals.append(found)
-    if goals:
-        return Start(by=by, goals=tuple(goals), refused=tuple(refused))
-    return Ignore(" ".join(refused) or f"No trigger in {PATH} is about this.")
+        elif filters and one.paths and not facts.changed[tuple(one.paths)]:
+            left_out.append(LeftOut(task=one.task, goal=found.goal.name, paths=tuple(one.paths)))
+        else:
+            goals.setdefault(found.request.business_key(), found)
+    lines = [*refused, *(f"{one.task}: {no_file_fits(one.paths)}." for one in left_out)]
+    if not goals:
+        return Ignore(" ".join(lines) or f"No trigger in {PATH} is about this.", _shown(left_out, goals))
+    lines += [] if facts.whole else [CUT]
+    return Start(by=by, goals=tuple(goals.values()), refused=tuple(lines), left_out=_shown(left_out, goals))
+
+
+def _shown(left_out: list[LeftOut], goals: Mapping[str, AskedFor]) -> tuple[LeftOut, ...]:
+    """Each goal once, and none that is begun: its check run tells of that."""
+    begun = {one.goal.name for one in goals.values()}
+    return tuple({one.goal: one for one in reversed(left_out) if one.goal not in begun}.values())[::-1]
+
+
+CUT: Final = (
+    "GitHub lists the first 3,000 files that this pull request changes and no more: any `paths` count as fitting."
+)
+
+
+def no_file_fits(paths: Patterns) -> str:
+    """Why a task was left out."""
+    return f"no changed file matches {', '.join(repr(visible(one)) for one in paths)}"
 
 
 def _refuse_trigger(
@@ -368,7 +429,7 @@ def _fits_action(one: TriggerOf, event: IssuesEvent | PullRequestEvent) -> bool:
 def _fits_push(one: TriggerOf, event: PushEvent) -> bool:
     if event.deleted or not event.ref.startswith(_HEADS):
         return False
-    touched = one.paths is None or any(_fits(path, one.paths) for path in event.paths)
+    touched = one.paths is None or not event.paths_complete or touches(event.paths, one.paths)
     return touched and _fits(event.ref.removeprefix(_HEADS), one.branches)
 
 

@@ -4,8 +4,8 @@ No input of a step counts, and no result that the workflow tells. What counts is
 (this repository and login, this file at this branch), asked on the connectors' queue and not long ago.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -13,16 +13,17 @@ from pydantic import BaseModel
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 
+from activities.github.changed_contracts import MATCH_CHANGED_FILES, ChangedFilesMatched
 from activities.github.contracts import LOOK_AT_PULL_REQUEST, READ_FILE, FileRead, PullRequestLook
 from activities.github.people_contracts import FIND_PERMISSION, PermissionSeen
 from activities.guard.error_types import ErrorType
 from activities.queues import TaskQueue
 from hitl.gateway.server import Server
-from hitl.github.deciding import Facts
-from hitl.github.events import IssueCommentEvent, OfRepository
+from hitl.github.deciding import Facts, filters_of
+from hitl.github.events import IssueCommentEvent, OfRepository, PullRequestEvent
 from hitl.github.repository_config import BrokenConfig, RepositoryConfig, read_config
 from hitl.policy.triggers import Permission
-from workflows.github.deciding_contracts import config_question, permission_question, pull_question
+from workflows.github.deciding_contracts import changed_question, config_question, permission_question, pull_question
 from workflows.manifest.text import Mistake
 
 _FRESH: Final = timedelta(minutes=10)
@@ -65,6 +66,7 @@ async def facts_of(server: Server, event: OfRepository, *, workflow_id: str, run
         RPCError: The server cannot be reached.
     """
     ends, seen, file, pull = _Ends(), None, None, None
+    matched: list[_Answers] = []
     who = permission_question(event.repository.full_name, event.sender.login)
     what = config_question(event.repository.full_name)
     async for one in server.newest_first(workflow_id, run_id):
@@ -78,16 +80,33 @@ async def facts_of(server: Server, event: OfRepository, *, workflow_id: str, run
             pull = await answers.to(LOOK_AT_PULL_REQUEST.name, question, PullRequestLook)
         if file is None and await answers.asks(READ_FILE.name, what):
             file = await answers.file()
+        if one.activity_task_scheduled_event_attributes.activity_type.name == MATCH_CHANGED_FILES.name:
+            matched.append(answers)
     if seen is None or file is None or (seen.id is None and seen.permission != "none"):
         return None
     found = pull.found if pull is not None else None
-    return Facts(
+    facts = Facts(
         account=seen.id or event.sender.id,
         permission=permission_of(seen),
         config=file.config,
         head=found.head if found is not None else None,
         branch=found.head_branch if found is not None and not found.fork else None,
     )
+    return await _with_changed(facts, event, matched)
+
+
+async def _with_changed(facts: Facts, event: OfRepository, matched: Iterable["_Answers"]) -> Facts:
+    """With what was told of the files of a pull request, if it was asked with the `paths` that the file has now."""
+    if not isinstance(event, PullRequestEvent) or not isinstance(facts.config, RepositoryConfig):
+        return facts
+    if not (filters := filters_of(event, facts.config)):
+        return facts
+    question = changed_question(event.repository.full_name, event.number, filters)
+    for one in matched:
+        told = await one.to(MATCH_CHANGED_FILES.name, question, ChangedFilesMatched)
+        if told is not None and len(told.fitting) == len(filters):
+            return replace(facts, changed=dict(zip(filters, told.fitting, strict=True)), whole=told.whole)
+    return facts
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from pydantic_core import ErrorDetails
 
 from hitl.hidden import visible
+from hitl.policy.path_patterns import only_takes_away
 from hitl.policy.triggers import Permission, SlashCommand
 from hitl.policy.yaml import Location
 from workflows.catalogue import find_goal
@@ -72,8 +73,9 @@ class TriggerOf(_Part):
     )
     paths: _Patterns | None = Field(
         default=None,
-        description="Only where the commits of a push touch one of these.",
-        examples=[["src/**", "*.md"]],
+        description="Only where a commit of the push, or the pull request, touches one of these, written as in "
+        "`.gitignore`: `*.md` is anywhere, `/*.md` at the root, `src/` is a folder with all in it, and `!` takes away.",
+        examples=[["services/cart/", "!*.md"]],
     )
     labels: _Patterns | None = Field(
         default=None, description="Only where one of these labels is put on.", examples=[["banksman"]]
@@ -202,11 +204,13 @@ def _of_trigger(one: TriggerOf, config: RepositoryConfig, at: Location) -> Itera
     if one.task not in config.tasks:
         yield (*at, "task"), f"there is no task {one.task!r}; name it under `tasks`"
     pushed = one.event == "push"
+    if one.paths and only_takes_away(one.paths):
+        yield (*at, "paths"), "only take away; name what they take it from first, as in `**`"
     if pushed and (one.actions or one.labels):
         key = "actions" if one.actions else "labels"
         yield (*at, key), f"a push has no {key}; take them out"
-    if not pushed and one.paths:
-        yield (*at, "paths"), "are known of a push alone; take them out, or write `event: push`"
+    if one.event == "issue" and one.paths:
+        yield (*at, "paths"), "an issue touches no files; take them out"
     if one.event == "issue":
         if one.branches:
             yield (*at, "branches"), "an issue is on no branch; take them out"

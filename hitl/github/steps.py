@@ -22,10 +22,12 @@ from hitl.github.deciding import (
     Decided,
     Facts,
     Ignore,
+    LeftOut,
     Look,
     Start,
     asked_again,
     decide,
+    no_file_fits,
 )
 from hitl.github.deputy import voided_by
 from hitl.github.events import (
@@ -47,7 +49,13 @@ from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
 from hitl.policy.triggers import SlashCommand
 from workflows.github.contracts import DELIVERY_WORKFLOW, Done, ReceivedDelivery
-from workflows.github.deciding_contracts import DECIDE_DELIVERY, ConfigMistake, DecideDelivery, DeliveryDecided
+from workflows.github.deciding_contracts import (
+    DECIDE_DELIVERY,
+    ConfigMistake,
+    DecideDelivery,
+    DeliveryDecided,
+    TaskLeftOut,
+)
 
 _MOST_SAID: Final = 8000
 _log = structlog.get_logger("banksman.github")
@@ -111,14 +119,15 @@ class DecidingSteps:
     ) -> DeliveryDecided:
         event = received.event
         match decided:
-            case Look(login):
-                return DeliveryDecided(look=login)
-            case Ignore(why):
-                return DeliveryDecided(why=_safe(why))
+            case Look(login, filters):
+                return DeliveryDecided(look=login, filters=filters)
+            case Ignore(why, left_out):
+                return DeliveryDecided(why=_safe(why), left_out=_left_out(left_out))
             case Answer():
                 return _answered(decided)
             case Start():
-                return await self._acts.start(decided, _occasion(received, at, facts), policy)
+                started = await self._acts.start(decided, _occasion(received, at, facts), policy)
+                return started.model_copy(update={"left_out": _left_out(decided.left_out)})
             case Carry():
                 return await self._carry(decided, event, facts, policy, _occasion(received, at, facts))
 
@@ -173,6 +182,10 @@ def _about(event: AnyEvent) -> tuple[int | None, str | None, str | None]:
             return None, event.check_run.head_sha, None
         case _:
             return None, None, None
+
+
+def _left_out(those: tuple[LeftOut, ...]) -> tuple[TaskLeftOut, ...]:
+    return tuple(TaskLeftOut(task=one.task, goal=one.goal, why=_safe(no_file_fits(one.paths))) for one in those)
 
 
 def _said(words: str) -> DeliveryDecided:

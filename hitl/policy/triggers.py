@@ -5,7 +5,7 @@ repository, for which goal, and what GitHub says that this person may do there. 
 rule names is forbidden.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -131,17 +131,23 @@ def fits_any(text: str, patterns: Iterable[str]) -> bool:
     pattern are long together: somebody else wrote it.
     """
     parts = text.split("/")
-    return any(_fits_parts(parts, one.split("/")) for one in patterns)
+    return any(fits_parts(parts, one.split("/"), _fits_part) for one in patterns)
 
 
-def _fits_parts(parts: list[str], pattern: list[str]) -> bool:
-    """Part by part; where one does not fit, the last `**` takes one more."""
+def fits_parts(parts: Sequence[str], pattern: Sequence[str], fits: Callable[[str, str], bool]) -> bool:
+    """Part by part; where one does not fit, the last `**` takes one more.
+
+    Args:
+        parts: Of the text.
+        pattern: Its parts.
+        fits: Whether a part is all of a part of the pattern that is not `**`.
+    """
     at = on = 0
     wide: tuple[int, int] | None = None
     while at < len(parts):
         if on < len(pattern) and pattern[on] == "**":
             wide, on = (at, on + 1), on + 1
-        elif on < len(pattern) and _fits_part(parts[at], pattern[on]):
+        elif on < len(pattern) and fits(parts[at], pattern[on]):
             at, on = at + 1, on + 1
         elif wide is not None:
             wide = (wide[0] + 1, wide[1])

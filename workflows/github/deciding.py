@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.github.changed_contracts import MATCH_CHANGED_FILES
     from activities.github.contracts import LOOK_AT_PULL_REQUEST, READ_FILE
     from activities.github.people_contracts import FIND_PERMISSION
     from activities.github.showing_contracts import (
@@ -37,6 +38,8 @@ with workflow.unsafe.imports_passed_through():
         DECIDE_DELIVERY,
         DecideDelivery,
         DeliveryDecided,
+        TaskLeftOut,
+        changed_question,
         config_question,
         permission_question,
         pull_question,
@@ -54,7 +57,7 @@ async def decide_on(event: AnyEvent) -> DeliveryResult:
     for _ in range(_ROUNDS):
         if not decided.look or not isinstance(event, OfRepository):
             break
-        await _look(event, decided.look)
+        await _look(event, decided)
         decided = await _decided()
     if decided.look:
         return DeliveryResult(done=Done.IGNORED, why="GitHub answered too late, time after time; ask once more")
@@ -67,10 +70,14 @@ async def _decided() -> DeliveryDecided:
     return await execute(DECIDE_DELIVERY, DecideDelivery(), summary="Decide what becomes of it")
 
 
-async def _look(event: OfRepository, login: str) -> None:
+async def _look(event: OfRepository, wanted: DeliveryDecided) -> None:
     """Ask GitHub. That there is no such file is an answer, too."""
     repository = event.repository.full_name
-    await execute(FIND_PERMISSION, permission_question(repository, login), summary="What may they do there?")
+    if wanted.filters and isinstance(event, PullRequestEvent):
+        files = changed_question(repository, event.number, wanted.filters)
+        await execute(MATCH_CHANGED_FILES, files, summary="Which files does it change?")
+        return
+    await execute(FIND_PERMISSION, permission_question(repository, wanted.look), summary="What may they do there?")
     if isinstance(event, IssueCommentEvent) and event.issue.is_pull:
         question = pull_question(repository, event.issue.number)
         await execute(LOOK_AT_PULL_REQUEST, question, summary="Where does it stand?")
@@ -91,6 +98,9 @@ async def _tell(event: AnyEvent, decided: DeliveryDecided) -> None:
             await execute(ADD_REACTION, request, summary="Say that it was read")
         if decided.mistakes and isinstance(event, PushEvent):
             await execute(PUT_CHECK, _check_of(event, decided), summary="Show the mistakes on their lines")
+        if isinstance(event, PullRequestEvent):
+            for one in decided.left_out:
+                await execute(PUT_CHECK, _left_out(event, one), summary=f"Show that {one.goal} is left out")
         if decided.say and (number := _number(event)) is not None:
             said = PutCommentRequest(repository=repository, number=number, text=decided.say)
             await execute(PUT_COMMENT, said, summary="Answer")
@@ -121,6 +131,19 @@ def _check_of(event: PushEvent, decided: DeliveryDecided) -> PutCheckRequest:
             )
             for one in mistakes
         ),
+    )
+
+
+def _left_out(event: PullRequestEvent, one: TaskLeftOut) -> PutCheckRequest:
+    """A check run that has ended: where it is required, GitHub lets the pull request be merged with it."""
+    return PutCheckRequest(
+        repository=event.repository.full_name,
+        commit=event.pull_request.head.sha,
+        name=f"banksman / {one.goal}",
+        status="completed",
+        conclusion="skipped",
+        title=f"{one.goal} is left out"[:_TITLE],
+        summary=f"The task `{one.task}` of {CONFIG} is about other files: {one.why}.",
     )
 
 

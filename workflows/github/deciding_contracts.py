@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from activities.github.changed_contracts import MatchChangedFilesRequest, Patterns
 from activities.github.contracts import LookAtPullRequestRequest, ReadFileRequest
 from activities.github.people_contracts import FindPermissionRequest
 from activities.queues import TaskQueue
@@ -32,6 +33,11 @@ def config_question(repository: str) -> ReadFileRequest:
 def pull_question(repository: str, number: int) -> LookAtPullRequestRequest:
     """What GitHub is asked of a pull request that a comment says nothing of but its number."""
     return LookAtPullRequestRequest(repository=repository, number=number)
+
+
+def changed_question(repository: str, number: int, filters: tuple[Patterns, ...]) -> MatchChangedFilesRequest:
+    """What GitHub is asked of a pull request where tasks are about some files alone."""
+    return MatchChangedFilesRequest(repository=repository, number=number, filters=filters)
 
 
 class DecideDelivery(BaseModel):
@@ -61,18 +67,32 @@ class ConfigMistake(BaseModel):
     message: str
 
 
+class TaskLeftOut(BaseModel):
+    """A task of a repository's file that is about other files than those that changed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task: str
+    goal: str
+    why: str
+
+
 class DeliveryDecided(BaseModel):
     """What was decided and done."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     look: str = Field(default="", description="The login whose permission GitHub has to be asked for first.")
+    filters: tuple[Patterns, ...] = Field(
+        default=(), description="Where this alone is missing: `paths`, of which GitHub has to be asked which fit."
+    )
     done: Done = Done.IGNORED
     why: str = Field(default="", description="In a sentence or some lines; a stranger's words are in it.")
     goals: tuple[GoalBegun, ...] = ()
     say: str = Field(default="", description="A comment in GitHub's markdown; empty for none.")
     reaction: Literal["eyes", "rocket", "+1", "-1", "confused"] | None = None
     mistakes: tuple[ConfigMistake, ...] = Field(default=(), description="For the lines of a check run.")
+    left_out: tuple[TaskLeftOut, ...] = Field(default=(), description="For a check run each.")
 
 
 DECIDE_DELIVERY: Final = Step(

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities, BranchDestruction
+from activities.github.changed import ChangedActivities
 from activities.github.installations import InstallationActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
@@ -104,6 +105,10 @@ class House:
     @property
     def lists(self) -> ListingActivities:
         return ListingActivities(self._app, self, artifacts=self.artifacts)
+
+    @property
+    def changes(self) -> ChangedActivities:
+        return ChangedActivities(self._app, self)
 
     @property
     def reads(self) -> GitHubActivities:

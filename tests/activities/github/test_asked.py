@@ -1,11 +1,16 @@
 """What people asked for is read as their words, and a review can only comment: on the twin, over real git."""
 
+import contextlib
 import itertools
 import json
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from activities.github import changed
 from activities.github.asked_contracts import (
     LOOK_AT_REPOSITORY,
     MOST_DIFF,
@@ -20,8 +25,15 @@ from activities.github.asked_contracts import (
     ReviewLine,
     ReviewPullRequestRequest,
 )
+from activities.github.changed_contracts import (
+    MATCH_CHANGED_FILES,
+    MOST_CHANGED,
+    ChangedFilesMatched,
+    MatchChangedFilesRequest,
+)
 from activities.github.contracts import CommitFilesRequest
 from connectors.errors import InvalidRequest, NotFound, Unavailable
+from connectors.github.asked import Asked, DiffFile
 from sandbox.gate.change import hunk_lines
 from tests.activities.github.at_work import REPOSITORY, House, at_work
 from tests.activities.github.test_pulls import push
@@ -152,3 +164,44 @@ async def test_a_commit_on_the_commit_that_was_changed_undoes_nothing_that_came_
     made = await at_work("github.commit_files").run(house.writes.commit_files, request)
     assert git("rev-parse", f"{made.commit}^", at=house.shop.bare) == house.shop.main
     assert made.base == branches.base
+
+
+async def matched(house: House, number: int, *filters: tuple[str, ...]) -> ChangedFilesMatched:
+    request = MatchChangedFilesRequest(repository=REPOSITORY, number=number, filters=filters)
+    return await at_work(MATCH_CHANGED_FILES.name).run(house.changes.match_changed_files, request)
+
+
+async def test_of_a_pull_requests_files_only_is_told_which_patterns_fit(house: House, branches: Branches) -> None:
+    number = await opened(house, branches)
+    house.permissions.clear()
+    found = await matched(house, number, ("*.md",), ("src/",), ("**", "!/README.md"))
+    assert found == ChangedFilesMatched(fitting=(True, False, False), files=1)
+    assert house.permissions == [{"pull_requests": "read"}]
+    assert house.twin.live_tokens == 0
+
+
+class Endless(Asked):
+    """A pull request of which GitHub has another page of files, always: its paths are a stranger's."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+
+    async def _ask(self, *_asked: object, **_more: object) -> Any:
+        self.pages += 1
+        moved = {"filename": f"b/{self.pages}", "previous_filename": "a/x", "status": "renamed"}
+        return [DiffFile.model_validate({**moved, "additions": 0, "deletions": 0})] * 100
+
+
+async def test_where_github_lists_no_more_files_every_pattern_counts_as_fitting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = Endless()
+
+    @contextlib.asynccontextmanager
+    async def session(*_: object) -> AsyncGenerator[SimpleNamespace]:
+        yield SimpleNamespace(asked=endless)
+
+    monkeypatch.setattr(changed, "reading_session", session)
+    found = await matched(house, 1, ("c/",), ("a/",))
+    assert found == ChangedFilesMatched(fitting=(True, True), files=MOST_CHANGED, whole=False)
+    assert endless.pages == 30

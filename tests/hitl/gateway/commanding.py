@@ -9,11 +9,13 @@ import httpx
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from activities.github.changed_contracts import MATCH_CHANGED_FILES, ChangedFilesMatched, MatchChangedFilesRequest
 from activities.github.contracts import READ_FILE, FileRead, ReadFileRequest
 from activities.github.people_contracts import FIND_PERMISSION, FindPermissionRequest, PermissionSeen
 from activities.github.showing_contracts import ADD_REACTION, AddReactionRequest, ReactionAdded
 from activities.queues import TaskQueue
 from activities.step import implements
+from hitl.policy.path_patterns import touches
 from tests.hitl.gateway.delivering import Hook, new_guid, port_of
 from tests.hitl.gateway.running import Place, eventually
 from tests.hitl.github.payloads import comment_payload
@@ -38,6 +40,10 @@ github:
       repositories: [acme/shop]
       permission: write
       goals: [ReadFile]
+    - events: [pull_request]
+      repositories: [acme/shop]
+      permission: write
+      goals: [ReadFile]
 """
 )
 
@@ -51,12 +57,15 @@ class Answers(GitHub):
     Attributes:
         seen: The permission of whoever is asked for.
         config: The repository's file; None where it has none.
+        changes: The files of every pull request.
     """
 
     seen: PermissionSeen = WRITER
     config: str | None = None
     asked: list[FindPermissionRequest] = field(default_factory=list[FindPermissionRequest])
     reactions: list[str] = field(default_factory=list[str])
+    changes: tuple[str, ...] = ()
+    matched: list[MatchChangedFilesRequest] = field(default_factory=list[MatchChangedFilesRequest])
 
     @implements(FIND_PERMISSION)
     async def find_permission(self, request: FindPermissionRequest) -> PermissionSeen:
@@ -71,6 +80,12 @@ class Answers(GitHub):
             raise ApplicationError("no such file", type="NotFound", non_retryable=True)
         content = self.config
         return FileRead(commit="c" * 40, blob="b" * 40, size=len(content), encoding="utf-8", content=content)
+
+    @implements(MATCH_CHANGED_FILES)
+    async def match_changed_files(self, request: MatchChangedFilesRequest) -> ChangedFilesMatched:
+        self.matched.append(request)
+        fitting = tuple(touches(self.changes, one) for one in request.filters)
+        return ChangedFilesMatched(fitting=fitting, files=len(self.changes))
 
     @implements(ADD_REACTION)
     async def react(self, request: AddReactionRequest) -> ReactionAdded:
@@ -111,7 +126,7 @@ async def commanding(
     github = Answers(client=here.client, **said)
     github.reads_on.set()
     ours = [github.put_check, github.put_comment, github.put_label, github.look, github.read_file]
-    ours += [github.find_permission, github.react]
+    ours += [github.find_permission, github.react, github.match_changed_files]
     async with (
         Worker(here.client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS) if goals else contextlib.nullcontext(),
         Worker(here.client, task_queue=TaskQueue.CONNECTORS, activities=ours),

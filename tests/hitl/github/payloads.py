@@ -19,6 +19,14 @@ def push_payload(*, commits: list[Json] | None = None) -> Json:
     return {**pushed, **everywhere()}
 
 
+def pull_payload(*, number: int = 4, head: str = "b" * 40) -> Json:
+    """Somebody opens a pull request."""
+    repo = everywhere()["repository"]
+    sides = {"head": {"ref": "work", "sha": head, "repo": repo}, "base": {"ref": "main", "sha": "c" * 40, "repo": repo}}
+    pull = {"number": number, "title": "A cart", "user": account(), **sides}
+    return {"action": "opened", "number": number, "pull_request": pull, **everywhere()}
+
+
 def everywhere() -> Json:
     """What every event has."""
     return {"sender": account(), "repository": {"full_name": "acme/shop", "id": 7}, "installation": {"id": 3}}

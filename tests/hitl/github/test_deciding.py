@@ -1,10 +1,11 @@
 """Who has what begun by which event: the honest ways, and each way around them."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
-from hitl.github.deciding import Answer, Carry, Decided, Facts, Ignore, Look, Start, decide
+from hitl.github.deciding import Answer, Carry, Decided, Facts, Ignore, LeftOut, Look, Start, decide
 from hitl.github.events import Actor, AnyEvent, CheckRunEvent, CheckRunMention, RequestedAction
 from hitl.github.repository_config import BrokenConfig, read_config
 from hitl.policy.rules import Policy
@@ -140,6 +141,53 @@ def test_a_push_starts_the_tasks_of_its_branch_and_paths_at_its_new_head() -> No
     assert "has no .banksman/config.yaml" in why(decide(push("src/a"), policy(), facts()))
     assert "bot's doing" in why(decide(push("src/a", by=BOT), policy(), facts(config=asked)))
     assert "does not know" in why(decide(push("src/a", by=STRANGER), policy()))
+
+
+CART = ("services/cart/", "!*.md")
+MAIL = ("services/mail/",)
+
+
+def test_a_pull_request_starts_the_tasks_of_which_a_changed_file_is_one_and_tells_which_it_leaves_out() -> None:
+    at = {"repository": "$repository", "path": "README.md"}
+    tasks = {name: {"goal": "ReadFile", "input": {**at, "ref": name}} for name in ("cart", "mail", "every")}
+    asked = config(
+        tasks=tasks,
+        triggers=[
+            {**ON_PULL, "task": "cart", "paths": list(CART)},
+            {**ON_PULL, "task": "mail", "paths": list(MAIL)},
+            {**ON_PULL, "task": "every"},
+            {**ON_PULL, "task": "cart", "paths": ["never/"], "branches": ["other"]},
+        ],
+    )
+    known = facts(config=asked)
+    assert decide(pull(), policy(), known) == Look("Alice", (CART, MAIL)), "of what this one can begin, and no more"
+    assert decide(pull(), policy(), replace(known, changed={CART: True})) == Look("Alice", (CART, MAIL))
+    begun = decide(pull(), policy(), replace(known, changed={CART: True, MAIL: False}))
+    assert isinstance(begun, Start)
+    assert [one.request.model_dump()["ref"] for one in begun.goals] == ["cart", "every"]
+    assert begun.refused == ("mail: no changed file matches 'services/mail/'.",)
+    assert begun.left_out == (), "the check run of this name is that of the goal that was begun"
+    cut = decide(pull(), policy(), replace(known, changed={CART: True, MAIL: True}, whole=False))
+    assert isinstance(cut, Start)
+    assert (len(cut.goals), "3,000 files" in cut.refused[0]) == (3, True)
+
+
+def test_where_no_file_fits_the_check_run_tells_why_to_who_might_have_had_it_begun() -> None:
+    asked = config(triggers=[{**ON_PULL, "task": "read", "paths": list(CART)}])
+    left = decide(pull(), policy(), replace(facts(config=asked), changed={CART: False}))
+    assert isinstance(left, Ignore)
+    assert left.left_out == (LeftOut(task="read", goal="ReadFile", paths=CART),)
+    assert left.why == "read: no changed file matches 'services/cart/', '!*.md'."
+    reader = decide(pull(), policy(), replace(facts(Permission.READ, config=asked), changed={CART: False}))
+    assert isinstance(reader, Ignore)
+    assert (reader.left_out, "wants write" in reader.why) == ((), True)
+    assert isinstance(decide(pull(by=STRANGER), policy()), Ignore), "for a stranger GitHub is asked nothing"
+
+
+def test_of_a_push_that_tells_not_every_file_any_may_be_there() -> None:
+    asked = config(triggers=[ON_PUSH])
+    cut = push("docs/a.md").model_copy(update={"paths_complete": False})
+    assert isinstance(decide(cut, policy(), facts(config=asked)), Start)
 
 
 def test_a_forks_pull_request_starts_nothing_that_writes_or_sees_what_is_private() -> None:

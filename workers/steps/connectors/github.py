@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities
+from activities.github.changed import ChangedActivities
 from activities.github.installations import InstallationActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
@@ -28,6 +29,7 @@ def steps(means: Means) -> Sequence[object]:
         ListingActivities(app, vault, artifacts=artifacts),
         AskedActivities(app, vault, artifacts=artifacts),
         BranchActivities(app, vault),
+        ChangedActivities(app, vault),
         PeopleActivities(app, vault),
         PullRequestActivities(app, vault),
         GitHubWriteActivities(app, vault),
