@@ -84,7 +84,11 @@ _PLACES: Final = {
         _OPERATE,
         "Prepare the Temporal namespace: search attributes, the sweep of leases, the current goals worker.",
     ),
-    "github": _Place("github:github", _OPERATE, "Make the GitHub Apps, tell what they lack, and give them new keys."),
+    "github": _Place(
+        "github:github",
+        _OPERATE,
+        "Make the GitHub Apps, tell what they lack, give them new keys; list what repositories schedule.",
+    ),
     "policy": _Place("policy:policy", _OPERATE, "Check a policy file, and ask it what it would decide."),
     "manifest": _Place(
         "manifest:manifest",

@@ -31,6 +31,8 @@ from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
 from hitl.gateway.sweeping import Sweeper
 from hitl.github.acting import Acts
+from hitl.github.schedule_steps import ScheduleSteps
+from hitl.github.schedules import Schedules
 from hitl.github.steps import DecidingSteps
 from hitl.github.voiding import Voiding
 from hitl.slack.answers import AnswerSteps, Asked, AwaitingSteps
@@ -112,9 +114,16 @@ class Gateway:
         answers = AnswerSteps(messages, Asked(server, starts, self._policy))
         self.deliveries = deliveries = Deliveries(server, sign=sign, keys=keys.current)
         self.acts = Acts(server, starts, self.clicks, console=settings.console_url)
-        decides = DecidingSteps(deliveries, self._policy, self.acts, Voiding(server))
-        opinions = OpinionSteps(self.opinions)
-        self.beside = (opinions, HistorySteps(server), findings, answers, DeliverySteps(deliveries), decides)
+        self.schedules = schedules = Schedules(client)
+        self.beside = (
+            OpinionSteps(self.opinions),
+            HistorySteps(server),
+            findings,
+            answers,
+            DeliverySteps(deliveries, follow=schedules.follow),
+            DecidingSteps(deliveries, self._policy, self.acts, Voiding(server), schedules),
+            ScheduleSteps(server, self._policy, self.acts, schedules),
+        )
         self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)
         self.waits = (self.follows, AwaitingSteps(Asked(server, starts, self._policy)))

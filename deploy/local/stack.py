@@ -51,7 +51,7 @@ from deploy.local.state_database import DATABASE, StateDatabase
 from deploy.local.tools import CACHE, ToolUnavailableError
 from deploy.local.vault import EmbeddedVault
 from deploy.local.waiting import waiting_goals
-from deploy.temporal import promote, register_search_attributes, schedule_redelivery, schedule_sweep
+from deploy.temporal import promote, register_search_attributes, schedule_holding, schedule_redelivery, schedule_sweep
 from hitl.github.events import WEBHOOKS
 from sandbox.errors import SandboxError
 from sandbox.provisioning import EngineFound
@@ -182,6 +182,7 @@ class Stack:
             self._note(f"registered search attribute {name}")
         await schedule_sweep(client)
         await schedule_redelivery(client)
+        await schedule_holding(client)
         for kept in (*(one.secrets for one in twins.values()), self._state_database.secrets(), relay_secrets()):
             for path, values in kept.items():
                 await self._vault.seed(path, values)

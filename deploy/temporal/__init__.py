@@ -2,7 +2,7 @@
 
 from deploy.temporal.bootstrap import NotPromoted, missing_search_attributes, promote, register_search_attributes
 from deploy.temporal.pace import SETTINGS, development_server_options
-from deploy.temporal.schedules import schedule_redelivery, schedule_sweep
+from deploy.temporal.schedules import schedule_holding, schedule_redelivery, schedule_sweep
 
 __all__ = [
     "SETTINGS",
@@ -11,6 +11,7 @@ __all__ = [
     "missing_search_attributes",
     "promote",
     "register_search_attributes",
+    "schedule_holding",
     "schedule_redelivery",
     "schedule_sweep",
 ]

@@ -5,7 +5,7 @@ again, reads the start from the server and verifies it: a workflow that somebody
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -47,6 +47,8 @@ from workflows.github.installation_contracts import (
     KeptInstallation,
     installation_id,
 )
+
+OfInstallations = InstallationEvent | InstallationRepositoriesEvent
 
 MEMO: Final = "BanksmanDelivery"
 _TAG: Final = "banksman-github-delivery/v1"
@@ -179,10 +181,15 @@ def _summary(event: AnyEvent) -> str:
 
 
 class DeliverySteps:
-    """Steps about deliveries that only the server can answer."""
+    """Steps about deliveries that only the server can answer.
 
-    def __init__(self, deliveries: Deliveries) -> None:
-        self._deliveries, self._server = deliveries, deliveries.server
+    Args:
+        deliveries: Tells which of them GitHub sent.
+        follow: Has everything follow that depends on where the App is installed. Raises `RPCError`.
+    """
+
+    def __init__(self, deliveries: Deliveries, *, follow: Callable[[OfInstallations], Awaitable[None]]) -> None:
+        self._deliveries, self._server, self._follow = deliveries, deliveries.server, follow
 
     @implements(KEEP_INSTALLATION)
     async def keep_installation(self, request: KeepInstallation) -> KeptInstallation:
@@ -207,6 +214,7 @@ class DeliverySteps:
         if not isinstance(event, InstallationEvent | InstallationRepositoriesEvent):
             raise InvalidRequest(f"{event.event!r} tells of no installation")
         number = event.installation.id
+        await self._follow(event)
         try:
             await self._server.client.start_workflow(
                 INSTALLATION_WORKFLOW,

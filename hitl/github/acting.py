@@ -32,7 +32,7 @@ from workflows.catalogue import find_goal
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE
 from workflows.github.contracts import Done
 from workflows.github.deciding_contracts import DeliveryDecided, GoalBegun
-from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput
+from workflows.github.job_contracts import GITHUB_JOB, GITHUB_JOB_PREFIX, GitHubJobInput
 from workflows.standing import standing_of
 
 _HOUR: Final = timedelta(hours=1)
@@ -155,6 +155,31 @@ class Acts:
             by_person=max(mine, sum(one.identity == by.identity for one in self._begun.values())),
             by_installation=max(theirs, sum(one.owner == owner for one in self._begun.values())),
         )
+
+    async def too_soon(self, prefix: str, now: str, *, least: timedelta) -> str | None:
+        """Why the next job of a schedule is not begun: the last one runs still, or has begun not long ago.
+
+        Args:
+            prefix: How the delivery of each of them begins.
+            now: What follows of the one to be begun: it is not counted itself.
+            least: Between two.
+
+        Raises:
+            RPCError: The server cannot be reached.
+        """
+        key = f"{GITHUB_JOB_PREFIX}{prefix}"
+        since = datetime.now(UTC) - least
+        if any(one.at > since for name, one in self._begun.items() if name.startswith(key) and name != key + now):
+            return f"the last one has begun less than {least} ago."
+        query = f"{_JOBS} AND WorkflowId STARTS_WITH {quoted(key)}"
+        async for one in self._server.client.list_workflows(query, limit=_LOOKED_AT):
+            if one.id == key + now:
+                return None
+            if one.status is WorkflowExecutionStatus.RUNNING:
+                return f"the last one runs still ({one.id!r})."
+            if one.start_time > since:
+                return f"the last one has begun less than {least} ago ({one.id!r})."
+        return None
 
     async def _count(self, query: str) -> int:
         return (await self._server.client.count_workflows(query)).count

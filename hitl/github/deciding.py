@@ -153,9 +153,9 @@ def decide(event: AnyEvent, policy: Policy, facts: Facts | None = None) -> Decid
     happening = happening_of(event)
     if happening.trigger is None or not isinstance(event, OfRepository):
         return Ignore(f"{event.event} {event.action}: {happening.happens}.")
-    if why := nobodys_will(event):
-        return Ignore(why)
     case = _Case(event=event, trigger=happening.trigger, policy=policy)
+    if why := nobodys_will(event):
+        return _of_config(case, facts) or Ignore(why)  # a bot merges, too, and the file counts whoever merged it
     if case.trigger not in SAID:
         return _of_config(case, facts) or _on_event(case, facts)
     said = _said(event)
@@ -291,14 +291,20 @@ def _broken(config: BrokenConfig) -> Answer:
     return Answer(words=words, mistakes=config.mistakes)
 
 
+def changes_config(event: OfRepository, policy: Policy) -> bool:
+    """Whether a repository that a rule is about has another file of its own now, or may have one."""
+    if not isinstance(event, PushEvent) or event.deleted:
+        return False
+    watched = any(fits_any(event.repository.full_name.lower(), one.repositories) for one in policy.github.rules)
+    touched = PATH in event.paths or not event.paths_complete
+    return watched and touched and event.ref == f"{_HEADS}{event.repository.default_branch}"
+
+
 def _of_config(case: _Case, facts: Facts | None) -> Decided | None:
     """What is told of a new file of the repository's that has mistakes, whoever pushed it; None where it has none."""
+    if not changes_config(case.event, case.policy):
+        return None
     event = case.event
-    watched = any(fits_any(case.repository.lower(), one.repositories) for one in case.policy.github.rules)
-    if not watched or not isinstance(event, PushEvent) or event.deleted or PATH not in event.paths:
-        return None
-    if event.ref != f"{_HEADS}{event.repository.default_branch}":
-        return None
     if facts is None:
         return Look(event.sender.login)
     return _broken(facts.config) if isinstance(facts.config, BrokenConfig) else None
@@ -335,7 +341,7 @@ def _begun(case: _Case, facts: Facts, by: Known, config: RepositoryConfig) -> De
     if not facts.changed.keys() >= set(filters):
         return Look(case.event.sender.login, filters)
     for one in _fitting(case.event, config):
-        found = _of_task(config.tasks[one.task], case.event)
+        found = asked_for(config.tasks[one.task], _values(case.event))
         if isinstance(found, str):
             refused.append(f"{one.task}: {found}")
         elif why := _refuse_trigger(found, one, case.asked(None, facts.permission), case, config):
@@ -376,12 +382,13 @@ def _refuse_trigger(
     return fork or refuse_goal(wanted, asked, case.policy, config)
 
 
-def _of_task(task: Task, event: OfRepository) -> AskedFor | str:
+def asked_for(task: Task, values: Mapping[str, JsonValue]) -> AskedFor | str:
+    """What a task begins, with these values for its placeholders; or why that is nothing."""
     goal = find_goal(task.goal)
     if goal is None:
         return f"There is no goal {task.goal!r}."
     try:
-        request = goal.input.model_validate_json(json.dumps(filled(task, _values(event))))
+        request = goal.input.model_validate_json(json.dumps(filled(task, values)))
     except ValidationError as error:
         return describe_problems(goal.input, error)
     return AskedFor(goal=goal, request=request)

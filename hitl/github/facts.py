@@ -110,10 +110,25 @@ async def _with_changed(facts: Facts, event: OfRepository, matched: Iterable["_A
 
 
 @dataclass(frozen=True)
-class _Found:
-    """That there is a file, or that there is none."""
+class ConfigSeen:
+    """That there is a file, or that there is none. Attributes: commit, the head at which it was read."""
 
     config: RepositoryConfig | BrokenConfig | None
+    commit: str = ""
+
+
+async def config_of(server: Server, repository: str, *, workflow_id: str, run_id: str) -> ConfigSeen | None:
+    """The file of a repository as it was read in this run; None where nobody has, or too long ago.
+
+    Raises:
+        RPCError: The server cannot be reached.
+    """
+    ends, question = _Ends(), config_question(repository)
+    async for one in server.newest_first(workflow_id, run_id):
+        ends.note(one)
+        if _asks(one) and await (answers := _Answers(server, one, ends)).asks(READ_FILE.name, question):
+            return await answers.file()
+    return None
 
 
 class _Answers:
@@ -136,16 +151,17 @@ class _Answers:
             return None
         return await self._decoded(self._ends.answers[self._id], answer)
 
-    async def file(self) -> _Found | None:
+    async def file(self) -> ConfigSeen | None:
         """The repository's file, as it was read; without content there is none that could be used."""
         if self._id in self._ends.missing:
-            return _Found(config=None)
+            return ConfigSeen(config=None)
         read = await self._decoded(self._ends.answers[self._id], FileRead)
         if read is None:
             return None
         if read.content is None or read.encoding != "utf-8":
-            return _Found(config=BrokenConfig(mistakes=(Mistake(1, 1, "file", "is no text of 64 kB at most"),)))
-        return _Found(config=read_config(read.content.encode()))
+            broken = BrokenConfig(mistakes=(Mistake(1, 1, "file", "is no text of 64 kB at most"),))
+            return ConfigSeen(config=broken, commit=read.commit)
+        return ConfigSeen(config=read_config(read.content.encode()), commit=read.commit)
 
     async def _decoded(self, payloads: list[Payload], model: type[_Model]) -> _Model | None:
         try:

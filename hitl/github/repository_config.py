@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from hitl.github.cron import NotCron, is_time_zone, read_cron
 from hitl.hidden import visible
 from hitl.policy.path_patterns import only_takes_away
 from hitl.policy.triggers import Permission, SlashCommand
@@ -86,6 +87,20 @@ class TriggerOf(_Part):
     task: Name = Field(description="The name of a task.", examples=["read-readme"])
 
 
+class ScheduleOf(_Part):
+    """A task, and when it is begun."""
+
+    cron: Annotated[str, StringConstraints(max_length=200)] = Field(
+        description="Minute, hour, day of the month, month, weekday, as in a crontab; numbers, names, `*`, lists, "
+        "ranges and steps.",
+        examples=["30 3 * * MON-FRI"],
+    )
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=60)] = Field(
+        default="UTC", description="By its name in the time zone database.", examples=["Europe/Berlin"]
+    )
+    task: Name = Field(description="The name of a task.", examples=["read-readme"])
+
+
 class Output(_Part):
     """What is told."""
 
@@ -112,6 +127,9 @@ class RepositoryConfig(_Part):
     )
     triggers: Annotated[list[TriggerOf], Field(max_length=_MOST)] = Field(
         default=[], description="What begins which task."
+    )
+    schedules: Annotated[dict[Name, ScheduleOf], Field(max_length=_MOST)] = Field(
+        default={}, description="When which task is begun, by name. The policy says how often, and how many."
     )
     output: Output = Field(default=Output(), description="What is told.")
 
@@ -185,6 +203,8 @@ def _problems(config: RepositoryConfig) -> Iterator[tuple[Location, str]]:
             yield ("goals", index), f"there is no goal {name!r}; `banksman goals` tells which there are"
     for name, task in config.tasks.items():
         yield from _of_task(task, ("tasks", name))
+    for name, one in config.schedules.items():
+        yield from _of_schedule(one, config, ("schedules", name))
     for index, one in enumerate(config.triggers):
         yield from _of_trigger(one, config, ("triggers", index))
 
@@ -198,6 +218,20 @@ def _of_task(task: Task, at: Location) -> Iterator[tuple[Location, str]]:
         goal.input.model_validate_json(json.dumps(filled(task, _SAMPLE)))
     except ValidationError as error:
         yield (*at, "input"), visible(describe_problems(goal.input, error))
+
+
+def _of_schedule(one: ScheduleOf, config: RepositoryConfig, at: Location) -> Iterator[tuple[Location, str]]:
+    try:
+        read_cron(one.cron)
+    except NotCron as error:
+        yield (*at, "cron"), visible(str(error))
+    if not is_time_zone(one.time_zone):
+        yield (*at, "time_zone"), f"there is no time zone {visible(one.time_zone)!r}; write one as in `Europe/Berlin`"
+    task = config.tasks.get(one.task)
+    if task is None:
+        yield (*at, "task"), f"there is no task {one.task!r}; name it under `tasks`"
+    elif "$number" in json.dumps(task.input):
+        yield (*at, "task"), f"{one.task!r} is about an issue or a pull request, and no time is: take out `$number`"
 
 
 def _of_trigger(one: TriggerOf, config: RepositoryConfig, at: Location) -> Iterator[tuple[Location, str]]:

@@ -99,7 +99,8 @@ def _taken_away(asked: Asked, config: RepositoryConfig | None) -> str | None:
     """Why the repository does not want it. It says nothing of `help`, which begins nothing."""
     if config is None:
         return None
-    if config.permission is not None and not asked.permission.reaches(config.permission):
+    caused = asked.trigger is not Trigger.SCHEDULE
+    if caused and config.permission is not None and not asked.permission.reaches(config.permission):
         return (
             f"GitHub says that you may {_may(asked.permission)} in {asked.repository!r}, and its {PATH} wants "
             f"{config.permission} at least."

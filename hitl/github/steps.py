@@ -26,6 +26,7 @@ from hitl.github.deciding import (
     Look,
     Start,
     asked_again,
+    changes_config,
     decide,
     no_file_fits,
 )
@@ -41,8 +42,10 @@ from hitl.github.events import (
     PushEvent,
 )
 from hitl.github.facts import facts_of
-from hitl.github.repository_config import RepositoryConfig
+from hitl.github.repository_config import BrokenConfig, RepositoryConfig
 from hitl.github.revising import revision_of
+from hitl.github.schedules import Schedules
+from hitl.github.scheduling import NotPlanned, planned
 from hitl.github.voiding import Voiding
 from hitl.hidden import unhidden_lines
 from hitl.policy.file import PolicyError
@@ -54,6 +57,7 @@ from workflows.github.deciding_contracts import (
     ConfigMistake,
     DecideDelivery,
     DeliveryDecided,
+    ScheduleTold,
     TaskLeftOut,
 )
 
@@ -69,10 +73,14 @@ class DecidingSteps:
         policy: In force.
         acts: Carries out what is decided.
         voiding: Ends what was said of a head that is none any more.
+        schedules: Of all repositories.
     """
 
-    def __init__(self, deliveries: Deliveries, policy: PolicyInForce, acts: Acts, voiding: Voiding) -> None:
+    def __init__(
+        self, deliveries: Deliveries, policy: PolicyInForce, acts: Acts, voiding: Voiding, schedules: Schedules
+    ) -> None:
         self._deliveries, self._policy, self._acts, self._voiding = deliveries, policy, acts, voiding
+        self._schedules = schedules
 
     @implements(DECIDE_DELIVERY)
     async def decide_delivery(self, request: DecideDelivery) -> DeliveryDecided:
@@ -106,9 +114,20 @@ class DecidingSteps:
         if isinstance(event, OfRepository):
             facts = await facts_of(self._deliveries.server, event, workflow_id=workflow_id, run_id=run_id)
         decided = decide(event, policy, facts)
-        return _quieter(
-            await self._carried(decided, received, policy, facts, await self._at(workflow_id, run_id)), facts
-        )
+        done = await self._carried(decided, received, policy, facts, await self._at(workflow_id, run_id))
+        if facts is not None and isinstance(event, PushEvent) and changes_config(event, policy):
+            done = done.model_copy(update={"schedules": await self._scheduled(event, facts, policy)})
+        return _quieter(done, facts)
+
+    async def _scheduled(self, event: PushEvent, facts: Facts, policy: Policy) -> tuple[ScheduleTold, ...]:
+        """Have the schedules of a new file. One with mistakes changes none: nobody can tell what it wants."""
+        if isinstance(facts.config, BrokenConfig):
+            return ()
+        where = event.repository.full_name
+        plans = planned(facts.config, where, policy)
+        lines = await self._schedules.keep(where, plans)
+        refused = {one.name for one in plans if isinstance(one, NotPlanned)}
+        return tuple(ScheduleTold(line=_safe(one), refused=one.partition(":")[0] in refused) for one in lines)
 
     async def _at(self, workflow_id: str, run_id: str) -> datetime:
         first = await self._deliveries.server.first_event(workflow_id, run_id)

@@ -50,6 +50,7 @@ from hitl.policy.raw import (
     RawRates,
     RawRollOut,
     RawRule,
+    RawSchedules,
     RawTrigger,
     RawWhere,
 )
@@ -250,6 +251,7 @@ _KEYS: Final[Mapping[str | int, type[Raw]]] = {
     "keys": RawKey,
     "github": RawGitHub,
     "rates": RawRates,
+    "schedules": RawSchedules,
     "triggers": RawTrigger,
 }
 

@@ -1,9 +1,10 @@
 """What a policy file says of GitHub, made valid: every account somebody's, every rule possible."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from hitl.policy.raw import RawGitHub, RawPolicy, RawTrigger
-from hitl.policy.triggers import SAID, GitHubPolicy, Permission, Rates, SlashCommand, TriggerRule
+from hitl.policy.triggers import SAID, GitHubPolicy, Permission, Rates, Schedules, SlashCommand, Trigger, TriggerRule
 from hitl.policy.yaml import Location
 
 Found = tuple[Location, str]
@@ -22,6 +23,7 @@ def github_policy(raw: RawGitHub | None, *, line: Callable[[Location], int]) -> 
         accounts=dict(raw.accounts),
         approvals=raw.approvals,
         rates=Rates(person=raw.rates.person, installation=raw.rates.installation),
+        schedules=Schedules(least=timedelta(minutes=raw.schedules.minutes), repository=raw.schedules.repository),
         rules=tuple(
             TriggerRule(
                 name=f"github.triggers[{index}]",
@@ -29,7 +31,7 @@ def github_policy(raw: RawGitHub | None, *, line: Callable[[Location], int]) -> 
                 events=frozenset(one.events),
                 commands=frozenset(one.commands),
                 repositories=tuple(one.repositories),
-                permission=one.permission,
+                permission=one.permission or Permission.NONE,
                 goals=tuple(one.goals),
             )
             for index, one in enumerate(raw.triggers)
@@ -68,5 +70,17 @@ def _rule(one: RawTrigger, raw: RawGitHub, at: Location) -> Iterator[Found]:
         yield (*at, "goals"), "are begun by none of these commands; leave them out, or add `run`"
     if commands & _DECIDE and not raw.approvals:
         yield (*at, "commands"), "approve and reject count on GitHub only with `approvals: true` under `github`"
+    if Trigger.SCHEDULE in one.events:
+        yield from _by_time(one, at)
+    elif one.permission is None:
+        yield (*at, "permission"), "is missing; say what GitHub has to allow who causes it, as in `permission: write`"
     if one.permission is Permission.NONE:
         yield (*at, "permission"), "`none` would let every stranger in; write read at least"
+
+
+def _by_time(one: RawTrigger, at: Location) -> Iterator[Found]:
+    """Nobody causes what the time does: a rule on it says nothing of who may."""
+    if len(set(one.events)) > 1:
+        yield (*at, "events"), "`schedule` stands alone: nobody causes it; write a rule of its own"
+    elif one.permission is not None:
+        yield (*at, "permission"), "says who may cause it, and nobody causes what is scheduled; take it out"

@@ -259,13 +259,20 @@ class RawRates(Raw):
     installation: Annotated[int, Field(ge=1, le=10**5)] = 100
 
 
+class RawSchedules(Raw):
+    """What one repository may schedule, at most."""
+
+    minutes: Annotated[int, Field(ge=5, le=7 * 24 * 60)] = 60
+    repository: Annotated[int, Field(ge=1, le=50)] = 10
+
+
 class RawTrigger(Raw):
     """One line of `github.triggers`: who may have what begun, by what happens on GitHub."""
 
     events: Annotated[list[Annotated[Trigger, Field(strict=False)]], Field(min_length=1)]
     commands: list[Annotated[SlashCommand, Field(strict=False)]] = []
     repositories: Annotated[list[Repositories], Field(min_length=1)]
-    permission: Annotated[Permission, Field(strict=False)]
+    permission: Annotated[Permission, Field(strict=False)] | None = None
     goals: list[GoalPattern] = []
 
 
@@ -275,6 +282,7 @@ class RawGitHub(Raw):
     accounts: dict[Annotated[str, AfterValidator(_login)], Annotated[int, Field(ge=1, le=2**53)]] = {}
     approvals: bool = False
     rates: RawRates = RawRates()
+    schedules: RawSchedules = RawSchedules()
     triggers: list[RawTrigger] = []
 
 

@@ -7,6 +7,7 @@ rule names is forbidden.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -23,6 +24,8 @@ class Trigger(StrEnum):
     """A pull request is opened, reopened, labelled, ready for review, or has new commits."""
     PUSH = "push"
     """New commits on a branch."""
+    SCHEDULE = "schedule"
+    """The time has come that the repository's own file says."""
 
 
 class SlashCommand(StrEnum):
@@ -72,6 +75,19 @@ class Rates:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Schedules:
+    """What one repository may schedule, at most.
+
+    Attributes:
+        least: Between two runs of one schedule, at least.
+        repository: How many one repository may have.
+    """
+
+    least: timedelta = timedelta(hours=1)
+    repository: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
 class TriggerRule:
     """One line of `github.triggers`.
 
@@ -81,7 +97,7 @@ class TriggerRule:
         events: What has to happen.
         commands: Of which one has to be said, where what happens is a comment or a button.
         repositories: Patterns of `OWNER/NAME`, in lower case; `*` stands for any characters but a slash.
-        permission: What who caused it has to be allowed at least.
+        permission: What who caused it has to be allowed at least; none where the time alone did.
         goals: Names of goals, or how they begin, with `*`.
     """
 
@@ -115,12 +131,14 @@ class GitHubPolicy:
         accounts: Numeric ids by login, in lower case. A login can be given up and taken by a stranger; an id cannot.
         approvals: Whether people may approve and reject there.
         rates: How many goals may be begun.
+        schedules: What one repository may schedule.
         rules: Who may have what begun.
     """
 
     accounts: Mapping[str, int] = field(default_factory=dict[str, int])
     approvals: bool = False
     rates: Rates = field(default_factory=Rates)
+    schedules: Schedules = field(default_factory=Schedules)
     rules: tuple[TriggerRule, ...] = ()
 
 

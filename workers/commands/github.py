@@ -1,4 +1,7 @@
-"""`banksman github`: the Apps as people set them up, check them, and give them new keys. Needs no Temporal server."""
+"""`banksman github`: the Apps as people set them up, check them, and give them new keys.
+
+But for the schedules of repositories it needs no Temporal server.
+"""
 
 import asyncio
 import contextlib
@@ -22,6 +25,7 @@ from hitl.github.events import WEBHOOKS
 from observability.redaction import redact
 from workers.commands.exits import Exit, err, fail, out, wrapped
 from workers.commands.processes import load_settings
+from workers.commands.repository_schedules import schedules
 from workers.github_app.findings import Finding, Look
 from workers.github_app.kept import KeptInVault
 from workers.github_app.making import Making
@@ -34,7 +38,11 @@ _ADDRESS: Final = f"https://HOST{WEBHOOKS}"
 _AGAIN: Final = "; it is tried again"
 """What steps say of an outage; nobody tries a command again but who gave it."""
 
-github = typer.Typer(help="Make the GitHub Apps, tell what they lack, and give them new keys.", no_args_is_help=True)
+github = typer.Typer(
+    help="Make the GitHub Apps, tell what they lack, give them new keys; list what repositories schedule.",
+    no_args_is_help=True,
+)
+github.add_typer(schedules, name="schedules")
 
 TokenFile = Annotated[
     Path | None,

@@ -2,7 +2,14 @@
 
 import asyncio
 
-from deploy.temporal import NotPromoted, promote, register_search_attributes, schedule_redelivery, schedule_sweep
+from deploy.temporal import (
+    NotPromoted,
+    promote,
+    register_search_attributes,
+    schedule_holding,
+    schedule_redelivery,
+    schedule_sweep,
+)
 from workers.commands.connection import client_settings
 from workers.commands.exits import fail, out
 from workers.temporal import DEPLOYMENT_NAME, build_id, connect
@@ -22,6 +29,8 @@ async def _setup() -> None:
         out.print("leases are swept every ten minutes")
     if await schedule_redelivery(client):
         out.print("what GitHub could not deliver is sent again, looked for every ten minutes")
+    if await schedule_holding(client):
+        out.print("schedules of repositories are held against their files every six hours")
     release = build_id()
     try:
         changed = await promote(client, deployment=DEPLOYMENT_NAME, build_id=release)

@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _CHECK: Final = "banksman: configuration"
+_SCHEDULES: Final = "banksman: schedules"
 _TITLE: Final = 255
 _ROUNDS: Final = 3
 """What GitHub answered can be too old by the time that it is looked at, and is asked once more."""
@@ -98,6 +99,8 @@ async def _tell(event: AnyEvent, decided: DeliveryDecided) -> None:
             await execute(ADD_REACTION, request, summary="Say that it was read")
         if decided.mistakes and isinstance(event, PushEvent):
             await execute(PUT_CHECK, _check_of(event, decided), summary="Show the mistakes on their lines")
+        if decided.schedules and isinstance(event, PushEvent):
+            await execute(PUT_CHECK, _schedules_of(event, decided), summary="Show what is scheduled")
         if isinstance(event, PullRequestEvent):
             for one in decided.left_out:
                 await execute(PUT_CHECK, _left_out(event, one), summary=f"Show that {one.goal} is left out")
@@ -131,6 +134,20 @@ def _check_of(event: PushEvent, decided: DeliveryDecided) -> PutCheckRequest:
             )
             for one in mistakes
         ),
+    )
+
+
+def _schedules_of(event: PushEvent, decided: DeliveryDecided) -> PutCheckRequest:
+    refused = sum(one.refused for one in decided.schedules)
+    lines = "\n".join(one.line for one in decided.schedules).replace("```", "'''")
+    return PutCheckRequest(
+        repository=event.repository.full_name,
+        commit=event.after,
+        name=_SCHEDULES,
+        status="completed",
+        conclusion="failure" if refused else "success",
+        title=f"{refused} of its schedules may not be" if refused else "Its schedules are in force",
+        summary=f"```text\n{lines}\n```",
     )
 
 

@@ -77,6 +77,15 @@ class TaskLeftOut(BaseModel):
     why: str
 
 
+class ScheduleTold(BaseModel):
+    """What became of a schedule of a repository's new file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: str
+    refused: bool = False
+
+
 class DeliveryDecided(BaseModel):
     """What was decided and done."""
 
@@ -93,6 +102,7 @@ class DeliveryDecided(BaseModel):
     reaction: Literal["eyes", "rocket", "+1", "-1", "confused"] | None = None
     mistakes: tuple[ConfigMistake, ...] = Field(default=(), description="For the lines of a check run.")
     left_out: tuple[TaskLeftOut, ...] = Field(default=(), description="For a check run each.")
+    schedules: tuple[ScheduleTold, ...] = Field(default=(), description="For one check run, of a push.")
 
 
 DECIDE_DELIVERY: Final = Step(

@@ -15,6 +15,7 @@ from hitl.protocol import Effect
 from workflows.contracts import REPOSITORY_ATTRIBUTE, GoalInput, GoalResult, RepositoryName
 from workflows.goal_type import GoalType
 
+GITHUB_JOB_PREFIX: Final = "github-job/"
 CANCEL: Final = "cancel"
 APPROVE: Final = "approve"
 RETRY: Final = "retry"
@@ -41,7 +42,7 @@ class GitHubJobInput(GoalInput):
 
     def business_key(self) -> str:
         """`github-job/DELIVERY`, and the part where there are several: asked for once however often it is delivered."""
-        return f"github-job/{self.delivery}" + (f"/{self.part}" if self.part else "")
+        return f"{GITHUB_JOB_PREFIX}{self.delivery}" + (f"/{self.part}" if self.part else "")
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""

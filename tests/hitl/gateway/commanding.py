@@ -10,7 +10,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.github.changed_contracts import MATCH_CHANGED_FILES, ChangedFilesMatched, MatchChangedFilesRequest
-from activities.github.contracts import READ_FILE, FileRead, ReadFileRequest
+from activities.github.contracts import (
+    FIND_REPOSITORIES,
+    READ_FILE,
+    FileRead,
+    FindRepositoriesRequest,
+    ReadFileRequest,
+    RepositoriesFound,
+)
 from activities.github.people_contracts import FIND_PERMISSION, FindPermissionRequest, PermissionSeen
 from activities.github.showing_contracts import ADD_REACTION, AddReactionRequest, ReactionAdded
 from activities.queues import TaskQueue
@@ -58,6 +65,7 @@ class Answers(GitHub):
         seen: The permission of whoever is asked for.
         config: The repository's file; None where it has none.
         changes: The files of every pull request.
+        installed: The repositories that the App is installed on.
     """
 
     seen: PermissionSeen = WRITER
@@ -65,6 +73,7 @@ class Answers(GitHub):
     asked: list[FindPermissionRequest] = field(default_factory=list[FindPermissionRequest])
     reactions: list[str] = field(default_factory=list[str])
     changes: tuple[str, ...] = ()
+    installed: tuple[str, ...] = ()
     matched: list[MatchChangedFilesRequest] = field(default_factory=list[MatchChangedFilesRequest])
 
     @implements(FIND_PERMISSION)
@@ -86,6 +95,10 @@ class Answers(GitHub):
         self.matched.append(request)
         fitting = tuple(touches(self.changes, one) for one in request.filters)
         return ChangedFilesMatched(fitting=fitting, files=len(self.changes))
+
+    @implements(FIND_REPOSITORIES)
+    async def find_repositories(self, request: FindRepositoriesRequest) -> RepositoriesFound:
+        return RepositoriesFound(repositories=self.installed[: request.most])
 
     @implements(ADD_REACTION)
     async def react(self, request: AddReactionRequest) -> ReactionAdded:
@@ -126,7 +139,7 @@ async def commanding(
     github = Answers(client=here.client, **said)
     github.reads_on.set()
     ours = [github.put_check, github.put_comment, github.put_label, github.look, github.read_file]
-    ours += [github.find_permission, github.react, github.match_changed_files]
+    ours += [github.find_permission, github.react, github.match_changed_files, github.find_repositories]
     async with (
         Worker(here.client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS) if goals else contextlib.nullcontext(),
         Worker(here.client, task_queue=TaskQueue.CONNECTORS, activities=ours),

@@ -32,6 +32,8 @@ triggers:
     paths: [src/**]
     permission: admin
     task: read-readme
+schedules:
+  nightly: {cron: 30 3 * * *, time_zone: UTC, task: read-readme}
 output: {comments: problems}
 """
 
@@ -59,10 +61,19 @@ def test_a_whole_file() -> None:
         ("event: pull_request", "event: merge", (10, 12, "triggers[0].event"), "not known here"),
         ("[opened, labeled]", "[opened]", (13, 13, "triggers[0].labels"), "put on by the action"),
         ("task: read-readme\n  -", "task: other\n  -", (14, 11, "triggers[0].task"), "no task 'other'"),
+        ("30 3", "30 33", (20, 19, "schedules.nightly.cron"), "'33' is no hour"),
+        ("time_zone: UTC", "time_zone: Mars/Base", (20, 42, "schedules.nightly.time_zone"), "no time zone 'Mars/Base'"),
+        ("UTC, task: read-readme", "UTC, task: other", (20, 53, "schedules.nightly.task"), "no task 'other'"),
+        (
+            "path: README.md}",
+            "path: README.md, ref: $number}",
+            (20, 53, "schedules.nightly.task"),
+            "take out `$number`",
+        ),
         ("[src/**]", "['!src/**']", (16, 12, "triggers[1].paths"), "only take away"),
         ("event: push", "event: issue", (16, 12, "triggers[1].paths"), "touches no files"),
         ("paths: [src/**]", "actions: [opened]", (16, 14, "triggers[1].actions"), "a push has no actions"),
-        ("problems", "loud", (19, 20, "output.comments"), "not known here"),
+        ("problems", "loud", (21, 20, "output.comments"), "not known here"),
         ("version: 1", "version: 1\nversion: 1", (2, 1, "version"), "already on line 1"),
         ("version: 1", "version: &a 1", (1, 10, "file"), "anchors"),
         ("maintain", "", (4, 1, "permission"), "is empty"),

@@ -1,11 +1,12 @@
 """The policy's section on GitHub: what is valid, what is not, and that nothing holds by default."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from hitl.policy.file import PolicyError, load_policy
-from hitl.policy.triggers import GitHubPolicy, Permission, Rates, SlashCommand, Trigger, TriggerRule
+from hitl.policy.triggers import GitHubPolicy, Permission, Rates, Schedules, SlashCommand, Trigger, TriggerRule
 
 WHOLE = """\
 people: {alice: [slack:U0ALICE, github:Alice], boris: [github:boris]}
@@ -13,6 +14,7 @@ github:
   accounts: {Alice: 1001}
   approvals: true
   rates: {person: 5, installation: 50}
+  schedules: {minutes: 30, repository: 3}
   triggers:
     - events: [comment, button]
       commands: [run, ask, approve, status]
@@ -23,6 +25,9 @@ github:
       repositories: [acme/infra]
       permission: maintain
       goals: ["*"]
+    - events: [schedule]
+      repositories: [acme/infra]
+      goals: [ReadFile]
 environments: {local: {phase: read_only}}
 """
 
@@ -51,14 +56,15 @@ def test_a_whole_section(tmp_path: Path) -> None:
     assert found.rates == Rates(person=5, installation=50)
     assert found.rules[0] == TriggerRule(
         name="github.triggers[0]",
-        line=7,
+        line=8,
         events=frozenset({Trigger.COMMENT, Trigger.BUTTON}),
         commands=frozenset({SlashCommand.RUN, SlashCommand.ASK, SlashCommand.APPROVE, SlashCommand.STATUS}),
         repositories=("acme/shop-*",),
         permission=Permission.WRITE,
         goals=("ReadFile", "Provision*"),
     )
-    assert str(found.rules[1]) == "github.triggers[1] (line 12)"
+    assert str(found.rules[1]) == "github.triggers[1] (line 13)"
+    assert found.schedules == Schedules(least=timedelta(minutes=30), repository=3)
 
 
 @pytest.mark.parametrize(
@@ -68,24 +74,30 @@ def test_a_whole_section(tmp_path: Path) -> None:
         ("Alice: 1001", "Alice: 1001, boris: 1001", 3, "github.accounts.boris", "already the id of 'alice'"),
         ("Alice: 1001", "Alice: x", 3, "github.accounts.Alice", "not a whole number"),
         ("Alice: 1001", "'@alice': 1", 3, "github.accounts.@alice", "without @"),
-        ("approvals: true", "approvals: false", 8, "github.triggers[0].commands", "`approvals: true`"),
+        ("approvals: true", "approvals: false", 9, "github.triggers[0].commands", "`approvals: true`"),
         ("approvals: true", "approval: true", 4, "github.approval", "did you mean 'approvals'?"),
         ("person: 5", "persons: 5", 5, "github.rates.persons", "did you mean 'person'?"),
-        ("[push]", "[pushed]", 12, "github.triggers[1].events[0]", "write one of comment, button"),
-        ("[push]", "[]", 12, "github.triggers[1].events", "names nothing that happens"),
-        ("[push]", "push", 12, "github.triggers[1].events", "write some of them in brackets"),
-        ("[push]", "[comment]", 12, "github.triggers[1].events", "and no command"),
-        ("[comment, button]", "[push]", 8, "github.triggers[0].commands", "said in a comment"),
-        ("run, ask, approve", "approve", 11, "github.triggers[0].goals", "begun by none"),
-        ("run, ask", "help", 8, "github.triggers[0].commands", "needs no rule"),
-        ("run, ask", "runs", 8, "github.triggers[0].commands[0]", "is not a command"),
-        ("acme/infra", "infra", 13, "github.triggers[1].repositories[0]", "write OWNER/NAME"),
-        ("[acme/infra]", "[]", 13, "github.triggers[1].repositories", "names no repository"),
-        ("maintain", "none", 14, "github.triggers[1].permission", "every stranger"),
-        ("maintain", "owner", 14, "github.triggers[1].permission", "a permission of GitHub's"),
-        ('      goals: ["*"]\n', "", 12, "github.triggers[1].goals", "names no goal"),
-        ('"*"', "read_file", 15, "github.triggers[1].goals[0]", "`banksman goals`"),
-        ("permission: maintain", "permissions: maintain", 14, "github.triggers[1].permissions", "Known here: events"),
+        ("[push]", "[pushed]", 13, "github.triggers[1].events[0]", "write one of comment, button"),
+        ("[push]", "[]", 13, "github.triggers[1].events", "names nothing that happens"),
+        ("[push]", "push", 13, "github.triggers[1].events", "write some of them in brackets"),
+        ("[push]", "[comment]", 13, "github.triggers[1].events", "and no command"),
+        ("[comment, button]", "[push]", 9, "github.triggers[0].commands", "said in a comment"),
+        ("run, ask, approve", "approve", 12, "github.triggers[0].goals", "begun by none"),
+        ("run, ask", "help", 9, "github.triggers[0].commands", "needs no rule"),
+        ("run, ask", "runs", 9, "github.triggers[0].commands[0]", "is not a command"),
+        ("acme/infra", "infra", 14, "github.triggers[1].repositories[0]", "write OWNER/NAME"),
+        ("[acme/infra]", "[]", 14, "github.triggers[1].repositories", "names no repository"),
+        ("maintain", "none", 15, "github.triggers[1].permission", "every stranger"),
+        ("maintain", "owner", 15, "github.triggers[1].permission", "a permission of GitHub's"),
+        ('      goals: ["*"]\n', "", 13, "github.triggers[1].goals", "names no goal"),
+        ('"*"', "read_file", 16, "github.triggers[1].goals[0]", "`banksman goals`"),
+        ("permission: maintain", "permissions: maintain", 15, "github.triggers[1].permissions", "Known here: events"),
+        ("[schedule]", "[schedule, push]", 17, "github.triggers[2].events", "stands alone"),
+        ("[schedule]", "[schedule]\n      permission: write", 18, "github.triggers[2].permission", "nobody causes"),
+        ("      permission: maintain\n", "", 13, "github.triggers[1].permission", "is missing"),
+        ("minutes: 30", "minutes: 1", 6, "github.schedules.minutes", "5"),
+        ("repository: 3", "repository: 10000", 6, "github.schedules.repository", "50"),
+        ("minutes: 30", "hours: 30", 6, "github.schedules.hours", "Known here: minutes, repository"),
     ],
 )
 def test_each_mistake_has_its_line_and_the_way_out(
@@ -98,7 +110,7 @@ def test_each_mistake_has_its_line_and_the_way_out(
 
 
 def test_a_rule_is_about_what_it_names_and_about_nothing_near_it(tmp_path: Path) -> None:
-    said, pushed = loaded(tmp_path, WHOLE).rules
+    said, pushed, timed = loaded(tmp_path, WHOLE).rules
     assert said.names(Trigger.COMMENT, SlashCommand.RUN, "ACME/Shop-web")
     assert said.names(Trigger.COMMENT, SlashCommand.HELP, "acme/shop-web")
     assert not said.names(Trigger.COMMENT, SlashCommand.REJECT, "acme/shop-web")
@@ -110,3 +122,6 @@ def test_a_rule_is_about_what_it_names_and_about_nothing_near_it(tmp_path: Path)
     assert said.begins("ProvisionRedis")
     assert not said.begins("ReadFiles")
     assert pushed.begins("DestroyStack")
+    assert timed.names(Trigger.SCHEDULE, None, "acme/infra")
+    assert not timed.names(Trigger.PUSH, None, "acme/infra")
+    assert not pushed.names(Trigger.SCHEDULE, None, "acme/infra")
