@@ -8,6 +8,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from activities.github.changed_contracts import MATCH_CHANGED_FILES, ChangedFilesMatched, MatchChangedFilesRequest
 from activities.github.contracts import (
     LOOK_AT_PULL_REQUEST,
     READ_FILE,
@@ -59,6 +60,10 @@ class Decided:
     async def read_file(self, request: ReadFileRequest) -> FileRead:
         raise ApplicationError(f"no {request.path}", type=ErrorType.NOT_FOUND.value, non_retryable=True)
 
+    @implements(MATCH_CHANGED_FILES)
+    async def match(self, request: MatchChangedFilesRequest) -> ChangedFilesMatched:
+        return ChangedFilesMatched(fitting=(False,) * len(request.filters), files=1)
+
     @implements(ADD_REACTION)
     async def react(self, request: AddReactionRequest) -> ReactionAdded:
         del request
@@ -66,7 +71,8 @@ class Decided:
 
     @implements(PUT_CHECK)
     async def put_check(self, request: PutCheckRequest) -> CheckPut:
-        assert [(one.start_line, one.title) for one in request.annotations] == [(2, "commands[0]")]
+        on_lines = [(one.start_line, one.title) for one in request.annotations]
+        assert on_lines == ([(2, "commands[0]")] if request.name == "banksman: configuration" else [])
         return CheckPut(check=1)
 
     @implements(PUT_COMMENT)
@@ -79,7 +85,7 @@ class Decided:
 @contextlib.asynccontextmanager
 async def at_work(client: Client, decided: Decided) -> AsyncGenerator[None]:
     """Its workers."""
-    asked = [decided.find_permission, decided.look, decided.read_file]
+    asked = [decided.find_permission, decided.look, decided.read_file, decided.match]
     told = [decided.react, decided.put_check, decided.put_comment]
     async with (
         Worker(client, task_queue=TaskQueue.GOALS, workflows=WORKFLOWS),

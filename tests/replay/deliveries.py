@@ -36,8 +36,11 @@ from hitl.github.events import (
     IssueCommentEvent,
     IssueMention,
     PingEvent,
+    PullRequestEvent,
+    PullRequestMention,
     PushEvent,
     Repository,
+    Side,
 )
 from tests.replay.decided_deliveries import Decided, at_work
 from tests.workflows.scripted import Steps, workers
@@ -51,7 +54,14 @@ from workflows.github.contracts import (
     UnreceivedFound,
     delivery_id,
 )
-from workflows.github.deciding_contracts import CONFIG, ConfigMistake, DeliveryDecided, GoalBegun
+from workflows.github.deciding_contracts import (
+    CONFIG,
+    ConfigMistake,
+    DeliveryDecided,
+    GoalBegun,
+    ScheduleTold,
+    TaskLeftOut,
+)
 from workflows.github.installation_contracts import (
     INSTALLATION_WORKFLOW,
     KEEP_INSTALLATION,
@@ -271,6 +281,23 @@ _MISTAKES: Final = DeliveryDecided(
     why="It has a mistake.",
     mistakes=(ConfigMistake(line=2, column=12, where="commands[0]", message="`runs` is not known here"),),
 )
+_SCHEDULED: Final = DeliveryDecided(
+    why="No trigger is about this.",
+    schedules=(ScheduleTold(line="nightly: look at 0 3 * * *."), ScheduleTold(line="often: no.", refused=True)),
+)
+_SIDE: Final = Side(ref="main", sha="1" * 40, repo=_EDITED.repository)
+_OPENED: Final = PullRequestEvent(
+    action="opened",
+    sender=_EDITED.sender,
+    repository=_EDITED.repository,
+    number=4,
+    pull_request=PullRequestMention(number=4, head=_SIDE, base=_SIDE),
+)
+_FILES: Final = DeliveryDecided(look="alice", filters=(("services/cart/",),))
+_LEFT_OUT: Final = DeliveryDecided(
+    why="cart: no changed file matches 'services/cart/'.",
+    left_out=(TaskLeftOut(task="cart", goal="ReadFile", why="no changed file matches 'services/cart/'"),),
+)
 DELIVERIES: Final = (
     Delivering("ignored", _EDITED),
     Delivering("ping", PingEvent(hook_id=1)),
@@ -280,4 +307,6 @@ DELIVERIES: Final = (
     Delivering("not_told", _SAID, (_LOOK, _NOT_TOLD)),
     Delivering("too_late", _SAID, (_LOOK,)),
     Delivering("mistakes", _PUSHED, (_LOOK, _MISTAKES)),
+    Delivering("scheduled", _PUSHED, (_LOOK, _SCHEDULED)),
+    Delivering("left_out", _OPENED, (_LOOK, _FILES, _LEFT_OUT)),
 )

@@ -22,6 +22,7 @@ from tests.replay.deliveries import DELIVERIES, INSTALLINGS, SWEEPINGS
 from tests.replay.leases import LEASINGS, histories
 from tests.replay.opinions import JUDGINGS
 from tests.replay.scenarios import SCENARIOS, Scenario, start
+from tests.replay.scheduled import SCHEDULINGS
 from tests.replay.stacks import LOCK, STACKINGS, Stacking
 from tests.temporal_server import start_server
 from tests.workflows.approval.approving import House
@@ -52,7 +53,7 @@ async def record(folder: Path) -> None:
                 _keep(history, folder, workflow, leasing.name)
         for judging in JUDGINGS:
             _keep(await judging.run(environment.client), folder, OPINION_WORKFLOW, judging.name)
-        for told in (*DELIVERIES, *SWEEPINGS, *INSTALLINGS):
+        for told in (*DELIVERIES, *SWEEPINGS, *INSTALLINGS, *SCHEDULINGS):
             for workflow, name in told.recorded():
                 _keep(await told.run(environment.client), folder, workflow, name)
         for stacking in STACKINGS:

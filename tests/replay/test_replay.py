@@ -16,6 +16,7 @@ from tests.replay.leases import LEASINGS
 from tests.replay.opinions import JUDGINGS
 from tests.replay.record import HISTORIES
 from tests.replay.scenarios import SCENARIOS
+from tests.replay.scheduled import SCHEDULINGS
 from tests.replay.stacks import STACKINGS
 from tests.replay.tampered import WithOneMoreCommand
 from tests.workflows.played import scenarios
@@ -61,6 +62,7 @@ def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
         *DELIVERIES,
         *SWEEPINGS,
         *INSTALLINGS,
+        *SCHEDULINGS,
         *STACKINGS,
         *scenarios(),
     )

@@ -46,7 +46,9 @@ from workflows.github.delivery import GitHubDeliveryWorkflow
 from workflows.github.installation import GitHubInstallationWorkflow
 from workflows.github.installation_contracts import InstallationState
 from workflows.github.job_contracts import GITHUB_JOB
+from workflows.github.scheduled import GitHubScheduledWorkflow
 from workflows.github.sweep import SweepGitHubDeliveriesWorkflow
+from workflows.github.sweep_schedules import SweepGitHubSchedulesWorkflow
 from workflows.goal import Goal
 from workflows.implementations import WORKFLOWS
 from workflows.leases.contracts import ExtendLease
@@ -91,7 +93,12 @@ MALFORMED: Final[dict[str, list[object]]] = {
 }
 
 
-WITHOUT_INPUT = {UnknownGoalWorkflow, SweepLeasesWorkflow, SweepGitHubDeliveriesWorkflow}
+WITHOUT_INPUT = {
+    UnknownGoalWorkflow,
+    SweepLeasesWorkflow,
+    SweepGitHubDeliveriesWorkflow,
+    SweepGitHubSchedulesWorkflow,
+}
 
 
 def definition(of: type) -> Any:
@@ -171,6 +178,7 @@ async def test_no_workflow_with_handlers_is_left_out() -> None:
         *(ApprovalNoticeWorkflow, ParkedNoticeWorkflow, UnknownGoalWorkflow),
         *(LeaseNoticeWorkflow, OpinionWorkflow, SweepLeasesWorkflow, FindingsNoticeWorkflow, AnswerNoticeWorkflow),
         *(GitHubDeliveryWorkflow, SweepGitHubDeliveriesWorkflow),
+        *(GitHubScheduledWorkflow, SweepGitHubSchedulesWorkflow),
     }
     assert left_out == {ApprovalWorkflow, LeaseWorkflow, *silent}
     for one in silent:
