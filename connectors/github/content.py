@@ -130,7 +130,22 @@ class GitHubSession:
         _check_path(path)
         if not path:
             raise InvalidRequest(f"no path given: name a file of {self._name!r}")
-        commit = await self._commit(ref)
+        return await self._file(path, await self._commit(ref), ref)
+
+    async def read_at(self, path: str, *, commit: str) -> FileContent:
+        """The same at a commit that an answer of GitHub's named, which is not looked up again: one request less.
+
+        Raises:
+            InvalidRequest: As of `read_file`; or that is no commit's id.
+            NotFound: There is no such file there.
+            ConnectorError: By the tree.
+        """
+        _check_path(path)
+        if not path or not _COMMIT_ID.fullmatch(commit):
+            raise InvalidRequest(f"{path!r} at {commit!r} is no file at a commit: name both")
+        return await self._file(path, commit, commit)
+
+    async def _file(self, path: str, commit: str, ref: str | None) -> FileContent:
         found = await self._item(path, commit, ref)
         content = await self._content(found, path)
         return FileContent(path=path, commit=commit, sha=found.sha, size=len(content), content=content)

@@ -1,0 +1,1 @@
+"""What repositories are made of: their manifests, read and joined."""
