@@ -31,6 +31,7 @@ from hitl.gateway.rule_changes import RuleChanges
 from hitl.gateway.server import Server
 from hitl.gateway.sweeping import Sweeper
 from hitl.github.acting import Acts
+from hitl.github.health import HealthSteps
 from hitl.github.schedule_steps import ScheduleSteps
 from hitl.github.schedules import Schedules
 from hitl.github.steps import DecidingSteps
@@ -123,6 +124,7 @@ class Gateway:
             DeliverySteps(deliveries, follow=schedules.follow),
             DecidingSteps(deliveries, self._policy, self.acts, Voiding(server), schedules),
             ScheduleSteps(server, self._policy, self.acts, schedules),
+            HealthSteps(server),
         )
         self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)

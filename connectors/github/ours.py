@@ -1,6 +1,11 @@
-"""What our own App wrote, told from what anybody else did who copied it."""
+"""What is ours in a repository: what our own App wrote, told from what anybody else did, and our file."""
+
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
+
+CONFIG: Final = ".banksman/config.yaml"
+"""The file of a repository's own, at its default branch."""
 
 
 class OurApp(BaseModel):

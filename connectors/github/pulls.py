@@ -6,6 +6,7 @@ the branch that is merged into: whoever asks compares that first.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -70,6 +71,10 @@ class _Listed(_Answer):
     base: Side
 
 
+class _Opened(_Answer):
+    created_at: datetime
+
+
 class _Review(_Answer):
     user: _User | None
     state: str
@@ -90,6 +95,7 @@ class _Merged(_Answer):
 
 
 _LIST: Final = TypeAdapter(list[_Listed])
+_OPENED: Final = TypeAdapter(list[_Opened])
 _REVIEWS: Final = TypeAdapter(list[_Review])
 
 
@@ -146,6 +152,16 @@ class Pulls(OfRepository):
         query = {"state": "open", "per_page": str(min(most, _PAGE))}
         found = await self._ask("pull requests", "pulls", _LIST.validate_json, query=query)
         return [await self.get(one.number) for one in found[:most]]
+
+    async def opened(self) -> list[datetime]:
+        """When those were opened that are open, the oldest hundred.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        query = {"state": "open", "sort": "created", "direction": "asc", "per_page": str(_PAGE)}
+        found = await self._ask("pull requests", "pulls", _OPENED.validate_json, query=query)
+        return [one.created_at for one in found]
 
     async def reviews(self, number: int) -> list[Review]:
         """What people said last of it, of its first thousand reviews.

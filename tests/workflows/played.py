@@ -21,6 +21,13 @@ Answers = Mapping[Step[Any, Any], Sequence[object]]
 """By step: what it answers or raises, one after the other; the last one stays. A function is asked each time."""
 
 
+@dataclass(frozen=True)
+class Answering:
+    """Answers, or gives what is raised, by what is asked: for steps that are taken side by side."""
+
+    of: Callable[[Any], object]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Played:
     """A run of a goal that is recorded and replayed; in `scenarios.py` beside the tests of its subject."""
@@ -78,6 +85,7 @@ def _answering(step: Step[Any, Any], said: list[object]) -> Callable[..., Awaita
     async def answer(request: object) -> object:
         assert isinstance(request, step.request)
         one = said.pop(0) if len(said) > 1 else said[0]
+        one = one.of(request) if isinstance(one, Answering) else one
         if isinstance(one, Exception):
             raise one
         return one() if callable(one) else one

@@ -13,11 +13,9 @@ from activities.github.contracts import LookAtPullRequestRequest, ReadFileReques
 from activities.github.people_contracts import FindPermissionRequest
 from activities.queues import TaskQueue
 from activities.step import Step
+from connectors.github.ours import CONFIG
 from hitl.protocol import Effect
 from workflows.github.contracts import Done
-
-CONFIG: Final = ".banksman/config.yaml"
-"""The file of a repository's own, at its default branch."""
 
 
 def permission_question(repository: str, login: str) -> FindPermissionRequest:

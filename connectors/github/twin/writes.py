@@ -310,7 +310,8 @@ class Writes:
             and base in {None, one.base}
             and state in {"all", one.state}
         ]
-        return JSONResponse([await pull_request(place, one) for one in page_of(request, found[::-1])])
+        listed = found if query.get("direction") == "asc" else found[::-1]
+        return JSONResponse([await pull_request(place, one) for one in page_of(request, listed)])
 
     async def close_abandoned(self, place: Place) -> None:
         """Close what is open of a branch that is gone, as GitHub does as soon as somebody deletes it."""

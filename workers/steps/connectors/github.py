@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from activities.dependencies.joining import JoiningActivities
+from activities.dependencies.reading import ManifestActivities
 from activities.github.asked import AskedActivities
 from activities.github.branches import BranchActivities
 from activities.github.changed import ChangedActivities
@@ -14,6 +16,7 @@ from activities.github.redelivery import RedeliveryActivities
 from activities.github.reviewed import ReviewedActivities
 from activities.github.showing import ShowingActivities
 from activities.github.writing import GitHubWriteActivities
+from activities.health.measuring import HealthActivities
 from connectors.artifacts import ArtifactStore
 from connectors.github.client import GitHubApp
 from connectors.github.manifest import GITHUB
@@ -27,6 +30,9 @@ def steps(means: Means) -> Sequence[object]:
     return (
         GitHubActivities(app, vault, artifacts=artifacts),
         ListingActivities(app, vault, artifacts=artifacts),
+        ManifestActivities(app, vault, artifacts=artifacts),
+        JoiningActivities(artifacts),
+        HealthActivities(app, vault),
         AskedActivities(app, vault, artifacts=artifacts),
         BranchActivities(app, vault),
         ChangedActivities(app, vault),

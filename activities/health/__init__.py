@@ -1,0 +1,1 @@
+"""How a repository does, in figures."""

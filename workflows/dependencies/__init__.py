@@ -1,0 +1,1 @@
+"""What repositories use, and what they make for each other."""

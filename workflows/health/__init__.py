@@ -1,0 +1,1 @@
+"""How repositories do, and how they did before."""
