@@ -12,8 +12,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from connectors.artifacts import ArtifactStore
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, InvalidRequest
 from connectors.errors import Unavailable as NoStore
+from connectors.github.manifest import GITHUB
+from connectors.github.places import pages_address
 from connectors.vault import VaultSession
 from hitl.approval.approvers import People
 from hitl.console.access.key_uses import used_once_more
@@ -23,7 +25,7 @@ from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
-from hitl.console.settings import ConsoleSettings, OidcSettings
+from hitl.console.settings import ConsoleSettings, GitHubSignIn, OidcSettings
 from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.decisions import DecisionService, PolicyInForce
 from hitl.gateway.goal_starter import GoalStarter, StartedGoal
@@ -35,6 +37,7 @@ from workflows.opinions.contracts import KeptOpinion
 
 SECRET_FIELD: Final = "console_secret"  # noqa: S105 - the name of a field
 OIDC_FIELD: Final = "oidc_client_secret"
+GITHUB_FIELD: Final = "github_client_secret"
 
 
 class NoConsole(Exception):
@@ -185,10 +188,12 @@ def _settings(settings: Settings, secrets: dict[str, SecretStr]) -> ConsoleSetti
             secret=secret,
             development=settings.development,
             oidc=_oidc(settings, secrets),
+            github=_github(settings, secrets),
             namespace=settings.temporal_namespace,
             temporal_ui=settings.temporal_ui,
             traces=settings.console_traces,
             code=settings.console_code,
+            policy=settings.console_policy,
         )
     except ValidationError as error:
         problems = "; ".join(str(one["msg"]) for one in error.errors(include_input=False, include_url=False))
@@ -206,4 +211,27 @@ def _oidc(settings: Settings, secrets: dict[str, SecretStr]) -> OidcSettings | N
         client_id=client_id,
         client_secret=secrets.get(OIDC_FIELD),
         identity_claim=settings.console_oidc_claim,
+    )
+
+
+def _github(settings: Settings, secrets: dict[str, SecretStr]) -> GitHubSignIn | None:
+    client_id = settings.console_github_client_id
+    if client_id is None:
+        if settings.console_github_members:
+            raise NoConsole(
+                "BANKSMAN_CONSOLE_GITHUB_MEMBERS is set without BANKSMAN_CONSOLE_GITHUB_CLIENT_ID: set both"
+            )
+        return None
+    if (secret := secrets.get(GITHUB_FIELD)) is None:
+        raise NoConsole(
+            f"Vault's secret 'slack/app' lacks {GITHUB_FIELD}: generate a client secret in the App's settings on "
+            "GitHub, and put it there"
+        )
+    api = settings.url_of(GITHUB)
+    try:
+        pages = pages_address(api)
+    except InvalidRequest as error:
+        raise NoConsole(str(error)) from error
+    return GitHubSignIn(
+        pages=pages, api=api, client_id=client_id, client_secret=secret, members=settings.console_github_members
     )

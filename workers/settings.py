@@ -116,6 +116,19 @@ class Settings(_Addresses):
     console_oidc_claim: Literal["email", "sub"] = Field(
         default="email", description="What `console:` names in the policy; an email must be verified."
     )
+    console_github_client_id: str | None = Field(
+        default=None, description="Client id of the GitHub App that people sign in by, beside OpenID Connect or alone."
+    )
+    console_github_members: tuple[str, ...] = Field(
+        default=(),
+        description='Who may sign in by GitHub, as JSON: members of organisations and teams, ["acme", '
+        '"globex/platform"]. Everybody whom the policy knows, without.',
+    )
+    console_policy: str | None = Field(
+        default=None,
+        description="Page of the policy file in its repository, for the link by which it is changed, as in "
+        "https://github.com/acme/ops/blob/main/policy.yaml.",
+    )
     artifacts: str = Field(
         default=".banksman/artifacts", description="A folder or s3://bucket/prefix for large results."
     )

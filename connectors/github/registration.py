@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
@@ -256,15 +255,6 @@ async def is_refused(github: GitHubApp, credentials: AppCredentials) -> bool:
             raise  # something else is in the way, and says nothing of the key
         return True
     return False
-
-
-def pages_address(api: str) -> str:
-    """Where people see what this API is of: https://github.com, or their own server."""
-    there = urlsplit(api)
-    if not there.scheme or not there.netloc:
-        raise InvalidRequest(f"{api!r} is no address of an API: correct BANKSMAN_GITHUB_URL")
-    host = there.netloc.removeprefix("api.") if there.netloc == "api.github.com" else there.netloc
-    return f"{there.scheme}://{host}{there.path.rstrip('/').removesuffix('/api/v3')}"
 
 
 def _about(

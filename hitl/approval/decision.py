@@ -65,6 +65,15 @@ class Surface(StrEnum):
     CONSOLE = "console"
     GITHUB = "github"
 
+    @property
+    def doors(self) -> frozenset[str]:
+        """How the identities begin of those who can decide there: who vouches for whom the surface has before it."""
+        return _DOORS.get(self, frozenset({self.value}))
+
+
+_DOORS: Final = {Surface.CONSOLE: frozenset({"console", "github"})}
+"""People sign in to the console by GitHub, too."""
+
 
 def _utc(value: datetime) -> datetime:
     if value.utcoffset() != timedelta():

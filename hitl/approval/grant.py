@@ -265,7 +265,8 @@ def _refuse_person(decision: Decision, rule: AskingRule, scope: DecisionScope, p
 
 def _refuse_identity(decision: Decision, policy: Policy) -> Refusal | None:
     person = decision.person
-    if policy.people.person(decision.identity) == person and decision.identity.partition(":")[0] == decision.surface:
+    vouched = decision.identity.partition(":")[0] in decision.surface.doors
+    if vouched and policy.people.person(decision.identity) == person:
         return None
     text = f"{decision.identity!r} is not {person!r} in {policy.source}; an operator can add it under `people`."
     return _refuse(RefusalReason.NOT_A_MEMBER, text)

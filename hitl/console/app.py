@@ -107,7 +107,7 @@ def _middleware(settings: ConsoleSettings) -> list[Middleware]:
     """What every request passes, the outermost first."""
     return [
         Middleware(SafeHeaders, origin=settings.origin),
-        *([Middleware(LoopbackOnly)] if settings.oidc is None else []),
+        *([Middleware(LoopbackOnly)] if not settings.vouched else []),
         Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host], www_redirect=False),
         Middleware(SameOrigin, origin=settings.origin),
     ]

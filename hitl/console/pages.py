@@ -62,7 +62,7 @@ class Pages:
             "workflow_link": settings.workflow_link,
             "trace_link": settings.trace_link,
             "pull_link": settings.pull_link,
-            "development": settings.oidc is None,
+            "development": not settings.vouched,
             "changes": _WORST_FIRST,
         }
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _MIN_SECRET: Final = 32
@@ -28,6 +28,12 @@ Url = Annotated[str, AfterValidator(_url)]
 SafeUrl = Annotated[str, AfterValidator(_url), AfterValidator(_safe_url)]
 
 
+Members = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:/[A-Za-z0-9_-]{1,100})?$", to_lower=True)
+]
+"""An organisation of GitHub's, or a team of it by its name in addresses."""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +46,18 @@ class OidcSettings(_Settings):
     client_secret: SecretStr | None = Field(default=None, description="None for a public client.")
     identity_claim: Literal["email", "sub"] = Field(
         default="email", description="What `console:` names in the policy; an email must be verified."
+    )
+
+
+class GitHubSignIn(_Settings):
+    """The GitHub App that people sign in by."""
+
+    pages: SafeUrl = Field(description="Where people are on GitHub, as in https://github.com.")
+    api: SafeUrl = Field(description="Where its API is, as in https://api.github.com.")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    members: tuple[Members, ...] = Field(
+        default=(), description="Organisations, `acme`, and teams, `acme/platform`: only their members enter."
     )
 
 
@@ -57,10 +75,12 @@ class ConsoleSettings(_Settings):
         default=False, description="Set by the embedded environment alone: people sign in by saying who they are."
     )
     oidc: OidcSettings | None = None
+    github: GitHubSignIn | None = None
     namespace: str = "default"
     temporal_ui: Url | None = None
     traces: Url | None = Field(default=None, description="Page of a goal's traces; {workflow_id} stands for its id.")
     code: Url | None = Field(default=None, description="Where repositories are seen, as in https://github.com.")
+    policy: Url | None = Field(default=None, description="Page of the policy file in its repository.")
     session_for: timedelta = Field(default=timedelta(hours=8), gt=timedelta(), le=timedelta(days=1))
     form_for: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(), le=timedelta(hours=1))
 
@@ -71,15 +91,24 @@ class ConsoleSettings(_Settings):
         if urlsplit(self.origin).path:
             raise ValueError(f"{self.origin!r} has a path; the console needs an origin of its own")
         listening = self.listen_address[0]
-        if self.oidc is None and not self.development:
+        if not self.vouched and not self.development:
             raise ValueError(
-                "the development sign-in lets anybody be anybody, in the embedded environment alone; set `oidc`"
+                "the development sign-in lets anybody be anybody, in the embedded environment alone; set a sign-in by "
+                "OpenID Connect or by GitHub"
             )
-        if self.oidc is None and self.host not in LOOPBACK:
-            raise ValueError(f"the development sign-in is for this machine alone, not for {self.origin!r}; set `oidc`")
-        if self.oidc is None and listening not in LOOPBACK:
+        if not self.vouched and self.host not in LOOPBACK:
+            raise ValueError(
+                f"the development sign-in is for this machine alone, not for {self.origin!r}; set a sign-in by OpenID "
+                "Connect or by GitHub"
+            )
+        if not self.vouched and listening not in LOOPBACK:
             raise ValueError(f"the development sign-in listens on this machine alone, not at {self.listen!r}")
         return self
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody vouches for who people are: else they say so themselves."""
+        return self.oidc is not None or self.github is not None
 
     @property
     def listen_address(self) -> tuple[str, int]:

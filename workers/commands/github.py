@@ -19,7 +19,8 @@ from rich.markup import escape
 from connectors.errors import ConnectorError, InvalidRequest, Unavailable
 from connectors.github.client import GitHubApp
 from connectors.github.manifest import GITHUB
-from connectors.github.registration import AppSeen, pages_address
+from connectors.github.places import pages_address
+from connectors.github.registration import AppSeen
 from connectors.vault.transport import Transport
 from hitl.github.events import WEBHOOKS
 from observability.redaction import redact

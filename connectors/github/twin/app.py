@@ -40,6 +40,7 @@ from connectors.github.twin.pages import Pages
 from connectors.github.twin.people import People, Role
 from connectors.github.twin.problems import FORBIDDEN, NOT_FOUND, Problem, answer_problem
 from connectors.github.twin.review_comments import ReviewComments
+from connectors.github.twin.sign_in import SignIns, accounts_of
 from connectors.github.twin.talks import Talks
 from connectors.github.twin.telling import Teller
 from connectors.github.twin.writes import Writes
@@ -67,6 +68,10 @@ class TwinConfig(BaseModel):
         required: Check runs that must have succeeded before a pull request is merged, by OWNER/NAME.
         collaborators: The role of each login, by OWNER/NAME.
         hook: Where the App's events go, until somebody changes it; None where nobody listens.
+        client_secret: What the App signs people in with; None where nobody signs in by it.
+        callbacks: Where people who sign in may be sent back to, to the letter.
+        accounts: The number of an account whose login has changed hands; every other login has its own.
+        members: Who is in an organisation, `acme`, or in a team of it, `acme/platform`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +88,16 @@ class TwinConfig(BaseModel):
     required: dict[str, frozenset[str]] = Field(default_factory=dict[str, frozenset[str]])
     collaborators: dict[str, dict[str, Role]] = Field(default_factory=dict[str, dict[str, Role]])
     hook: AppHook | None = None
+    client_secret: str | None = Field(default=None, repr=False)
+    callbacks: list[str] = Field(default_factory=list[str])
+    accounts: dict[str, int] = Field(default_factory=dict[str, int])
+    members: dict[str, frozenset[str]] = Field(default_factory=dict[str, frozenset[str]])
+
+    @property
+    def logins(self) -> set[str]:
+        """Everybody who has an account."""
+        named = [*self.collaborators.values(), *self.members.values(), self.accounts]
+        return {login for people in named for login in people}
 
 
 class _NarrowTo(BaseModel):
@@ -99,7 +114,7 @@ class _Twin:
     def __init__(self, config: TwinConfig, clock: Callable[[], float]) -> None:
         self.config = config
         first = first_app(config.client_id, config.public_key, config.permissions, made_at=clock())
-        first.hook = config.hook
+        first.hook, first.client_secret, first.callbacks = config.hook, config.client_secret, config.callbacks
         self.apps = Apps(first, clock, config.beside / "apps.json" if config.beside else None)
         self.authority = Authority(self.apps, clock, token_seconds=config.token_seconds)
         self.moves = Moves(config.beside / "moves.json" if config.beside else None)
@@ -250,8 +265,10 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     writes = Writes(twin.readable, clock, beside=config.beside)
     merging = Merging(twin.readable, writes, config.required, clock)
     hooks = Hooks(twin.apps, twin.require_app, clock)
+    sign_ins = SignIns(twin.apps, accounts_of(config.logins, config.accounts), config.members, clock)
     routes = [
         *hooks.routes(),
+        *sign_ins.routes(),
         *AppSettings(twin.apps, twin.require_app, twin.owners, clock, hooks.tell).routes(),
         *Manifests(
             twin.apps, lambda: sorted({place.parent.name for place in config.repositories.glob("*/*.git")})
@@ -298,6 +315,7 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
     app.state.authority = twin.authority
     app.state.apps = twin.apps
     app.state.writes = writes
+    app.state.sign_ins = sign_ins
     return app
 
 

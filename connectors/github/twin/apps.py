@@ -37,6 +37,8 @@ class TwinApp(BaseModel):
         on: Who has installed it, with the permissions that they granted; None: everybody, with all that it asks for.
         suspended: Since when (seconds since the epoch), by who has installed it.
         made_at: Seconds since the epoch.
+        client_secret: What it signs people in with; None for one that was given none.
+        callbacks: Where people who sign in may be sent back to.
     """
 
     number: int
@@ -51,6 +53,8 @@ class TwinApp(BaseModel):
     on: dict[str, dict[str, str]] | None = None
     suspended: dict[str, float] = Field(default_factory=dict[str, float])
     made_at: float = 0
+    client_secret: str | None = Field(default=None, repr=False)
+    callbacks: list[str] = Field(default_factory=list[str])
 
     def is_on(self, owner: str) -> bool:
         """Whether this account has installed it."""

@@ -182,6 +182,8 @@ class Manifests:
             hook=AppHook(url=hook.url, secret=secrets.token_hex(20)) if hook else None,
             on={},
             made_at=self._apps.clock(),
+            client_secret=secrets.token_hex(20),
+            callbacks=list(manifest.callback_urls),
         )
         self._apps.add(made)
         return made
@@ -192,7 +194,7 @@ class Manifests:
             raise Problem(404, NOT_FOUND)
         app = waiting.app
         secret = app.hook.secret if app.hook else None
-        given = {"client_secret": secrets.token_hex(20), "webhook_secret": secret, "pem": waiting.private_key}
+        given = {"client_secret": app.client_secret, "webhook_secret": secret, "pem": waiting.private_key}
         site = Site(str(request.base_url).rstrip("/"))
         return JSONResponse({**told_app(site, app), **given}, status_code=HTTPStatus.CREATED)
 

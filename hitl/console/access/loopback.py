@@ -18,7 +18,7 @@ class LoopbackOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass it on, or answer 403."""
         if scope["type"] == "http" and not _arrived_here(scope):
-            text = "The development sign-in is served on this machine alone. Set up a sign-in by OpenID Connect.\n"
+            text = "The development sign-in is served on this machine alone. Set up another sign-in.\n"
             await PlainTextResponse(text, status_code=403)(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -1,10 +1,7 @@
 """Signing in by an OpenID provider: authorization code, PKCE, state and nonce; the id token is checked by its keys."""
 
-import hashlib
 import hmac
-import secrets
 import time
-from base64 import urlsafe_b64encode
 from typing import Annotated, Final
 from urllib.parse import quote_plus, urlencode
 
@@ -13,6 +10,7 @@ import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.authorities import authorities
+from hitl.console.access.code_flow import SignInFailed, challenge
 from hitl.console.access.tokens import SignIn
 from hitl.console.settings import OidcSettings, SafeUrl
 
@@ -23,10 +21,6 @@ _PATIENCE_S: Final = 10.0
 _FRESH_S: Final = 3600.0
 _LEEWAY_S: Final = 60
 _MAX_IDENTITY: Final = 200
-
-
-class SignInFailed(Exception):
-    """The provider's answer is not taken. The message is for people and holds nothing of the answer's secrets."""
 
 
 class _Answer(BaseModel):
@@ -63,15 +57,6 @@ class OpenIdProvider:
         self._until = 0.0
         self._keys: jwt.PyJWKSet | None = None
 
-    def begin(self, back: str) -> SignIn:
-        """A new sign-in."""
-        return SignIn(
-            state=secrets.token_urlsafe(32),
-            nonce=secrets.token_urlsafe(32),
-            verifier=secrets.token_urlsafe(64),
-            back=back,
-        )
-
     async def address(self, sign_in: SignIn) -> str:
         """Where the person goes to sign in.
 
@@ -79,7 +64,6 @@ class OpenIdProvider:
             SignInFailed: The provider cannot be read.
         """
         found = await self._discover()
-        challenge = urlsafe_b64encode(hashlib.sha256(sign_in.verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
             "response_type": "code",
             "client_id": self._settings.client_id,
@@ -87,7 +71,7 @@ class OpenIdProvider:
             "scope": "openid email",
             "state": sign_in.state,
             "nonce": sign_in.nonce,
-            "code_challenge": challenge,
+            "code_challenge": challenge(sign_in),
             "code_challenge_method": "S256",
         }
         joint = "&" if "?" in found.authorization_endpoint else "?"

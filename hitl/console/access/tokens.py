@@ -4,6 +4,7 @@ Each kind has an audience of its own, so that none passes for another; what is i
 """
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final, TypeVar
 
 import jwt
@@ -20,16 +21,26 @@ class Note(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Door(StrEnum):
+    """By whom people sign in."""
+
+    OIDC = "oidc"
+    GITHUB = "github"
+
+
 class Session(Note):
     """Somebody who signed in."""
 
     id: str
     identity: str
+    account: int | None = None
+    """The number of the account, where GitHub signed them in: a login can be another's tomorrow, a number cannot."""
 
 
 class SignIn(Note):
     """A sign-in that the provider has not answered yet."""
 
+    door: Door = Door.OIDC
     state: str
     nonce: str
     verifier: str

@@ -14,11 +14,16 @@ from starlette.responses import Response
 
 from hitl.approval.approvers import People
 from hitl.approval.decision import Verdict
-from hitl.console.access.tokens import Form, Session, SignIn, Tokens
+from hitl.console.access.tokens import Door, Form, Session, SignIn, Tokens
 from hitl.console.settings import ConsoleSettings
 from hitl.gateway.decisions import PolicyInForce
+from hitl.github.events import Actor
+from hitl.github.rules import Known, who
 
 MAX_FORM_BYTES: Final = 1024 * 1024
+GITHUB: Final = "github:"
+"""How the identity of who signed in by GitHub begins."""
+UNKNOWN: Final = "The policy does not know you"
 _MAX_FIELDS: Final = 100
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _BODY_S: Final = 15.0
@@ -92,15 +97,32 @@ class Visitors:
             query = f"?{request.url.query}" if request.url.query else ""
             raise SignInFirst(f"{request.url.path}{query}")
         people = self.people
-        person = people.person(session.identity)
-        if person is None:
-            text = (
-                f"You signed in as {session.identity!r}, and the policy knows nobody by that identity; "
-                "an operator can add it to `people` in the policy file."
-            )
-            raise Refused(HTTPStatus.FORBIDDEN, "The policy does not know you", text)
+        person = self.person(session.identity, session.account)
         groups = frozenset(name for name, members in people.groups.items() if person in members)
         return Visitor(session=session.id, identity=session.identity, person=person, groups=groups)
+
+    def person(self, identity: str, account: int | None) -> str:
+        """Who that is by the policy in force; where GitHub vouches for them, by login and number.
+
+        Raises:
+            Refused: The policy does not know them.
+            PolicyError: The policy cannot be read now.
+        """
+        policy = self._policy.current()
+        if identity.startswith(GITHUB):
+            found = who(Actor(login=identity.removeprefix(GITHUB), id=account or 0), policy)
+            if isinstance(found, Known):
+                return found.person
+            text = f"You signed in by GitHub as {identity.removeprefix(GITHUB)!r}, whose account is {account}. {found}"
+            raise Refused(HTTPStatus.FORBIDDEN, UNKNOWN, text)
+        person = policy.people.person(identity)
+        if person is None:
+            text = (
+                f"You signed in as {identity!r}, and the policy knows nobody by that identity; "
+                "an operator can add it to `people` in the policy file."
+            )
+            raise Refused(HTTPStatus.FORBIDDEN, UNKNOWN, text)
+        return person
 
     def form(
         self, visitor: Visitor, path: str, *, about: str = "", digest: str = "", verdict: Verdict | None = None
@@ -152,9 +174,9 @@ class Visitors:
 
     # The cookies.
 
-    def signed_in(self, response: Response, identity: str) -> Response:
-        """The response, with a new session for who signed in."""
-        session = Session(id=secrets.token_urlsafe(16), identity=identity)
+    def signed_in(self, response: Response, identity: str, account: int | None = None) -> Response:
+        """The response, with a new session for who signed in; `account` is the number that GitHub says."""
+        session = Session(id=secrets.token_urlsafe(16), identity=identity, account=account)
         token = self.tokens.seal(session, lifetime=self._settings.session_for)
         self._set(response, self._session_cookie, token, int(self._settings.session_for.total_seconds()))
         self._set(response, self._sign_in_cookie, "", 0)
@@ -171,9 +193,10 @@ class Visitors:
         self._set(response, self._sign_in_cookie, token, int(self._settings.form_for.total_seconds()))
         return response
 
-    def sign_in_of(self, request: Request) -> SignIn | None:
-        """The sign-in that this browser began."""
-        return self.tokens.read(request.cookies.get(self._sign_in_cookie, ""), SignIn)
+    def sign_in_of(self, request: Request, door: Door) -> SignIn | None:
+        """The sign-in that this browser began by that door."""
+        found = self.tokens.read(request.cookies.get(self._sign_in_cookie, ""), SignIn)
+        return found if found is not None and found.door is door else None
 
     def _set(self, response: Response, name: str, value: str, age: int) -> None:
         response.set_cookie(

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
 from connectors.github.api import Question
 from connectors.github.models import AppCredentials
-from connectors.github.registration import as_app, is_refused, made_of_code, pages_address
+from connectors.github.places import pages_address
+from connectors.github.registration import as_app, is_refused, made_of_code
 from connectors.github.twin.apps import Apps, first_app, new_key
 from connectors.github.twin.auth import Authority
 from tests.connectors.github import making

@@ -123,6 +123,16 @@ def test_one_person_counts_once(gateway: Gateway) -> None:
     assert refused(gateway, [gateway.signed("alice"), again]) is RefusalReason.DUPLICATE_PERSON
 
 
+def test_a_github_account_counts_in_the_console_and_for_one_person(gateway: Gateway) -> None:
+    """People sign in there by GitHub. Nobody does in Slack, and nobody comes to GitHub by Slack."""
+    by_github = gateway.signed("alice", identity="github:alice-a", surface=Surface.CONSOLE)
+    assert passes(gateway, [by_github, gateway.signed("bob")]).needs == 2
+    assert refused(gateway, [by_github, gateway.signed("alice")]) is RefusalReason.DUPLICATE_PERSON
+    for identity, surface in (("github:alice-a", Surface.SLACK), ("slack:U0ALICE", Surface.GITHUB)):
+        wrong = gateway.signed("alice", identity=identity, surface=surface)
+        assert refused(gateway, [wrong, gateway.signed("bob")]) is RefusalReason.NOT_A_MEMBER
+
+
 def test_who_asked_never_counts_under_no_name(gateway: Gateway) -> None:
     grant = gateway.grant("alice", "bob", requester="temporal:alice")
     assert refused(gateway, grant) is RefusalReason.REQUESTER_COUNTED

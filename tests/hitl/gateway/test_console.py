@@ -125,10 +125,12 @@ async def _healthy(hands: httpx.AsyncClient) -> bool:
     [
         ({"console_url": None}, "BANKSMAN_CONSOLE_URL"),
         ({"development": False}, "console_secret"),
-        ({"development": False, "secret": "s" * 32}, "set `oidc`"),
+        ({"development": False, "secret": "s" * 32}, "by OpenID Connect or by GitHub"),
         ({"console_url": "https://console.example", "secret": "s" * 32}, "this machine alone"),
         ({"console_listen": "0.0.0.0:8320"}, "listens on this machine alone"),
         ({"console_oidc_issuer": "https://login.example"}, "set both"),
+        ({"console_github_client_id": "Iv23li"}, "lacks github_client_secret"),
+        ({"console_github_members": ("acme",)}, "BANKSMAN_CONSOLE_GITHUB_CLIENT_ID"),
         ({"secret": "short"}, "shorter than 32 bytes"),
         ({"console_url": "http://console.example"}, "https"),
     ],
