@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,8 @@ class PolicySource:
 
     def __init__(self, path: Path, *, environment: str) -> None:
         self.environment = environment
+        self.since = datetime.now(UTC)
+        """When this process first saw the file as it is now."""
         self._path = path
         self._stamp: _Stamp | None = None
         self._state: Policy | PolicyError = self._read()
@@ -40,7 +43,9 @@ class PolicySource:
             PolicyError: When the file is missing or invalid now.
         """
         if self._stamp is None or self._stamp != self._look():
-            self._state = self._read()
+            before, self._state = self._state, self._read()
+            if _digest(before) != _digest(self._state):
+                self.since = datetime.now(UTC)
         if isinstance(self._state, PolicyError):
             raise self._state
         return self._state
@@ -73,3 +78,7 @@ class PolicySource:
             text = f"the environment {self.environment!r} is not in it; add it, or run as one of {known}"
             return PolicyError(self._path, [Problem(line=1, where="environments", message=text)])
         return policy
+
+
+def _digest(state: Policy | PolicyError) -> str | None:
+    return state.digest if isinstance(state, Policy) else None

@@ -29,6 +29,7 @@ from hitl.console.leases.pages import LeasePages
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
+from hitl.console.policy.pages import PolicyPages
 from hitl.console.ports import Approvals, Decide, Goals, Installations, Leases, Marks, Opinions, Unavailable
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
@@ -92,6 +93,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *starting.routes(),
             *LeasePages(leases, visitors=visitors, pages=pages).routes(),
             *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
+            *PolicyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *signing_in.routes(),
             *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *LivePages(marks, live or Live(), visitors=visitors).routes(),

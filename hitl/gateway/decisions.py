@@ -64,6 +64,8 @@ class PolicyInForce(Protocol):
     """The policy, as `activities.guard.policy_source.PolicySource` reads it."""
 
     environment: str
+    since: datetime
+    """When this process first saw it as it is now."""
 
     def current(self) -> Policy:
         """The policy now. Raises `PolicyError`."""

@@ -1,11 +1,74 @@
 """What the policy says, in words: for `banksman policy explain` and for whoever shows a plan."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from hitl.approval.approvers import ApprovalRule, Mentions, Path, People, Requesters
-from hitl.policy.rules import Allow, Policy, approval_rule, evaluate
+from hitl.policy.rules import Allow, Policy, Rule, approval_rule, evaluate
 from hitl.protocol import Effect, PolicyContext, Refusal
+
+FIELDS: Final[Mapping[str, str]] = {
+    "provider": "the provider",
+    "account": "the account",
+    "resource": "what it touches",
+    "cost": "its cost in dollars a month",
+    "repository_owner": "the repository's owner",
+    "repository_name": "the repository's name",
+    "purpose": "its purpose",
+    "labels": "the labels of the data",
+    "requester": "who asked",
+}
+"""What people call the fields of a step's context."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """One rule, held against one question.
+
+    Attributes:
+        matches: Whether it is about this step, as the step tells of itself.
+        decides: Whether the verdict is by it.
+        why: In words.
+    """
+
+    rule: Rule
+    matches: bool
+    decides: bool
+    why: str
+
+
+def weigh(
+    policy: Policy, environment: str, *, action: str, effect: Effect, context: PolicyContext
+) -> tuple[Weighed, ...]:
+    """Every rule of the environment in the file's order: the one that decides, and why the others do not."""
+    settings = policy.environments.get(environment)
+    verdict = evaluate(policy, environment, action=action, effect=effect, context=context)
+    return tuple(
+        _weighed(rule, action, context.of_action(action), decided=verdict.rule)
+        for rule in (settings.rules if settings else ())
+    )
+
+
+def _weighed(rule: Rule, action: str, context: PolicyContext, *, decided: str | None) -> Weighed:
+    unmet, named, decides = rule.unmet(context), rule.names(action), str(rule) == decided
+    if not named:
+        why = f"is about {rule.action}"
+    elif unmet:
+        said = context.fields()
+        why = "; ".join(
+            f"{FIELDS[name]} is {said[name]!r} and not {rule.where[name]!r}"
+            if name in said
+            else f"{FIELDS[name]} is not said, and it wants {rule.where[name]!r}"
+            for name in unmet
+        )
+        why += ": so it is allowed nowhere else" if decides else ""
+    elif decides:
+        why = "decides"
+    else:
+        why = "matches too, and does not decide: the phase goes first, then any deny, then the first allow"
+    return Weighed(rule=rule, matches=named and not unmet, decides=decides, why=why)
 
 
 def explain(policy: Policy, environment: str, *, action: str, effect: Effect, context: PolicyContext) -> str:
@@ -30,14 +93,15 @@ def _explain_approvals(policy: Policy, environment: str, action: str) -> list[st
     found = approval_rule(policy, environment, action=action)
     if isinstance(found, Refusal):
         return [f"  approval: none possible. {found.explanation}"]
-    lines = [f"  approval: {_who(found, policy.people)}, by {found}", f"    {_limits(found)}"]
+    lines = [f"  approval: {who_approves(found, policy.people)}, by {found}", f"    {limits(found)}"]
     emergency = approval_rule(policy, environment, action=action, path=Path.BREAK_GLASS)
     if isinstance(emergency, ApprovalRule):
-        lines.append(f"  break glass: {_who(emergency, policy.people)}, all within an hour, by {emergency}")
+        lines.append(f"  break glass: {who_approves(emergency, policy.people)}, all within an hour, by {emergency}")
     return lines
 
 
-def _who(rule: ApprovalRule, people: People) -> str:
+def who_approves(rule: ApprovalRule, people: People) -> str:
+    """How many of whom."""
     groups = "; ".join(f"{group}: {', '.join(sorted(people.members((group,))))}" for group in rule.groups)
     return f"{rule.quorum} of {groups}; never who asked"
 
@@ -45,7 +109,8 @@ def _who(rule: ApprovalRule, people: People) -> str:
 _MENTIONED: Final = {Mentions.FIRST: "as many as must approve", Mentions.NONE: "nobody"}
 
 
-def _limits(rule: ApprovalRule) -> str:
+def limits(rule: ApprovalRule) -> str:
+    """Its times, costs and what else it wants."""
     requester = {
         Requesters.DENY: "refused where nobody knows who asked",
         Requesters.ONE_MORE: f"{rule.quorum + 1} where nobody knows who asked",

@@ -65,9 +65,13 @@ class Rule:
 
     def covers(self, context: PolicyContext) -> bool:
         """Whether its `where` holds for this context; a field that is not said holds for `deny` only."""
-        said = context.fields()
-        return all(
-            holds(said[name]) if name in said else self.verdict == "deny" for name, holds in self._conditions.items()
+        return not self.unmet(context)
+
+    def unmet(self, context: PolicyContext) -> tuple[str, ...]:
+        """The fields of its `where` that do not hold for this context."""
+        said, unsaid = context.fields(), self.verdict == "deny"
+        return tuple(
+            name for name, holds in self._conditions.items() if not (holds(said[name]) if name in said else unsaid)
         )
 
     @cached_property
