@@ -11,6 +11,8 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.guard.audit_checkpoint import AUDIT_KEY
+from activities.guard.audit_collect import COLLECTED
 from connectors.artifacts import ArtifactStore
 from connectors.errors import ConnectorError, InvalidRequest
 from connectors.errors import Unavailable as NoStore
@@ -20,6 +22,7 @@ from connectors.vault import VaultSession
 from hitl.approval.approvers import People
 from hitl.console.access.key_uses import used_once_more
 from hitl.console.app import create_console
+from hitl.console.audit.seen import CollectedAudit
 from hitl.console.goals.seen import TemporalGoals
 from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
@@ -168,6 +171,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         leases=TemporalLeases(client),
         installations=TemporalInstallations(client),
         artifacts=Artifacts(settings.artifacts),
+        audit=CollectedAudit(settings.audit_dir / COLLECTED, lambda: vault.public_keys(AUDIT_KEY)),
         marks=TemporalMarks(client),
         uses=VaultKeyUses(vault),
     )

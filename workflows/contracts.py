@@ -23,8 +23,16 @@ STATE_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanState")
 EFFECT_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanEffect")
 REQUESTER_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanRequester")
 """Set by the gateway, to search by alone: whoever reaches Temporal can set it, so nothing is decided by it."""
+TRIGGER_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanTrigger")
+"""What on GitHub began a job, and its goal. To search by alone, too."""
 
-SEARCH_ATTRIBUTES: Final = (REPOSITORY_ATTRIBUTE, STATE_ATTRIBUTE, EFFECT_ATTRIBUTE, REQUESTER_ATTRIBUTE)
+SEARCH_ATTRIBUTES: Final = (
+    REPOSITORY_ATTRIBUTE,
+    STATE_ATTRIBUTE,
+    EFFECT_ATTRIBUTE,
+    REQUESTER_ATTRIBUTE,
+    TRIGGER_ATTRIBUTE,
+)
 """Registered by the bootstrap of every namespace and by the tests: an unregistered one wedges a workflow."""
 
 MAX_INLINE_BYTES: Final = 256 * 1024

@@ -17,8 +17,10 @@ from hitl.console.access.key_pages import KeyPages
 from hitl.console.access.key_uses import KeyUses
 from hitl.console.access.loopback import LoopbackOnly
 from hitl.console.access.same_origin import SameOrigin
+from hitl.console.access.short_queries import ShortQueries
 from hitl.console.access.sign_in import SignInPages, to_sign_in
 from hitl.console.access.visitors import Refused, SignInFirst, Visitor, Visitors
+from hitl.console.audit.pages import AuditPages
 from hitl.console.goals.pages import GoalPages
 from hitl.console.goals.starting import StartingPages
 from hitl.console.goals.waiting import Waiting
@@ -30,7 +32,7 @@ from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
 from hitl.console.policy.pages import PolicyPages
-from hitl.console.ports import Approvals, Decide, Goals, Installations, Leases, Marks, Opinions, Unavailable
+from hitl.console.ports import Approvals, Audit, Decide, Goals, Installations, Leases, Marks, Opinions, Unavailable
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
 from hitl.console.stacks.plans import Artifacts, StackPlans
@@ -55,6 +57,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     leases: Leases,
     installations: Installations,
     artifacts: Artifacts,
+    audit: Audit,
     marks: Marks,
     uses: KeyUses,
     live: Live | None = None,
@@ -70,7 +73,8 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         opinions: What people think of them.
         leases: Where leases are looked up.
         installations: Where it is looked up on what our GitHub App is installed.
-        artifacts: Where the whole plans of stacks lie.
+        artifacts: Where the whole plans of stacks lie, and what goals leave to take.
+        audit: Where the audit log is looked up.
         marks: What tells that a page has changed.
         uses: Where the uses of people's keys are counted.
         live: What tells browsers so; by default one of its own.
@@ -83,7 +87,9 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     deciding = DecidingPages(
         approvals, decide, policy=policy, confirming=confirming, stacks=stacks, visitors=visitors, pages=pages
     )
-    looking = GoalPages(goals, opinions, Waiting(approvals, policy), visitors=visitors, pages=pages)
+    looking = GoalPages(
+        goals, opinions, Waiting(approvals, policy), artifacts=artifacts, visitors=visitors, pages=pages
+    )
     starting = StartingPages(goals, visitors=visitors, pages=pages)
     return Starlette(
         routes=[
@@ -92,6 +98,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *looking.routes(),
             *starting.routes(),
             *LeasePages(leases, visitors=visitors, pages=pages).routes(),
+            *AuditPages(audit, visitors=visitors, pages=pages).routes(),
             *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
             *PolicyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *signing_in.routes(),
@@ -109,6 +116,7 @@ def _middleware(settings: ConsoleSettings) -> list[Middleware]:
     """What every request passes, the outermost first."""
     return [
         Middleware(SafeHeaders, origin=settings.origin),
+        Middleware(ShortQueries),
         *([Middleware(LoopbackOnly)] if not settings.vouched else []),
         Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host], www_redirect=False),
         Middleware(SameOrigin, origin=settings.origin),

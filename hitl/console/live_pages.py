@@ -57,8 +57,8 @@ class LivePages:
                 return path, self._marks.decided
             case "/leases":
                 return path, self._marks.leases
-            case "/goals":
-                wanted = GoalFilter.read(said, self._visitors.people)
+            case "/goals" | "/jobs":
+                wanted = GoalFilter.read(said, self._visitors.people, jobs=path == "/jobs")
                 return f"{path}?{wanted.query_address()}", lambda: self._marks.goals(wanted)
             case "/goal" if one:
                 run = said.get("run") or None

@@ -40,8 +40,9 @@ class TemporalMarks:
         return _told([*found, *goals, *await notices_of(self._client, runs)])
 
     async def goals(self, wanted: GoalFilter) -> str:
-        """Of the goals that are looked for, a text left aside."""
-        return _told(await self._list(wanted.query()))
+        """Of the goals that are looked for, a text left aside; of jobs those that have not begun, too."""
+        waiting = await self._list(query) if (query := wanted.not_begun_query()) else ()
+        return _told([*await self._list(wanted.query()), *waiting])
 
     async def goal(self, goal_id: str, run_id: str | None) -> str:
         """Of one goal, with the approvals that it asked for, and whatever it started."""

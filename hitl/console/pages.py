@@ -34,6 +34,7 @@ class Pages:
 
     def __init__(self, settings: ConsoleSettings, visitors: Visitors, *, policy: PolicyInForce) -> None:
         self._policy = policy
+        self.environment = policy.environment
         # Also on a page that says that something broke, which no middleware sees.
         self._headers = safe_headers(settings.origin)
         self._environment = Environment(
@@ -57,11 +58,12 @@ class Pages:
         }
         self._environment.filters.update(filters)
         self._always: Mapping[str, object] = {
-            "environment": policy.environment,
+            "environment": self.environment,
             "form": visitors.form,
             "workflow_link": settings.workflow_link,
             "trace_link": settings.trace_link,
             "pull_link": settings.pull_link,
+            "code_link": settings.code_link,
             "development": not settings.vouched,
             "changes": _WORST_FIRST,
         }

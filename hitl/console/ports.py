@@ -7,13 +7,18 @@ console's: it signs them into the page that asks, so that a form sent twice is o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from activities.guard.opinion_facts import OpinionVerdict
 from activities.leases.views import LeaseView
 from hitl.approval.sequence import AnyPlan
+from hitl.console.audit.book import AuditPage
+from hitl.console.audit.check import AuditCheck
+from hitl.console.audit.filter import AuditFilter
+from hitl.console.goals.asked import AskedWith
+from hitl.console.goals.ends import Used
 from hitl.console.goals.filter import GoalFilter
 from hitl.console.goals.timeline import Timeline
 from hitl.gateway.decisions import Click, Outcome
@@ -23,6 +28,7 @@ from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.github.installation_contracts import InstallationState
 from workflows.goal_type import GoalType
+from workflows.kept import KeptArtifact
 from workflows.opinions.contracts import KeptOpinion
 
 Row = TypeVar("Row")
@@ -82,6 +88,7 @@ class GoalRow:
         state: One of `GoalState`; what the server says of the run where that ended without a word of its own.
         requester: The identity that asked, where somebody vouches for it.
         told: How it says that it ended; empty where it has nothing to say, or runs.
+        trigger: What on GitHub began it, by the search attribute, which anybody can set; None for nothing.
     """
 
     id: str
@@ -93,6 +100,7 @@ class GoalRow:
     repository: str | None = None
     requester: str | None = None
     told: str = ""
+    trigger: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +135,9 @@ class ShownGoal:
         begun: Of a plan: the goals that it started, the first one first.
         log: What it had done, step by step, the first one first; None where that cannot be read now.
         earlier: How many steps there were before those.
+        asked: What it was asked for with, and by what on GitHub.
+        used: What it used of language models, once it tells.
+        kept: What its result leaves to take.
     """
 
     row: GoalRow
@@ -138,6 +149,9 @@ class ShownGoal:
     begun: Sequence[BegunGoal] = ()
     log: Sequence[StepTold] | None = ()
     earlier: int = 0
+    asked: AskedWith = field(default_factory=AskedWith)
+    used: Used | None = None
+    kept: Sequence[KeptArtifact] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +227,18 @@ class Installations(Protocol):
         ...
 
 
+class Audit(Protocol):
+    """The audit log, as the gateway collected it. Each raises `Unavailable`."""
+
+    async def found(self, wanted: AuditFilter, page: str | None = None, *, most: int) -> AuditPage:
+        """So many events that are looked for, the newest first."""
+        ...
+
+    async def check(self) -> AuditCheck:
+        """Whether all of it is whole."""
+        ...
+
+
 class Decide(Protocol):
     """Deciding."""
 
@@ -230,6 +256,14 @@ class Goals(Protocol):
 
     async def show(self, goal_id: str, run_id: str | None = None) -> ShownGoal | None:
         """One of them, its newest run where none is named; None where there is none."""
+        ...
+
+    async def kept(self, goal_id: str, run_id: str | None = None) -> Sequence[KeptArtifact]:
+        """What the result of one of them leaves to take; nothing where there is none."""
+        ...
+
+    async def log(self, goal_id: str, run_id: str | None = None) -> Sequence[StepTold] | None:
+        """Every step of one of them, the first one first; None where there is none."""
         ...
 
     async def start(self, goal: GoalType, request: GoalInput, *, identity: str) -> StartedGoal:

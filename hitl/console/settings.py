@@ -144,6 +144,12 @@ class ConsoleSettings(_Settings):
         """The workflow's traces, where they have a page."""
         return self.traces.replace("{workflow_id}", quote(workflow_id, safe="")) if self.traces else None
 
+    def code_link(self, repository: str | None, place: str, *, comment: int | None = None) -> str | None:
+        """A page of a repository, as in `commit/…` or `runs/…`, where repositories have pages; a comment on it."""
+        if self.code is None or repository is None:
+            return None
+        return f"{self.code}/{quote(repository)}/{quote(place)}" + (f"#issuecomment-{comment}" if comment else "")
+
     def pull_link(self, repository: str | None, number: int | None) -> str | None:
         """The page of a pull request, where repositories have one."""
         if self.code is None or repository is None or number is None:

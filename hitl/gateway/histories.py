@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.errors import InvalidRequest, Unavailable
-from hitl.gateway.server import Server, quoted
+from hitl.gateway.server import LATELY, Server, quoted
 from hitl.hidden import visible
 from observability.redaction import redact
 from workflows.agent.history_contracts import (
@@ -112,11 +112,16 @@ class HistorySteps:
         some.sort(key=lambda one: one.start_time, reverse=True)
         return GoalsFound(goals=tuple(map(_found, some[:MOST_GOALS])), more=len(some) > MOST_GOALS)
 
-    async def told(self, found: WorkflowExecutionDescription) -> list[StepTold]:
-        """Its steps and the goals that it started, in the order in which they were asked for."""
+    async def told(self, found: WorkflowExecutionDescription, *, pages: int = LATELY) -> list[StepTold]:
+        """Its steps and the goals that it started, in the order in which they were asked for.
+
+        Args:
+            found: The run.
+            pages: How much of its history is read, from its end.
+        """
         begun: dict[int, StepTold] = {}
         ends: dict[int, StepTold] = {}
-        async for event in self._server.newest_first(found.id, found.run_id):
+        async for event in self._server.newest_first(found.id, found.run_id, pages=pages):
             if (end := await self._end(event)) is not None:
                 ends.setdefault(*end)
             elif event.HasField("activity_task_started_event_attributes"):

@@ -23,7 +23,10 @@ from workflows.approval.contracts import APPROVAL_WORKFLOW, ApprovalRequest
 
 _NOT_THERE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
 _PAGE: Final = 100
-_MOST_PAGES: Final = 10
+LATELY: Final = 10
+"""Pages of a history that are read of a very long one."""
+WHOLE: Final = 600
+"""More than the longest has: the server ends a run that has fifty thousand events."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -130,14 +133,14 @@ class Server:
         )
         return answer.history.events[0]
 
-    async def newest_first(self, workflow_id: str, run_id: str) -> AsyncIterator[HistoryEvent]:
-        """What happened in a run, the last thing first; of a very long one the last thousand things.
+    async def newest_first(self, workflow_id: str, run_id: str, *, pages: int = LATELY) -> AsyncIterator[HistoryEvent]:
+        """What happened in a run, the last thing first; of a very long one so many pages of a hundred things.
 
         Raises:
             RPCError: There is no such run, or the server cannot be reached.
         """
         token = b""
-        for _ in range(_MOST_PAGES):
+        for _ in range(pages):
             answer = await self.client.workflow_service.get_workflow_execution_history_reverse(
                 GetWorkflowExecutionHistoryReverseRequest(
                     namespace=self.client.namespace,

@@ -32,7 +32,7 @@ from workflows.catalogue import find_goal
 from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE
 from workflows.github.contracts import Done
 from workflows.github.deciding_contracts import DeliveryDecided, GoalBegun
-from workflows.github.job_contracts import GITHUB_JOB, GITHUB_JOB_PREFIX, GitHubJobInput
+from workflows.github.job_contracts import GITHUB_JOB, GITHUB_JOB_PREFIX, GitHubJobInput, JobTrigger
 from workflows.standing import standing_of
 
 _HOUR: Final = timedelta(hours=1)
@@ -52,6 +52,8 @@ class Occasion:
         number: Of the issue or the pull request that it is about.
         commit: The one that it is about, for a check run.
         branch: Of the pull request that it is about, where that lies in this repository.
+        trigger: What happened, as people look for the jobs that it began.
+        comment: The comment that was written.
     """
 
     guid: str
@@ -60,6 +62,8 @@ class Occasion:
     number: int | None = None
     commit: str | None = None
     branch: str | None = None
+    trigger: JobTrigger | None = None
+    comment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ class Acts:
             number=on.number,
             commit=on.commit,
             console=self._console,
+            trigger=on.trigger,
+            asked_in=on.comment,
         )
 
     async def _begin(self, job: GitHubJobInput, by: Known, on: Occasion) -> GoalBegun | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from hitl.github.events import AnyEvent
 from hitl.policy.triggers import Trigger
+from workflows.github.job_contracts import JobTrigger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,3 +94,11 @@ HAPPENINGS: Final[Mapping[tuple[str, str], Happening]] = {
 def happening_of(event: AnyEvent) -> Happening:
     """What an event is to us. One that this release does not know is nothing."""
     return HAPPENINGS.get((event.event, event.action), _NOTHING)
+
+
+def trigger_of(event: AnyEvent) -> JobTrigger | None:
+    """What began a job, as people look for it: a label is one of its own, on an issue or a pull request."""
+    began = happening_of(event).trigger
+    if began in {Trigger.ISSUE, Trigger.PULL_REQUEST} and event.action == "labeled":
+        return JobTrigger.LABEL
+    return JobTrigger(began.value) if began is not None else None

@@ -23,6 +23,7 @@ from hitl.hidden import unhidden_lines
 from hitl.policy.file import PolicyError
 from hitl.policy.rules import Policy
 from workflows.github.contracts import Done
+from workflows.github.job_contracts import JobTrigger
 from workflows.github.scheduled_contracts import (
     DECIDE_SCHEDULE,
     FIND_SCHEDULING,
@@ -138,7 +139,13 @@ class ScheduleSteps:
         if isinstance(wanted, str):
             return ScheduleDecided(why=wanted)
         nobody = Known(identity=requester_for(asked.repository), person="")
-        on = Occasion(guid=f"{prefix}{run_id}", repository=asked.repository, at=datetime.now(UTC), commit=head)
+        on = Occasion(
+            guid=f"{prefix}{run_id}",
+            repository=asked.repository,
+            at=datetime.now(UTC),
+            commit=head,
+            trigger=JobTrigger.SCHEDULE,
+        )
         begun = await self._acts.start(Start(by=nobody, goals=(wanted,)), on, policy)
         goal = begun.goals[0].workflow_id if begun.goals else None
         return ScheduleDecided(done=begun.done, why=begun.why, goal=goal)

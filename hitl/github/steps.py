@@ -42,6 +42,7 @@ from hitl.github.events import (
     PushEvent,
 )
 from hitl.github.facts import facts_of
+from hitl.github.happenings import trigger_of
 from hitl.github.repository_config import BrokenConfig, RepositoryConfig
 from hitl.github.revising import revision_of
 from hitl.github.schedules import Schedules
@@ -184,6 +185,8 @@ def _occasion(received: ReceivedDelivery, at: datetime, facts: Facts | None) -> 
         number=number,
         commit=commit or (facts.head if facts is not None else None),
         branch=branch or (facts.branch if facts is not None else None),
+        trigger=trigger_of(event),
+        comment=event.comment.id if isinstance(event, IssueCommentEvent) else None,
     )
 
 

@@ -13,6 +13,7 @@ from hitl.protocol import Effect
 from workflows.agent.history_contracts import WorkflowId
 from workflows.contracts import DestructiveGoalInput, GoalInput, GoalResult, Outcome, RepositoryName, State
 from workflows.goal_type import GoalType
+from workflows.kept import Kept
 
 _TAG: Final = "banksman-run-plan/v1"
 _ASKED_TAG: Final = "banksman-ask-for/v1"
@@ -264,7 +265,9 @@ class LookedAt(BaseModel):
     asked: str = Field(default="", description="What the model said besides, short.")
     failed: bool = False
     cut: bool = Field(default=False, description="Whether the model was told the beginning alone.")
-    artifact: str = Field(description="What the model was told.")
+    artifact: Annotated[str, Kept(name="evidence", named_by="id", about="what the model was told")] = Field(
+        description="What the model was told."
+    )
 
 
 class InvestigateResult(GoalResult):

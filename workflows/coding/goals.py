@@ -13,6 +13,7 @@ from hitl.protocol import Effect
 from sandbox.tools.rules import Glob
 from workflows.contracts import REPOSITORY_ATTRIBUTE, GitRef, GoalInput, GoalResult, RepositoryName
 from workflows.goal_type import GoalType
+from workflows.kept import KeptPatch
 
 MOST_CALLS: Final = 20
 MOST_TOLD: Final = 8 * 1024
@@ -152,7 +153,7 @@ class EditRepositoryResult(GoalResult):
     calls: tuple[CallDone, ...] = Field(default=(), description="Those that were made, in their order.")
     files: tuple[FileChanged, ...] = Field(default=(), description="What differs from the commit.")
     left_out: tuple[str, ...] = Field(default=(), description="What differs and may not, each with its reason.")
-    patch: str | None = Field(default=None, description="Where the artifact store has the change, as git's patch.")
+    patch: KeptPatch = Field(default=None, description="Where the artifact store has the change, as git's patch.")
     diff: str = Field(default="", description="The beginning of the patch, 32 kB.")
 
 

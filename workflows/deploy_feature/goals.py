@@ -18,6 +18,7 @@ from workflows.contracts import (
     RepositoryName,
 )
 from workflows.goal_type import GoalType
+from workflows.kept import Kept
 from workflows.repository.goals import Line
 
 Environment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -142,7 +143,9 @@ class ArtifactTold(BaseModel):
     command: str = Field(description="Of the manifest: `test` or `build`.")
     path: str = Field(description="Below the work tree.")
     size: int = Field(description="Bytes.")
-    reference: str = Field(description="Where the artifact store has it.")
+    reference: Annotated[str, Kept(name="artifact", named_by="path", about="what a command left")] = Field(
+        description="Where the artifact store has it."
+    )
 
 
 class NeedTold(BaseModel):

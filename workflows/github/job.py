@@ -40,9 +40,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.step import Step
     from connectors.github.shown import Annotation, Conclusion, Status
     from hitl.hidden import unhidden, visible
-    from workflows.contracts import REQUESTER_ATTRIBUTE, Outcome, State
+    from workflows.contracts import (
+        REPOSITORY_ATTRIBUTE,
+        REQUESTER_ATTRIBUTE,
+        TRIGGER_ATTRIBUTE,
+        Outcome,
+        State,
+    )
     from workflows.github.following_contracts import FOLLOW_GOAL, FollowGoalRequest, GoalFollowed
-    from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput, GitHubJobResult, HeadMoved
+    from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput, GitHubJobResult, GitHubJobStatus, HeadMoved
     from workflows.github.shown import (
         End,
         Words,
@@ -95,6 +101,12 @@ class GitHubJobWorkflow(Goal):
         self._followed = GoalFollowed(mark="")
         self._head: str | None = None
         self._run = ""
+
+    @workflow.query
+    def status(self) -> GitHubJobStatus:
+        """Where the job stands, and what is shown of it."""
+        told = super().status().model_dump()
+        return GitHubJobStatus(**told, check=self._check, comment=self._comment, not_shown=tuple(self._notes))
 
     @workflow.signal
     def head_moved(self, moved: HeadMoved) -> None:
@@ -320,9 +332,11 @@ class GitHubJobWorkflow(Goal):
 
 
 def _found_by() -> TypedSearchAttributes | None:
-    """The goal is looked for by who asked for its job; who that was, the job's start says, and not this."""
-    asked = workflow.info().typed_search_attributes.get(REQUESTER_ATTRIBUTE)
-    return TypedSearchAttributes([SearchAttributePair(REQUESTER_ATTRIBUTE, asked)]) if asked else None
+    """The goal is looked for by what its job is; who asked for that, the job's start says, and not this."""
+    own = workflow.info().typed_search_attributes
+    keys = (REQUESTER_ATTRIBUTE, REPOSITORY_ATTRIBUTE, TRIGGER_ATTRIBUTE)
+    pairs = [SearchAttributePair(key, value) for key in keys if (value := own.get(key)) is not None]
+    return TypedSearchAttributes(pairs) if pairs else None
 
 
 def _end_of(child: "ChildWorkflowHandle[Any, Any]") -> End:

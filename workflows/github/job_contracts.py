@@ -5,6 +5,7 @@ asked for by the same person, as each step of a plan is.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -12,7 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from temporalio.common import SearchAttributeKey
 
 from hitl.protocol import Effect
-from workflows.contracts import REPOSITORY_ATTRIBUTE, GoalInput, GoalResult, RepositoryName
+from workflows.contracts import (
+    REPOSITORY_ATTRIBUTE,
+    TRIGGER_ATTRIBUTE,
+    GoalInput,
+    GoalResult,
+    GoalStatus,
+    RepositoryName,
+)
 from workflows.goal_type import GoalType
 
 GITHUB_JOB_PREFIX: Final = "github-job/"
@@ -28,6 +36,18 @@ _Part = Annotated[str, StringConstraints(max_length=60, pattern=r"^[A-Za-z0-9._-
 _Origin = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[A-Za-z0-9.:\[\]_-]+$")]
 
 
+class JobTrigger(StrEnum):
+    """What on GitHub began a job, as people look for it."""
+
+    COMMENT = "comment"
+    BUTTON = "button"
+    LABEL = "label"
+    ISSUE = "issue"
+    PULL_REQUEST = "pull_request"
+    PUSH = "push"
+    SCHEDULE = "schedule"
+
+
 class GitHubJobInput(GoalInput):
     """Run a goal that was asked for on GitHub, and show there how it goes."""
 
@@ -39,6 +59,8 @@ class GitHubJobInput(GoalInput):
     number: int | None = Field(default=None, ge=1, description="The issue or pull request that it was asked for on.")
     commit: Sha | None = Field(default=None, description="The commit that its check run is on; none without one.")
     console: _Origin | None = Field(default=None, description="Where people reach the console.")
+    trigger: JobTrigger | None = Field(default=None, description="What began it; none of a job of an older release.")
+    asked_in: int | None = Field(default=None, ge=1, description="The comment that asked for it.")
 
     def business_key(self) -> str:
         """`github-job/DELIVERY`, and the part where there are several: asked for once however often it is delivered."""
@@ -50,8 +72,9 @@ class GitHubJobInput(GoalInput):
         return f"{self.goal} for {on}{self.repository}"
 
     def search_attributes(self) -> Mapping[SearchAttributeKey[str], str]:
-        """Found by its repository."""
-        return {REPOSITORY_ATTRIBUTE: self.repository}
+        """Found by its repository, and by what began it."""
+        began = {TRIGGER_ATTRIBUTE: self.trigger.value} if self.trigger is not None else {}
+        return {REPOSITORY_ATTRIBUTE: self.repository, **began}
 
     def goal_id(self, job: str) -> str:
         """The id of its goal, below that of the job."""
@@ -68,6 +91,14 @@ class GitHubJobResult(GoalResult):
     goal: str = Field(description="Its name.")
     workflow_id: str = Field(description="Its workflow id.")
     conclusion: str | None = Field(default=None, description="What its check run says.")
+    check: int | None = Field(default=None, description="The check run's number.")
+    comment: int | None = Field(default=None, description="The result comment's number.")
+    not_shown: tuple[str, ...] = Field(default=(), description="Why something of it could not be shown on GitHub.")
+
+
+class GitHubJobStatus(GoalStatus):
+    """Where a job stands, and what is shown of it by now."""
+
     check: int | None = Field(default=None, description="The check run's number.")
     comment: int | None = Field(default=None, description="The result comment's number.")
     not_shown: tuple[str, ...] = Field(default=(), description="Why something of it could not be shown on GitHub.")

@@ -25,6 +25,7 @@ from workflows.contracts import (
     RepositoryPath,
 )
 from workflows.goal_type import GoalType
+from workflows.kept import Kept
 
 _SHORT_COMMAND: Final = 80
 _SHORT_BRANCH: Final = 40
@@ -82,7 +83,9 @@ class ReadFileResult(GoalResult):
     size: int | None = Field(default=None, description="Bytes.")
     encoding: Literal["utf-8", "base64"] | None = Field(default=None, description="How `content` is written.")
     content: str | None = Field(default=None, description="The file, up to 256 kB.")
-    artifact: str | None = Field(default=None, description="Where a larger file lies in the artifact store.")
+    artifact: Annotated[str | None, Kept(name="file", named_by="path", about="the file")] = Field(
+        default=None, description="Where a larger file lies in the artifact store."
+    )
 
 
 LONGEST_COMMAND: Final = 3600

@@ -1,18 +1,19 @@
-"""The pages of goals: those that are looked for, and one of them whole."""
+"""The pages of goals: those that are looked for, jobs among them by a page of their own, and one of them whole."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hitl.console.access.visitors import Refused, Visitors
-from hitl.console.goals.filter import KINDS, STATES, TIMES, GoalFilter
+from hitl.console.access.visitors import Visitors
+from hitl.console.goals.filter import JOB_STATES, KINDS, STATES, TIMES, TRIGGERS, GoalFilter
 from hitl.console.goals.judging import JudgingPages
+from hitl.console.goals.taking import TakingPages, no_such_goal
 from hitl.console.goals.waiting import Waiting
 from hitl.console.pages import Pages
 from hitl.console.ports import Goals, Opinions, Unavailable
+from hitl.console.stacks.plans import Artifacts
 from workflows.catalogue import GOALS
 from workflows.opinions.contracts import MAX_WORDS, KeptOpinion
 
@@ -20,17 +21,33 @@ from workflows.opinions.contracts import MAX_WORDS, KeptOpinion
 class GoalPages:
     """The routes."""
 
-    def __init__(self, goals: Goals, opinions: Opinions, waiting: Waiting, *, visitors: Visitors, pages: Pages) -> None:
+    def __init__(  # noqa: PLR0913 - all that a goal's page shows
+        self,
+        goals: Goals,
+        opinions: Opinions,
+        waiting: Waiting,
+        *,
+        artifacts: Artifacts,
+        visitors: Visitors,
+        pages: Pages,
+    ) -> None:
         self._goals = goals
         self._opinions = opinions
         self._waiting = waiting
         self._judging = JudgingPages(opinions, visitors=visitors, pages=pages)
+        self._taking = TakingPages(goals, artifacts, visitors=visitors, pages=pages)
         self._visitors = visitors
         self._pages = pages
 
     def routes(self) -> list[Route]:
         """All of them."""
-        return [Route("/goals", self._list), Route("/goal", self._show), *self._judging.routes()]
+        return [
+            Route("/goals", self._list),
+            Route("/jobs", self._jobs),
+            Route("/goal", self._show),
+            *self._judging.routes(),
+            *self._taking.routes(),
+        ]
 
     async def _list(self, request: Request) -> Response:
         visitor = self._visitors.visitor(request)
@@ -49,13 +66,29 @@ class GoalPages:
             people=sorted(set(people.identities.values())),
         )
 
+    async def _jobs(self, request: Request) -> Response:
+        visitor = self._visitors.visitor(request)
+        people, page = self._visitors.people, request.query_params.get("page")
+        wanted = GoalFilter.read(request.query_params, people, jobs=True)
+        return self._pages.render(
+            "jobs.html",
+            visitor,
+            found=await self._goals.found(wanted, page),
+            page=page,
+            wanted=wanted,
+            kinds=[goal.name for goal in GOALS],
+            states=JOB_STATES,
+            times=list(TIMES),
+            triggers=TRIGGERS,
+            people=sorted(set(people.identities.values())),
+        )
+
     async def _show(self, request: Request) -> Response:
         visitor = self._visitors.visitor(request)
         goal_id, run_id = request.query_params.get("id", ""), request.query_params.get("run") or None
         shown = await self._goals.show(goal_id, run_id) if goal_id else None
         if shown is None:
-            text = f"There is no goal {goal_id!r}; it may be too old to be kept."
-            raise Refused(HTTPStatus.NOT_FOUND, "No such goal", text)
+            raise no_such_goal(goal_id)
         return self._pages.render(
             "goal.html",
             visitor,

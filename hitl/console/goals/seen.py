@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import (
     Client,
@@ -17,18 +17,27 @@ from temporalio.service import RPCError
 from connectors.errors import ConnectorError
 from hitl.approval.approvers import People
 from hitl.approval.decision import UNVERIFIED
-from hitl.console.goals.filter import GoalFilter, quoted
-from hitl.console.goals.timeline import ResultWithSteps, StatusWithSteps, ToldSteps, timeline
-from hitl.console.ports import AskedApproval, BegunGoal, GoalRow, Listed, ShownGoal
+from hitl.console.goals.asking import AskedFor
+from hitl.console.goals.ends import Told, told_by
+from hitl.console.goals.filter import QUEUED, GoalFilter, quoted
+from hitl.console.goals.timeline import StatusWithSteps, timeline
+from hitl.console.ports import AskedApproval, BegunGoal, GoalRow, Listed, ShownGoal, Unavailable
 from hitl.console.server_lists import NOT_THERE, PAGE, PATIENCE, UNKNOWN, fetch_page, fetch_some, soon, unavailable
 from hitl.gateway.histories import HistorySteps
-from hitl.gateway.server import Server
+from hitl.gateway.server import WHOLE, Server
 from workflows.agent.goals import ASK_FOR, RUN_PLAN
 from workflows.agent.history_contracts import StepTold
 from workflows.approval.contracts import APPROVAL_WORKFLOW
 from workflows.catalogue import GOALS, find_goal
-from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE, GoalResult
+from workflows.contracts import (
+    REPOSITORY_ATTRIBUTE,
+    REQUESTER_ATTRIBUTE,
+    STATE_ATTRIBUTE,
+    TRIGGER_ATTRIBUTE,
+    GoalResult,
+)
 from workflows.github.job_contracts import GITHUB_JOB
+from workflows.kept import KeptArtifact
 from workflows.standing import standing_of
 
 PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, GITHUB_JOB.name})
@@ -39,6 +48,7 @@ _LOOKS: Final = 5
 _AT_ONCE: Final = 8
 _LOGGED: Final = 300
 """So many steps of a log are shown: the newest."""
+_WHOLE_LOG_S: Final = 30.0
 _OF_A_PLAN: Final = 200
 """More than a plan has steps, each with its approval."""
 
@@ -61,6 +71,7 @@ class TemporalGoals:
         self._people = people
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._histories = HistorySteps(Server(client, cluster=""))
+        self._asked = AskedFor(client)
 
     async def found(self, wanted: GoalFilter, page: str | None = None) -> Listed[GoalRow]:
         """Those that are looked for: the ones under way first, then those that ended last.
@@ -73,9 +84,10 @@ class TemporalGoals:
             total = None
         else:
             some, total, more = await fetch_page(self._client, wanted.query(), page)
+        queued = await self._not_begun(wanted) if page is None else ()
         until = soon()
-        rows = await asyncio.gather(*(self._row(one, until=until) for one in some))
-        return Listed(rows=rows, total=total, next=more)
+        rows = await asyncio.gather(*(self._row(one, until=until, job=wanted.jobs) for one in (*queued, *some)))
+        return Listed(rows=rows, total=total + len(queued) if total is not None else None, next=more)
 
     async def show(self, goal_id: str, run_id: str | None = None) -> ShownGoal | None:
         """One of them, its newest run where none is named; None where there is none.
@@ -83,28 +95,74 @@ class TemporalGoals:
         Raises:
             Unavailable: The server does not answer.
         """
-        try:
-            found = await self._client.get_workflow_handle(goal_id, run_id=run_id).describe(rpc_timeout=PATIENCE)
-        except RPCError as error:
-            if error.status in NOT_THERE:
-                return None
-            raise unavailable(error) from error
-        if find_goal(found.workflow_type) is None and found.workflow_type != GITHUB_JOB.name:
+        found = await self._found(goal_id, run_id)
+        if found is None:
             return None
         runs = found.status is WorkflowExecutionStatus.RUNNING
         status = await self._status(found) if found.status is not WorkflowExecutionStatus.COMPLETED else None
-        log = await self._log(found)
+        log, told = await self._log(found), await self._told(found)
         return ShownGoal(
             row=await self._row(found, until=soon()),
             summary=await _summary(found),
             step=status.step if status and runs else None,
             waiting_for=status.waiting_for if status and runs else None,
             approvals=await self._approvals(found),
-            timeline=timeline(status or await self._told(found), until=found.close_time),
+            timeline=timeline(status or told.steps, until=found.close_time),
             begun=await self._begun(found),
             log=log[-_LOGGED:] if log is not None else None,
             earlier=max(0, len(log) - _LOGGED) if log is not None else 0,
+            asked=await self._asked.of(found),
+            used=told.used,
+            kept=told.kept,
         )
+
+    async def kept(self, goal_id: str, run_id: str | None = None) -> Sequence[KeptArtifact]:
+        """What the result of one of them leaves to take; nothing where there is none.
+
+        Raises:
+            Unavailable: The server does not answer.
+        """
+        found = await self._found(goal_id, run_id)
+        return (await self._told(found)).kept if found is not None else ()
+
+    async def log(self, goal_id: str, run_id: str | None = None) -> Sequence[StepTold] | None:
+        """Every step of one of them, the first one first; None where there is none.
+
+        Raises:
+            Unavailable: The server does not answer, or not in time.
+        """
+        found = await self._found(goal_id, run_id)
+        if found is None:
+            return None
+        try:
+            async with asyncio.timeout(_WHOLE_LOG_S):
+                return await self._histories.told(found, pages=WHOLE)
+        except UNKNOWN as error:
+            raise Unavailable("The log cannot be read now; take it again in a moment.") from error
+
+    async def _found(self, goal_id: str, run_id: str | None) -> WorkflowExecutionDescription | None:
+        """A run of a goal or a job; None where it is none, or there is none."""
+        try:
+            found = await self._client.get_workflow_handle(goal_id, run_id=run_id).describe(rpc_timeout=PATIENCE)
+        except RPCError as error:
+            if error.status in NOT_THERE:
+                return None
+            raise unavailable(error) from error
+        known = find_goal(found.workflow_type) is not None or found.workflow_type == GITHUB_JOB.name
+        return found if known else None
+
+    async def _not_begun(self, wanted: GoalFilter) -> Sequence[WorkflowExecution]:
+        """Jobs that were asked for, and whose goal has not begun."""
+        query = wanted.not_begun_query()
+        if query is None:
+            return ()
+        jobs, _ = await fetch_some(self._client, query, None, size=_LOOK)
+        if not jobs:
+            return ()
+        goals = ", ".join(quoted(f"{one.id}/goal") for one in jobs)
+        begun, _ = await fetch_some(self._client, f"WorkflowId IN ({goals})", None, size=_LOOK)
+        people, runs = self._people(), {one.parent_run_id for one in begun}
+        return [one for one in jobs if one.run_id not in runs and _has_text(wanted, one, people)]
 
     async def _with_text(self, wanted: GoalFilter, page: str | None) -> tuple[Sequence[WorkflowExecution], str | None]:
         """A page of those that have the text, or fewer, of as many as are looked through at once."""
@@ -112,27 +170,28 @@ class TemporalGoals:
         for _ in range(_LOOKS):
             looked, more = await fetch_some(self._client, wanted.query(), more, size=_LOOK)
             for one in looked:
-                attributes = one.typed_search_attributes
-                asked = attributes.get(REQUESTER_ATTRIBUTE)
-                person = people.person(asked) if asked else None
-                if wanted.matches(one.id, attributes.get(REPOSITORY_ATTRIBUTE), asked, person):
+                if _has_text(wanted, one, people):
                     some.append(one)
             if more is None or len(some) >= PAGE:
                 break
         return some, more
 
-    async def _row(self, found: WorkflowExecution, *, until: float) -> GoalRow:
+    async def _row(self, found: WorkflowExecution, *, until: float, job: bool = False) -> GoalRow:
+        runs = found.status is WorkflowExecutionStatus.RUNNING
+        said_nothing = found.typed_search_attributes.get(STATE_ATTRIBUTE) is None
+        queued = job and runs and (said_nothing or found.workflow_type == GITHUB_JOB.name)
         async with self._at_once:
             return GoalRow(
                 id=found.id,
                 run_id=found.run_id,
                 name=found.workflow_type,
-                state=standing_of(found),
+                state=QUEUED if queued else standing_of(found),
                 started_at=found.start_time,
                 closed_at=found.close_time,
                 repository=found.typed_search_attributes.get(REPOSITORY_ATTRIBUTE),
                 requester=await self._requester(found, until=until),
                 told=await how_it_ended(self._client, found, until=until),
+                trigger=found.typed_search_attributes.get(TRIGGER_ATTRIBUTE),
             )
 
     async def _requester(self, found: WorkflowExecution, *, until: float) -> str | None:
@@ -152,16 +211,16 @@ class TemporalGoals:
         except UNKNOWN:
             return None
 
-    async def _told(self, found: WorkflowExecution) -> ToldSteps | None:
-        """The steps of one that has a result."""
+    async def _told(self, found: WorkflowExecution) -> Told:
+        """By the result of one that has one."""
         if found.status is not WorkflowExecutionStatus.COMPLETED:
-            return None
-        handle = self._client.get_workflow_handle(found.id, run_id=found.run_id, result_type=ResultWithSteps)
+            return Told()
+        handle = self._client.get_workflow_handle(found.id, run_id=found.run_id, result_type=dict[str, Any])
         try:
             async with asyncio.timeout_at(soon()):
-                return await handle.result(follow_runs=False, rpc_timeout=PATIENCE)
+                return told_by(found.workflow_type, await handle.result(follow_runs=False, rpc_timeout=PATIENCE))
         except (WorkflowFailureError, *UNKNOWN):
-            return None
+            return Told()
 
     async def _log(self, found: WorkflowExecutionDescription) -> Sequence[StepTold] | None:
         """Its steps by the server's own record, which is there also where no worker answers."""
@@ -199,6 +258,13 @@ class TemporalGoals:
         since = f"StartTime >= {quoted(found.start_time.isoformat())}"
         some, _ = await fetch_some(self._client, f"{query} AND {since}", None, size=size)
         return some
+
+
+def _has_text(wanted: GoalFilter, one: WorkflowExecution, people: People) -> bool:
+    attributes = one.typed_search_attributes
+    asked = attributes.get(REQUESTER_ATTRIBUTE)
+    person = people.person(asked) if asked else None
+    return wanted.matches(one.id, attributes.get(REPOSITORY_ATTRIBUTE), asked, person)
 
 
 async def _summary(found: WorkflowExecutionDescription) -> str:

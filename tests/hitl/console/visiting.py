@@ -41,6 +41,7 @@ from hitl.console.access.headers import SCRIPTS
 from hitl.console.access.key_uses import used_once_more
 from hitl.console.access.tokens import Tokens
 from hitl.console.app import create_console
+from hitl.console.audit.seen import CollectedAudit
 from hitl.console.goals.seen import TemporalGoals
 from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
@@ -51,6 +52,7 @@ from hitl.console.settings import ConsoleSettings
 from hitl.console.visibility import TemporalApprovals
 from hitl.gateway.decisions import Click, Kind, Outcome
 from hitl.gateway.goal_starter import StartedGoal
+from tests.activities.guard.collecting import Books
 from tests.workflows.approval.approving import POLICY, Ask, Asked, House
 from workflows.approval.contracts import DecisionReceipt
 from workflows.contracts import REQUESTER_ATTRIBUTE, GoalInput
@@ -191,6 +193,7 @@ class Console:
         self.hand = Hand(self.house)
         self.goals = StartableGoals(client, lambda: self.policy.current().people)
         self.artifacts = ArtifactStore(str(folder / "artifacts"))
+        self.books = Books(folder)
         self.live = Live(every=0.2)
         self.uses = Uses()
         self.said = Said()
@@ -207,7 +210,8 @@ class Console:
         return await self.house.approval_of(self._asking[-1])
 
     async def end(self) -> None:
-        """End those workflows."""
+        """End those workflows, and close the audit files."""
+        self.books.close()
         for one in self._asking:
             with contextlib.suppress(RPCError):  # it has ended by itself
                 await one.terminate()
@@ -228,6 +232,7 @@ class Console:
             leases=TemporalLeases(self.house.client),
             installations=TemporalInstallations(self.house.client),
             artifacts=self.artifacts,
+            audit=CollectedAudit(self.books.into, self.books.vault.published),
             marks=TemporalMarks(self.house.client),
             uses=self.uses,
             live=self.live,

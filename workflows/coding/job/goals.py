@@ -18,6 +18,7 @@ from sandbox.tools.rules import Glob
 from workflows.coding.goals import FileChanged, Word
 from workflows.contracts import REPOSITORY_ATTRIBUTE, GitRef, GoalInput, GoalResult, RepositoryName
 from workflows.goal_type import GoalType
+from workflows.kept import KeptPatch
 
 _SHORT: Final = 60
 Sha = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
@@ -167,7 +168,7 @@ class CodingJobResult(GoalResult):
     title: str = Field(default="", description="The model's words.")
     explanation: str = Field(default="", description="The model's words.")
     files: tuple[FileChanged, ...] = Field(default=(), description="What differs from the commit.")
-    patch: str | None = Field(default=None, description="Where the artifact store has the change, as git's patch.")
+    patch: KeptPatch = Field(default=None, description="Where the artifact store has the change, as git's patch.")
     refusals: tuple[GateRefusal, ...] = Field(default=(), description="What the last change was refused for.")
     tests: tuple[TestsRun, ...] = Field(default=(), description="The last runs of the tests, each in a container.")
     comments: int = Field(default=0, description="Of a review: lines that are commented on.")
