@@ -41,7 +41,8 @@ _SERVERS: Final[Mapping[str, str]] = {
 }
 """Ends of which the server's own word counts: a run that was terminated never said that it ended."""
 _UNDER_WAY: Final = frozenset({State.RUNNING, State.WAITING, State.PARKED})
-KINDS: Final = (*(goal.name for goal in GOALS), GITHUB_JOB.name)
+_NAMES: Final = tuple(goal.name for goal in GOALS)
+KINDS: Final = (*_NAMES, GITHUB_JOB.name)
 """Jobs are looked for by their name alone: without it the goal of each is in the list, and not the job as well."""
 STATES: Final = (*get_args(GoalState), "terminated", "timed_out")
 QUEUED: Final = "queued"
@@ -94,7 +95,7 @@ class GoalFilter:
             text=text,
             repository=_repository(said.get("repository", "").strip()),
             state=_one_of(JOB_STATES if jobs else STATES, said.get("state", ""), "state"),
-            action=_one_of(KINDS, said.get("action", ""), "goal"),
+            action=_one_of(_NAMES if jobs else KINDS, said.get("action", ""), "goal"),
             requester=_one_of(set(people.identities.values()), requester, "person"),
             identities=tuple(sorted(one for one, person in people.identities.items() if person == requester)),
             trigger=_one_of(TRIGGERS, said.get("trigger", ""), "trigger") if jobs else "",
@@ -117,7 +118,7 @@ class GoalFilter:
 
     def query(self) -> str:
         """For Temporal's visibility: all but the text."""
-        kinds = [self.action] if self.action else [goal.name for goal in GOALS]
+        kinds = [self.action] if self.action else _NAMES
         parts = [f"WorkflowType IN ({', '.join(map(quoted, kinds))})"]
         if self.state:
             parts.append(_in_state(self.state, jobs=self.jobs))
