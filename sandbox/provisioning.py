@@ -27,6 +27,7 @@ class Images(BaseModel):
         base: Where commands run.
         proxy: The allow-list proxy, and the mirror of package registries.
         pulumi: The base with Pulumi's CLI; None where it was never asked for.
+        updates: The base with the tools that write lock files; None where it was never asked for.
         foundation: What all stand on: the official image or the one that `debootstrap` made, and its digest.
     """
 
@@ -35,12 +36,13 @@ class Images(BaseModel):
     base: BuiltImage
     proxy: BuiltImage
     pulumi: BuiltImage | None = None
+    updates: BuiltImage | None = None
     foundation: str
 
     @property
     def digests(self) -> AbstractSet[str]:
         """Of the images that were built; the foundation may be others' as well."""
-        return {image.digest for image in (self.base, self.proxy, self.pulumi) if image is not None}
+        return {image.digest for image in (self.base, self.proxy, self.pulumi, self.updates) if image is not None}
 
 
 class EngineFound(BaseModel):

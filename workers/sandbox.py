@@ -42,11 +42,15 @@ class Provision:
     Attributes:
         image: What commands run in, by digest.
         limits: What each command may use.
+        updates: What lock files are written in, by digest; None where it was not built.
+        egress: What runs may reach; None is nothing.
     """
 
     sandbox: DockerSandbox
     image: str
     limits: Limits
+    updates: str | None = None
+    egress: EgressSettings | None = None
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +83,8 @@ async def provisioned(settings: Settings, stacks: Stacks | None = None) -> Async
     try:
         await _check(engine, sandbox, reaper, images.base.digest)
         rounds = asyncio.create_task(_rounds(reaper))
-        yield Provision(sandbox, images.base.digest, _limits(settings.sandbox_memory_mib))
+        updates = images.updates.digest if images.updates is not None else None
+        yield Provision(sandbox, images.base.digest, _limits(settings.sandbox_memory_mib), updates, egress)
         rounds.cancel()
         await asyncio.gather(rounds, return_exceptions=True)
     finally:

@@ -21,6 +21,8 @@ from sandbox.gate.kinds import Kind
 MOST_EXPLANATION: Final = 4_000
 """Characters of a model's own words that people are shown."""
 MOST_TITLE: Final = 100
+MOST_MOVED: Final = 300
+"""Packages that one pull request tells of."""
 MOST_SAID: Final = 2_000
 """Characters of one comment on lines."""
 
@@ -156,6 +158,39 @@ class ChangeLoaded(BaseModel):
     files: tuple[FileToCommit, ...]
 
 
+class JudgeUpdateRequest(OfJob):
+    """A lock file as a tool wrote it anew."""
+
+    lock: str = Field(description="Its path.")
+    write: tuple[str, ...] = ()
+    before: Reference
+    every: Reference = Field(description="What it would be with all that can move.")
+    file: ChangedFile
+    patch: Reference
+    patch_size: int
+    hosts: tuple[str, ...] = Field(description="Of the registries that are configured.")
+    links: dict[str, str] = Field(default_factory=dict[str, str], description="By package. Strangers' words.")
+
+
+class PackageMoved(BaseModel):
+    """What becomes of one package. Names and versions are strangers' words, as they may be shown."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    before: str = Field(default="", description="Its version; empty where it is new.")
+    after: str = Field(default="", description="Its version; empty where it is gone.")
+    like: str = Field(default="", description="A name that was there before, and that a new one could be taken for.")
+    link: str = Field(default="", description="Where the package says that its changes are told.")
+
+
+class UpdateJudged(ChangeJudged):
+    """What the gate says of a lock file, and what it changes."""
+
+    moved: tuple[PackageMoved, ...] = Field(default=(), description="What the lock file changes.")
+    beside: tuple[PackageMoved, ...] = Field(default=(), description="What could move as well, and was not asked for.")
+
+
 BRIEF_CODER: Final = Step(
     name="coding.brief_coder", request=BriefCoderRequest, response=CoderBriefed, effect=Effect.READ
 )
@@ -166,4 +201,7 @@ JUDGE_CHANGE: Final = Step(
 )
 LOAD_CHANGE: Final = Step(
     name="coding.load_change", request=LoadChangeRequest, response=ChangeLoaded, effect=Effect.READ
+)
+JUDGE_UPDATE: Final = Step(
+    name="coding.judge_update", request=JudgeUpdateRequest, response=UpdateJudged, effect=Effect.READ
 )

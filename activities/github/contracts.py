@@ -287,11 +287,16 @@ class FileToCommit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     path: str
-    content_base64: str | None = Field(description="All of it; None to delete the file.")
+    content_base64: str | None = Field(description="All of it; None to delete the file, or to take `content`.")
     executable: bool = False
+    content: str | None = Field(
+        default=None, description="Where the artifact store has all of it, where `content_base64` is None."
+    )
 
     def recognised_as(self) -> str:
         """Its path, and a digest of its content."""
+        if self.content_base64 is None and self.content is not None:
+            return f"{'executable' if self.executable else 'file'} {self.path} {self.content[7:19]}"
         if self.content_base64 is None:
             return f"delete {self.path}"
         mode = "executable" if self.executable else "file"

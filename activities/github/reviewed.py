@@ -20,9 +20,10 @@ from activities.github.review_contracts import (
     WordsRead,
 )
 from activities.github.session import reading_session, session_for_step
-from activities.github.writing import as_changes, key_of
+from activities.github.writing import as_change, key_of
 from activities.secrets import StepTokens
 from activities.step import implements
+from connectors.artifacts import ArtifactStore
 from connectors.errors import Conflict, InvalidRequest
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
@@ -37,8 +38,8 @@ _MOST_WORDS: Final = 4_000
 class ReviewedActivities:
     """The steps, with the ports they need. All raise by the tree in `connectors/errors.py`; the guard maps it."""
 
-    def __init__(self, github: GitHubApp, vault: StepTokens) -> None:
-        self._github, self._vault = github, vault
+    def __init__(self, github: GitHubApp, vault: StepTokens, *, artifacts: ArtifactStore) -> None:
+        self._github, self._vault, self._artifacts = github, vault, artifacts
 
     @implements(READ_REVIEW_COMMENTS)
     async def read_review_comments(self, request: ReadReviewCommentsRequest) -> ReviewCommentsRead:
@@ -81,7 +82,7 @@ class ReviewedActivities:
             raise InvalidRequest(
                 f"{request.branch!r} is no branch of ours: only those that begin with {OWN_BRANCHES!r} are added to"
             )
-        key, changes = key_of(request), as_changes(request.files)
+        key, changes = key_of(request), [await as_change(file, self._artifacts) for file in request.files]
         session = session_for_step(
             self._github, self._vault, credential=manifest.WRITE, repository=request.repository, permissions=_ADDS
         )

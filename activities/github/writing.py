@@ -8,7 +8,7 @@ for its own.
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -37,6 +37,7 @@ from activities.github.keys import workflow_key
 from activities.github.session import session_for_step
 from activities.secrets import StepTokens
 from activities.step import implements
+from connectors.artifacts import ArtifactStore
 from connectors.errors import InvalidRequest
 from connectors.github import manifest
 from connectors.github.client import GitHubApp
@@ -54,9 +55,10 @@ _CHECKS: Final = {"checks": "write"}
 class GitHubWriteActivities:
     """The steps, with the ports they need. All raise by the tree in `connectors/errors.py`; the guard maps it."""
 
-    def __init__(self, github: GitHubApp, vault: StepTokens) -> None:
+    def __init__(self, github: GitHubApp, vault: StepTokens, *, artifacts: ArtifactStore | None = None) -> None:
         self._github = github
         self._vault = vault
+        self._artifacts = artifacts
 
     @implements(COMMIT_FILES)
     async def commit_files(self, request: CommitFilesRequest) -> FilesCommitted:
@@ -66,7 +68,7 @@ class GitHubWriteActivities:
             Conflict: The branch is there and is another request's.
             InvalidRequest: A file cannot be, or the workflow's id cannot be written into a commit.
         """
-        key, changes = key_of(request), as_changes(request.files)
+        key, changes = key_of(request), [await as_change(file, self._artifacts) for file in request.files]
         async with self._writing(request, _COMMITS) as repository:
             base = request.base or await repository.writes.default_branch()
             commit = await repository.writes.commit_files(
@@ -149,20 +151,30 @@ def key_of(request: WriteRequest) -> str:
     return f"{workflow}/{activity.info().activity_type}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
 
-def as_changes(files: Iterable[FileToCommit]) -> list[FileChange]:
+async def as_change(file: FileToCommit, artifacts: ArtifactStore | None) -> FileChange:
     """The same for the connector.
 
+    Args:
+        file: What is written, or deleted.
+        artifacts: Where contents lie that are not in the request.
+
     Raises:
-        InvalidRequest: A content is not base64.
+        InvalidRequest: The content is not base64, or lies where this worker has no store.
+        NotFound: The artifact is gone.
+        Unavailable: The artifact store cannot be read.
     """
-    return [_change(file) for file in files]
-
-
-def _change(file: FileToCommit) -> FileChange:
-    if file.content_base64 is None:
+    if file.content_base64 is None and file.content is None:
         return FileChange(path=file.path, content=None)
+    content = await _content(file, artifacts)
+    return FileChange(path=file.path, content=content, mode="100755" if file.executable else "100644")
+
+
+async def _content(file: FileToCommit, artifacts: ArtifactStore | None) -> bytes:
+    if file.content_base64 is None:
+        if artifacts is None:
+            raise InvalidRequest(f"the content of {file.path!r} lies in an artifact store, and there is none here")
+        return await artifacts.get(file.content or "")
     try:
-        content = base64.b64decode(file.content_base64, validate=True)
+        return base64.b64decode(file.content_base64, validate=True)
     except binascii.Error as error:
         raise InvalidRequest(f"the content of {file.path!r} is not base64: write it anew") from error
-    return FileChange(path=file.path, content=content, mode="100755" if file.executable else "100644")

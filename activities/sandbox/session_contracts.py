@@ -40,6 +40,9 @@ class OpenSessionRequest(BaseModel):
     patch: str | None = Field(
         default=None, description="The artifact of a change that is made first, as `sandbox.keep_changes` kept it."
     )
+    libraries: str | None = Field(
+        default=None, description="The artifact of packages that are there, as `sandbox.update_dependencies` kept it."
+    )
     seconds: int = Field(default=1800, ge=10, le=LONGEST_SESSION, description="Then it is closed, whoever works in it.")
 
     def policy_context(self) -> PolicyContext:

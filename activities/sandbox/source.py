@@ -32,6 +32,15 @@ rm ../{PATCH}
 """
 """After `CHECK_OUT`: makes the change of a patch in the work tree."""
 
+LIBRARIES: Final = "libraries.tar"
+UNPACK: Final = f"""\
+tar --extract --file ../{LIBRARIES} --directory ..
+rm ../{LIBRARIES}
+"""
+"""After `CHECK_OUT`: puts what an update fetched beside the tree, or where npm looks for it."""
+FOUND_BY: Final = {"PYTHONPATH": "/workspace/libraries"}
+"""What makes Python find it."""
+
 
 def checked_out(result: RunResult) -> bool:
     """Whether the run came so far as to have the tree."""

@@ -47,7 +47,18 @@ from activities.sandbox.session_contracts import (
     WriteFileRequest,
 )
 from activities.sandbox.sessions import Held, HeldSessions, Owner
-from activities.sandbox.source import APPLY, CHECK_OUT, MARK, PACK, PATCH, TREE, checked_out
+from activities.sandbox.source import (
+    APPLY,
+    CHECK_OUT,
+    FOUND_BY,
+    LIBRARIES,
+    MARK,
+    PACK,
+    PATCH,
+    TREE,
+    UNPACK,
+    checked_out,
+)
 from activities.step import implements
 from connectors.errors import InvalidRequest
 from hitl.hidden import visible
@@ -94,11 +105,21 @@ class SessionActivities:
         image: What they run in, by digest.
         limits: What each may use.
         rules: The deployment's, of what tools may write and run.
+        updates: The image of sessions with packages, by digest; the same as of others where None.
     """
 
-    def __init__(self, sandbox: Sessions, held: HeldSessions, *, image: str, limits: Limits, rules: ToolRules) -> None:
+    def __init__(  # noqa: PLR0913 - each is a part of the worker
+        self,
+        sandbox: Sessions,
+        held: HeldSessions,
+        *,
+        image: str,
+        limits: Limits,
+        rules: ToolRules,
+        updates: str | None = None,
+    ) -> None:
         self._sandbox, self._held, self._rules = sandbox, held, rules
-        self._image, self._limits = image, limits
+        self._image, self._limits, self._updates = image, limits, updates or image
         self._worker = uuid.uuid4().hex[:12]
 
     @implements(OPEN_SESSION)
@@ -117,8 +138,11 @@ class SessionActivities:
 
     async def _make(self, name: str, owner: Owner, request: OpenSessionRequest) -> Held:
         source = request.source
-        place = Place(run_id=f"session-{uuid.uuid4().hex[:12]}", image=self._image, limits=self._limits)
-        argv = ("sh", "-euc", CHECK_OUT + (APPLY if request.patch else ""), "sh", source.commit)
+        image, around = (self._updates, FOUND_BY) if request.libraries else (self._image, {})
+        run = f"session-{uuid.uuid4().hex[:12]}"
+        place = Place(run_id=run, image=image, limits=self._limits, environment=around)
+        script = CHECK_OUT + (APPLY if request.patch else "") + (UNPACK if request.libraries else "")
+        argv = ("sh", "-euc", script, "sh", source.commit)
         spec = place.command(argv, directory=None, seconds=_OPENING).model_copy(
             update={"inputs": _inputs(request), "artifacts": (MARK,)}
         )
@@ -309,8 +333,8 @@ async def _ask(
 
 
 def _inputs(request: OpenSessionRequest) -> tuple[InputArtifact, ...]:
-    pack = InputArtifact(reference=request.source.pack, path=PACK)
-    return (pack, InputArtifact(reference=request.patch, path=PATCH)) if request.patch else (pack,)
+    named = ((PACK, request.source.pack), (PATCH, request.patch), (LIBRARIES, request.libraries))
+    return tuple(InputArtifact(reference=reference, path=path) for path, reference in named if reference)
 
 
 def _owner(info: activity.Info) -> Owner:

@@ -40,7 +40,9 @@ class ImageBuildFailed(Exception):
     """An image could not be built; the message ends with what the build said last."""
 
 
-async def build_images(engine: Engine, record: Path, *, pulumi: Path | None = None) -> Images:
+async def build_images(
+    engine: Engine, record: Path, *, pulumi: Path | None = None, updates: Path | None = None
+) -> Images:
     """Build what is missing or changed, and remove from the engine what this record replaced a day ago or earlier.
 
     Builds of one record wait for each other. What other records name stays: an engine may serve several.
@@ -49,6 +51,7 @@ async def build_images(engine: Engine, record: Path, *, pulumi: Path | None = No
         engine: The engine that will run the images.
         record: The JSON file with the digests of the last build. What it names is this build's to remove.
         pulumi: The folder with Pulumi's programs, to build that image too; None keeps what the record has of it.
+        updates: The folder with the tools for updates of dependencies; the same.
 
     Raises:
         ImageBuildFailed: A build, or the making of its base, failed.
@@ -57,10 +60,10 @@ async def build_images(engine: Engine, record: Path, *, pulumi: Path | None = No
     record.parent.mkdir(parents=True, exist_ok=True)
     with record.with_suffix(".lock").open("a") as one_at_a_time:
         await asyncio.to_thread(fcntl.flock, one_at_a_time, fcntl.LOCK_EX)
-        return await _build_all(engine, record, pulumi)
+        return await _build_all(engine, record, pulumi, updates)
 
 
-async def _build_all(engine: Engine, record: Path, pulumi: Path | None) -> Images:
+async def _build_all(engine: Engine, record: Path, pulumi: Path | None, updates: Path | None) -> Images:
     known = await asyncio.to_thread(_read, record)
     base_files = await asyncio.to_thread(_base_files)
     foundation = await _foundation(engine, known)
@@ -68,7 +71,8 @@ async def _build_all(engine: Engine, record: Path, pulumi: Path | None) -> Image
     proxy_files = {"Dockerfile": (_HERE / "proxy" / "Dockerfile").read_bytes()}
     proxy = await _build(engine, "proxy", base.digest, proxy_files, known.proxy if known else None)
     found = await _pulumi(engine, base, known, pulumi)
-    images = Images(base=base, proxy=proxy, pulumi=found, foundation=foundation)
+    tools = await _updates(engine, base, known, updates)
+    images = Images(base=base, proxy=proxy, pulumi=found, updates=tools, foundation=foundation)
     await asyncio.to_thread(record.write_text, images.model_dump_json(indent=2) + "\n")
     await _remove_old(engine, record.with_suffix(".replaced.json"), images, known)
     return images
@@ -80,6 +84,15 @@ async def _pulumi(engine: Engine, base: BuiltImage, known: Images | None, progra
         return before
     files = await asyncio.to_thread(_pulumi_files, programs)
     return await _build(engine, "pulumi", base.digest, files, before)
+
+
+async def _updates(engine: Engine, base: BuiltImage, known: Images | None, tools: Path | None) -> BuiltImage | None:
+    before = known.updates if known is not None and known.base == base else None
+    if tools is None:
+        return before
+    files = {path.name: path.read_bytes() for path in (_HERE / "updates").iterdir()}
+    files |= {f"wheels/{path.name}": path.read_bytes() for path in sorted(tools.glob("wheels/*.whl"))}
+    return await _build(engine, "updates", base.digest, files, before)
 
 
 def _pulumi_files(programs: Path) -> Mapping[str, bytes]:

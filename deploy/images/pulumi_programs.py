@@ -8,23 +8,22 @@ no network.
 import asyncio
 import fcntl
 import hashlib
-import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from deploy.images.pulumi_cli import CLI_VERSION, PROGRAMS, place_pulumi
 from deploy.images.pulumi_providers import Provider, place_providers
+from deploy.images.wheels import fetch_wheels, must
 from deploy.local.tools import Tool, ToolUnavailableError, resolve
 
 PROVIDER: Final = "resource-banksman-v0.1.0/pulumi-resource-banksman"
 """Our own provider below `plugins/`; the folder's name is how Pulumi finds it."""
 _REQUIREMENTS: Final = Path(__file__).parent / "pulumi" / "requirements.txt"
 _PROVIDER_SOURCE: Final = Path(__file__).parent.parent / "pulumi" / "provider"
-_IMAGE_PYTHON: Final = "3.11"  # of the base image
 
 
 def programs_folder(cache: Path) -> Path:
@@ -51,7 +50,7 @@ async def pulumi_programs(
         await asyncio.to_thread(fcntl.flock, one_at_a_time, fcntl.LOCK_EX)
         if not all((folder / name).exists() for name in PROGRAMS):
             await _programs(folder, progress)
-        await _wheels(folder, progress)
+        await fetch_wheels(_REQUIREMENTS, folder, partial(progress, "fetching Pulumi's Python library"))
         await _own_provider(folder, progress)
         if providers is not None:
             (folder / "plugins").mkdir(exist_ok=True)
@@ -66,25 +65,6 @@ async def _programs(folder: Path, progress: Callable[[str], None]) -> None:
         await place_pulumi(made, progress=progress)
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
-
-
-async def _wheels(folder: Path, progress: Callable[[str], None]) -> None:
-    """Pulumi's Python library and what it needs, for the Python of the image and checked by digest."""
-    wanted = await asyncio.to_thread(_REQUIREMENTS.read_bytes)
-    stamp = folder / "wheels" / f"{hashlib.sha256(wanted).hexdigest()}.stamp"
-    if stamp.exists():
-        return
-    progress("fetching Pulumi's Python library")
-    with tempfile.TemporaryDirectory(prefix="wheels-", dir=folder) as made:
-        arguments = [
-            "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:", "--dest", made,
-            f"--python-version={_IMAGE_PYTHON}", f"--platform=manylinux2014_{platform.machine()}",
-            "--requirement", str(_REQUIREMENTS),
-        ]  # fmt: skip
-        await _must(sys.executable, "-m", "pip", *arguments)
-        (Path(made) / stamp.name).touch()
-        shutil.rmtree(folder / "wheels", ignore_errors=True)
-        shutil.copytree(made, folder / "wheels")
 
 
 async def _own_provider(folder: Path, progress: Callable[[str], None]) -> None:
@@ -108,7 +88,7 @@ async def _own_provider(folder: Path, progress: Callable[[str], None]) -> None:
         shutil.copytree(_PROVIDER_SOURCE, made)
         target.parent.mkdir(parents=True)
         build = ("env", "CGO_ENABLED=0", *go.command, "-C", str(made), "build", "-mod=mod", "-trimpath")
-        await _must(*build, "-ldflags", "-s -w", "-o", str(target), ".")
+        await must(*build, "-ldflags", "-s -w", "-o", str(target), ".")
     stamp.touch()
 
 
@@ -118,12 +98,3 @@ def _digest_of(folder: Path) -> str:
         if path.suffix in {".go", ".mod", ".sum"} and not path.name.endswith("_test.go"):
             digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-async def _must(*words: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    if process.returncode:
-        raise ToolUnavailableError(f"{' '.join(words[:4])!r} failed: {output[-300:].decode(errors='replace')!r}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sandbox.errors import SandboxUnavailable
 from sandbox.result import RunResult
@@ -32,6 +32,7 @@ class Place(BaseModel):
         run_id: Names the container.
         image: By digest.
         limits: Of the container; each call has its own time and output.
+        environment: Of commands.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,11 +40,19 @@ class Place(BaseModel):
     run_id: str
     image: str
     limits: Limits
+    environment: Mapping[str, str] = Field(default_factory=dict[str, str])
 
     def command(self, argv: Sequence[str], *, directory: str | None, seconds: float) -> RunSpec:
         """A command as it is."""
         limits = self.limits.model_copy(update={"wall_seconds": seconds})
-        return RunSpec(run_id=self.run_id, image=self.image, argv=tuple(argv), directory=directory, limits=limits)
+        return RunSpec(
+            run_id=self.run_id,
+            image=self.image,
+            argv=tuple(argv),
+            directory=directory,
+            environment=self.environment,
+            limits=limits,
+        )
 
     def tool(self, asked: Mapping[str, JsonValue], *, given: bytes | None = None, pack: str | None = None) -> RunSpec:
         """One of `inside`'s tools.

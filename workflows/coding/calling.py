@@ -33,6 +33,10 @@ class WorkEnds(Exception):
     """What is done in a session ends there, for good; the message says why."""
 
 
+class JobRefused(WorkEnds):
+    """A coding job ends here, and nothing was changed. The message says why, and what to do."""
+
+
 class _Of(TypedDict):
     session: str
     repository: str

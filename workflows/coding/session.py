@@ -51,6 +51,7 @@ async def on_source(  # noqa: PLR0913 - each is a fact of one session
     place: str,
     rules: SessionRules,
     patch: str | None = None,
+    libraries: str | None = None,
 ) -> Result:
     """The same on a commit that was fetched before.
 
@@ -62,13 +63,14 @@ async def on_source(  # noqa: PLR0913 - each is a fact of one session
         place: What it is called.
         rules: What the session may do; they narrow the deployment's.
         patch: A change that is made first.
+        libraries: Packages that are there, as an update fetched them.
 
     Raises:
         ApplicationError: So many sessions in a row were lost.
     """
     why = ""
     for _ in range(_SESSIONS):
-        request = OpenSessionRequest(source=source, rules=rules, patch=patch, seconds=_SECONDS)
+        request = OpenSessionRequest(source=source, rules=rules, patch=patch, libraries=libraries, seconds=_SECONDS)
         opened = await step(OPEN_SESSION, request, summary=f"Open a session on {place}")
         try:
             result = await work(source, opened.session)

@@ -120,11 +120,11 @@ class House:
 
     @property
     def writes(self) -> GitHubWriteActivities:
-        return GitHubWriteActivities(self._app, self)
+        return GitHubWriteActivities(self._app, self, artifacts=self.artifacts)
 
     @property
     def reviewed(self) -> ReviewedActivities:
-        return ReviewedActivities(self._app, self)
+        return ReviewedActivities(self._app, self, artifacts=self.artifacts)
 
     @property
     def shows(self) -> ShowingActivities:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.coding.updates import UpdateGate
 from activities.coding.working import CodingActivities
 from connectors.artifacts import ArtifactStore
 from workers.steps.connectors import Means
@@ -9,4 +10,5 @@ from workers.steps.connectors import Means
 
 def steps(means: Means) -> Sequence[object]:
     """See `workers.steps.found.Implementing`."""
-    return (CodingActivities(ArtifactStore(means.settings.artifacts)),)
+    artifacts = ArtifactStore(means.settings.artifacts)
+    return CodingActivities(artifacts), UpdateGate(artifacts)

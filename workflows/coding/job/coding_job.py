@@ -59,21 +59,24 @@ with workflow.unsafe.imports_passed_through():
     from sandbox.tools.rules import SessionRules
     from workflows.agent.inquiry import Inquiry, Talk, Turn
     from workflows.agent.tier import NoModel
-    from workflows.coding.calling import SessionLost
+    from workflows.coding.calling import JobRefused, SessionLost
     from workflows.coding.goals import FileChanged
     from workflows.coding.job.goals import CODING_JOB, CodingJobInput, CodingJobResult, TestsRun
     from workflows.coding.job.revising import Revision, why_not_revised
     from workflows.coding.job.telling import (
+        ended,
         mistakes_told,
         pull_request_body,
         refused_by_rules,
         refused_by_tests,
         review_body,
     )
-    from workflows.coding.job.testing import FreshTests, why_refused
+    from workflows.coding.job.testing import FreshTests, passed, why_refused
     from workflows.coding.job.tools import MOST_ARGUMENTS, offered, told
-    from workflows.coding.job.working import JobRefused, Rounds
+    from workflows.coding.job.working import Rounds
     from workflows.coding.session import on_source
+    from workflows.coding.updates.telling import update_body
+    from workflows.coding.updates.updating import Updating, title_of
     from workflows.contracts import Outcome, State
     from workflows.goal import Goal
     from workflows.goal_type import goal
@@ -89,6 +92,9 @@ _NO_DEPS: Final = (
     "a job of the kind 'deps' cannot be had yet: its tools need a package registry, and a session has no network. "
     "Update them by hand, or run the tool by RunInSandbox with the purpose package-registries."
 )
+_UPDATES: Final = "updates-of-dependencies"
+"""Since then, a job of the kind `deps` can be had."""
+_UNTESTED: Final = "an update needs 'test': how its tests are run with the new versions. Nothing was changed."
 _LOOKS_ONLY: Final = SessionRules(write=(), run=())
 _NOT_CHANGED: Final = "Nothing differs from the commit. Make the change, or say in `nothing` why there is none to make."
 
@@ -127,7 +133,10 @@ class CodingJobWorkflow(Goal):
     async def _worked(self) -> CodingJobResult:
         wanted = self._wanted
         if wanted.of_kind is Kind.DEPS:
-            raise JobRefused(_NO_DEPS)
+            if not workflow.patched(_UPDATES):
+                raise JobRefused(_NO_DEPS)
+            if not wanted.test:
+                raise JobRefused(_UNTESTED)
         seen = await self.step(
             LOOK_AT_REPOSITORY,
             LookAtRepositoryRequest(repository=wanted.repository),
@@ -143,6 +152,8 @@ class CodingJobWorkflow(Goal):
             if self._revision.is_nothing:
                 raise JobRefused(f"nobody said anything of #{pull.number} that waits for an answer. {_NOTHING}.")
         source = await self._fetched(pull.head if pull is not None else base)
+        if wanted.of_kind is Kind.DEPS:
+            return await self._updated(source, base)
         rounds = await self._begun(labels, issue, pull)
         if pull is not None and wanted.of_kind is Kind.REVIEW:
             return await self._reviewed(rounds, source, pull)
@@ -259,6 +270,24 @@ class CodingJobWorkflow(Goal):
             if why is None:
                 return await self._proposed(source, base, read, kept)
             self._give_back(rounds, refused_by_tests(why), f"the tests refused it: {why_refused(why)}")
+
+    async def _updated(self, source: Source, base: str) -> CodingJobResult:
+        """Have tools update what it depends on; no model is asked."""
+        made = await Updating(self.step, self._wanted, self._note).made(source)
+        if made is None:
+            return self._ended(State.COMPLETED, "Everything that was asked for is as new as its manifest lets it be")
+        tests = FreshTests(self, self._wanted, made.libraries)
+        run = await tests.run(source, made.patch)
+        self._note(tests=tuple(tests.runs))
+        if not passed(run):
+            why = f"with the new versions the tests do not pass: {ended(run)}"
+            raise JobRefused(f"{why}. {_NOTHING}; the update is kept in 'patch'. Update fewer packages at once.")
+        title = title_of(self._result.updates, made.file.path)
+        self._note(title=title)
+        body = update_body(self._wanted, self._result, workflow.info().workflow_id)
+        file = made.file
+        taken = FileToCommit(path=file.path, content_base64=None, content=file.content, executable=file.executable)
+        return await self._opened(source, base, (taken,), title, body)
 
     async def _asked(self, rounds: Rounds, work: Awaitable[_Given]) -> _Given:
         """What came of it, as long as somebody answers.
@@ -380,31 +409,33 @@ class CodingJobWorkflow(Goal):
         return self._ended(State.COMPLETED, None)
 
     async def _proposed(self, source: Source, base: str, read: ChangeRead, kept: ChangesKept) -> CodingJobResult:
-        """One commit, on the commit that was worked on, and a pull request for it."""
-        wanted, me = self._wanted, workflow.info().workflow_id
+        """A pull request for what a model made."""
+        wanted = self._wanted
         load = LoadChangeRequest(repository=wanted.repository, kind=wanted.of_kind, files=kept.files)
         loaded = await self.step(LOAD_CHANGE, load, summary="Take up the change")
         if self._revision is not None:
             return await self._pushed(self._revision, source, read, loaded.files)
-        branch = wanted.branch(me)
+        body = pull_request_body(wanted, read, self._result, workflow.info().workflow_id)
+        return await self._opened(source, base, loaded.files, read.title, body)
+
+    async def _opened(
+        self, source: Source, base: str, files: tuple[FileToCommit, ...], title: str, body: str
+    ) -> CodingJobResult:
+        """One commit, on the commit that was worked on, and a pull request for it."""
+        wanted = self._wanted
+        branch = wanted.branch(workflow.info().workflow_id)
         commit = CommitFilesRequest(
             repository=wanted.repository,
             branch=branch,
-            files=loaded.files,
+            files=files,
             base=base,
             onto=source.commit,
-            message=read.title,
+            message=title,
         )
         await self.step(COMMIT_FILES, commit, summary=f"Commit to {branch}")
         self._note(branch=branch)
-        pull = OpenPullRequestRequest(
-            repository=wanted.repository,
-            head=branch,
-            base=base,
-            title=read.title,
-            body=pull_request_body(wanted, read, self._result, me),
-        )
-        opened = await self.step(OPEN_PULL_REQUEST, pull, summary=f"Open a pull request: {read.title}")
+        pull = OpenPullRequestRequest(repository=wanted.repository, head=branch, base=base, title=title, body=body)
+        opened = await self.step(OPEN_PULL_REQUEST, pull, summary=f"Open a pull request: {title}")
         return self._ended(State.COMPLETED, None, number=opened.number, url=opened.url)
 
     async def _reviewed(self, rounds: Rounds, source: Source, pull: PullRead) -> CodingJobResult:

@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from temporalio.common import SearchAttributeKey
 
-from activities.coding.contracts import GateRefusal
+from activities.coding.contracts import GateRefusal, PackageMoved
 from activities.github.asked_contracts import MOST_COMMENTS
 from activities.sandbox.session_contracts import LONGEST_RUN
+from activities.sandbox.update_contracts import DependenciesAudited
 from hitl.hidden import visible
 from hitl.plan_language.labels import POSITION, TRUST
 from hitl.protocol import Effect
@@ -22,6 +23,9 @@ from workflows.kept import KeptPatch
 
 _SHORT: Final = 60
 Sha = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+PackageName = Annotated[
+    str, StringConstraints(pattern=r"^(@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
+]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
 
 
@@ -30,11 +34,13 @@ class CodingJobInput(GoalInput):
 
     repository: RepositoryName = Field(description="OWNER/NAME of a repository that the GitHub App is installed on.")
     kind: Literal["refactor", "tests", "docs", "quality", "deps", "review"] = Field(
-        description="What for; it decides which files may change. `review` changes none, and comments."
+        description="What for; it decides which files may change. `review` changes none, and comments. `deps` asks no "
+        "model: the ecosystem's own tool writes the lock file anew."
     )
     text: Words | None = Field(
         default=None,
-        description="What is to be done, in a few sentences. Needed where no issue and no pull request is named.",
+        description="What is to be done, in a few sentences. Needed where no issue and no pull request is named, "
+        "but for `deps`.",
         json_schema_extra={POSITION: "text"},
     )
     issue: int | None = Field(default=None, ge=1, description="The number of the issue that says what is to be done.")
@@ -69,6 +75,14 @@ class CodingJobInput(GoalInput):
         description="How its tests are run: program and arguments, as the deployment lists them. Needed for all kinds "
         "but `docs` and `review`.",
     )
+    ecosystem: Literal["python", "npm"] | None = Field(
+        default=None, description="Of `deps`: whose lock file, `uv.lock` or `package-lock.json`, where both are there."
+    )
+    packages: tuple[PackageName, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Of `deps`: the packages that shall move, and what they need; all when left out.",
+    )
     test_seconds: int = Field(default=600, ge=1, le=LONGEST_RUN, description="Then the tests are stopped.")
     turns: int = Field(default=40, ge=1, le=100, description="How often the model is asked at most.")
     minutes: int = Field(default=45, ge=1, le=240, description="After this long it has to end with what it has.")
@@ -81,18 +95,27 @@ class CodingJobInput(GoalInput):
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
-        if self.text is None and self.issue is None and self.pull is None:
+        if self.kind == "deps":
+            if self.issue is not None or self.pull is not None:
+                raise ValueError("a job of the kind 'deps' takes no 'issue' and no 'pull': name 'packages'")
+        elif self.packages or self.ecosystem is not None:
+            raise ValueError("'packages' and 'ecosystem' are of the kind 'deps': leave them out")
+        elif self.text is None and self.issue is None and self.pull is None:
             raise ValueError("none of 'text', 'issue' and 'pull' is given: say what is to be done")
         if self.issue is not None and self.pull is not None:
             raise ValueError("'issue' and 'pull' are both given: name one, and say the rest in 'text'")
+        if self.pull is not None and self.base is not None:
+            raise ValueError("'base' is the pull request's own branch: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
         if self.kind == "review" and self.pull is None:
             raise ValueError("a review needs 'pull', the number of the pull request that is reviewed")
         if self.kind == "review" and (self.write or self.test):
             raise ValueError("a review writes nothing and runs nothing: leave 'write' and 'test' out")
         if self.kind not in {"docs", "review", "deps"} and not self.test:
             raise ValueError(f"a job of the kind {self.kind!r} needs 'test': how its tests are run")
-        if self.pull is not None and self.base is not None:
-            raise ValueError("'base' is the pull request's own branch: leave it out")
         if (self.revise or self.head is not None) and (self.pull is None or self.kind == "review"):
             raise ValueError("'revise' and 'head' are of a pull request that is changed: name it in 'pull'")
         return self
@@ -112,7 +135,8 @@ class CodingJobInput(GoalInput):
     def business_key(self) -> str:
         """`coding-job/OWNER/NAME/KIND/` and a digest of the rest, so that the same is asked for once."""
         later = set[str]() if self.revise or self.head is not None else {"revise", "head"}
-        asked = self.model_dump_json(exclude={"repository", "rehearsal", *later}).encode()
+        updates = set[str]() if self.kind == "deps" else {"ecosystem", "packages"}
+        asked = self.model_dump_json(exclude={"repository", "rehearsal"} | later | updates).encode()
         return f"coding-job/{self.repository}/{self.kind}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
     def branch(self, workflow_id: str) -> str:
@@ -126,6 +150,8 @@ class CodingJobInput(GoalInput):
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""
+        if self.kind == "deps" and self.text is None:
+            return f"Update {', '.join(self.packages)[:_SHORT] or 'all dependencies'} of {self.repository}"
         about = self.place or visible(" ".join((self.text or "").split())[:_SHORT])
         return f"Coding job ({self.kind}) on {self.repository}: {about}"
 
@@ -171,6 +197,11 @@ class CodingJobResult(GoalResult):
     patch: KeptPatch = Field(default=None, description="Where the artifact store has the change, as git's patch.")
     refusals: tuple[GateRefusal, ...] = Field(default=(), description="What the last change was refused for.")
     tests: tuple[TestsRun, ...] = Field(default=(), description="The last runs of the tests, each in a container.")
+    updates: tuple[PackageMoved, ...] = Field(default=(), description="Of `deps`: what moves.")
+    beside: tuple[PackageMoved, ...] = Field(
+        default=(), description="Of `deps`: what could move as well, and was not asked for."
+    )
+    audit: DependenciesAudited | None = Field(default=None, description="Of `deps`: what is known of vulnerabilities.")
     comments: int = Field(default=0, description="Of a review: lines that are commented on.")
     mistakes: tuple[str, ...] = Field(default=(), description="In the model's last answer, where they were not mended.")
     turns: int = Field(default=0, description="How often a model answered.")

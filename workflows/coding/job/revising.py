@@ -28,9 +28,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.guard.error_types import ErrorType
     from hitl.hidden import visible
+    from workflows.coding.calling import JobRefused
     from workflows.coding.job.goals import CodingJobInput, CodingJobResult
     from workflows.coding.job.telling import answer_body, revision_body
-    from workflows.coding.job.working import JobRefused, TakesSteps
+    from workflows.coding.job.working import TakesSteps
     from workflows.goal import StepDenied, StepWaits
 
 _BOT: Final = "[bot]"

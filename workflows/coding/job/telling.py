@@ -38,13 +38,13 @@ def _judged(read: ChangeRead, result: CodingJobResult, goal: str) -> list[str]:
         "### In the model's words",
         quoted(read.explanation),
         "### Judged by rules",
-        _table(("rule", "passed"), [(what, "yes") for what in RULES.values()]),
+        table(("rule", "passed"), [(what, "yes") for what in RULES.values()]),
         "### Tests, each in a container of its own",
-        *(_run(one) for one in result.tests),
+        *(quoted_run(one) for one in result.tests),
         "" if result.tests else "None were run: nobody said how.",
         "### What it is made of",
-        _table(("", ""), list(_evidence(result, goal))),
-        _table(("file", "lines"), list(_files(result))),
+        table(("", ""), list(_evidence(result, goal))),
+        table(("file", "lines"), list(_files(result))),
     ]
 
 
@@ -79,7 +79,7 @@ def answer_body(says: str, read: ChangeRead, result: CodingJobResult) -> str:
 def review_body(read: ReviewRead, result: CodingJobResult, goal: str) -> str:
     """The text of the review."""
     head = "A language model looked at this pull request. It approves nothing and refuses nothing: people do."
-    return "\n\n".join([head, quoted(read.summary), _table(("", ""), list(_evidence(result, goal)))])
+    return "\n\n".join([head, quoted(read.summary), table(("", ""), list(_evidence(result, goal)))])
 
 
 def refused_by_rules(refusals: Sequence[GateRefusal]) -> str:
@@ -111,19 +111,20 @@ def ended(run: TestsRun) -> str:
     return f"exit status {run.exit_code}" if run.ended == "exit" else f"stopped ({run.ended})"
 
 
-def _run(run: TestsRun) -> str:
+def quoted_run(run: TestsRun) -> str:
+    """How tests went, with the end of what they wrote in a block that it cannot close."""
     where = "with the change" if run.changed else "without the change"
     words = visible(json.dumps(list(run.command)))
-    return f"{_code(words)} {where}: {ended(run)}\n\n{quoted(unhidden_lines(run.tail))}"
+    return f"{code(words)} {where}: {ended(run)}\n\n{quoted(unhidden_lines(run.tail))}"
 
 
 def _evidence(result: CodingJobResult, goal: str) -> Iterator[tuple[str, str]]:
-    yield "goal", _code(goal)
-    yield "commit", _code(result.commit or "")
+    yield "goal", code(goal)
+    yield "commit", code(result.commit or "")
     if result.patch:
-        yield "change", _code(result.patch)
-    yield "model", _code(f"{result.backend}/{result.model}")
-    yield "instructions", _code(result.prompt or "")
+        yield "change", code(result.patch)
+    yield "model", code(f"{result.backend}/{result.model}")
+    yield "instructions", code(result.prompt or "")
     yield "asked", f"{result.requests} times, {result.calls} tools called, {result.rounds} changes judged"
     yield "tokens", f"{result.input_tokens} in, {result.output_tokens} out"
     yield "cost", f"{result.cost_micros / 1_000_000:.4f} US dollars at most"
@@ -131,15 +132,18 @@ def _evidence(result: CodingJobResult, goal: str) -> Iterator[tuple[str, str]]:
 
 def _files(result: CodingJobResult) -> Iterator[tuple[str, str]]:
     for one in result.files[:_MOST_FILES]:
-        yield _code(one.path), f"{one.change}, +{one.added or 0} -{one.removed or 0}"
+        yield code(one.path), f"{one.change}, +{one.added or 0} -{one.removed or 0}"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """A stranger's few words in Markdown, as code: nobody is called and nothing is linked."""
     shown = visible(text.replace("`", "'").replace("|", "¦"))[:300]
     return f"`{shown}`" if shown else ""
 
 
-def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; nothing where it has no rows."""
     if not rows:
         return ""
-    return "\n".join([f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| {one} | {two} |" for one, two in rows)])
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("|" + "|".join("---" if one == "---" else f" {one} " for one in line) + "|" for line in lines)

@@ -8,10 +8,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox.contracts import Source
     from activities.sandbox.session_contracts import RUN_PROGRAM, RunProgramRequest
     from sandbox.tools.rules import SessionRules
-    from workflows.coding.calling import SessionLost
+    from workflows.coding.calling import JobRefused, SessionLost
     from workflows.coding.job.goals import CodingJobInput, TestsRun
     from workflows.coding.job.telling import MOST_TAIL, ended
-    from workflows.coding.job.working import JobRefused, TakesSteps
+    from workflows.coding.job.working import TakesSteps
     from workflows.coding.session import on_source
 
 
@@ -22,11 +22,13 @@ class FreshTests:
     Attributes:
         goal: Takes the steps.
         wanted: What was asked.
+        libraries: Packages that are there, as an update fetched them.
         runs: How each went, in order.
     """
 
     goal: TakesSteps
     wanted: CodingJobInput
+    libraries: str | None = None
     runs: list[TestsRun] = field(default_factory=list[TestsRun])
 
     async def against(self, source: Source, patch: str | None, *, fails_without: bool) -> TestsRun | None:
@@ -42,14 +44,19 @@ class FreshTests:
         """
         if not self.wanted.test:
             return None
-        after = await self._run(source, patch)
-        if not _passed(after):
+        after = await self.run(source, patch)
+        if not passed(after):
             return after
-        if fails_without and _passed(before := await self._run(source, None)):
+        if fails_without and passed(before := await self.run(source, None)):
             return before
         return None
 
-    async def _run(self, source: Source, patch: str | None) -> TestsRun:
+    async def run(self, source: Source, patch: str | None) -> TestsRun:
+        """How they go on a commit, with a change where one is given.
+
+        Raises:
+            JobRefused: They cannot be run here.
+        """
         wanted = self.wanted
 
         async def run(_: Source, session: str) -> TestsRun:
@@ -69,7 +76,9 @@ class FreshTests:
             )
 
         rules = SessionRules(write=())
-        done = await on_source(self.goal.step, run, source, place=wanted.repository, rules=rules, patch=patch)
+        done = await on_source(
+            self.goal.step, run, source, place=wanted.repository, rules=rules, patch=patch, libraries=self.libraries
+        )
         self.runs.append(done)
         return done
 
@@ -79,5 +88,6 @@ def why_refused(run: TestsRun) -> str:
     return ended(run) if run.changed else "they pass without it as well, and the model said that they fail"
 
 
-def _passed(run: TestsRun) -> bool:
+def passed(run: TestsRun) -> bool:
+    """Whether they ran to their end, and none failed."""
     return run.ended == "exit" and run.exit_code == 0

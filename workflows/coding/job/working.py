@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from hitl.hidden import visible
     from workflows.agent.inquiry import MOST_AT_ONCE, Inquiry, Turn, name_of
     from workflows.agent.tools import ToolRefused, within
-    from workflows.coding.calling import SessionLost, WorkEnds
+    from workflows.coding.calling import SessionLost
     from workflows.coding.job.tools import SessionTool, called, gave
     from workflows.goal import StepDenied, StepWaits
 
@@ -43,10 +43,6 @@ _LOST: Final = (
     "was judged before. Make what is missing again."
 )
 _LAST: Final = "No tool is called any more. Answer now, with what is done."
-
-
-class JobRefused(WorkEnds):
-    """The job ends here, and nothing was changed. The message says why, and what to do."""
 
 
 class TakesSteps(Protocol):

@@ -27,7 +27,7 @@ async def listed(visit: Visit, **wanted: str) -> list[str]:
 
 def place_of(card: str) -> str:
     """`connectors 3`, as the event's digests are named."""
-    return card.split('Digests<span class="unseen"> of ')[1].split("</span>")[0]
+    return card.split('Digests<span class="unseen"> of ')[1].split("</span>", maxsplit=1)[0]
 
 
 async def test_events_of_all_processes_are_told_newest_first_and_found_by_what_they_say(console: Console) -> None:

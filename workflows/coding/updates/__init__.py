@@ -1,0 +1,1 @@
+"""Updates of what a repository depends on: no model takes part."""
