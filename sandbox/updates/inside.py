@@ -19,17 +19,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 LOCKS = {"uv.lock": "python", "package-lock.json": "npm"}
 _TOOLS = {"python": "uv", "npm": "npm"}
 _MANIFESTS = {"python": "pyproject.toml", "npm": "package.json"}
-_PYTHON = "/usr/bin/python3"
+_PYTHON = shutil.which("python3") or "python3"
 _TAIL = 600
 _MOST_LINKS = 500
 _LONGEST = 300
 _CHANGES = re.compile(r"change|release|history|news|what'?s new", re.IGNORECASE)
+_LOCAL = re.compile(r'source = \{ (?:editable|directory|virtual) = "([^"]+)" \}')
 _GIT = ("git", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _QUIET = ("--no-build", "--no-progress", "--color", "never", "--no-python-downloads")
 _UV = (*_QUIET, "--python", _PYTHON)
@@ -119,6 +121,40 @@ class Tree:
         return self.lock.read_text(encoding="utf-8").replace(f"{self.mirror}/", "https://")
 
 
+def _static(tree: Tree) -> None:
+    """Look whether uv can read what the repository's own projects need without running any code of theirs.
+
+    Raises:
+        Refused: One of them would be built.
+    """
+    if tree.ecosystem != "python":
+        return
+    root = _project(tree.folder)
+    uv: Any = root.get("tool", {}).get("uv", {})
+    local = {Path(one) for one in _LOCAL.findall(tree.before)}
+    local |= {Path(one["path"]) for one in uv.get("sources", {}).values() if isinstance(one, dict) and "path" in one}
+    members = [one for glob in uv.get("workspace", {}).get("members", []) for one in tree.folder.glob(glob)]
+    for folder in [tree.folder, *(tree.folder / one for one in local), *members]:
+        if not folder.is_dir():
+            continue
+        said = _project(folder)
+        dynamic: Any = said.get("project", {}).get("dynamic", [])
+        if "project" not in said or {"dependencies", "optional-dependencies"} & set(dynamic):
+            name = str(folder / "pyproject.toml")
+            raise Refused(
+                f"{name!r} does not say what it needs as plain text, and no code is run to ask: write it there"
+            )
+
+
+def _project(folder: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise Refused(f"{str(folder / 'pyproject.toml')!r} cannot be read: {error}") from error
+
+
 def _upgraded(tree: Tree, packages: list[str]) -> str:
     """The lock file after its tool has updated these, or all."""
     tree.begin(tree.before)
@@ -171,11 +207,16 @@ def _links(tree: Tree, into: Path) -> dict[str, str]:
         try:
             said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             source: Any = said.get("repository") or said.get("homepage") or ""
-            url: Any = source.get("url", "") if isinstance(source, dict) else source
-            found[str(said["name"])] = str(url)[:_LONGEST]
+            found[str(said["name"])] = _address(source)
         except (OSError, ValueError, KeyError, AttributeError):
             continue
     return found
+
+
+def _address(source: Any) -> str:
+    """Of a repository, as npm's manifests write it."""
+    written = str(source["url"] if isinstance(source, dict) else source)
+    return written.removeprefix("git+").removesuffix(".git")[:_LONGEST]
 
 
 def _best(said: dict[str, str]) -> str:
@@ -188,6 +229,7 @@ def update(asked: dict[str, Any]) -> dict[str, Any]:
     out = Path(asked["out"])
     out.mkdir()
     tree = Tree(_lock(asked), asked["hosts"], _mirror())
+    _static(tree)
     everything = _upgraded(tree, [])
     after = _upgraded(tree, asked["packages"]) if asked["packages"] else everything
     folders, links = [], dict[str, str]()
@@ -260,7 +302,7 @@ def main() -> None:
         said = _DOES[asked["do"]](asked)
     except Refused as refused:
         said = {"refused": str(refused)}
-    except (OSError, UnicodeDecodeError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, subprocess.CalledProcessError) as error:
         said = {"refused": f"{type(error).__name__}: {error}"[:_TAIL]}
     sys.stdout.write(json.dumps(said) + "\n")
 

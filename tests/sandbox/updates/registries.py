@@ -97,11 +97,23 @@ class Registries:
     seen: list[str] = field(default_factory=list[str])
     address: str = ""
 
+    def files(self) -> dict[str, list[str]]:
+        """The same without a server, at the registries' own addresses: status, type and content by host and path."""
+        self.address = "https:/"
+        paths = [f"{INDEX}/simple/{one.name}/" for one in self.python]
+        paths += [f"{FILES}/{self._python_file(one)[0]}" for one in self.python]
+        paths += [f"{NPM}/{one.name}" for one in self.npm]
+        paths += [f"{NPM}/{one.name}/-/{one.name}-{one.version}.tgz" for one in self.npm]
+        answers = {path: self.answer(f"/{path}", b"") for path in paths}
+        return {
+            path: [str(status), kind, content.decode("latin-1")] for path, (status, kind, content) in answers.items()
+        }
+
     def answer(self, path: str, body: bytes) -> tuple[int, str, bytes]:
         """Status, content type, content; of a redirection where it leads to."""
         self.seen.append(path)
         if path in self.moved:
-            return 302, "", self.moved[path].encode()
+            return 301, "", self.moved[path].encode()
         if self.down:
             return 503, "text/plain", b"closed"
         host, _, rest = path.removeprefix("/").partition("/")
@@ -152,13 +164,13 @@ class Registries:
         found = {one.version: one for one in self.npm if one.name == name}
         if file:
             version = file.removeprefix(f"{name}-").removesuffix(".tgz")
-            return 200, "application/octet-stream", self._packed(found[version])
+            return 200, "application/octet-stream", self.packed(found[version])
         versions = {version: self._manifest(one) for version, one in found.items()}
         page = {"name": name, "dist-tags": {"latest": [*versions][-1]} if versions else {}, "versions": versions}
         return (200, "application/json", json.dumps(page).encode()) if versions else (404, "text/plain", b"none")
 
     def _manifest(self, one: Package) -> Mapping[str, Any]:
-        content = self._packed(one)
+        content = self.packed(one)
         integrity = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
         url = f"{self.address}/{NPM}/{one.name}/-/{one.name}-{one.version}.tgz"
         needs = dict(need.split("@") for need in one.needs)
@@ -167,7 +179,7 @@ class Registries:
         return {"name": one.name, "version": one.version, "dependencies": needs, "dist": dist, **more}
 
     @staticmethod
-    def _packed(one: Package) -> bytes:
+    def packed(one: Package) -> bytes:
         needs = dict(need.split("@") for need in one.needs)
         said = {"name": one.name, "version": one.version, "main": "index.js", "dependencies": needs}
         said |= {"homepage": f"https://code.example.com/{one.name}"}
@@ -221,7 +233,7 @@ def serving(registries: Registries) -> Generator[str]:
             size = int(self.headers.get("Content-Length", "0"))
             status, kind, content = registries.answer(self.path.partition("?")[0], self.rfile.read(size))
             self.send_response(status)
-            if status == 302:
+            if status == 301:
                 self.send_header("Location", content.decode())
                 content = b""
             else:
@@ -231,7 +243,8 @@ def serving(registries: Registries) -> Generator[str]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_POST = do_HEAD = do_GET  # noqa: N815 - the library's names
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass

@@ -72,11 +72,13 @@ class Updating:
             raise JobRefused(f"the update was not made: {written.refused[:_SHORT]}. {_NOTHING}.")
         if written.file is None or written.patch is None:
             return None
-        await self._judged(written, written.file, written.patch)
+        if not await self._judged(written, written.file, written.patch):
+            return None
         await self._audited(source, written.patch, written.lock)
         return Update(written.file, written.patch, written.libraries)
 
-    async def _judged(self, written: DependenciesUpdated, file: ChangedFile, patch: str) -> None:
+    async def _judged(self, written: DependenciesUpdated, file: ChangedFile, patch: str) -> bool:
+        """Whether anything moves in what the rules take; a tool may have written the same in another way."""
         wanted = self.wanted
         judged = await self.step(
             JUDGE_UPDATE,
@@ -107,6 +109,7 @@ class Updating:
             more = len(judged.refusals) - 1
             first = judged.refusals[0].line() + (f" (and {more} more)" if more else "")
             raise JobRefused(f"the rules refused it: {first[:_SHORT]}. {_NOTHING}; it is kept in 'patch'.")
+        return bool(judged.moved)
 
     async def _audited(self, source: Source, patch: str, lock: str) -> None:
         """Fails closed: an update that nobody could audit is not proposed."""
