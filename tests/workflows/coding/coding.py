@@ -4,6 +4,7 @@ played. What a container does is in `tests/sandbox/tools`.
 
 import contextlib
 import secrets
+import shutil
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.agent.investigating import Investigating
+from activities.coding.updates import UpdateGate
 from activities.coding.working import CodingActivities
 from activities.github.asked_contracts import (
     LOOK_AT_REPOSITORY,
@@ -76,10 +78,20 @@ from activities.sandbox.session_contracts import (
     TextRead,
     WriteFileRequest,
 )
+from activities.sandbox.update_contracts import (
+    AUDIT_DEPENDENCIES,
+    UPDATE_DEPENDENCIES,
+    AuditDependenciesRequest,
+    DependenciesAudited,
+    DependenciesUpdated,
+    UpdateDependenciesRequest,
+)
 from activities.step import implemented, implements, step_of
 from connectors.artifacts import ArtifactStore
 from hitl.plan_language.catalogue import Catalogue
 from sandbox.tools.rules import SessionRules, ToolRules
+from tests.sandbox.updates.registries import HOSTS
+from tests.sandbox.updates.working import AFTER, BEFORE, lock
 from tests.workflows.agent.looking import Investigator, Say
 from workflows.coding.job.coding_job import CodingJobWorkflow
 from workflows.coding.job.goals import CodingJobInput, CodingJobResult
@@ -95,6 +107,7 @@ FILES: Final[Mapping[str, str]] = {
     "src/basket.py": "def total(prices):\n    return sum(prices)\n",
     "tests/test_basket.py": TESTED,
     ".github/workflows/ci.yml": "on: push\n",
+    "uv.lock": lock(*BEFORE),
 }
 LOST: Final = "the session is lost: its container ended; open another and begin again"
 Runs = Callable[[Path], tuple[int, str]]
@@ -140,6 +153,9 @@ class Sandbox:
         runs: What every program does.
         loses: How many calls are made before a session is lost; None for never.
         writes: What a program leaves behind in the tree, by path.
+        locked: The lock file as its tool writes it.
+        updated: What else an update answers.
+        audited: What an audit answers.
     """
 
     folder: Path
@@ -149,6 +165,10 @@ class Sandbox:
     sessions: dict[str, Session] = field(default_factory=dict[str, Session])
     opened: list[OpenSessionRequest] = field(default_factory=list[OpenSessionRequest])
     ran: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+    locked: str = lock(*AFTER)
+    updated: dict[str, Any] = field(default_factory=dict[str, Any])
+    audited: DependenciesAudited = field(default_factory=lambda: DependenciesAudited(tool="uv audit"))
+    asked: list[UpdateDependenciesRequest] = field(default_factory=list[UpdateDependenciesRequest])
 
     def __post_init__(self) -> None:
         self.origin = self.folder / "origin"
@@ -238,6 +258,28 @@ class Sandbox:
         self.ran.append(request.command)
         code, wrote = self.runs(session.tree)
         return ProgramRun(exit_code=code, ended="exit", stdout=wrote)
+
+    @implements(UPDATE_DEPENDENCIES)
+    async def update_dependencies(self, request: UpdateDependenciesRequest) -> DependenciesUpdated:
+        self.asked.append(request)
+        if self.updated.get("refused"):
+            return DependenciesUpdated.model_validate(self.updated)
+        tree, text = self.folder / "update", self.locked.encode()
+        git(self.folder, "clone", "--quiet", str(self.origin), str(tree))
+        before = (tree / "uv.lock").read_bytes()
+        (tree / "uv.lock").write_bytes(text)
+        patch = git(tree, "diff", "--binary", "--full-index", "--no-renames", "HEAD").encode()
+        shutil.rmtree(tree)
+        kept = [await self.artifacts.put(one) for one in (before, text, text, patch, b"packages")]
+        file = ChangedFile(path="uv.lock", change="changed", size=len(text), content=kept[1])
+        said = {"lock": "uv.lock", "ecosystem": "python", "before": kept[0], "every": kept[2], "hosts": HOSTS}
+        said |= {"file": file, "patch": kept[3], "patch_size": len(patch), "libraries": kept[4]} if patch else {}
+        return DependenciesUpdated.model_validate({**said, **self.updated})
+
+    @implements(AUDIT_DEPENDENCIES)
+    async def audit_dependencies(self, request: AuditDependenciesRequest) -> DependenciesAudited:
+        assert (request.lock, request.source.commit) == ("uv.lock", self.commit)
+        return self.audited
 
     @implements(KEEP_CHANGES)
     async def keep_changes(self, request: KeepChangesRequest) -> ChangesKept:
@@ -353,7 +395,8 @@ class CodingHouse:
         looking = Investigating(_none, self.artifacts, logs=False, metrics=False, sandbox=_there)
         by_queue: dict[TaskQueue, list[Callable[..., Any]]] = {
             TaskQueue.CONNECTORS: [
-                looking.keep_results, *implemented(CodingActivities(self.artifacts)), *implemented(self.github)
+                looking.keep_results, *implemented(CodingActivities(self.artifacts)),
+                *implemented(UpdateGate(self.artifacts)), *implemented(self.github),
             ],
             TaskQueue.SANDBOX: [*implemented(self.sandbox)],
             TaskQueue.MODELS: [self.model.find_models, self.model.request],
@@ -388,7 +431,11 @@ class CodingHouse:
 
     async def start(self, *, name: str = "", **asked: Any) -> WorkflowHandle[Any, CodingJobResult]:
         given = {"repository": REPOSITORY, "kind": "docs", **asked}
-        given |= {} if given.keys() & {"text", "issue", "pull"} else {"text": "Say in docs/greeting.md how to greet."}
+        given |= (
+            {}
+            if given.keys() & {"text", "issue", "pull"} or given["kind"] == "deps"
+            else {"text": "Say in docs/greeting.md how to greet."}
+        )
         return await self.client.start_workflow(
             "CodingJob",
             CodingJobInput.model_validate(given),

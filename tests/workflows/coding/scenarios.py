@@ -32,6 +32,7 @@ from activities.sandbox.session_contracts import (
     SessionOpened,
     TextRead,
 )
+from activities.sandbox.update_contracts import DependenciesAudited
 from tests.workflows.agent.looking import Said, call, says
 from tests.workflows.coding.coding import LOST, TESTS, CodingHouse, change
 from tests.workflows.played import Answers, Played
@@ -106,12 +107,17 @@ def _denying(house: CodingHouse) -> None:
     house.github.denied = True
 
 
+def _unaudited(house: CodingHouse) -> None:
+    house.sandbox.audited = DependenciesAudited(refused="the audit could not run: nobody answered")
+
+
 _GREETS = call("write_file", {"path": "docs/greeting.md", "content": "Say hello.\n"})
 _WRONG = call("write_file", {"path": "src/basket.py", "content": "def total(prices):\n    return 4\n"})
 _BETTER = call("write_file", {"path": "src/basket.py", "content": "def total(prices):\n    return sum([*prices])\n"})
 _SKIPS = call("delete_file", {"path": "tests/test_basket.py"})
 _TESTED: dict[str, Any] = {"kind": "quality", "test": TESTS}
 _COMMENT = {"path": "src/basket.py", "line": 2, "first": None, "says": "Why?", "suggestion": None}
+_UPDATE: dict[str, Any] = {"kind": "deps", "test": TESTS}
 _REVIEW: dict[str, Any] = {"summary": "Hm.", "comments": [_COMMENT]}
 JOBS = (
     _job("completed", _GREETS, change(), asked={"issue": 7}),
@@ -123,7 +129,8 @@ JOBS = (
     _job("denied", _GREETS, change(), so=_denying),
     _job("never-done", call("list_files", {}), asked={"turns": 2}),
     _job("no-model", application_error(ErrorType.QUOTA_EXHAUSTED, "the account has no credit left: add some")),
-    _job("deps", change(), asked={"kind": "deps"}),
+    _job("deps", change(), asked=_UPDATE),
+    _job("deps-not-audited", change(), asked=_UPDATE, so=_unaudited),
 )
 
 SCENARIOS = (

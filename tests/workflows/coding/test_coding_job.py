@@ -131,7 +131,7 @@ async def test_a_change_goes_into_the_branch_of_the_pull_request_that_is_named(c
         ({"archived": True}, {}, "acme/shop is archived"),
         ({"pull": {"fork": True}}, {"pull": 3}, "comes from a fork"),
         ({"pull": {"state": "merged"}}, {"pull": 3}, "#3 is merged"),
-        ({}, {"kind": "deps"}, "cannot be had yet"),
+        ({}, {"kind": "deps"}, "an update needs 'test'"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_before_a_model_is_asked(
