@@ -41,6 +41,7 @@ TWINS: Final = "twins"
 _RECORDINGS: Final = ("MODEL_ANSWERS", "MODEL_ANSWERS_ONLY")
 """Of the caller's environment: that answers of language models are recorded."""
 _ENGINE_PATIENCE: Final = 1800.0
+_ADVISORIES: Final = ("api.osv.dev", "registry.npmjs.org")
 # Where networks end TLS themselves, tools are told of the authority by one of these.
 _AUTHORITIES: Final = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
@@ -299,7 +300,7 @@ class Children:
         authorities = next((found for name in _AUTHORITIES if (found := self.options.environment.get(name))), None)
         # In a rehearsal nothing leads there: whoever asks for it is told that it does not exist.
         outside = {
-            "SANDBOX_PURPOSES": json.dumps({"git": ["github.com"]}),
+            "SANDBOX_PURPOSES": json.dumps({"git": ["github.com"], "package-advisories": list(_ADVISORIES)}),
             "SANDBOX_MIRRORS": json.dumps({"package-registries": {}}),
             **({"SANDBOX_AUTHORITIES": authorities} if authorities else {}),
         }
