@@ -1,6 +1,7 @@
 """The goal `RunPlan`: explore, bind, ask people where it writes, and start exactly what they saw."""
 
 import asyncio
+from datetime import timedelta
 from typing import Final, Literal, get_args
 
 from temporalio import workflow
@@ -43,6 +44,10 @@ with workflow.unsafe.imports_passed_through():
 
 _MOST_FOUND: Final = 1024 * 1024
 """Bytes of results that are bound: they travel in one request."""
+_GIVES_BACK: Final = "a-cancelled-plan-gives-decisions-back"
+"""The patch: runs that began without it keep what they set aside where they are cancelled or fail."""
+_SOON: Final = timedelta(minutes=1)
+"""So long a plan that was cancelled waits for the book at most."""
 _NOTHING: Final = "Nothing of what acts was begun"
 
 
@@ -106,15 +111,23 @@ class RunPlanWorkflow(ApprovingGoal):
         return self._result.model_copy(update={"outcome": outcome, "reason": reason, "steps": tuple(self._steps)})
 
     async def _counted(self) -> RunPlanResult:
-        """Run it, and give back what it did not need of people's decisions; what was cancelled or failed keeps it."""
+        """Run it, and give back what it did not need of people's decisions, however it ends."""
         try:
             result = await self._run()
         except (NotApproved, StepDenied):
             await self._decisions.settle(self, self._asked)
             raise
-        begun = [one.id for one in self._steps if one.part == "act" and one.workflow_id is not None]
-        await self._decisions.settle(self, self._asked + sum(self._each.get(one, 0) for one in begun))
+        except (FailureError, asyncio.CancelledError):
+            if self._decisions.are_set_aside and workflow.patched(_GIVES_BACK):
+                await self._decisions.settle(self, self._asked_so_far(), within=_SOON)
+            raise
+        await self._decisions.settle(self, self._asked_so_far())
         return result
+
+    def _asked_so_far(self) -> int:
+        """How often people had to decide, or may have had to by now."""
+        begun = [one.id for one in self._steps if one.part == "act" and one.workflow_id is not None]
+        return self._asked + sum(self._each.get(one, 0) for one in begun)
 
     async def _run(self) -> RunPlanResult:
         try:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 
 from activities.github.contracts import BranchSeen
 from activities.models.contracts import UseLimits
 from hitl.approval.decision import Verdict
-from tests.hitl.plan_language.planning import delete, plan_of
+from tests.hitl.plan_language.planning import MOTTO, delete, plan_of, step
 from tests.workflows.agent.asking import FOUND, AskingHouse, answers, planned
 from tests.workflows.agent.running import DELETE, RUN, there
 from tests.workflows.scripted import SEEN
@@ -62,6 +62,30 @@ async def test_what_people_were_not_asked_is_given_back(client: Client, tmp_path
         await house.click(house.child(goal, "plan"), RUN, Verdict.REJECT)
         assert (await goal.result()).outcome == "rejected"
     assert house.decided == 1
+
+
+@pytest.mark.parametrize("during", ["the question", "the first step"])
+async def test_a_cancelled_plan_gives_back_what_people_were_not_asked(
+    client: Client, tmp_path: Path, during: str
+) -> None:
+    act = [step(MOTTO, id="looks"), delete("old"), step(delete("wip"), id="later")]
+    house = AskingHouse(client, tmp_path, answers(planned(plan_of(explore=[], act=act))), decisions_of_a_day=9)
+    house.model.found = FOUND.model_copy(update={"limits": UseLimits(day_decisions=9)})
+    async with house.workers():
+        goal = await house.ask_for("Read MOTTO.md of acme/shop, then delete the branches old and wip there.")
+        plan: Any = house.child(goal, "plan")
+        await there(plan)
+        await house.approval_of(plan)
+        assert house.decided == 3
+        if during == "the first step":
+            await house.click(plan, RUN)
+            gone = house.child(plan, "act/gone")
+            await there(gone)
+            await house.approval_of(gone)
+        await goal.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await goal.result()
+    assert (house.decided, house.deleting.deleted) == (1 if during == "the question" else 2, [])
 
 
 @pytest.mark.parametrize(("most", "asked"), [(2, False), (3, True)])
