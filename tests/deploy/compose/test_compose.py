@@ -291,6 +291,24 @@ def test_health_is_checked_where_an_image_can(stack: dict[str, object]) -> None:
     assert watched >= _WORKERS
 
 
+def test_every_process_of_ours_that_shows_metrics_is_scraped_where_it_is_there(
+    stack: dict[str, object], with_models: dict[str, object], with_relay: dict[str, object]
+) -> None:
+    services = _services(stack) | _services(with_models) | _services(with_relay)
+    given = {name: cast("dict[str, str]", one.get("environment") or {}) for name, one in services.items()}
+    shows = {name for name, one in given.items() if one.get("BANKSMAN_METRICS_ADDRESS")} - _SETUP
+    jobs = yaml.safe_load((_ROOT / "observability/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    [job] = [one for one in jobs if one["job_name"] == "banksman"]
+    always = {target for one in job["static_configs"] for target in one["targets"]}
+    where_there = {f"{name}:{one['port']}" for one in job["dns_sd_configs"] for name in one["names"]}
+    assert always == {f"{name}:9464" for name in shows & _services(stack).keys()}
+    assert where_there == {f"{name}:9464" for name in shows - _services(stack).keys()}
+    for name in (*shows, "prometheus"):
+        assert "telemetry" in cast("dict[str, object]", services[name]["networks"]), name
+    [role] = [re.compile(one["regex"]) for one in job["relabel_configs"] if one["target_label"] == "role"]
+    assert [role.sub(r"\1", name) for name in ("worker-models", "relay")] == ["models", "relay"]
+
+
 def test_the_settings_are_those_that_the_code_reads(stack: dict[str, object]) -> None:
     known = {f"BANKSMAN_{name.upper()}" for name in Settings.model_fields} | _BY_HAND
     for name in _OURS - (_SETUP - {"setup"}):
