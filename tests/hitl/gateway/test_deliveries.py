@@ -1,5 +1,6 @@
 """From GitHub's webhook to a workflow: each delivery once, by its GUID, and found by its repository."""
 
+import asyncio
 import json
 import secrets
 from dataclasses import replace
@@ -89,6 +90,27 @@ async def test_what_the_app_did_itself_is_counted_and_starts_nothing_and_no_head
         assert not await hook.is_known(guids[0])
     assert [one.text for one in (own, renamed, person)] == ["own\n", "new\n", "new\n"]
     assert counted("issue_comment", "own") == before + 1
+
+
+async def test_of_a_storm_nothing_is_lost_and_nothing_begun_twice(here: Place) -> None:
+    """`python -m bench.webhooks` sends two thousand; these come all at once, every third of them twice."""
+    edited = [comment_payload(number=10_000 + one) | {"action": "edited"} for one in range(60)]
+    bodies = {new_guid(): one for one in edited}
+    sent = [*bodies, *list(bodies)[::3]]
+    turns = asyncio.Semaphore(10)
+    async with receiving(here) as (gateway, hook):
+
+        async def send(guid: str) -> str:
+            async with turns:
+                answer = await hook.send("issue_comment", bodies[guid], guid=guid)
+            assert answer.status_code == 202
+            return answer.text.strip()
+
+        told = await asyncio.gather(*(send(one) for one in sent))
+        asked = FindUnreceivedRequest(deliveries=tuple(bodies))
+        missing = await ActivityEnvironment().run(DeliverySteps(gateway.deliveries).find_unreceived, asked)
+    assert (told.count("new"), told.count("known")) == (60, 20)
+    assert missing.deliveries == ()
 
 
 async def test_while_temporal_is_away_it_is_left_to_be_sent_again(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -328,6 +328,15 @@ async def test_a_model_whose_answer_is_cut_is_asked_no_more(client: Client, tmp_
 
 
 @on_server
+async def test_a_backend_that_is_down_is_asked_again_and_the_job_goes_on(client: Client, tmp_path: Path) -> None:
+    down = [application_error(ErrorType.UNAVAILABLE, "the backend does not answer") for _ in range(2)]
+    house = house_of(client, tmp_path, down[0], GREETS, down[1], change())
+    result = await done(house)
+    assert (result.outcome, result.number) == (State.COMPLETED, 17)
+    assert len(house.github.commits) == 1
+
+
+@on_server
 async def test_a_budget_that_ends_is_a_result(client: Client, tmp_path: Path) -> None:
     over = application_error(ErrorType.POLICY_DENIED, "one run of a goal may cost 2 US dollars, and has: ask for less")
     house = house_of(client, tmp_path, GREETS, over)

@@ -136,6 +136,19 @@ async def test_a_check_run_that_is_deleted_under_the_job_is_left_alone_from_then
     assert [line for line in result.not_shown if "is gone" in line]
 
 
+async def test_an_app_that_is_uninstalled_under_the_job_shows_no_more_and_the_goal_has_its_own_end(
+    github: GitHub,
+) -> None:
+    job = await github.start()
+    await github.until_checked("in_progress")
+    gone = [application_error(ErrorType.NOT_FOUND, "the GitHub App is not installed on 'acme/shop'")]
+    github.fails |= {step.name: list(gone) for step in (PUT_CHECK, PUT_COMMENT, PUT_LABEL)}
+    github.reads_on.set()
+    result = await job.result()
+    assert (result.outcome, github.comments) == (State.COMPLETED, [])
+    assert all("is not installed" in line for line in result.not_shown)
+
+
 async def test_without_a_commit_and_a_number_nothing_is_shown_and_the_goal_runs(github: GitHub) -> None:
     github.reads_on.set()
     result = await (await github.start(commit=None, number=None)).result()
