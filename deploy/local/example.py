@@ -57,6 +57,8 @@ def copy_service(into: Path) -> None:
     """The web service, with what runs its migrations."""
     shutil.copytree(_SERVICE, into, ignore=_NO_CACHE)
     shutil.copy2(_MIGRATIONS / "migrate.py", into)
+    (into / ".banksman").mkdir()
+    shutil.copy2(_SERVICE.with_name("storefront-config.yaml"), into / ".banksman" / "config.yaml")
     _copy_driver(into)
 
 

@@ -1,10 +1,11 @@
 """What people typed after `run GOAL`, made into that goal's input: the same on every surface where they type."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from workflows.catalogue import GOALS, find_goal
 from workflows.contracts import GoalInput
@@ -27,13 +28,14 @@ class AskedFor:
     request: GoalInput
 
 
-def read_asked(name: str, given: str, *, here: str = "") -> AskedFor:
+def read_asked(name: str, given: str, *, here: str = "", known: Mapping[str, JsonValue] | None = None) -> AskedFor:
     """What somebody asked for.
 
     Args:
         name: Of the goal.
         given: Its input, as JSON; empty for one without fields.
         here: The repository in which it was typed: a goal that needs one, and is given none, is about that.
+        known: Of that repository, by the goal's fields: what is meant where nothing is said.
 
     Raises:
         NotAskedFor: There is no such goal, or it does not take that.
@@ -42,12 +44,12 @@ def read_asked(name: str, given: str, *, here: str = "") -> AskedFor:
     if goal is None:
         raise NotAskedFor(f"There is no goal {name!r}; there are: {', '.join(one.name for one in GOALS)}.")
     try:
-        return AskedFor(goal=goal, request=_input(goal, _about(goal, given.strip() or "{}", here)))
+        return AskedFor(goal=goal, request=_input(goal, _about(goal, given.strip() or "{}", here, known or {})))
     except ValidationError as error:
         raise NotAskedFor(describe_problems(goal.input, error)) from error
 
 
-def _about(goal: GoalType, text: str, here: str) -> str:
+def _about(goal: GoalType, text: str, here: str, known: Mapping[str, JsonValue]) -> str:
     field = goal.input.model_fields.get("repository")
     if not here or field is None or not field.is_required():
         return text
@@ -55,9 +57,13 @@ def _about(goal: GoalType, text: str, here: str) -> str:
         said: object = json.loads(text)
     except ValueError:
         return text  # the goal's own input says what is wrong with it
-    if not isinstance(said, dict) or "repository" in said:
+    if not isinstance(said, dict):
         return text
-    return json.dumps({"repository": here, **said}, ensure_ascii=False)
+    fields = cast("dict[str, JsonValue]", said)
+    if str(fields.get("repository", here)).lower() != here.lower():
+        return text
+    meant = {name: value for name, value in known.items() if name in goal.input.model_fields}
+    return json.dumps({"repository": here, **meant, **fields}, ensure_ascii=False)
 
 
 def _input(goal: GoalType, text: str) -> GoalInput:

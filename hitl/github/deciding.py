@@ -6,7 +6,7 @@ counts by what GitHub said, and by the repository's own file at its default bran
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,8 +33,10 @@ from hitl.hidden import visible
 from hitl.policy.path_patterns import touches
 from hitl.policy.rules import Policy
 from hitl.policy.triggers import SAID, Permission, SlashCommand, Trigger, fits_any
+from sandbox.gate.kinds import Kind
 from workflows.agent.goals import ASK_FOR, AskForInput
 from workflows.catalogue import find_goal
+from workflows.coding.job.goals import CODING_JOB
 from workflows.contracts import REPOSITORY_ATTRIBUTE
 from workflows.converter import describe_problems
 from workflows.manifest.text import Mistake
@@ -225,7 +227,7 @@ def _on_command(said: Command, asked: Asked, by: Known, case: _Case, config: Rep
             return Answer(words=USAGE, refused=False)
         case SlashCommand.RUN | SlashCommand.ASK:
             try:
-                wanted = _wanted(said, here=asked.repository, number=_number(case.event))
+                wanted = _wanted(said, here=asked.repository, number=_number(case.event), config=config)
             except NotAskedFor as error:
                 return Answer(words=str(error))
             why = refuse_goal(wanted, asked, case.policy, config)
@@ -265,13 +267,16 @@ def refuse_goal(wanted: AskedFor, asked: Asked, policy: Policy, config: Reposito
     return refuse(wants, policy, config)
 
 
-def _wanted(said: Command, *, here: str, number: int | None) -> AskedFor:
+def _wanted(said: Command, *, here: str, number: int | None, config: RepositoryConfig | None) -> AskedFor:
+    test = config.test if config is not None else None
     if said.word is SlashCommand.RUN:
-        return read_asked(said.goal, said.given, here=here)
-    # A model names only what people named: that they said it here, they need not say.
+        return read_asked(said.goal, said.given, here=here, known=_meant(said, test))
+    # A model names only what people named: what is plain where they say it, they need not say.
     place = f"issue or pull request #{number} of {here}" if number is not None else here
+    words = f"{said.given}\n\nThis was said on {place}."
+    words += f" Its tests are run by: {' '.join(test)}" if test else ""
     try:
-        return AskedFor(goal=ASK_FOR, request=AskForInput(text=f"{said.given}\n\nThis was said on {place}."))
+        return AskedFor(goal=ASK_FOR, request=AskForInput(text=words))
     except ValidationError as error:
         raise NotAskedFor(describe_problems(AskForInput, error)) from error
 
@@ -284,6 +289,17 @@ def _number(event: OfRepository) -> int | None:
             return event.pull_request.number
         case _:
             return None
+
+
+def _meant(said: Command, test: Sequence[str] | None) -> dict[str, JsonValue]:
+    """What a coding job need not be told; one that only comments runs nothing."""
+    if said.goal != CODING_JOB.name or test is None:
+        return {}
+    try:
+        given = json.loads(said.given or "{}")
+    except ValueError:
+        return {}  # the goal's own input says what is wrong with it
+    return {} if isinstance(given, dict) and given.get("kind") == Kind.REVIEW else {"test": list(test)}
 
 
 def _broken(config: BrokenConfig) -> Answer:

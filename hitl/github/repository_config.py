@@ -30,6 +30,7 @@ _SAMPLE: Final[Mapping[str, JsonValue]] = {"$repository": "owner/name", "$number
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Word = Annotated[str, StringConstraints(pattern=r"^[\w./:=@+-]{1,100}$")]
 _Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=_MOST)]
 _GoalName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
 
@@ -121,6 +122,12 @@ class RepositoryConfig(_Part):
     )
     permission: Permission | None = Field(
         default=None, description="What who asks has to be allowed here at least.", examples=["maintain"]
+    )
+    test: Annotated[list[Word], Field(min_length=1, max_length=20)] | None = Field(
+        default=None,
+        description="How its tests are run, program and arguments: for a coding job that is asked for here without "
+        "saying how. The deployment has to list the command.",
+        examples=[["python3", "-m", "unittest"]],
     )
     tasks: Annotated[dict[Name, Task], Field(max_length=_MOST)] = Field(
         default={}, description="Goals with their inputs, by name."

@@ -23,6 +23,7 @@ from tests.stack.running import BIN, ROOT, Running, eventually
 
 _LAST: Final = (
     "test_rehearsed_service",  # merges the sample's feature, which others deploy beside what is without it
+    "test_front_door",  # merges tests into the sample
     *("test_encrypted", "test_secrets", "test_supervisor"),
     *("test_without_an_engine", "test_documented_commands", "test_demo", "test_demo_without_a_sandbox"),
 )

@@ -26,6 +26,7 @@ _LONGEST_PATH: Final = 400
 _LONGEST_REMARK: Final = 1_000
 """All remarks travel in one request of a step."""
 _TICKS: Final = re.compile(r"`+")
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,299}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LINK: Final = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9/_.#?=&%-]{0,300}")
 _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
@@ -109,7 +110,16 @@ def result_comment(goal: str, end: End, *, link: str | None, moved: bool) -> str
 def waiting_comment(goal: str, followed: GoalFollowed, *, link: str | None) -> str:
     """What it says while people have to decide."""
     words = under_way(goal, followed)
-    return f"**{words.title}**\n\n{words.summary}{_log(link)}"
+    return f"**{words.title}**\n\n{words.summary}{_decided_by(followed)}{_log(link)}"
+
+
+def _decided_by(followed: GoalFollowed) -> str:
+    """What to type here; whether that counts on GitHub is the policy's to say."""
+    digest = followed.digest.removeprefix("sha256:")[:12]
+    if not _ID.fullmatch(followed.approval) or not digest:
+        return ""
+    said = f"`/banksman approve {followed.approval} {digest}` says yes to exactly that plan"
+    return f"\n\n{said}, and `/banksman reject {followed.approval} REASON` no."
 
 
 def log_of(followed: GoalFollowed) -> str:

@@ -119,6 +119,11 @@ class Asked:
         return "\n".join(reversed(found))
 
     @property
+    def first(self) -> str:
+        """What the user said first."""
+        return next((one.text for one in self.turns if one.role == "user"), "")
+
+    @property
     def by(self) -> Role:
         """Who said it."""
         return self.turns[-1].role if self.turns else "user"

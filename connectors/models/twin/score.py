@@ -10,8 +10,8 @@ r"""The score: what a scripted model says, and when.
         say: wait
         fault: {kind: slow, seconds: 3}
 
-The first cue that fits and has not been used up is played. What a group of `last` found may stand as `${name}` in what
-is said, in arguments and in an answer.
+The first cue that fits and has not been used up is played. What a group of `first` or `last` found may stand as
+`${name}` in what is said, in arguments and in an answer.
 """
 
 import re
@@ -51,12 +51,13 @@ class When(_Part):
     turn: int | None = Field(default=None, ge=1, description="Which answer of the conversation, counted from 1.")
     by: Role | None = Field(default=None, description="Who spoke last.")
     last: str = Field(default="", description="A regular expression that what was said last must contain.")
+    first: str = Field(default="", description="One that what the user said first must contain.")
     system: str = Field(default="", description="One that what the system says must contain.")
     model: str = Field(default="", description="One that the model's id must contain.")
     wire: WireName | None = None
     tools: tuple[str, ...] = Field(default=(), description="Tools that must be offered.")
 
-    @field_validator("last", "system", "model")
+    @field_validator("last", "first", "system", "model")
     @classmethod
     def _compiles(cls, given: str) -> str:
         try:
@@ -66,18 +67,20 @@ class When(_Part):
         return given
 
     def fits(self, asked: Asked) -> dict[str, str] | None:
-        """What the named groups of `last` found; None where it does not fit."""
-        found = re.search(self.last, asked.last)
+        """What the named groups of `first` and `last` found; None where it does not fit."""
+        first, last = re.search(self.first, asked.first), re.search(self.last, asked.last)
+        if first is None or last is None:
+            return None
         fits = (
-            found is not None
-            and self.turn in {None, asked.turn}
+            self.turn in {None, asked.turn}
             and self.by in {None, asked.by}
             and self.wire in {None, asked.wire}
             and re.search(self.system, asked.system) is not None
             and re.search(self.model, asked.model) is not None
             and {*self.tools} <= {one.name for one in asked.tools}
         )
-        return {name: value or "" for name, value in found.groupdict().items()} if found and fits else None
+        found = {**first.groupdict(), **last.groupdict()}
+        return {name: value or "" for name, value in found.items()} if fits else None
 
 
 class ScriptedCall(_Part):

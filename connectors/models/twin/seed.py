@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import JsonValue, SecretStr, ValidationError
 
 from connectors.models.twin.app import TwinConfig
+from connectors.models.twin.coding import CODING
 from connectors.models.twin.score import Cue, Score, ScriptedCall, When
 from connectors.models.twin.stage import Model
 from connectors.models.twin.wires.bedrock import AwsKey
@@ -20,11 +21,14 @@ from connectors.twins import PreparedTwin, TwinPlace
 _CONFIGURATION: Final = "models.json"
 _A_PLAN: Final[dict[str, JsonValue]] = {"schema": "banksman-goal-plan", "version": 1, "explore": []}
 _REPOSITORY: Final = r"(?P<repository>[\w.-]+/[\w.-]*\w)"
+_SAID_THERE: Final = (
+    rf"\\n\\nThis was said on (?:issue or pull request #\d+ of )?{_REPOSITORY}\."
+    r" Its tests are run by: python3 -m unittest"
+)
+"""What the gateway adds to what somebody asks on GitHub, as it stands in a request."""
 _PLANS: Final = "You plan work for Banksman"
 _READS: Final = "You read a text for Banksman"
 _INVESTIGATES: Final = "You investigate for Banksman"
-_CODES: Final = "You change code for Banksman"
-_REVIEWS: Final = "You review a pull request for Banksman"
 
 
 def _found(says: str, quote: str) -> JsonValue:
@@ -36,7 +40,7 @@ _SCORE: Final = Score(
     cues=(
         Cue(when=When(last="Answer with the word ready"), say="ready"),
         Cue(
-            when=When(system=_PLANS, last=rf'"asked": "Read (?P<path>\S+) of {_REPOSITORY}\.?"'),
+            when=When(system=_PLANS, last=rf'"asked": "Read (?P<path>\S+) of {_REPOSITORY}\.?(?:"|\\n)'),
             answer={
                 "answer": "plan",
                 "says": "It reads the file, and changes nothing.",
@@ -54,7 +58,7 @@ _SCORE: Final = Score(
             },
         ),
         Cue(
-            when=When(system=_PLANS, last=rf'"asked": "Delete the branch (?P<branch>\S+) of {_REPOSITORY}\.?"'),
+            when=When(system=_PLANS, last=rf'"asked": "Delete the branch (?P<branch>\S+) of {_REPOSITORY}\.?(?:"|\\n)'),
             answer={
                 "answer": "plan",
                 "says": "It deletes the branch, once people approved it.",
@@ -72,7 +76,9 @@ _SCORE: Final = Score(
             },
         ),
         Cue(
-            when=When(system=_PLANS, last=rf'"asked": "Which version does (?P<path>\S+) of {_REPOSITORY} name\?"'),
+            when=When(
+                system=_PLANS, last=rf'"asked": "Which version does (?P<path>\S+) of {_REPOSITORY} name\?(?:"|\\n)'
+            ),
             answer={
                 "answer": "plan",
                 "says": "It reads the file, and has a model that only reads take the version out of it.",
@@ -101,6 +107,29 @@ _SCORE: Final = Score(
             },
         ),
         Cue(
+            when=When(system=_PLANS, last=rf'"asked": "[Aa]dd tests for (?P<what>[\w ]+)\.?{_SAID_THERE}'),
+            answer={
+                "answer": "plan",
+                "says": "It has a model add them, and people read the pull request.",
+                "plan": {
+                    **_A_PLAN,
+                    "title": "Add tests for ${what} to ${repository}",
+                    "act": [
+                        {
+                            "id": "tests",
+                            "goal": "CodingJob",
+                            "inputs": {
+                                "repository": "${repository}",
+                                "kind": "tests",
+                                "text": "Add tests for ${what}.",
+                                "test": ["python3", "-m", "unittest"],
+                            },
+                        }
+                    ],
+                },
+            },
+        ),
+        Cue(
             when=When(
                 system=_READS,
                 last=r'"question": "Which version is it\?"[\s\S]*"text": [^\n]*?(?P<version>\d+\.\d+(?:\.\d+)*)',
@@ -113,7 +142,8 @@ _SCORE: Final = Score(
             answer={
                 "answer": "question",
                 "says": "This model is scripted. Say `Read PATH of OWNER/NAME.`, `Which version does PATH of "
-                "OWNER/NAME name?` or `Delete the branch NAME of OWNER/NAME.`, or have docs/how-to/add-a-model.md "
+                "OWNER/NAME name?` or `Delete the branch NAME of OWNER/NAME.`, on GitHub "
+                "`add tests for the window`, or have docs/how-to/add-a-model.md "
                 "tell how to add a real one: which is it?",
                 "plan": None,
             },
@@ -145,37 +175,7 @@ _SCORE: Final = Score(
                 "plan": None,
             },
         ),
-        Cue(
-            when=When(
-                system=_CODES,
-                by="user",
-                last=r'"asked": "Say in (?P<path>\S+) how to greet: with the word (?P<word>\w+)\.',
-            ),
-            call=(ScriptedCall(tool="write_file", arguments={"path": "${path}", "content": "Say ${word}.\n"}),),
-        ),
-        Cue(
-            when=When(system=_CODES, by="tool", last=r"write_file gave "),
-            answer={
-                "title": "Say how to greet",
-                "explanation": "It says with which word to greet.",
-                "fails_without": False,
-                "nothing": "",
-            },
-        ),
-        Cue(
-            when=When(system=_CODES),
-            answer={
-                "title": "",
-                "explanation": "",
-                "fails_without": False,
-                "nothing": "This model is scripted: ask `Say in PATH how to greet: with the word WORD.`, or have "
-                "docs/how-to/add-a-model.md tell how to add a real one.",
-            },
-        ),
-        Cue(
-            when=When(system=_REVIEWS),
-            answer={"summary": "This model is scripted, and finds nothing in any change.", "comments": []},
-        ),
+        *CODING,
         Cue(say="This is the twin of language models: it says what its score tells it to."),
     )
 )

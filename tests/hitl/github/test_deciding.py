@@ -45,6 +45,41 @@ def test_a_comment_of_a_collaborator_starts_the_goal_in_their_name_once_github_w
     asked = decide(comment("/banksman ask read the readme of acme/shop"), policy(), facts())
     assert isinstance(asked, Start)
     assert asked.goals[0].goal.name == "AskFor"
+    text = asked.goals[0].request.model_dump()["text"]
+    assert text == "read the readme of acme/shop\n\nThis was said on issue or pull request #3 of acme/shop."
+
+
+def test_how_a_repository_says_that_its_tests_run_is_meant_where_nobody_says_it() -> None:
+    said = facts(config=config(test=["python3", "-m", "unittest"]))
+    asked = decide(comment("/banksman ask add tests"), policy(), said)
+    assert isinstance(asked, Start)
+    words = asked.goals[0].request.model_dump()["text"]
+    assert words.endswith("#3 of acme/shop. Its tests are run by: python3 -m unittest")
+    coding = policy(replace(WRITERS, goals=("CodingJob",)))
+    for given, test in (
+        ('{"kind": "tests", "text": "Add some."}', ("python3", "-m", "unittest")),
+        ('{"kind": "tests", "text": "Add some.", "test": ["make", "test"]}', ("make", "test")),
+        ('{"kind": "review", "pull": 3}', ()),
+    ):
+        begun = decide(comment(f"/banksman run CodingJob {given}"), coding, said)
+        assert isinstance(begun, Start), begun
+        assert begun.goals[0].request.model_dump()["test"] == test
+
+
+def test_to_take_up_a_review_is_a_command_like_any_other_that_begins_something() -> None:
+    for body, words in (("/banksman revise", ""), ('/banksman revise "Say it shorter"', "Say it shorter")):
+        carried = decide(comment(body), policy(), facts())
+        assert isinstance(carried, Carry)
+        assert (carried.command.word, carried.command.given) == (SlashCommand.REVISE, words)
+    without = replace(WRITERS, commands=WRITERS.commands - {SlashCommand.REVISE})
+    for refused in (
+        decide(comment("/banksman revise"), policy(without), facts()),
+        decide(comment("/banksman revise"), policy(), facts(Permission.READ)),
+        decide(comment("/banksman revise", by=STRANGER), policy(), facts()),
+    ):
+        assert isinstance(refused, Answer)
+        assert refused.refused
+    assert isinstance(decide(comment("/banksman revise", by=BOT), policy(), facts()), Ignore)
 
 
 @pytest.mark.parametrize(

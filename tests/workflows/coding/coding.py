@@ -34,9 +34,11 @@ from activities.github.asked_contracts import (
     ReviewPullRequestRequest,
 )
 from activities.github.contracts import (
+    COMMENT,
     COMMIT_FILES,
     FETCH_REPOSITORY,
     OPEN_PULL_REQUEST,
+    CommentRequest,
     CommitFilesRequest,
     FetchRepositoryRequest,
     FilesCommitted,
@@ -44,6 +46,16 @@ from activities.github.contracts import (
     PullRequestOpened,
     RepositoryFetched,
     ThingMade,
+)
+from activities.github.review_contracts import (
+    ADD_COMMIT,
+    ANSWER_REVIEW_COMMENT,
+    READ_REVIEW_COMMENTS,
+    AddCommitRequest,
+    AnswerReviewCommentRequest,
+    CommitAdded,
+    ReadReviewCommentsRequest,
+    ReviewCommentsRead,
 )
 from activities.guard.error_types import ErrorType, application_error
 from activities.models.contracts import FIND_MODELS, FindModelsRequest, ModelsFound
@@ -337,6 +349,12 @@ class GitHub:
     commits: list[CommitFilesRequest] = field(default_factory=list[CommitFilesRequest])
     pulls: list[OpenPullRequestRequest] = field(default_factory=list[OpenPullRequestRequest])
     reviews: list[ReviewPullRequestRequest] = field(default_factory=list[ReviewPullRequestRequest])
+    said: ReviewCommentsRead = field(default_factory=ReviewCommentsRead)
+    moved: bool = False
+    added: list[AddCommitRequest] = field(default_factory=list[AddCommitRequest])
+    answers: list[AnswerReviewCommentRequest] = field(default_factory=list[AnswerReviewCommentRequest])
+    comments: list[CommentRequest] = field(default_factory=list[CommentRequest])
+    gone: frozenset[int] = frozenset()
 
     @implements(LOOK_AT_REPOSITORY)
     async def look_at_repository(self, request: LookAtRepositoryRequest) -> RepositorySeen:
@@ -374,6 +392,29 @@ class GitHub:
     async def review_pull_request(self, request: ReviewPullRequestRequest) -> ThingMade:
         self.reviews.append(request)
         return ThingMade(id=1, url="https://github.example/acme/shop/pull/3#pullrequestreview-1")
+
+    @implements(READ_REVIEW_COMMENTS)
+    async def read_review_comments(self, request: ReadReviewCommentsRequest) -> ReviewCommentsRead:
+        return self.said
+
+    @implements(ADD_COMMIT)
+    async def add_commit(self, request: AddCommitRequest) -> CommitAdded:
+        if self.moved:
+            raise application_error(ErrorType.CONFLICT, "the branch moved, and nothing was put on it")
+        self.added.append(request)
+        return CommitAdded(commit="f" * 40)
+
+    @implements(ANSWER_REVIEW_COMMENT)
+    async def answer_review_comment(self, request: AnswerReviewCommentRequest) -> ThingMade:
+        if request.comment in self.gone:
+            raise application_error(ErrorType.NOT_FOUND, f"there is no comment {request.comment}")
+        self.answers.append(request)
+        return ThingMade(id=2, url=None)
+
+    @implements(COMMENT)
+    async def comment(self, request: CommentRequest) -> ThingMade:
+        self.comments.append(request)
+        return ThingMade(id=3, url=None)
 
 
 class CodingHouse:
@@ -448,7 +489,9 @@ class CodingHouse:
     @property
     def untouched(self) -> bool:
         """Whether nothing was written, and no session is left."""
-        return not (self.github.commits or self.github.pulls or self.github.reviews or self.sandbox.sessions)
+        there = self.github
+        said = there.pulls or there.reviews or there.answers or there.comments
+        return not (there.commits or there.added or said or self.sandbox.sessions)
 
 
 async def _there() -> bool:
