@@ -7,6 +7,7 @@ less often.
 import asyncio
 import hashlib
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from temporalio import activity
@@ -21,6 +22,7 @@ from hitl.gateway.histories import HistorySteps
 from hitl.gateway.server import NotAnApproval, Server
 from workflows.agent.history_contracts import MOST_STEPS
 from workflows.approval.contracts import APPROVAL_WORKFLOW
+from workflows.catalogue import find_goal
 from workflows.contracts import State
 from workflows.github.following_contracts import FOLLOW_GOAL, FollowGoalRequest, GoalFollowed
 from workflows.standing import standing_of
@@ -28,6 +30,16 @@ from workflows.standing import standing_of
 _FIRST: Final = 1.0
 _LONGEST: Final = 15.0
 _SLOWER: Final = 1.2
+_MOST_BELOW: Final = 20
+"""Goals that one look describes: of a plan that runs many at once the first."""
+
+
+@dataclass(frozen=True)
+class _Waits:
+    """A goal below the one that is followed, and the approval that it waits for."""
+
+    goal: WorkflowExecutionDescription
+    approval: str
 
 
 class FollowingSteps:
@@ -55,9 +67,10 @@ class FollowingSteps:
         while True:
             try:
                 found = await self._child(request)
-                line = _line(found)
-                if line != looked and self._is_due(found, request, since):
-                    looked, told = line, await self._told(found)
+                waits = await self._waits_below(found)
+                line = f"{_line(found)} {waits.approval if waits else ''}"
+                if line != looked and (waits or self._is_due(found, request, since)):
+                    looked, told = line, await self._told(found, waits)
                     if told.ended or told.mark != seen:
                         return told
             except RPCError as error:
@@ -76,21 +89,37 @@ class FollowingSteps:
             raise InvalidRequest(f"{request.goal!r} is no goal of the workflow that asks about it")
         return found
 
+    async def _waits_below(self, found: WorkflowExecutionDescription) -> _Waits | None:
+        """The goal below it that waits for people, as a step of its plan does; None where none does."""
+        below = [found]
+        for _ in range(_MOST_BELOW):
+            if not below:
+                break
+            goal = below.pop(0)
+            for one in goal.raw_description.pending_children:
+                if one.workflow_type_name == APPROVAL_WORKFLOW and goal is not found:
+                    return _Waits(goal, one.workflow_id)
+                if find_goal(one.workflow_type_name) is None:
+                    continue
+                if (child := await self._server.describe(one.workflow_id, one.run_id)) is not None:
+                    below.append(child)
+        return None
+
     def _is_due(self, found: WorkflowExecutionDescription, request: FollowGoalRequest, since: float) -> bool:
         """Whether it may be told: an end and a wait for people at once, a mere next step after the pause."""
         news = found.status is not WorkflowExecutionStatus.RUNNING or standing_of(found) != State.RUNNING
         return news or time.monotonic() - since >= request.pause
 
-    async def _told(self, found: WorkflowExecutionDescription) -> GoalFollowed:
+    async def _told(self, found: WorkflowExecutionDescription, waits: _Waits | None) -> GoalFollowed:
         steps = await self._histories.told(found)
         state, ended = str(standing_of(found)), found.status is not WorkflowExecutionStatus.RUNNING
         under_way = (one for one in steps if one.name == APPROVAL_WORKFLOW and one.ended == "under way")
-        approval = next((one.workflow_id for one in under_way), "")
+        approval = next((one.workflow_id for one in under_way), waits.approval if waits else "")
         told = GoalFollowed(
             mark="",
             ended=ended,
-            state=state,
-            now="" if ended else await self._histories.reason(found),
+            state=State.WAITING if waits and not ended else state,
+            now="" if ended else await self._histories.reason(waits.goal if waits else found),
             approval=approval,
             digest=await self._digest_of(approval),
             steps=tuple(steps[-MOST_STEPS:]),

@@ -142,3 +142,34 @@ def test_a_review_is_taken_up_on_its_own_branch_answered_and_merged_by_a_person(
     assert front.git("rev-parse", "main") == merged
     [pull] = [one for one in front.books.pulls if one.number == proposed.number]
     assert pull.stands == "merged"
+
+
+def _break(front: Front, folder: Path) -> None:
+    """A branch on which a test fails, as somebody pushed it."""
+    front.git("clone", "--quiet", "--branch", "main", str(front.bare), str(folder))
+    window = folder / "app" / "window.py"
+    window.write_text(window.read_text().replace("% 100:02}", "% 100}"))
+    for words in (("commit", "--quiet", "--all", "-m", "Shorter"), ("push", "--quiet", "origin", f"HEAD:{_BROKEN}")):
+        front.git("-C", str(folder), *_WHO, *words)
+
+
+def test_a_failing_test_is_mended_and_what_mends_it_is_reviewed(front: Front, proposed: Pull, tmp_path: Path) -> None:
+    _break(front, tmp_path / "shop")
+    issue = int(front.act("issue", title="Five cents too much")["number"])
+    said = f'/banksman run CodingJob kind=quality base={_BROKEN} text="Mend the price in the window."'
+    front.act("comment", number=issue, body=said)
+    pull = front.pull_after(issue)
+    assert (pull.title, pull.base) == ("Show both digits of the cents", _BROKEN)
+    for how in ("with the change: exit status 0", "without the change: exit status 1"):
+        assert f'`["python3", "-m", "unittest"]` {how}' in str(pull.body)
+    assert "CodingJob ended as completed" in front.ended(issue)
+    front.act("comment", number=pull.number, body=f"/banksman run CodingJob kind=review pull={pull.number}")
+    assert "CodingJob ended as completed" in front.ended(pull.number)
+    [kept] = [one for one in front.books.pulls if one.number == pull.number]
+    [review] = kept.reviews
+    head = front.git("rev-parse", pull.head)
+    assert (review.person, review.state, review.commit) == ("banksman[bot]", "COMMENTED", head)
+    check = front.check(head)
+    assert "github.review_pull_request  completed" in str(check.text)
+    front.act("merge", "boris", number=pull.number, method="squash")
+    assert "% 100:02}" in front.git("show", f"{_BROKEN}:app/window.py")
