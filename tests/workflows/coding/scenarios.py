@@ -10,6 +10,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from activities.github.contracts import FETCH_REPOSITORY, RepositoryFetched
+from activities.github.review_contracts import ReviewCommentsRead, ThreadRead, WordsRead
 from activities.guard.error_types import ErrorType, application_error
 from activities.sandbox.session_contracts import (
     CLOSE_SESSION,
@@ -111,6 +112,12 @@ def _unaudited(house: CodingHouse) -> None:
     house.sandbox.audited = DependenciesAudited(refused="the audit could not run: nobody answered")
 
 
+def _reviewing(house: CodingHouse) -> None:
+    house.github.pull = {"head_branch": "banksman/quality-0123456789ab", "author": "banksman[bot]"}
+    said = (WordsRead(author="alice", words="Say it shorter."),)
+    house.github.said = ReviewCommentsRead(threads=(ThreadRead(id=5, path="src/basket.py", line=2, said=said),))
+
+
 _GREETS = call("write_file", {"path": "docs/greeting.md", "content": "Say hello.\n"})
 _WRONG = call("write_file", {"path": "src/basket.py", "content": "def total(prices):\n    return 4\n"})
 _BETTER = call("write_file", {"path": "src/basket.py", "content": "def total(prices):\n    return sum([*prices])\n"})
@@ -129,6 +136,7 @@ JOBS = (
     _job("denied", _GREETS, change(), so=_denying),
     _job("never-done", call("list_files", {}), asked={"turns": 2}),
     _job("no-model", application_error(ErrorType.QUOTA_EXHAUSTED, "the account has no credit left: add some")),
+    _job("revised", _BETTER, change(), asked={**_TESTED, "pull": 3, "revise": True}, so=_reviewing),
     _job("deps", change(), asked=_UPDATE),
     _job("deps-not-audited", change(), asked=_UPDATE, so=_unaudited),
 )

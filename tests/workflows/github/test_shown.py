@@ -15,8 +15,10 @@ from workflows.github.shown import (
     ended,
     fenced,
     log_of,
+    pushed_by,
     result_comment,
     under_way,
+    waiting_comment,
 )
 
 EVIL = (
@@ -114,6 +116,20 @@ def test_remarks_are_taken_where_they_are_remarks() -> None:
     assert [len(one.message) for one in annotations_of({"annotations": long})] == [1_000]
     for wrong in ([{**remark, "annotation_level": "fatal"}], "x", 5, [{"path": "a"}], {"a": 1}, None):
         assert annotations_of({"annotations": wrong}) == ()  # pyright: ignore[reportArgumentType] - any JSON
+
+
+@pytest.mark.parametrize("pushed", ["main", "a" * 39, "a" * 40 + "\n", 7, None])
+def test_what_a_goal_pushed_is_a_commit_or_nothing(pushed: JsonValue) -> None:
+    assert pushed_by({"pushed": pushed}) is None
+    assert pushed_by({"pushed": "a" * 40}) == "a" * 40
+
+
+def test_a_wait_says_what_to_type_and_nothing_that_an_id_could_smuggle_in() -> None:
+    waits = GoalFollowed(mark="1", state="waiting", approval="approval/a/1", digest=f"sha256:{'ab' * 32}")
+    said = waiting_comment("AskFor", waits, link=None)
+    assert "`/banksman approve approval/a/1 abababababab` says yes to exactly that plan" in said
+    for approval in ("", "approval/`@everyone", "a b"):
+        assert "/banksman" not in waiting_comment("AskFor", waits.model_copy(update={"approval": approval}), link=None)
 
 
 def test_a_short_text_is_whole() -> None:
