@@ -23,6 +23,7 @@ from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
 from hitl.gateway.decisions import DecisionService
 from hitl.gateway.deliveries import Deliveries, DeliverySteps
+from hitl.gateway.fleets import FleetSteps
 from hitl.gateway.following import FollowingSteps
 from hitl.gateway.goal_starter import GoalStarter
 from hitl.gateway.histories import HistorySteps
@@ -118,6 +119,7 @@ class Gateway:
         self.schedules = schedules = Schedules(client)
         self.beside = (
             OpinionSteps(self.opinions),
+            FleetSteps(),
             HistorySteps(server),
             findings,
             answers,

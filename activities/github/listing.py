@@ -1,16 +1,34 @@
-"""The step that lists a repository's files, with a token that reads this one repository."""
+"""Steps that list: a repository's files, with a token that reads this one repository, and repositories by name."""
 
-from activities.github.listing_contracts import LIST_FILES, MOST_LISTED, FilesListed, ListFilesRequest
+from typing import Final
+
+from activities.github.listing_contracts import (
+    LIST_FILES,
+    LIST_REPOSITORIES,
+    MOST_LISTED,
+    MOST_REPOSITORIES,
+    FilesListed,
+    ListFilesRequest,
+    ListRepositoriesRequest,
+    RepositoriesListed,
+)
 from activities.github.session import reading_session
-from activities.secrets import StepTokens
+from activities.secrets import StepTokens, secret_for_step
 from activities.step import implements
 from connectors.artifacts import ArtifactStore
 from connectors.github.client import GitHubApp
+from connectors.github.installed import describe_installed
+from connectors.github.manifest import READ
+from connectors.github.models import AppCredentials
 from hitl.hidden import visible
+from hitl.policy.triggers import fits_any
+
+_LOOKED_THROUGH: Final = 10_000
+_ARCHIVED: Final = 20
 
 
 class ListingActivities:
-    """The step.
+    """The steps.
 
     Args:
         github: GitHub, as the App sees it.
@@ -42,4 +60,23 @@ class ListingActivities:
             artifact=await self._artifacts.put(content),
             found=len(fitting),
             whole=listed.whole,
+        )
+
+    @implements(LIST_REPOSITORIES)
+    async def list_repositories(self, request: ListRepositoriesRequest) -> RepositoriesListed:
+        """List those that fit, of all that the App is installed on; names are compared without their case.
+
+        Raises:
+            ConnectorError: As the tree in `connectors/errors.py` says; the guard maps it.
+        """
+        async with secret_for_step(self._vault, READ) as app:
+            there = await describe_installed(self._github, AppCredentials.of(app), most=_LOOKED_THROUGH)
+        patterns, topics = [one.lower() for one in request.patterns], {one.lower() for one in request.topics}
+        fitting = [one for one in there if fits_any(one.full_name.lower(), patterns) and topics <= {*one.topics}]
+        live = [one.full_name for one in fitting if not one.archived]
+        archived = [one.full_name for one in fitting if one.archived]
+        return RepositoriesListed(
+            repositories=tuple(live[:MOST_REPOSITORIES]),
+            archived=tuple(archived[:_ARCHIVED]),
+            whole=len(live) <= MOST_REPOSITORIES and len(there) < _LOOKED_THROUGH,
         )

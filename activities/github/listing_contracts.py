@@ -36,6 +36,36 @@ class FilesListed(BaseModel):
     whole: bool = Field(default=True, description="Whether GitHub listed all of them.")
 
 
+MOST_REPOSITORIES: Final = 500
+"""Of one list."""
+
+
+class ListRepositoriesRequest(BaseModel):
+    """Which repositories: those whose name fits a pattern, and that have all of these topics."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    patterns: tuple[str, ...] = Field(description="Of `OWNER/NAME`; `*` is any characters but a slash.")
+    topics: tuple[str, ...] = ()
+
+
+class RepositoriesListed(BaseModel):
+    """Those that the App is installed on and that fit, by name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    repositories: tuple[str, ...] = ()
+    archived: tuple[str, ...] = Field(default=(), description="Those that fit and are archived, at most 20 of them.")
+    whole: bool = Field(default=True, description="Whether these are all; of the others nothing is told.")
+
+
+LIST_REPOSITORIES: Final = Step(
+    name="github.list_repositories",
+    request=ListRepositoriesRequest,
+    response=RepositoriesListed,
+    effect=Effect.READ,
+    credential=manifest.READ,
+)
 LIST_FILES: Final = Step(
     name="github.list_files",
     request=ListFilesRequest,

@@ -16,20 +16,37 @@ PAGE: Final = 100
 _GONE: Final = "the App is no longer installed there"
 
 
-class Covered(BaseModel):
-    """A repository that an installation covers."""
+class InstalledRepository(BaseModel):
+    """A repository that an installation covers, and by what many are told apart."""
 
     full_name: str
     id: int
     private: bool = True
+    topics: tuple[str, ...] = ()
+    archived: bool = False
 
 
 class _Repositories(BaseModel):
-    repositories: list[Covered]
+    repositories: list[InstalledRepository]
 
 
 async def installed_repositories(github: GitHubApp, credentials: AppCredentials, *, most: int) -> list[str]:
     """`OWNER/NAME` of each repository that the App is installed on, in order, and at most so many.
+
+    Args:
+        github: Where it is.
+        credentials: The App.
+        most: How many are wanted.
+
+    Raises:
+        AuthDenied: GitHub refuses the App's key.
+        ConnectorError: Anything else, by the tree.
+    """
+    return [one.full_name for one in await describe_installed(github, credentials, most=most)]
+
+
+async def describe_installed(github: GitHubApp, credentials: AppCredentials, *, most: int) -> list[InstalledRepository]:
+    """Each repository that the App is installed on, in order of their names, and at most so many.
 
     Each installation is asked with a token that may see names alone; it is revoked, whatever ended it. Those that are
     suspended are left out.
@@ -43,22 +60,23 @@ async def installed_repositories(github: GitHubApp, credentials: AppCredentials,
         AuthDenied: GitHub refuses the App's key.
         ConnectorError: Anything else, by the tree.
     """
-    api, found = github.api(), list[str]()
+    api, found = github.api(), list[InstalledRepository]()
     try:
         api.authenticate(app_jwt(credentials))
         for one in await AppSession(api).installations():
             if one.suspended_at is not None:
                 continue
-            there = await _of_one(api, credentials, one.id, most - len(found))
-            found += [one.full_name for one in there]
+            found += await _of_one(api, credentials, one.id, most - len(found))
             if len(found) >= most:
                 break
     finally:
         api.close()
-    return sorted(found[:most])
+    return sorted(found[:most], key=lambda one: one.full_name)
 
 
-async def covered_by(github: GitHubApp, credentials: AppCredentials, number: int, *, most: int) -> list[Covered]:
+async def covered_by(
+    github: GitHubApp, credentials: AppCredentials, number: int, *, most: int
+) -> list[InstalledRepository]:
     """What one installation covers, and at most so many.
 
     Raises:
@@ -71,7 +89,7 @@ async def covered_by(github: GitHubApp, credentials: AppCredentials, number: int
         api.close()
 
 
-async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[Covered]:
+async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[InstalledRepository]:
     api.authenticate(app_jwt(credentials))
     minting = asyncio.create_task(_mint(api, number))
     try:
@@ -94,8 +112,8 @@ async def _mint(api: Api, number: int) -> None:
     api.authenticate((await api.ask(question, TokenAnswer.model_validate_json)).token)
 
 
-async def _listed(api: Api, most: int) -> list[Covered]:
-    found: list[Covered] = []
+async def _listed(api: Api, most: int) -> list[InstalledRepository]:
+    found: list[InstalledRepository] = []
     for page in itertools.count(1):
         question = Question(
             what="the repositories of an installation",

@@ -21,13 +21,14 @@ from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
 from hitl.gateway.server import Server
 from workflows.agent.goals import ASK_FOR, RUN_PLAN
+from workflows.fleet.goals import RUN_FLEET
 from workflows.github.job_contracts import GITHUB_JOB
 
 MEMO: Final = "BanksmanRequester"
 _TAG: Final = "banksman-start/v1"
 _FRESH: Final = timedelta(minutes=1)
-_PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, GITHUB_JOB.name})
-"""What asks for goals as who asked for it: it carries a plan out, has it made, or shows on GitHub how its goal goes."""
+_PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, RUN_FLEET.name, GITHUB_JOB.name})
+"""What asks for goals as who asked for it: a plan, what has one made, a fleet, what shows on GitHub how a goal goes."""
 
 
 class Start(BaseModel):
@@ -100,7 +101,7 @@ class WhoAsked:
         if not parent.workflow_id or started.task_queue.name != TaskQueue.GOALS:
             return None
         try:
-            first = await self._server.first_event(parent.workflow_id, parent.run_id)
+            first = await self._first_of_all(parent.workflow_id, parent.run_id)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -108,6 +109,17 @@ class WhoAsked:
         begun = first.workflow_execution_started_event_attributes
         ours = begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name in _PLANS
         return first if ours else None
+
+    async def _first_of_all(self, workflow_id: str, run_id: str) -> HistoryEvent:
+        """How the first of the runs began that this one goes on from: that one somebody asked for.
+
+        Which it is, is the server's word. A run that goes on has an input that nobody signed.
+        """
+        first = await self._server.first_event(workflow_id, run_id)
+        begun = first.workflow_execution_started_event_attributes
+        if not begun.continued_execution_run_id or begun.first_execution_run_id in {"", run_id}:
+            return first
+        return await self._server.first_event(workflow_id, begun.first_execution_run_id)
 
     async def requester_of(self, workflow_id: str, run_id: str, people: People) -> str:
         """The same, of a run that nobody has looked at yet.

@@ -39,6 +39,7 @@ from workflows.catalogue import find_goal
 from workflows.coding.job.goals import CODING_JOB
 from workflows.contracts import REPOSITORY_ATTRIBUTE
 from workflows.converter import describe_problems
+from workflows.fleet.goals import RUN_FLEET
 from workflows.manifest.text import Mistake
 
 _BUTTONS: Mapping[str, SlashCommand] = {
@@ -254,6 +255,8 @@ def refuse_goal(wanted: AskedFor, asked: Asked, policy: Policy, config: Reposito
     GitHub was asked what the person may do in this repository, and not in any other: a goal that says which it is
     about has to be about this one.
     """
+    if wanted.goal is RUN_FLEET:
+        return "A fleet is about many repositories: ask for it by the command, in the console or in Slack."
     about = wanted.request.search_attributes().get(REPOSITORY_ATTRIBUTE)
     if about is not None and about.lower() != asked.repository.lower():
         return f"From {asked.repository!r} nothing of {about!r} is begun: ask for it in that repository."

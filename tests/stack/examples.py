@@ -105,7 +105,7 @@ PLACES: Final[Mapping[str, Way]] = {
             ),
             *("CreateNeonBranch", "IssueNeonLogin", "DeleteNeonBranch", "MigrateDatabase"),
             *("OpenPullRequest", "DeleteBranch", "RunInSandbox", "EditRepository", "SearchRepository", "CodingJob"),
-            *("RunPlan", "AskFor", "Investigate"),
+            *("RunPlan", "AskFor", "Investigate", "RunFleet"),
             *("SwitchCollection", "ProvisionQdrant", "RemoveQdrant", "ProvisionRedis", "RemoveRedis", "PublishFlow"),
         ),
         approved,

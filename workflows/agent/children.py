@@ -54,16 +54,40 @@ async def run_child(step: BoundStep, child_id: str, *, decisions: int | None = N
     Raises:
         ChildWorkflowError: The plan itself was cancelled.
     """
+    return await run_goal_as_child(
+        step.goal,
+        step.inputs,
+        child_id,
+        memo={PLAN_STEP: step.id, **({} if decisions is None else {SET_ASIDE: decisions})},
+        summary=f"Step {visible(step.id)} of a plan: {visible(step.goal)}",
+    )
+
+
+async def run_goal_as_child(
+    goal: str, inputs: dict[str, JsonValue], child_id: str, *, memo: dict[str, str | int], summary: str
+) -> ChildEnd:
+    """Start a goal, and wait for its end; a cancelled parent waits until it has stopped.
+
+    Args:
+        goal: Its name.
+        inputs: What it is given.
+        child_id: Its workflow id.
+        memo: What it knows of its parent.
+        summary: One line for people.
+
+    Raises:
+        ChildWorkflowError: The parent itself was cancelled.
+    """
     try:
         result: Any = await workflow.execute_child_workflow(
-            step.goal,
-            step.inputs,
+            goal,
+            inputs,
             id=child_id,
             result_type=dict[str, Any],
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
             cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-            memo={PLAN_STEP: step.id, **({} if decisions is None else {SET_ASIDE: decisions})},
-            static_summary=f"Step {visible(step.id)} of a plan: {visible(step.goal)}",
+            memo=memo,
+            static_summary=summary,
         )
     except WorkflowAlreadyStartedError:
         return _without("somebody else's workflow has the id of this step's goal; end it, and run the plan again")

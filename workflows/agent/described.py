@@ -13,8 +13,10 @@ from workflows.goal_type import GoalType
 
 RUN_PLAN_NAME: Final = "RunPlan"
 ASK_FOR_NAME: Final = "AskFor"
+RUN_FLEET_NAME: Final = "RunFleet"
 _NO_STEPS: Final[Mapping[str, str]] = {
     RUN_PLAN_NAME: "a plan runs no other plan; write the steps of that one into this one",
+    RUN_FLEET_NAME: "a plan runs no fleet; name the repositories in a list, and have the step run for each",
     ASK_FOR_NAME: "a plan asks no model for another plan; write its steps into this one",
 }
 

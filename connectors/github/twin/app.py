@@ -67,6 +67,8 @@ class TwinConfig(BaseModel):
         beside: A folder for pull requests and what else git does not keep; None: it lives as long as the process.
         required: Check runs that must have succeeded before a pull request is merged, by OWNER/NAME.
         collaborators: The role of each login, by OWNER/NAME.
+        topics: By OWNER/NAME.
+        archived: OWNER/NAME of those that nobody writes to any more, as lists tell it.
         hook: Where the App's events go, until somebody changes it; None where nobody listens.
         client_secret: What the App signs people in with; None where nobody signs in by it.
         callbacks: Where people who sign in may be sent back to, to the letter.
@@ -87,6 +89,8 @@ class TwinConfig(BaseModel):
     beside: Path | None = None
     required: dict[str, frozenset[str]] = Field(default_factory=dict[str, frozenset[str]])
     collaborators: dict[str, dict[str, Role]] = Field(default_factory=dict[str, dict[str, Role]])
+    topics: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    archived: frozenset[str] = frozenset()
     hook: AppHook | None = None
     client_secret: str | None = Field(default=None, repr=False)
     callbacks: list[str] = Field(default_factory=list[str])
@@ -240,8 +244,15 @@ class _Twin:
         """What the token covers, by pages."""
         token = self._require_token(request)
         there = [one for one in self.places(request) if token.covers(one.page.owner, one.page.name)]
-        body: Json = {"total_count": len(there), "repositories": [_told(one) for one in page_of(request, there)]}
-        return JSONResponse(body)
+        listed = [self._listed(one) for one in page_of(request, there)]
+        return JSONResponse({"total_count": len(there), "repositories": listed})
+
+    def _listed(self, place: Place) -> Json:
+        name = f"{place.page.owner}/{place.page.name}"
+        return _told(place) | {
+            "topics": list(self.config.topics.get(name, ())),
+            "archived": name in self.config.archived,
+        }
 
     async def rate_limit(self, request: Request) -> Response:
         self._require_token(request)

@@ -36,11 +36,12 @@ from workflows.contracts import (
     TRIGGER_ATTRIBUTE,
     GoalResult,
 )
+from workflows.fleet.goals import RUN_FLEET
 from workflows.github.job_contracts import GITHUB_JOB
 from workflows.kept import KeptArtifact
 from workflows.standing import standing_of
 
-PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, GITHUB_JOB.name})
+PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, RUN_FLEET.name, GITHUB_JOB.name})
 """Goals that start others, which people follow on their page."""
 _LOOK: Final = 200
 _LOOKS: Final = 5

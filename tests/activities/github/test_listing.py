@@ -1,8 +1,14 @@
-"""The step that lists files, run as Temporal runs it, against the twin over real git."""
+"""The steps that list, run as Temporal runs it, against the twin over real git."""
 
 import pytest
 
-from activities.github.listing_contracts import LIST_FILES, ListFilesRequest
+from activities.github.listing_contracts import (
+    LIST_FILES,
+    LIST_REPOSITORIES,
+    ListFilesRequest,
+    ListRepositoriesRequest,
+    RepositoriesListed,
+)
 from connectors.errors import NotFound
 from tests.activities.github.at_work import REPOSITORY, House, at_work
 
@@ -28,4 +34,17 @@ async def test_another_branch_has_its_own_and_one_that_is_not_there_is_named(hou
     assert await listed(house, ref="feature/cart") != await listed(house)
     with pytest.raises(NotFound, match="no branch, tag or commit 'nowhere'"):
         await listed(house, ref="nowhere")
+    assert house.twin.live_tokens == 0
+
+
+async def test_repositories_are_listed_by_pattern_and_topic_without_those_that_are_archived(house: House) -> None:
+    async def found(*patterns: str, topics: tuple[str, ...] = ()) -> RepositoriesListed:
+        request = ListRepositoriesRequest(patterns=patterns, topics=topics)
+        return await at_work(LIST_REPOSITORIES.name).run(house.lists.list_repositories, request)
+
+    every = await found("*/*")
+    assert REPOSITORY in every.repositories
+    assert every.whole
+    assert (await found("ACME/sh*")).repositories == (REPOSITORY,)
+    assert (await found("acme/*", topics=("nothing",))).repositories == ()
     assert house.twin.live_tokens == 0

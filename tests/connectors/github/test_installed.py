@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import AuthDenied, NotFound, Unavailable
 from connectors.github.api import Question
-from connectors.github.installed import installed_repositories
+from connectors.github.installed import describe_installed, installed_repositories
 from connectors.github.registration import as_app
 from tests.connectors.github.conftest import MakeTwin
 from tests.connectors.github.recorded import Served
@@ -26,6 +26,13 @@ async def test_those_it_is_not_installed_on_are_not_told_and_no_more_than_are_wa
     assert await installed_repositories(narrow.github(), narrow.credentials, most=100) == ["acme/shop"]
     wide = make_twin()
     assert len(await installed_repositories(wide.github(), wide.credentials, most=1)) == 1
+
+
+async def test_topics_are_told_and_what_is_archived(make_twin: MakeTwin) -> None:
+    twin = make_twin(topics={"acme/shop": ["cart", "python"]}, archived=["acme/empty"])
+    there = {one.full_name: one for one in await describe_installed(twin.github(), twin.credentials, most=100)}
+    assert (there["acme/shop"].topics, there["acme/shop"].archived) == (("cart", "python"), False)
+    assert (there["acme/empty"].topics, there["acme/empty"].archived) == ((), True)
 
 
 async def test_pages_are_read_to_the_end(twin: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,6 +251,12 @@ def test_a_task_names_nothing_of_another_repository() -> None:
     assert "in that repository" in why(decide(push("src/a"), policy(), facts(config=asked)))
 
 
+def test_no_fleet_is_begun_from_one_repository() -> None:
+    every = replace(WRITERS, goals=("*",))
+    body = '/banksman run RunFleet {"goal":"ReadFile","inputs":{"path":"x"},"repositories":["acme/*"]}'
+    assert "about many repositories" in why(decide(comment(body), policy(every), facts(Permission.ADMIN)))
+
+
 def test_a_file_with_mistakes_begins_nothing_and_a_push_of_it_tells_them() -> None:
     broken = read_config(b"version: 1\ncommands: [runs]\n")
     assert isinstance(broken, BrokenConfig)

@@ -1,0 +1,1 @@
+"""One goal over many repositories."""
