@@ -101,21 +101,21 @@ class WhoAsked:
         if not parent.workflow_id or started.task_queue.name != TaskQueue.GOALS:
             return None
         try:
-            first = await self._first_of_all(parent.workflow_id, parent.run_id)
+            first = await self._server.first_event(parent.workflow_id, parent.run_id)
+            if not _is_plan(first):
+                return None
+            first = await self._first_of_all(parent.workflow_id, parent.run_id, first)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             return None
-        begun = first.workflow_execution_started_event_attributes
-        ours = begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name in _PLANS
-        return first if ours else None
+        return first if _is_plan(first) else None
 
-    async def _first_of_all(self, workflow_id: str, run_id: str) -> HistoryEvent:
+    async def _first_of_all(self, workflow_id: str, run_id: str, first: HistoryEvent) -> HistoryEvent:
         """How the first of the runs began that this one goes on from: that one somebody asked for.
 
         Which it is, is the server's word. A run that goes on has an input that nobody signed.
         """
-        first = await self._server.first_event(workflow_id, run_id)
         begun = first.workflow_execution_started_event_attributes
         if not begun.continued_execution_run_id or begun.first_execution_run_id in {"", run_id}:
             return first
@@ -144,6 +144,11 @@ class WhoAsked:
     async def signed_of(self, memo: Memo) -> SignedDecision | None:
         """What stands in a start as signed; nobody has looked at the signature."""
         return await signed_in(self._server, memo, MEMO)
+
+
+def _is_plan(first: HistoryEvent) -> bool:
+    begun = first.workflow_execution_started_event_attributes
+    return begun.task_queue.name == TaskQueue.GOALS and begun.workflow_type.name in _PLANS
 
 
 async def signed_in(server: Server, memo: Memo, name: str) -> SignedDecision | None:

@@ -26,14 +26,18 @@ _COMMAND: Final = Happening(trigger=Trigger.COMMENT, happens="a command on its f
 _TASK: Final = Happening(trigger=Trigger.ISSUE, happens="the repository's triggers for it start their tasks")
 _PULL: Final = Happening(
     trigger=Trigger.PULL_REQUEST,
-    happens="the repository's triggers for it start their tasks; from a fork only what reads and sees nothing private",
+    happens="the repository's triggers for it start their tasks, where they have `paths` for those files alone; from a "
+    "fork only what reads and sees nothing private",
 )
 _PUSHED_OVER: Final = Happening(
     trigger=Trigger.PULL_REQUEST,
     happens=f"{_PULL.happens}. By somebody else in a bot's pull request: approvals of its former head count no more",
 )
 _FIRST: Final = Happening(happens="nothing: a comment counts as it was first written")
-_KEPT: Final = Happening(happens="nothing is begun; what is known of the installation is brought up to date")
+_KEPT: Final = Happening(
+    happens="nothing is begun; what is known of the installation is brought up to date, and schedules pause where the "
+    "App is not"
+)
 _NOTHING: Final = Happening(happens="nothing")
 _OURS: Final = Happening(happens="nothing: we wrote it ourselves, or another App did")
 
@@ -60,8 +64,8 @@ _BEGUN: Final[Mapping[tuple[str, str], Happening]] = {
     ("pull_request", "synchronize"): _PUSHED_OVER,
     ("push", ""): Happening(
         trigger=Trigger.PUSH,
-        happens="the repository's triggers for it start their tasks; mistakes in a new `.banksman/config.yaml` of the "
-        "default branch are told on their lines",
+        happens="the repository's triggers for it start their tasks; a new `.banksman/config.yaml` of the default branch "
+        "has its schedules, or its mistakes are told on their lines",
     ),
     ("ping", ""): Happening(happens="nothing: GitHub tries the address"),
 }

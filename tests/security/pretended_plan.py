@@ -6,6 +6,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.queues import TaskQueue
     from tests.workflows.approval.approving import RemoveInput
     from workflows.agent.goals import AskForInput, RunPlanInput
+    from workflows.fleet.goals import RunFleetInput, SoFar
     from workflows.github.job_contracts import GitHubJobInput
 
 
@@ -50,6 +51,17 @@ class JobWorkflow:
     @workflow.run
     async def run(self, request: GitHubJobInput) -> None:
         del request
+        await _starts_a_goal()
+
+
+@workflow.defn(name="RunFleet")
+class FleetWorkflow:
+    """As a fleet starts a goal, in the second of its runs."""
+
+    @workflow.run
+    async def run(self, request: RunFleetInput) -> None:
+        if request.so_far is None:
+            workflow.continue_as_new(request.model_copy(update={"so_far": SoFar(ends=())}))
         await _starts_a_goal()
 
 

@@ -17,6 +17,7 @@ from tests.hitl.gateway.running import Place
 from tests.hitl.plan_language.planning import plan_of
 from tests.security.pretended_plan import (
     AskWorkflow,
+    FleetWorkflow,
     JobWorkflow,
     OtherAskingWorkflow,
     OtherJobWorkflow,
@@ -26,6 +27,7 @@ from tests.security.pretended_plan import (
 from tests.workflows.approval.approving import eventually
 from workers.gateway import Gateway
 from workflows.agent.goals import ASK_FOR, RUN_PLAN, AskForInput, RunPlanInput
+from workflows.fleet.goals import RUN_FLEET, RunFleetInput
 from workflows.github.job_contracts import GITHUB_JOB, GitHubJobInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def at_work(here: Place, queue: str) -> AsyncGenerator[None]:
     workflows = [
         *(PlanWorkflow, OtherParentWorkflow, AskWorkflow, OtherAskingWorkflow),
-        *(JobWorkflow, OtherJobWorkflow),
+        *(JobWorkflow, OtherJobWorkflow, FleetWorkflow),
     ]
     async with Worker(here.client, task_queue=queue, workflows=workflows):
         yield
@@ -134,6 +136,29 @@ async def test_the_goal_of_a_job_counts_for_who_asked_for_it_on_github(here: Pla
         asked = await gateway.starts.start(GITHUB_JOB, job(), identity="github:erin")
         handle = here.client.get_workflow_handle(asked.workflow_id)
         assert await requester_of_step(here, gateway, handle) == "github:erin"
+
+
+async def test_a_goal_of_a_fleet_counts_for_who_asked_for_the_fleet_in_whichever_of_its_runs(here: Place) -> None:
+    gateway = await here.made()
+    request = RunFleetInput(goal="ReadFile", inputs={"path": secrets.token_hex(4)}, repositories=("acme/*",))
+    async with at_work(here, TaskQueue.GOALS):
+        asked = await gateway.starts.start(RUN_FLEET, request, identity="slack:U0ERIN")
+        handle = here.client.get_workflow_handle(asked.workflow_id)
+        assert await requester_of_step(here, gateway, handle) == "slack:U0ERIN"
+
+
+async def test_a_fleet_that_somebody_starts_by_hand_speaks_for_nobody_in_the_middle_neither(here: Place) -> None:
+    gateway = await here.made()
+    request = RunFleetInput(goal="ReadFile", inputs={"path": secrets.token_hex(4)}, repositories=("acme/*",))
+    honest = await gateway.starts.start(RUN_FLEET, request, identity="slack:U0ERIN")
+    memo = dict(await (await here.client.get_workflow_handle(honest.workflow_id).describe()).memo())
+    await here.client.get_workflow_handle(honest.workflow_id).terminate()
+    other = request.model_copy(update={"goal": "DeleteBranch"})
+    async with at_work(here, TaskQueue.GOALS):
+        theirs = await here.client.start_workflow(
+            RUN_FLEET.name, other, id=honest.workflow_id, task_queue=TaskQueue.GOALS, memo=memo
+        )
+        assert await requester_of_step(here, gateway, theirs) == UNVERIFIED
 
 
 @pytest.mark.parametrize("attack", ["by hand", "another input", "another workflow", "another queue"])
