@@ -24,6 +24,7 @@ from hitl.console.access.key_uses import used_once_more
 from hitl.console.app import create_console
 from hitl.console.audit.seen import CollectedAudit
 from hitl.console.goals.seen import TemporalGoals
+from hitl.console.health.seen import TemporalHealth
 from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
 from hitl.console.marks import TemporalMarks
@@ -170,6 +171,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         opinions=GatewayOpinions(opinions),
         leases=TemporalLeases(client),
         installations=TemporalInstallations(client),
+        health=TemporalHealth(client),
         artifacts=Artifacts(settings.artifacts),
         audit=CollectedAudit(settings.audit_dir / COLLECTED, lambda: vault.public_keys(AUDIT_KEY)),
         marks=TemporalMarks(client),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 
 class FigureName(StrEnum):
@@ -29,6 +29,9 @@ class FigureName(StrEnum):
     LANGUAGES = "languages"
 
 
+Trend = Literal["better", "worse", "same", "changed"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FigureKind:
     """What a figure is.
@@ -44,6 +47,16 @@ class FigureKind:
     unit: str
     source: str
     better: Literal["less", "more"] | None = None
+
+    def trend(self, value: float | None, before: float | None) -> Trend | None:
+        """How it changed; None where one of both is not known."""
+        if value is None or before is None:
+            return None
+        if value == before:
+            return "same"
+        if self.better is None:
+            return "changed"
+        return "better" if (value < before) is (self.better == "less") else "worse"
 
 
 _TREE: Final = "paths and sizes of the files at the commit"
@@ -100,7 +113,7 @@ class Figure(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: FigureName
-    value: float | None = Field(default=None, description="In its unit; none where it cannot be known, and `told` why.")
+    value: FiniteFloat | None = Field(default=None, description="In its unit; none where it cannot be known, and `told` why.")
     told: str = Field(default="", description="What is behind it. A stranger's words are in it.")
     advice: str = Field(default="", description="What to do; empty where nothing is to be done.")
 

@@ -24,6 +24,7 @@ from hitl.console.audit.pages import AuditPages
 from hitl.console.goals.pages import GoalPages
 from hitl.console.goals.starting import StartingPages
 from hitl.console.goals.waiting import Waiting
+from hitl.console.health.pages import HealthPages
 from hitl.console.inbox.confirming import Confirming
 from hitl.console.inbox.deciding import DecidingPages
 from hitl.console.installations.pages import InstallationPages
@@ -32,7 +33,18 @@ from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
 from hitl.console.policy.pages import PolicyPages
-from hitl.console.ports import Approvals, Audit, Decide, Goals, Installations, Leases, Marks, Opinions, Unavailable
+from hitl.console.ports import (
+    Approvals,
+    Audit,
+    Decide,
+    Goals,
+    Health,
+    Installations,
+    Leases,
+    Marks,
+    Opinions,
+    Unavailable,
+)
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
 from hitl.console.stacks.plans import Artifacts, StackPlans
@@ -56,6 +68,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     opinions: Opinions,
     leases: Leases,
     installations: Installations,
+    health: Health,
     artifacts: Artifacts,
     audit: Audit,
     marks: Marks,
@@ -73,6 +86,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         opinions: What people think of them.
         leases: Where leases are looked up.
         installations: Where it is looked up on what our GitHub App is installed.
+        health: Where it is looked up how repositories do.
         artifacts: Where the whole plans of stacks lie, and what goals leave to take.
         audit: Where the audit log is looked up.
         marks: What tells that a page has changed.
@@ -100,6 +114,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *LeasePages(leases, visitors=visitors, pages=pages).routes(),
             *AuditPages(audit, visitors=visitors, pages=pages).routes(),
             *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
+            *HealthPages(health, visitors=visitors, pages=pages).routes(),
             *PolicyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *signing_in.routes(),
             *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),

@@ -28,6 +28,7 @@ from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
 from workflows.github.installation_contracts import InstallationState
 from workflows.goal_type import GoalType
+from workflows.health.contracts import HealthState
 from workflows.kept import KeptArtifact
 from workflows.opinions.contracts import KeptOpinion
 
@@ -236,6 +237,18 @@ class Audit(Protocol):
 
     async def check(self) -> AuditCheck:
         """Whether all of it is whole."""
+        ...
+
+
+class Health(Protocol):
+    """How repositories do. Each raises `Unavailable`."""
+
+    async def found(self, page: str | None = None) -> Listed[HealthState]:
+        """Those that were reported on, the newest one first."""
+        ...
+
+    async def show(self, repository: str) -> HealthState | None:
+        """One of them; None where nobody reported on it."""
         ...
 
 

@@ -6,7 +6,7 @@ Nothing is decided by it. Whoever reaches Temporal can tell such a workflow some
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from activities.health.figures import Figure, FigureName
 from activities.queues import TaskQueue
@@ -50,7 +50,7 @@ class PastReport(_Kept):
     commit: str
     at: datetime
     run: str
-    values: dict[FigureName, float]
+    values: dict[FigureName, FiniteFloat]
 
 
 class HealthState(_Kept):

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
-from activities.health.figures import FigureName
+from activities.health.figures import FigureName, Trend
 from hitl.plan_language.labels import TRUST
 from hitl.protocol import Effect
 from workflows.contracts import REPOSITORY_ATTRIBUTE, GitRef, GoalInput, GoalResult, RepositoryName
@@ -49,7 +49,7 @@ class FigureTold(BaseModel):
     told: str = Field(default="", description="What is behind it. A stranger's words are in it.")
     advice: str = Field(default="", description="What to do; empty where nothing is to be done.")
     before: float | None = Field(default=None, description="Its value in the last report.")
-    trend: Literal["better", "worse", "same", "changed"] | None = Field(
+    trend: Trend | None = Field(
         default=None, description="Against the last report; none where one of both does not know it."
     )
 

@@ -1,7 +1,7 @@
 """The goal `ReportHealth`: a repository measured at one commit, compared with its last report, and kept."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final
 
 from temporalio import workflow
 
@@ -129,18 +129,6 @@ def _told(figures: Iterable[Figure], before: Mapping[FigureName, float]) -> Iter
                 unit=kind.unit,
                 source=kind.source,
                 before=before.get(name),
-                trend=_trend(one.value, before.get(name), kind.better),
+                trend=kind.trend(one.value, before.get(name)),
                 **one.model_dump(),
             )
-
-
-def _trend(
-    value: float | None, before: float | None, better: Literal["less", "more"] | None
-) -> Literal["better", "worse", "same", "changed"] | None:
-    if value is None or before is None:
-        return None
-    if value == before:
-        return "same"
-    if better is None:
-        return "changed"
-    return "better" if (value < before) is (better == "less") else "worse"

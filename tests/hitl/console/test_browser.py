@@ -22,10 +22,12 @@ from tests.connectors.serving import served
 from tests.hitl.console.goals.steps_played import Played, playing
 from tests.hitl.console.goals.test_timeline import step
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
+from tests.hitl.console.test_health import a_name, keep, report
 from tests.hitl.console.visiting import Console
 from tests.workflows.github.at_github import GitHub
 from tests.workflows.leases.leasing import Place
 from tests.workflows.leases.sample import MACHINE
+from tests.workflows.scripted import Steps, workers
 from workflows.contracts import State
 from workflows.deploy_feature.goals import Mark
 from workflows.leases.contracts import EndLease
@@ -296,6 +298,21 @@ async def test_leases_can_be_read_and_used_by_anybody(
         place.machines.refuses = None
         await lease.execute_update("end", EndLease())
         await lease.result()
+
+
+async def test_the_health_of_a_repository_can_be_read_by_anybody(console: Console, windows: Windows) -> None:
+    name = a_name()
+    async with workers(console.house.client, Steps()):
+        await keep(console.house.client, *(report(name, day, tests=day % 5, size=900 * day) for day in range(1, 12)))
+        page = await windows.open("alice", scripts=True)
+        for width in (1280, 320):
+            await page.set_viewport_size({"width": width, "height": 800})
+            for path in ("/health", f"/health/repository?name={name}"):
+                await page.goto(f"{windows.address}{path}")
+                assert await page.locator("main script, main img, [onerror]").count() == 0
+                await reads_well(page)
+                await works_by_keyboard(page)
+        await expect(page.get_by_role("img", name="Tests: 11 reports, from 1 to 1")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1280, 320])

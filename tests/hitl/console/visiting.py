@@ -43,6 +43,7 @@ from hitl.console.access.tokens import Tokens
 from hitl.console.app import create_console
 from hitl.console.audit.seen import CollectedAudit
 from hitl.console.goals.seen import TemporalGoals
+from hitl.console.health.seen import TemporalHealth
 from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
 from hitl.console.live import Live
@@ -231,6 +232,7 @@ class Console:
             opinions=self.said,
             leases=TemporalLeases(self.house.client),
             installations=TemporalInstallations(self.house.client),
+            health=TemporalHealth(self.house.client),
             artifacts=self.artifacts,
             audit=CollectedAudit(self.books.into, self.books.vault.published),
             marks=TemporalMarks(self.house.client),

@@ -1,0 +1,1 @@
+"""How repositories do, to look at."""
