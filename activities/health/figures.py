@@ -113,7 +113,9 @@ class Figure(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: FigureName
-    value: FiniteFloat | None = Field(default=None, description="In its unit; none where it cannot be known, and `told` why.")
+    value: FiniteFloat | None = Field(
+        default=None, description="In its unit; none where it cannot be known, and `told` why."
+    )
     told: str = Field(default="", description="What is behind it. A stranger's words are in it.")
     advice: str = Field(default="", description="What to do; empty where nothing is to be done.")
 

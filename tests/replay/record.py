@@ -19,6 +19,7 @@ from deploy.temporal import register_search_attributes
 from tests.replay import fingerprints
 from tests.replay.approvals import ASKINGS, Asking, at_work, start_asking, told_by
 from tests.replay.deliveries import DELIVERIES, INSTALLINGS, SWEEPINGS
+from tests.replay.health import REPORTINGS
 from tests.replay.leases import LEASINGS, histories
 from tests.replay.opinions import JUDGINGS
 from tests.replay.scenarios import SCENARIOS, Scenario, start
@@ -53,7 +54,7 @@ async def record(folder: Path) -> None:
                 _keep(history, folder, workflow, leasing.name)
         for judging in JUDGINGS:
             _keep(await judging.run(environment.client), folder, OPINION_WORKFLOW, judging.name)
-        for told in (*DELIVERIES, *SWEEPINGS, *INSTALLINGS, *SCHEDULINGS):
+        for told in (*DELIVERIES, *SWEEPINGS, *INSTALLINGS, *SCHEDULINGS, *REPORTINGS):
             for workflow, name in told.recorded():
                 _keep(await told.run(environment.client), folder, workflow, name)
         for stacking in STACKINGS:

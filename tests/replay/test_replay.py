@@ -12,6 +12,7 @@ from temporalio.workflow import NondeterminismError
 from tests.replay.approvals import ASKINGS, Asking
 from tests.replay.deliveries import DELIVERIES, INSTALLINGS, SWEEPINGS
 from tests.replay.fingerprints import fingerprints, recorded
+from tests.replay.health import REPORTINGS
 from tests.replay.leases import LEASINGS
 from tests.replay.opinions import JUDGINGS
 from tests.replay.record import HISTORIES
@@ -63,6 +64,7 @@ def test_every_scenario_is_recorded_and_every_goal_has_one() -> None:
         *SWEEPINGS,
         *INSTALLINGS,
         *SCHEDULINGS,
+        *REPORTINGS,
         *STACKINGS,
         *scenarios(),
     )

@@ -50,6 +50,8 @@ from workflows.github.scheduled import GitHubScheduledWorkflow
 from workflows.github.sweep import SweepGitHubDeliveriesWorkflow
 from workflows.github.sweep_schedules import SweepGitHubSchedulesWorkflow
 from workflows.goal import Goal
+from workflows.health.contracts import HealthState
+from workflows.health.repository_health import RepositoryHealthWorkflow
 from workflows.implementations import WORKFLOWS
 from workflows.leases.contracts import ExtendLease
 from workflows.leases.lease import LeaseWorkflow
@@ -162,6 +164,7 @@ STARTED_ALONE: Final = [
     *((BY_NAME[goal.name], goal.example) for goal in (*GOALS, *NOT_TYPED)),
     (StackLockWorkflow, StackLine()),
     (GitHubInstallationWorkflow, InstallationState(number=7)),
+    (RepositoryHealthWorkflow, HealthState(repository="acme/shop")),
 ]
 """Every workflow with handlers but the approval, which a goal starts."""
 
