@@ -85,7 +85,7 @@ FIGURES: Final[Mapping[FigureName, FigureKind]] = {
     FigureName.WIDE_WORKFLOWS: FigureKind(
         label="Workflows with wide permissions",
         unit="workflows",
-        source="`permissions` in .github/workflows at the commit",
+        source="'permissions' in .github/workflows at the commit",
         better="less",
     ),
     FigureName.TESTS: FigureKind(

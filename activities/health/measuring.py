@@ -159,7 +159,7 @@ def _wide(texts: Mapping[str, bytes], sizes: Mapping[str, int]) -> Figure:
         name=FigureName.WIDE_WORKFLOWS,
         value=len(wide),
         told=f"of {there}" + (f", {unread} could not be read" if unread else ""),
-        advice=f"Say `permissions: {{contents: read}}`, and more for single jobs alone. {_some(wide)}." if wide else "",
+        advice=f"Say 'permissions: {{contents: read}}', and more for single jobs alone. {_some(wide)}." if wide else "",
     )
 
 

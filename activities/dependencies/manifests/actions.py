@@ -50,11 +50,11 @@ def too_wide(text: str) -> str | None:
     jobs = list(islice(children(child(document, "jobs")), MOST_VISITED))
     told = [child(job, "permissions") for _, job in jobs]
     if any(_everything(one) for one in (said, *told)):
-        return "`write-all` lets its token change everything"
+        return "'write-all' lets its token change everything"
     if wide := [name for name, level in children(said) if scalar(level) == "write"]:
         return f"all of its jobs may write: {shown(', '.join(wide[:5]))}"
     if said is None and (not jobs or any(one is None for one in told)):
-        return "says no `permissions`, so that the repository's default counts"
+        return "says no 'permissions', so that the repository's default counts"
     return None
 
 

@@ -237,7 +237,7 @@ def test_what_is_read_is_chosen_by_path_and_size_before_a_byte_is_read() -> None
         ("permissions: write-all\njobs: {a: {}}", "change everything"),
         ("permissions: {contents: read}\njobs: {a: {permissions: write-all}}", "change everything"),
         ("permissions: {contents: write, issues: write}\njobs: {a: {}}", "may write: contents, issues"),
-        ("jobs: {a: {permissions: {}}, b: {}}", "says no `permissions`"),
+        ("jobs: {a: {permissions: {}}, b: {}}", "says no 'permissions'"),
         ("permissions: {contents: read}\njobs: {a: {permissions: {contents: write}}}", None),
         ("jobs: {a: {permissions: read-all}}", None),
     ],

@@ -52,7 +52,7 @@ async def test_a_repository_is_measured_at_one_commit_and_its_token_is_given_bac
     )
     wide = figures[FigureName.WIDE_WORKFLOWS]
     assert (wide.value, wide.told) == (1, "of 3, 1 could not be read")
-    assert "ci.yml `write-all` lets its token change everything." in wide.advice
+    assert "ci.yml 'write-all' lets its token change everything." in wide.advice
     assert (figures[FigureName.TESTS].value, figures[FigureName.TESTED].value) == (1, 100.0)
     assert (figures[FigureName.OPEN_PULLS].value, figures[FigureName.OLDEST_PULL].told) == (0, "none is open")
     assert found.config_base64 is not None
