@@ -1,6 +1,5 @@
 """The report of a repository's health: what it tells, and what is kept of it, with the gateway's real steps."""
 
-import base64
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +12,9 @@ from activities.health.contracts import MEASURE_HEALTH
 from activities.health.figures import Figure, FigureName
 from activities.queues import TaskQueue
 from activities.step import implemented
-from connectors.errors import InvalidRequest
 from hitl.gateway.server import Server
 from hitl.github.health import HealthSteps
-from tests.activities.github.at_work import at_work
-from tests.workflows.health.scenarios import ANSWERS, CONFIG, MEASURED
+from tests.workflows.health.scenarios import ANSWERS, MEASURED
 from tests.workflows.played import playing
 from workflows.contracts import State
 from workflows.health.contracts import (
@@ -26,7 +23,6 @@ from workflows.health.contracts import (
     KEEP,
     KEEP_HEALTH,
     MOST_KEPT,
-    CheckConfigRequest,
     HealthReport,
     HealthState,
     health_id,
@@ -69,7 +65,7 @@ async def test_the_next_report_tells_what_changed_and_the_console_can_read_all(c
     async def run(**asked: str) -> ReportHealthResult:
         return await client.execute_workflow(
             REPORT_HEALTH.name,
-            ReportHealthInput(repository=repository, **asked),
+            ReportHealthInput.model_validate({"repository": repository, **asked}),
             id=str(uuid.uuid4()),
             task_queue=TaskQueue.GOALS,
             result_type=ReportHealthResult,
@@ -100,26 +96,3 @@ async def test_the_next_report_tells_what_changed_and_the_console_can_read_all(c
     assert memo == state
     assert (state.repository, len(state.past)) == (repository, 2)
     assert getattr(refused.value.cause, "type", None) == ErrorType.INVALID_REQUEST
-
-
-async def test_a_report_is_kept_for_the_run_that_made_it_alone() -> None:
-    steps = HealthSteps(None)  # pyright: ignore[reportArgumentType] - nothing is asked of it
-    for told in ({"workflow_type": "ReadFile", "workflow_run_id": "r-1"}, {"workflow_type": "ReportHealth"}):
-        with pytest.raises(InvalidRequest, match="the ReportHealth that made it alone"):
-            await at_work(KEEP_HEALTH.name, **told).run(steps.keep_health, report("r-1", 1))
-
-
-async def test_a_repositorys_own_file_is_read_as_the_gateway_reads_it() -> None:
-    steps = HealthSteps(None)  # pyright: ignore[reportArgumentType] - nothing is asked of it
-
-    async def wrong(content: str) -> tuple[str, ...]:
-        request = CheckConfigRequest(content_base64=content)
-        return (await at_work(CHECK_CONFIG.name).run(steps.check_config, request)).mistakes
-
-    assert await wrong(base64.b64encode(b"version: 1\n").decode()) == ()
-    [unknown] = await wrong(CONFIG)
-    assert unknown.startswith("2: colour: ")
-    [bomb] = await wrong(base64.b64encode(b"a: &a [x]\nb: *a\n").decode())
-    assert "anchors and aliases" in bomb
-    with pytest.raises(InvalidRequest, match="not base64"):
-        await wrong("%")
