@@ -103,6 +103,11 @@ class Allowance:
         if self._rate is not None:
             self._bucket = Bucket(self._rate, self._closed_until, left=1.0)
 
+    @property
+    def closed_for(self) -> float:
+        """Seconds until it is open again; 0 where it is."""
+        return max(0.0, self._closed_until - self._clock())
+
     def require(self, what: str) -> None:
         """Go on only where the account is open.
 
@@ -112,7 +117,7 @@ class Allowance:
         Raises:
             RateLimited: It is closed; nothing was asked.
         """
-        if (wait := self._closed_until - self._clock()) > 0:
+        if (wait := self.closed_for) > 0:
             raise _closed(what, wait)
 
     async def turn(self, what: str, *, patience: timedelta = PATIENCE) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from connectors.limits import Rate
+
 _MANIFEST: Final = "manifest"
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _Same = TypeVar("_Same", str, int)
@@ -162,6 +164,19 @@ class Twin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountRate:
+    """How fast this release asks for something of one account, whoever asks.
+
+    Attributes:
+        of: What is counted, for people: `requests`.
+        rate: How fast.
+    """
+
+    of: str
+    rate: Rate
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """A system outside.
 
@@ -172,6 +187,7 @@ class Provider:
         credentials: What its steps are given.
         own: What a process reads by its own login.
         twin: None for one without.
+        rates: What it limits an account to, where that is known beforehand.
     """
 
     name: str
@@ -180,6 +196,7 @@ class Provider:
     credentials: tuple[Credential, ...] = ()
     own: tuple[Secret, ...] = ()
     twin: Twin | None = None
+    rates: tuple[AccountRate, ...] = ()
 
     @property
     def setting(self) -> str:

@@ -27,6 +27,7 @@ from hitl.console.goals.seen import TemporalGoals
 from hitl.console.health.seen import TemporalHealth
 from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
+from hitl.console.limits.seen import TemporalLimits
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
 from hitl.console.settings import ConsoleSettings, GitHubSignIn, OidcSettings
@@ -170,6 +171,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         goals=GatewayGoals(client, start, policy),
         opinions=GatewayOpinions(opinions),
         leases=TemporalLeases(client),
+        limits=TemporalLimits(client),
         installations=TemporalInstallations(client),
         health=TemporalHealth(client),
         artifacts=Artifacts(settings.artifacts),

@@ -90,6 +90,15 @@ def refuse_renamed(former: str) -> Rename:
     return refuse
 
 
+@dataclass(frozen=True)
+class Lately:
+    """What this process asked of one installation, and for how many seconds it waits."""
+
+    closed_for: float
+    minute: int
+    hour: int
+
+
 class GitHubApp:
     """Opens sessions for a GitHub App. GitHub limits each installation, so all sessions on one owner wait together.
 
@@ -154,6 +163,12 @@ class GitHubApp:
     def has_room(self, repository: str) -> bool:
         """Whether what may be left out may be written there now: much was written there lately, or not."""
         return self._pace(repository).has_room
+
+    def lately(self, client_id: str, owner: str) -> Lately:
+        """How this process stands with the installation on that owner."""
+        allowance, pace = self._allowances.get((client_id, owner.lower())), self._paces.get(owner.lower(), Pace())
+        closed_for = allowance.closed_for if allowance is not None else 0.0
+        return Lately(closed_for, minute=pace.written(60), hour=pace.written(3600))
 
     def _pace(self, repository: str) -> Pace:
         return self._paces.setdefault(repository.partition("/")[0].lower(), Pace())

@@ -91,7 +91,7 @@ async def covered_by(
 
 async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[InstalledRepository]:
     api.authenticate(app_jwt(credentials))
-    minting = asyncio.create_task(_mint(api, number))
+    minting = asyncio.create_task(mint(api, number))
     try:
         await to_the_end(minting)
         return await _listed(api, most)
@@ -100,7 +100,12 @@ async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int)
             await to_the_end(asyncio.create_task(revoke(api, f"installation {number}")))
 
 
-async def _mint(api: Api, number: int) -> None:
+async def mint(api: Api, number: int) -> None:
+    """Go on with a token of that installation that may see names alone, instead of the App's JWT.
+
+    Raises:
+        ConnectorError: By the tree.
+    """
     question = Question(
         what=f"a token for installation {number}",
         method="POST",

@@ -32,7 +32,7 @@ class Pace:
     @property
     def has_room(self) -> bool:
         """Whether what may be left out may be written now."""
-        return all(self._within(seconds) < most * _FOR_PROGRESS for seconds, most in _WINDOWS)
+        return all(self.written(seconds) < most * _FOR_PROGRESS for seconds, most in _WINDOWS)
 
     def require(self, what: str) -> None:
         """Count one more, where there is one left.
@@ -44,7 +44,7 @@ class Pace:
             RateLimited: There is none; nothing was written.
         """
         for seconds, most in _WINDOWS:
-            if self._within(seconds) >= most:
+            if self.written(seconds) >= most:
                 frees = self._written[len(self._written) - most] + seconds - self._clock()
                 raise RateLimited(
                     f"GitHub takes {most} writings in {seconds:.0f} seconds, and {what} would be one more; it waits",
@@ -52,7 +52,8 @@ class Pace:
                 )
         self._written.append(self._clock())
 
-    def _within(self, seconds: float) -> int:
+    def written(self, seconds: float) -> int:
+        """How much was written in the last so many seconds, of one hour at most."""
         now = self._clock()
         while self._written and self._written[0] <= now - _WINDOWS[-1][0]:
             self._written.popleft()

@@ -23,7 +23,7 @@ from connectors.errors import (
     Unavailable,
 )
 from connectors.http import Api, Call, Dialect, HeaderAuth, Problem, Session, member
-from connectors.lambdalabs.manifest import LAMBDA_LABS
+from connectors.lambdalabs.manifest import ACCOUNT_RATE, LAMBDA_LABS, LAUNCH_RATE
 from connectors.lambdalabs.models import (
     MARK_TAG,
     FileSystem,
@@ -61,9 +61,6 @@ from connectors.provider import Secret
 NO_CAPACITY: Final = "instance-operations/launch/insufficient-capacity"
 """The code of a refusal that another region, another size or another hour may mend."""
 
-ACCOUNT_RATE: Final = Rate(per_second=0.9)
-LAUNCH_RATE: Final = Rate(per_second=1 / 13)
-"""A little slower than Lambda takes them: two requests come nearer to each other on their way than they were sent."""
 LAUNCH_PATIENCE: Final = timedelta(seconds=14)
 """How long a launch is waited for in the process: for the one before it."""
 _PROVIDER: Final = "provider/"

@@ -5,7 +5,8 @@ Lambda's keys know no rights, so what is kept apart is who reaches which key.
 
 from typing import Final
 
-from connectors.provider import Credential, Provider, Secret, Twin
+from connectors.limits import Rate
+from connectors.provider import AccountRate, Credential, Provider, Secret, Twin
 
 KEY: Final = Secret(path="lambdalabs/key", holds="the API key that looks, launches what the policy lets, and ends it")
 BUYING_KEY: Final = Secret(
@@ -26,10 +27,14 @@ BUY: Final = Credential(
     name="lambdalabs-buy", secret=BUYING_KEY, purpose="launches at Lambda Labs what people approved"
 )
 
+ACCOUNT_RATE: Final = Rate(per_second=0.9)
+LAUNCH_RATE: Final = Rate(per_second=1 / 13)
+"""A little slower than Lambda takes them: two requests come nearer to each other on their way than they were sent."""
 LAMBDA_LABS: Final = Provider(
     name="lambdalabs",
     title="Lambda Labs",
     url="https://cloud.lambda.ai/api/v1",
     credentials=(READ, LAUNCH, CHANGE, KEEP, BUY),
     twin=Twin(port=8309),
+    rates=(AccountRate(of="requests", rate=ACCOUNT_RATE), AccountRate(of="launches", rate=LAUNCH_RATE)),
 )

@@ -19,8 +19,7 @@ from pydantic import SecretStr
 from connectors.creation import Creation, Sleep
 from connectors.errors import AuthDenied, InvalidRequest, Locked, NotFound, QuotaExhausted, Unavailable
 from connectors.http import Call, Dialect, HeaderAuth, Session, by_cursor, pages
-from connectors.limits import Rate
-from connectors.neon.manifest import KEY, NEON
+from connectors.neon.manifest import KEY, NEON, RATE
 from connectors.neon.models import (
     MARK,
     READY,
@@ -61,10 +60,10 @@ DIALECT: Final = Dialect(
     provider=NEON,
     secret=KEY,
     meanings={"*LIMIT_EXCEEDED": QuotaExhausted},
-    rate=Rate(per_second=10, burst=40),
+    rate=RATE,
     timeout=30.0,
 )
-"""700 requests a minute, and 40 a second of one route. A branch takes a while to be made before the answer comes."""
+"""A branch takes a while to be made before the answer comes."""
 
 _PAGE: Final = 100
 _PROJECTS: Final = 10

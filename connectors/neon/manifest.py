@@ -5,7 +5,8 @@ Neon knows no key that may make a branch and not delete it, so what is kept apar
 
 from typing import Final
 
-from connectors.provider import Copies, Credential, Logins, Provider, Secret, Twin
+from connectors.limits import Rate
+from connectors.provider import AccountRate, Copies, Credential, Logins, Provider, Secret, Twin
 
 KEY: Final = Secret(path="neon/key", holds="the API key that looks at projects and makes branches")
 DESTRUCTIVE_KEY: Final = Secret(
@@ -68,11 +69,14 @@ MIGRATE: Final = Credential(
     longest=2 * 3600,
 )
 
+RATE: Final = Rate(per_second=10, burst=40)
+"""700 requests a minute, and 40 a second of one route."""
 NEON: Final = Provider(
     name="neon",
     title="Neon",
     url="https://console.neon.tech/api/v2",
     credentials=(READ, WRITE, KEEP, END, OPEN, ISSUE, LEND, LOOK, HAND_OVER, DELETE_BRANCH, MIGRATE),
+    rates=(AccountRate(of="requests", rate=RATE),),
     twin=Twin(
         port=8307,
         real="PostgreSQL",

@@ -15,11 +15,10 @@ from pydantic import JsonValue, SecretStr, ValidationError
 
 from connectors.errors import AuthDenied, Conflict, InvalidRequest, MalformedAnswer, NotFound, Unavailable
 from connectors.http import Call, Dialect, HeaderAuth, Operation, Problem, Session, member
-from connectors.limits import Rate
 from connectors.redis.cloud import LastLook, is_marked
 from connectors.redis.database import Login, Place
 from connectors.redis.models import Found, Price, Wanted
-from connectors.rediscloud.manifest import OWNER, REDIS_CLOUD
+from connectors.rediscloud.manifest import OWNER, RATE, REDIS_CLOUD
 from connectors.rediscloud.models import (
     ChangedUser,
     Database,
@@ -76,7 +75,7 @@ DIALECT: Final = Dialect(
     provider=REDIS_CLOUD,
     secret=OWNER,
     problem=_problem,
-    rate=Rate(per_second=400 / 60, burst=20),
+    rate=RATE,
 )
 
 

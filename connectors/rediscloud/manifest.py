@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from connectors.provider import Copies, Credential, Provider, Secret, Twin
+from connectors.limits import Rate
+from connectors.provider import AccountRate, Copies, Credential, Provider, Secret, Twin
 
 VIEWER: Final = Secret(path="rediscloud/viewer", holds="the account key, and a user key of a viewer")
 OWNER: Final = Secret(path="rediscloud/owner", holds="the account key, and a user key of an owner")
@@ -28,11 +29,14 @@ PURCHASE: Final = Credential(
 )
 DELETE: Final = Credential(name="rediscloud-delete", secret=DESTRUCTION, purpose="deletes at Redis Cloud")
 
+RATE: Final = Rate(per_second=400 / 60, burst=20)
+"""400 requests a minute."""
 REDIS_CLOUD: Final = Provider(
     name="rediscloud",
     title="Redis Cloud",
     url="https://api.redislabs.com/v1",
     credentials=(READ, PRICE, WRITE, GRANT, CHECK, FORGET, PURCHASE, DELETE),
+    rates=(AccountRate(of="requests", rate=RATE),),
     twin=Twin(
         port=8304,
         real="Valkey servers",

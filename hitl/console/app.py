@@ -29,6 +29,7 @@ from hitl.console.inbox.confirming import Confirming
 from hitl.console.inbox.deciding import DecidingPages
 from hitl.console.installations.pages import InstallationPages
 from hitl.console.leases.pages import LeasePages
+from hitl.console.limits.pages import LimitPages
 from hitl.console.live import Live
 from hitl.console.live_pages import LivePages
 from hitl.console.pages import Pages
@@ -44,6 +45,7 @@ from hitl.console.ports import (
     Marks,
     Opinions,
     Unavailable,
+    UseOfLimits,
 )
 from hitl.console.settings import ConsoleSettings
 from hitl.console.stacks.pages import StackPages
@@ -67,6 +69,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     goals: Goals,
     opinions: Opinions,
     leases: Leases,
+    limits: UseOfLimits,
     installations: Installations,
     health: Health,
     artifacts: Artifacts,
@@ -85,6 +88,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
         goals: Where goals are looked up and started.
         opinions: What people think of them.
         leases: Where leases are looked up.
+        limits: How much is used of what is limited.
         installations: Where it is looked up on what our GitHub App is installed.
         health: Where it is looked up how repositories do.
         artifacts: Where the whole plans of stacks lie, and what goals leave to take.
@@ -113,6 +117,7 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
             *starting.routes(),
             *LeasePages(leases, visitors=visitors, pages=pages).routes(),
             *AuditPages(audit, visitors=visitors, pages=pages).routes(),
+            *LimitPages(limits, policy, visitors=visitors, pages=pages).routes(),
             *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
             *HealthPages(health, visitors=visitors, pages=pages).routes(),
             *PolicyPages(settings, policy, visitors=visitors, pages=pages).routes(),

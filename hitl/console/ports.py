@@ -6,11 +6,12 @@ saw, sign, and send the update under an id made of approval, person and time of 
 console's: it signs them into the page that asks, so that a form sent twice is one click.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from activities.github.rates_contracts import RatesFound
 from activities.guard.opinion_facts import OpinionVerdict
 from activities.leases.views import LeaseView
 from hitl.approval.sequence import AnyPlan
@@ -249,6 +250,41 @@ class Health(Protocol):
 
     async def show(self, repository: str) -> HealthState | None:
         """One of them; None where nobody reported on it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class BegunLately:
+    """Goals that were begun from GitHub in the last hour, as Temporal lists them.
+
+    Attributes:
+        by_person: By identity, as in `github:alice`.
+        by_owner: By whoever owns the repositories, in lower case: an App is installed once for each.
+        more: Whether there were more than were counted.
+    """
+
+    by_person: Mapping[str, int]
+    by_owner: Mapping[str, int]
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatesSeen:
+    """What a connectors worker said of GitHub's limits, and when."""
+
+    found: RatesFound
+    at: datetime
+
+
+class UseOfLimits(Protocol):
+    """How much is used of what is limited. Each raises `Unavailable`."""
+
+    async def begun(self) -> BegunLately:
+        """Goals that were begun from GitHub."""
+        ...
+
+    async def github(self) -> RatesSeen:
+        """Requests of GitHub's API, as it says itself."""
         ...
 
 

@@ -152,7 +152,7 @@ class Acts:
             return None
         since = datetime.now(UTC) - _HOUR
         self._begun = {key: one for key, one in self._begun.items() if one.at > since}
-        when = f"StartTime > '{since:%Y-%m-%dT%H:%M:%SZ}' AND {_JOBS}"
+        when = begun_since(since)
         owner = _owner(on.repository)
         mine = await self._count(f"{when} AND {REQUESTER_ATTRIBUTE.name} = {quoted(by.identity)}")
         theirs = await self._count(f"{when} AND {REPOSITORY_ATTRIBUTE.name} STARTS_WITH {quoted(f'{owner}/')}")
@@ -296,6 +296,11 @@ class Acts:
         )
         link = f" {outcome.link}" if outcome.link else ""
         return _OUTCOMES[outcome.kind], f"{outcome.words}{link}"
+
+
+def begun_since(since: datetime) -> str:
+    """Of Temporal's list: what was begun from GitHub since then, by whomever."""
+    return f"StartTime > '{since:%Y-%m-%dT%H:%M:%SZ}' AND {_JOBS}"
 
 
 def _owner(repository: str) -> str:

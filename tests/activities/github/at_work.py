@@ -16,6 +16,7 @@ from activities.github.installations import InstallationActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities, PullRequestMerging
+from activities.github.rates import RateActivities
 from activities.github.reading import GitHubActivities
 from activities.github.reviewed import ReviewedActivities
 from activities.github.showing import ShowingActivities
@@ -141,6 +142,10 @@ class House:
     @property
     def people(self) -> PeopleActivities:
         return PeopleActivities(self._app, self)
+
+    @property
+    def rates(self) -> RateActivities:
+        return RateActivities(self._app, self)
 
     @property
     def pulls(self) -> PullRequestActivities:

@@ -46,6 +46,7 @@ from hitl.console.goals.seen import TemporalGoals
 from hitl.console.health.seen import TemporalHealth
 from hitl.console.installations.seen import TemporalInstallations
 from hitl.console.leases.seen import TemporalLeases
+from hitl.console.limits.seen import TemporalLimits
 from hitl.console.live import Live
 from hitl.console.marks import TemporalMarks
 from hitl.console.ports import Unavailable
@@ -197,6 +198,7 @@ class Console:
         self.books = Books(folder)
         self.live = Live(every=0.2)
         self.uses = Uses()
+        self.limits = TemporalLimits(client)
         self.said = Said()
         fields = {"origin": ORIGIN, "secret": SecretStr(SECRET), "development": True} | settings
         fields |= {"temporal_ui": "http://127.0.0.1:8233", "traces": "http://127.0.0.1:9/?workflow_id={workflow_id}"}
@@ -231,6 +233,7 @@ class Console:
             goals=self.goals,
             opinions=self.said,
             leases=TemporalLeases(self.house.client),
+            limits=self.limits,
             installations=TemporalInstallations(self.house.client),
             health=TemporalHealth(self.house.client),
             artifacts=self.artifacts,

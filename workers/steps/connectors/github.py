@@ -11,6 +11,7 @@ from activities.github.installations import InstallationActivities
 from activities.github.listing import ListingActivities
 from activities.github.people import PeopleActivities
 from activities.github.pulls import PullRequestActivities
+from activities.github.rates import RateActivities
 from activities.github.reading import GitHubActivities
 from activities.github.redelivery import RedeliveryActivities
 from activities.github.reviewed import ReviewedActivities
@@ -43,4 +44,5 @@ def steps(means: Means) -> Sequence[object]:
         ShowingActivities(app, vault),
         RedeliveryActivities(app, vault),
         InstallationActivities(app, vault),
+        RateActivities(app, vault),
     )

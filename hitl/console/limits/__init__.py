@@ -1,0 +1,1 @@
+"""What is limited, by whom, and how much of it is used."""
