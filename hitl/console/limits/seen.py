@@ -1,7 +1,7 @@
 """How much is used of what is limited: Temporal's list says what was begun, a connectors worker what GitHub has left.
 
-The gateway has no key of the App's. It asks by the step `github.find_rates`, run for itself and not by a goal: the guard
-judges it and the audit log has it, as every other. One answer is good for a minute, for all who look.
+The gateway has no key of the App's. It asks by the step `github.find_rates`, which no goal runs: the guard judges it,
+and the audit log has it, as every other. One answer is good for a minute, for all who look.
 """
 
 import asyncio

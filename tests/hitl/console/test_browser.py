@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import AsyncIterator, Generator
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, Literal
 from urllib.parse import quote
@@ -15,9 +16,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from activities.github.rates_contracts import FoundRate, RatesFound
 from activities.leases.contracts import Owner
 from connectors.errors import AuthDenied
 from connectors.pulumi.changes import ChangeKind
+from hitl.console.ports import RatesSeen
 from tests.connectors.serving import served
 from tests.hitl.console.goals.steps_played import Played, playing
 from tests.hitl.console.goals.test_timeline import step
@@ -255,6 +258,8 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
         goal = await house.start(branch="a-branch-with-a-name-" * 8)
         approval = await house.approval_of(goal)
         await house.decide(approval, "bob", reason="fine")
+        busy = FoundRate(number=7, account="acme", limit=5000, remaining=9, resets_at=datetime.now(UTC), closed_for=9)
+        console.limits._seen = RatesSeen(found=RatesFound(installations=(busy,)), at=datetime.now(UTC))
         page = await windows.open("alice", scripts=True, width=width)
         await page.route("**/live?*", lambda route: route.abort())  # what is counted must not come and go
         shown = windows.shown_at(approval)
@@ -264,6 +269,9 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
             f"{windows.address}/goals",
             f"{windows.address}/goals/start?goal=OpenPullRequest",
             f"{windows.address}/leases",
+            f"{windows.address}/policy?action=github.delete_branch&repository=acme/shop&cost=much",
+            f"{windows.address}/policy?action=github.delete_branch&repository=acme/shop",
+            f"{windows.address}/limits",
             f"{windows.address}/sign-in",
             f"{windows.address}/nowhere",
             shown,

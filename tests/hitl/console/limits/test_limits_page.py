@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from html import unescape
@@ -34,7 +34,7 @@ def words(page: str) -> str:
 
 
 @asynccontextmanager
-async def answering(console: Console, answers: Sequence[RatesFound | ApplicationError]) -> AsyncIterator[list[int]]:
+async def answering(console: Console, answers: Sequence[RatesFound | ApplicationError]) -> AsyncGenerator[list[int]]:
     """A connectors worker that has one step; how often it was asked."""
     asked: list[int] = []
 
