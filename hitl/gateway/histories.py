@@ -159,7 +159,8 @@ class HistorySteps:
             cause = await self._server.client.data_converter.decode_failure(failure)
         except (ApplicationError, ValueError, RuntimeError):  # of a key that is gone, or of somebody's own making
             return ""
-        while isinstance(cause.__cause__, FailureError):
+        # The step's or the goal's own sentence. What that was caused by is a library's, of which no word is kept.
+        while not isinstance(cause, ApplicationError) and isinstance(cause.__cause__, FailureError):
             cause = cause.__cause__
         kind = f"{cause.type}: " if isinstance(cause, ApplicationError) and cause.type else ""
         return _short(f"{kind}{cause.message if isinstance(cause, FailureError) else cause}")

@@ -82,9 +82,18 @@ class AuditFilter:
                 _has(self.step, [record.action]),
                 record.workflow_type == self.goal or _has(self.goal, [record.workflow_id]),
                 _has(self.person, _people(record)),
-                _has(self.resource, record.context.values()),
+                _has(self.resource, touched(record.context).values()),
             )
         )
+
+
+def touched(context: Mapping[str, str]) -> Mapping[str, str]:
+    """What a step touches, as people name it: a repository is `OWNER/NAME`."""
+    owner, name = context.get("repository_owner"), context.get("repository_name")
+    if not owner or not name:
+        return context
+    rest = {one: value for one, value in context.items() if one not in {"repository_owner", "repository_name"}}
+    return {"repository": f"{owner}/{name}", **rest}
 
 
 def _people(record: AuditRecord) -> Iterator[str | None]:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from activities.guard.audit import AuditRecord
 from hitl.console.access.visitors import Refused, Visitors
 from hitl.console.audit.book import AuditLine
-from hitl.console.audit.filter import EFFECTS, VERDICTS, AuditFilter
+from hitl.console.audit.filter import EFFECTS, VERDICTS, AuditFilter, touched
 from hitl.console.pages import Pages
 from hitl.console.ports import Audit
 from observability.redaction import redact
@@ -35,10 +35,12 @@ class EventShown:
 
     Attributes:
         told: Its fields, as the log spells them; empty for what is no record.
+        touches: What the step touched.
         link: The page of the goal or approval that it is about; empty where it has none here.
     """
 
     told: Mapping[str, object]
+    touches: Mapping[str, str]
     link: str
     role: str
     at: int
@@ -108,11 +110,16 @@ def _shown(line: AuditLine) -> EventShown:
     record = line.record
     return EventShown(
         told={**_NOTHING, **_masked(record)} if record is not None else {},
+        touches=touched({name: str(value) for name, value in _context(record).items()}),
         link=_link(record) if record is not None else "",
         role=line.role,
         at=line.at,
         record=record,
     )
+
+
+def _context(record: AuditRecord | None) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", _masked(record)["context"]) if record is not None else {}
 
 
 def _taken(line: AuditLine) -> Mapping[str, object]:

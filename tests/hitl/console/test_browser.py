@@ -260,6 +260,8 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
         await house.decide(approval, "bob", reason="fine")
         busy = FoundRate(number=7, account="acme", limit=5000, remaining=9, resets_at=datetime.now(UTC), closed_for=9)
         console.limits._seen = RatesSeen(found=RatesFound(installations=(busy,)), at=datetime.now(UTC))
+        console.books.write("destructive", "a-long-name-" * 9)
+        await console.books.look()
         page = await windows.open("alice", scripts=True, width=width)
         await page.route("**/live?*", lambda route: route.abort())  # what is counted must not come and go
         shown = windows.shown_at(approval)
@@ -272,6 +274,9 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
             f"{windows.address}/policy?action=github.delete_branch&repository=acme/shop&cost=much",
             f"{windows.address}/policy?action=github.delete_branch&repository=acme/shop",
             f"{windows.address}/limits",
+            f"{windows.address}/jobs",
+            f"{windows.address}/audit",
+            f"{windows.address}/audit/check",
             f"{windows.address}/sign-in",
             f"{windows.address}/nowhere",
             shown,

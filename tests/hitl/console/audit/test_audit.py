@@ -43,7 +43,7 @@ async def test_events_of_all_processes_are_told_newest_first_and_found_by_what_t
             workflow_id="open/acme",
             reason="deny_rule",
             rule="rules[3] (line 9)",
-            context={"owner": "acme", "name": "Shop"},
+            context={"repository_owner": "acme", "repository_name": "Shop"},
         )
     )
     facts = {"id": "approval/1", "digest": "sha256:d", "requester": "console:alice@acme.test"}
@@ -57,7 +57,7 @@ async def test_events_of_all_processes_are_told_newest_first_and_found_by_what_t
         assert await listed(alice, step="OPEN_PULL") == ["connectors 1"]
         assert await listed(alice, goal="DeleteBranch") == ["destructive 3", "destructive 2", "destructive 1"]
         assert await listed(alice, goal="delete/2") == ["destructive 3"]
-        assert await listed(alice, resource="shop") == ["connectors 1"]
+        assert await listed(alice, resource="acme/shop") == ["connectors 1"]
         assert await listed(alice, person="bob") == await listed(alice, person="alice") == ["destructive 3"]
         assert await listed(alice, until="2026-01-01") == await listed(alice, since="2999-01-01") == []
         assert len(await listed(alice, since="2020-01-01", until="2998-12-31")) == 4
