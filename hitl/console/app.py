@@ -99,29 +99,25 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
     """
     visitors = Visitors(settings, policy)
     pages = Pages(settings, visitors, policy=policy)
-    signing_in = SignInPages(settings, visitors=visitors, pages=pages)
     stacks = StackPages(approvals, StackPlans(artifacts), visitors=visitors, pages=pages)
-    confirming = Confirming(settings, policy, uses)
+    confirming, waiting = Confirming(settings, policy, uses), Waiting(approvals, policy)
     deciding = DecidingPages(
         approvals, decide, policy=policy, confirming=confirming, stacks=stacks, visitors=visitors, pages=pages
     )
-    looking = GoalPages(
-        goals, opinions, Waiting(approvals, policy), artifacts=artifacts, visitors=visitors, pages=pages
-    )
-    starting = StartingPages(goals, visitors=visitors, pages=pages)
+    looking = GoalPages(goals, opinions, waiting, artifacts=artifacts, visitors=visitors, pages=pages)
     return Starlette(
         routes=[
             *deciding.routes(),
             *stacks.routes(),
             *looking.routes(),
-            *starting.routes(),
+            *StartingPages(goals, visitors=visitors, pages=pages).routes(),
             *LeasePages(leases, visitors=visitors, pages=pages).routes(),
             *AuditPages(audit, visitors=visitors, pages=pages).routes(),
             *LimitPages(limits, policy, visitors=visitors, pages=pages).routes(),
             *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
             *HealthPages(health, visitors=visitors, pages=pages).routes(),
             *PolicyPages(settings, policy, visitors=visitors, pages=pages).routes(),
-            *signing_in.routes(),
+            *SignInPages(settings, visitors=visitors, pages=pages).routes(),
             *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *LivePages(marks, live or Live(), visitors=visitors).routes(),
             Route("/static/{name}", pages.static),

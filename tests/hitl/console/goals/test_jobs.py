@@ -1,4 +1,4 @@
-"""Jobs in the console: found by what began them, and a goal's page with what it was asked with, and leaves to take."""
+"""Jobs in the console: found by what began them, and a page with what one was asked for with and leaves to take."""
 
 import contextlib
 import secrets
