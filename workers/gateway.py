@@ -4,6 +4,7 @@ Wiring only; it holds no state but what was collected.
 """
 
 import asyncio
+from socket import socket
 from typing import Final, Never
 
 import structlog
@@ -84,8 +85,7 @@ class Gateway:
         secrets: dict[str, SecretStr],
         keys: KeyRing,
     ) -> None:
-        self._settings = settings
-        self._secrets = secrets
+        self._settings, self._secrets = settings, secrets
         self._policy = PolicySource(settings.policy, environment=settings.environment)
         self._web = web_client(secrets["bot_token"], url=settings.url_of(SLACK))
         server = Server(client, cluster=cluster)
@@ -93,58 +93,60 @@ class Gateway:
         async def sign(text: str) -> str:
             return await vault.sign(_KEY, text)
 
+        # What goes on beside all that is asked for.
         self.audit = _collector(settings, vault)
-        self.sweeper = Sweeper(server)
-        self.counts = Counts(server)
+        self.sweeper, self.counts = Sweeper(server), Counts(server)
         self.rule_changes = RuleChanges(server, self._policy)
-        self.starts = starts = GoalStarter(server, sign, keys.current, traces=settings.console_traces)
-        links = Links(
-            temporal=settings.temporal_ui,
-            namespace=settings.temporal_namespace,
-            console=settings.console_url,
-            traces=settings.console_traces,
-        )
-        self.clicks = DecisionService(server, self._policy, sign=sign, starts=starts, console=settings.console_url)
+
+        # What people start and decide, in Slack, on the console and on GitHub.
+        links = _links(settings)
+        self.starts = GoalStarter(server, sign, keys.current, traces=settings.console_traces)
+        self.clicks = DecisionService(server, self._policy, sign=sign, starts=self.starts, console=settings.console_url)
         self.opinions = Opinions(server, self._policy, sign=sign, keys=keys.current)
-        self._commands = Commands(client, starts, self._policy, links=links)
-        rates = SlackRates(
-            posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute
-        )
-        messages = SlackMessages(self._web, rates)
-        self.steps = SlackSteps(messages, server, self._policy, starts=starts, links=links)
-        findings = FindingsSteps(messages, server, self._policy)
-        answers = AnswerSteps(messages, Asked(server, starts, self._policy))
-        self.deliveries = deliveries = Deliveries(server, sign=sign, keys=keys.current)
-        self.acts = Acts(server, starts, self.clicks, console=settings.console_url)
-        self.schedules = schedules = Schedules(client)
+        self._commands = Commands(client, self.starts, self._policy, links=links)
+
+        # What GitHub sends, and what becomes of it.
+        self.deliveries = Deliveries(server, sign=sign, keys=keys.current)
+        self.acts = Acts(server, self.starts, self.clicks, console=settings.console_url)
+        self.schedules = Schedules(client)
+        self.webhooks = webhooks(settings, vault, self.deliveries)
+
+        # The steps of this process.
+        messages = SlackMessages(self._web, _rates(settings))
+        self.steps = SlackSteps(messages, server, self._policy, starts=self.starts, links=links)
+        asked = Asked(server, self.starts, self._policy)
         self.beside = (
             OpinionSteps(self.opinions),
-            FleetSteps(),
             HistorySteps(server),
-            findings,
-            answers,
-            DeliverySteps(deliveries, follow=schedules.follow),
-            DecidingSteps(deliveries, self._policy, self.acts, Voiding(server), schedules),
-            ScheduleSteps(server, self._policy, self.acts, schedules),
+            FindingsSteps(messages, server, self._policy),
+            AnswerSteps(messages, asked),
+            FleetSteps(),
             HealthSteps(server),
+            DeliverySteps(self.deliveries, follow=self.schedules.follow),
+            DecidingSteps(self.deliveries, self._policy, self.acts, Voiding(server), self.schedules),
+            ScheduleSteps(server, self._policy, self.acts, self.schedules),
         )
-        self.webhooks = webhooks(settings, vault, self.deliveries)
         self.follows = FollowingSteps(server)
-        self.waits = (self.follows, AwaitingSteps(Asked(server, starts, self._policy)))
+        self.waits = (self.follows, AwaitingSteps(asked))
+
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
-        self._console: Starlette | None = None
-        if settings.console_listen is not None:
-            self._console = console(
-                client,
-                settings,
-                vault,
-                policy=self._policy,
-                decide=self.clicks,
-                start=starts,
-                opinions=self.opinions,
-                secrets=secrets,
-            )
-            self._console_listening = bind(settings.console_listen)
+        self._console = self._bound_console(client, vault)
+
+    def _bound_console(self, client: Client, vault: VaultSession) -> tuple[Starlette, socket] | None:
+        """The console and where it is served; None where this gateway serves none."""
+        if self._settings.console_listen is None:
+            return None
+        made = console(
+            client,
+            self._settings,
+            vault,
+            policy=self._policy,
+            decide=self.clicks,
+            start=self.starts,
+            opinions=self.opinions,
+            secrets=self._secrets,
+        )
+        return made, bind(self._settings.console_listen)
 
     async def serve(self) -> Never:
         """Take clicks, from the moment that Slack answers; steps run and the console is served whether it does or not.
@@ -161,7 +163,7 @@ class Gateway:
             if (github := self.webhooks) is not None:
                 group.create_task(serve(github.app, github.listening), name="receive GitHub's webhooks")
             if self._console is not None:
-                group.create_task(serve(self._console, self._console_listening), name="serve the console")
+                group.create_task(serve(*self._console), name="serve the console")
         raise AssertionError("nothing of the gateway ends by itself")
 
     async def _listen(self) -> Never:
@@ -200,6 +202,23 @@ class Gateway:
                 await asyncio.Event().wait()
         finally:
             await handler.close_async()
+
+
+def _links(settings: Settings) -> Links:
+    """Where people are led to."""
+    return Links(
+        temporal=settings.temporal_ui,
+        namespace=settings.temporal_namespace,
+        console=settings.console_url,
+        traces=settings.console_traces,
+    )
+
+
+def _rates(settings: Settings) -> SlackRates:
+    """How much is asked of Slack at most."""
+    return SlackRates(
+        posts_per_second=settings.slack_posts_per_second, calls_per_minute=settings.slack_calls_per_minute
+    )
 
 
 def _collector(settings: Settings, vault: VaultSession) -> AuditCollector:

@@ -23,6 +23,7 @@ from tests.activities.github.at_work import House, at_work
 from tests.connectors.github.conftest import MakeTwin
 from tests.connectors.github.listening import SECRET, Listener, listening
 from tests.connectors.github.shop import Shop
+from tests.hitl.gateway.running import eventually
 
 PING = {"event": "ping", "owner": "acme", "payload": {"zen": "Keep it logically awesome.", "hook_id": 1}}
 
@@ -46,11 +47,15 @@ def steps(house: House) -> RedeliveryActivities:
 async def found(house: House, count: int) -> list[FailedDelivery]:
     """What failed, once GitHub lists so much: it is noted after the answer came."""
     request = FindFailedDeliveriesRequest(since=datetime.now(UTC) - timedelta(days=2))
-    for _ in range(200):
-        told = await at_work(FIND_FAILED_DELIVERIES.name).run(steps(house).find_failed_deliveries, request)
-        if sum(one.attempts for one in told.deliveries) == count:
-            return list(told.deliveries)
-    raise AssertionError(f"GitHub does not list {count}")
+    told: list[FailedDelivery] = []
+
+    async def listed() -> bool:
+        found = await at_work(FIND_FAILED_DELIVERIES.name).run(steps(house).find_failed_deliveries, request)
+        told[:] = found.deliveries
+        return sum(one.attempts for one in told) == count
+
+    await eventually(listed)
+    return told
 
 
 async def sent(house: House, one: FailedDelivery) -> Redelivered:
@@ -85,9 +90,11 @@ async def test_an_answer_that_was_lost_has_nothing_sent_twice(hooked: House, lis
         await sent(hooked, one)
     listener.wait(2)
     headers = {"Authorization": f"Bearer {app_jwt(hooked.twin.credentials)}"}
-    for _ in range(200):
-        if len(hooked.twin.hands.get("/app/hook/deliveries", headers=headers).json()) == 2:
-            break
+
+    async def noted() -> bool:
+        return len(hooked.twin.hands.get("/app/hook/deliveries", headers=headers).json()) == 2
+
+    await eventually(noted)
     assert await sent(hooked, one) == Redelivered(before=True)
     assert len(listener.came) == 2
 

@@ -93,7 +93,9 @@ async def test_a_start_that_cannot_be_signed_is_not_said_to_have_happened(one: P
 
 async def test_the_gateway_serves_the_console(one: Place) -> None:
     made = await one.made(console_listen="127.0.0.1:0")
-    address = f"http://127.0.0.1:{made._console_listening.getsockname()[1]}"
+    assert made._console is not None
+    _, listening = made._console
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     serving = asyncio.create_task(made.serve())
     async with httpx.AsyncClient(base_url=address) as hands:
         await eventually(lambda: _healthy(hands))
