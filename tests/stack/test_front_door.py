@@ -111,7 +111,9 @@ def proposed(front: Front) -> Pull:
     assert mine["id"]
     front.act("comment", "boris", number=issue, body=f"/banksman approve {asked['words']}")
     pull = front.pull_after(before)
-    assert "AskFor ended as completed" in front.ended(issue)
+    ended = front.ended(issue)
+    assert "AskFor ended as completed" in ended
+    assert f"/pull/{pull.number}" in ended
     return pull
 
 

@@ -129,6 +129,7 @@ class PlanStepEnd(BaseModel):
     )
     workflow_id: str | None = Field(default=None, description="Of its goal: what it did is there.")
     reason: str | None = Field(default=None, description="Why it did not complete, or was left out.")
+    url: str | None = Field(default=None, description="The page of what it made, as its result tells.")
 
 
 class RunPlanResult(GoalResult):

@@ -323,9 +323,16 @@ class RunPlanWorkflow(ApprovingGoal):
         except (FailureError, asyncio.CancelledError):
             self._put(PlanStepEnd(id=step.id, goal=step.goal, part=part, outcome=State.CANCELLED, workflow_id=child))
             raise
+        url = end.result.get("url")
         self._put(
             PlanStepEnd(
-                id=step.id, goal=step.goal, part=part, outcome=end.outcome, workflow_id=child, reason=end.reason
+                id=step.id,
+                goal=step.goal,
+                part=part,
+                outcome=end.outcome,
+                workflow_id=child,
+                reason=end.reason,
+                url=url if isinstance(url, str) else None,
             )
         )
         self.end_if_cancelled()

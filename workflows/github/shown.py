@@ -5,7 +5,8 @@ anybody. What is outside of a fence are our own words and names of the catalogue
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -20,6 +21,7 @@ from workflows.github.job_contracts import APPROVE, CANCEL, RETRY
 
 MOST_ANNOTATIONS: Final = 500
 _LONGEST: Final = 3_000
+_MOST_LINKS: Final = 10
 _LINE: Final = 300
 _SHOWN_DIGEST: Final = len("sha256:") + 12
 _LONGEST_PATH: Final = 400
@@ -28,7 +30,9 @@ _LONGEST_REMARK: Final = 1_000
 _TICKS: Final = re.compile(r"`+")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,299}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_LINK: Final = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9/_.#?=&%-]{0,300}")
+_LINK: Final = re.compile(
+    r"(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|localhost))(?::[0-9]+)?/[A-Za-z0-9/_.#?=&%-]{0,300}"
+)
 _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
 
 CONCLUSIONS: Final[Mapping[str, Conclusion]] = {
@@ -102,9 +106,16 @@ def ended(goal: str, end: End, *, moved: bool) -> Words:
 def result_comment(goal: str, end: End, *, link: str | None, moved: bool) -> str:
     """What the one comment says after the end."""
     words = ended(goal, end, moved=moved)
-    url = end.result.get("url")
-    made = f"\n\nResult: {url}" if isinstance(url, str) and _LINK.fullmatch(url) else ""
+    made = "".join(f"\n\nResult: {url}" for url in _links(end.result))
     return f"**{words.title}**\n\n{words.summary}{made}{_log(link)}"
+
+
+def _links(result: Mapping[str, JsonValue]) -> Iterator[str]:
+    """The pages of what a goal made, or the steps of its plan, the first of them."""
+    steps = result.get("steps")
+    made = [one.get("url") for one in steps if isinstance(one, Mapping)] if isinstance(steps, list) else []
+    links = (one for one in (result.get("url"), *made) if isinstance(one, str) and _LINK.fullmatch(one))
+    yield from islice(dict.fromkeys(links), _MOST_LINKS)
 
 
 def waiting_comment(goal: str, followed: GoalFollowed, *, link: str | None) -> str:
@@ -118,8 +129,10 @@ def _decided_by(followed: GoalFollowed) -> str:
     digest = followed.digest.removeprefix("sha256:")[:12]
     if not _ID.fullmatch(followed.approval) or not digest:
         return ""
-    said = f"`/banksman approve {followed.approval} {digest}` says yes to exactly that plan"
-    return f"\n\n{said}, and `/banksman reject {followed.approval} REASON` no."
+    said = (
+        f"`/banksman approve {followed.approval} {digest}`\n\nsays yes to exactly that plan; `reject` with the same ID"
+    )
+    return f"\n\n{said} and a reason in place of the digest says no."
 
 
 def log_of(followed: GoalFollowed) -> str:

@@ -4,12 +4,15 @@ Read-only, without scripts and without anything from elsewhere. They ask for no 
 and listens on loopback; requests under another host name are refused: no web page reads them by DNS rebinding.
 """
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -23,6 +26,7 @@ from connectors.github.twin.writes import Kept
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _POLICY: Final = "base-uri 'none'; frame-ancestors 'none'"
+_HIDDEN: Final = re.compile(r"<!-- banksman: [^\n]*? -->")
 _DEEPEST: Final = 12
 """Parts of a branch's name; each costs a process to look for."""
 _MOST_SHOWN: Final = 256 * 1024
@@ -36,6 +40,16 @@ _TEMPLATES: Final = Environment(
     lstrip_blocks=True,
 )
 
+_MARKDOWN: Final = MarkdownIt("js-default", {"html": False}).disable("image")
+"""As GitHub reads it: of a stranger's HTML nothing, and of their links none that runs something."""
+
+
+def _rendered(body: str | None) -> Markup:
+    """What somebody wrote, without the hidden lines of ours."""
+    return Markup(_MARKDOWN.render(_HIDDEN.sub("", body or "")))  # noqa: S704 - HTML of theirs is escaped
+
+
+_TEMPLATES.filters["markdown"] = _rendered
 _Handler = Callable[[Request, Place], Awaitable[Response]]
 
 

@@ -73,7 +73,7 @@ async def test_an_approval_that_waits_is_an_action_that_is_required_and_then_it_
     assert [one.identifier for one in waits.actions] == ["approve", "cancel"]
     assert github.comments[0].startswith("**ReadFile waits for an approval**")
     assert "begins with `sha256:abababababab`." in waits.summary
-    assert "`/banksman approve approval/1 abababababab` says yes to exactly that plan" in github.comments[0]
+    assert "`/banksman approve approval/1 abababababab`\n\nsays yes to exactly that plan" in github.comments[0]
     assert [one.progress for one in github.checks if one.conclusion] == [False, False]
 
 

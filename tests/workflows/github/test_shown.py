@@ -71,6 +71,8 @@ def test_nothing_that_others_said_leaves_its_block(evil: str) -> None:
         ("https://github.com/acme/shop/pull/7) @acme/everybody", False),
         ("javascript:alert(1)", False),
         ("http://github.com/acme", False),
+        ("http://127.0.0.1:8300/acme/shop/pull/7", True),
+        ("http://127.0.0.1.evil.example/acme", False),
         ("https://github.com/a\n# x", False),
         ({"a": "b"}, False),
     ],
@@ -118,6 +120,14 @@ def test_remarks_are_taken_where_they_are_remarks() -> None:
         assert annotations_of({"annotations": wrong}) == ()  # pyright: ignore[reportArgumentType] - any JSON
 
 
+def test_what_the_steps_of_a_plan_made_is_linked_once_each() -> None:
+    page = "https://github.com/acme/shop/pull/"
+    steps = [{"id": "a", "url": f"{page}7"}, {"id": "b"}, {"id": "c", "url": "javascript:x"}, 3]
+    steps += [{"url": f"{page}{number}"} for number in range(7, 40)]
+    said = result_comment("AskFor", End(State.COMPLETED, None, {"steps": steps}), link=None, moved=False)  # pyright: ignore[reportArgumentType] - any JSON
+    assert said.count("Result: ") == said.count(page) == 10
+
+
 @pytest.mark.parametrize("pushed", ["main", "a" * 39, "a" * 40 + "\n", 7, None])
 def test_what_a_goal_pushed_is_a_commit_or_nothing(pushed: JsonValue) -> None:
     assert pushed_by({"pushed": pushed}) is None
@@ -127,7 +137,7 @@ def test_what_a_goal_pushed_is_a_commit_or_nothing(pushed: JsonValue) -> None:
 def test_a_wait_says_what_to_type_and_nothing_that_an_id_could_smuggle_in() -> None:
     waits = GoalFollowed(mark="1", state="waiting", approval="approval/a/1", digest=f"sha256:{'ab' * 32}")
     said = waiting_comment("AskFor", waits, link=None)
-    assert "`/banksman approve approval/a/1 abababababab` says yes to exactly that plan" in said
+    assert "`/banksman approve approval/a/1 abababababab`\n\nsays yes to exactly that plan" in said
     for approval in ("", "approval/`@everyone", "a b"):
         assert "/banksman" not in waiting_comment("AskFor", waits.model_copy(update={"approval": approval}), link=None)
 
