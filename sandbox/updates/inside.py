@@ -132,7 +132,8 @@ def _static(tree: Tree) -> None:
     root = _project(tree.folder)
     uv: Any = root.get("tool", {}).get("uv", {})
     local = {Path(one) for one in _LOCAL.findall(tree.before)}
-    local |= {Path(one["path"]) for one in uv.get("sources", {}).values() if isinstance(one, dict) and "path" in one}
+    sources: dict[str, Any] = uv.get("sources", {})
+    local |= {Path(str(one["path"])) for one in sources.values() if "path" in one}
     members = [one for glob in uv.get("workspace", {}).get("members", []) for one in tree.folder.glob(glob)]
     for folder in [tree.folder, *(tree.folder / one for one in local), *members]:
         if not folder.is_dir():
@@ -215,7 +216,8 @@ def _links(tree: Tree, into: Path) -> dict[str, str]:
 
 def _address(source: Any) -> str:
     """Of a repository, as npm's manifests write it."""
-    written = str(source["url"] if isinstance(source, dict) else source)
+    said: dict[str, Any] = source if isinstance(source, dict) else {"url": source}
+    written = str(said["url"])
     return written.removeprefix("git+").removesuffix(".git")[:_LONGEST]
 
 

@@ -63,6 +63,13 @@ async def test_nobody_takes_anothers_commit_for_theirs(
     assert git("rev-parse", BRANCH, at=house.shop.bare) == first
 
 
+async def test_a_file_may_lie_in_the_artifact_store(house: House) -> None:
+    kept = await house.artifacts.put(b"Hello.\n" * 100_000)
+    file = FileToCommit(path="uv.lock", content_base64=None, content=kept)
+    await commit(house, COMMIT.model_copy(update={"files": (file,)}))
+    assert git("cat-file", "-s", f"{BRANCH}:uv.lock", at=house.shop.bare) == "700000"
+
+
 async def test_content_that_is_not_base64_is_named(house: House) -> None:
     wrong = COMMIT.model_copy(update={"files": (FileToCommit(path="a", content_base64="%"),)})
     with pytest.raises(InvalidRequest, match="'a' is not base64"):

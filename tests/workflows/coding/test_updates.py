@@ -122,10 +122,8 @@ def test_what_no_update_is_asked_for_is_no_input(asked: dict[str, Any]) -> None:
         CodingJobInput.model_validate({"repository": "acme/shop", "kind": "deps", **asked})
 
 
-def test_a_job_of_another_kind_is_known_by_the_same_key_as_before() -> None:
+def test_a_job_is_known_by_what_it_was_asked_and_one_of_another_kind_by_the_same_key_as_before() -> None:
     job = CodingJobInput(repository="acme/shop", kind="docs", text="x")
-    assert job.business_key() == CodingJobInput(repository="acme/shop", kind="docs", text="x").business_key()
-    assert (
-        CodingJobInput(repository="acme/shop", kind="deps").business_key()
-        != CodingJobInput(repository="acme/shop", kind="deps", packages=("hello",)).business_key()
-    )
+    assert job.business_key() == "coding-job/acme/shop/docs/e1bb2903a269"
+    of = {CodingJobInput(repository="acme/shop", kind="deps", packages=one).business_key() for one in ((), ("hello",))}
+    assert len(of) == 2
