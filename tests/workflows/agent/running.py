@@ -120,10 +120,11 @@ class PlanHouse(House):
         lists: dict[str, tuple[str, ...]] | None = None,
         name: str = "",
         decisions: int | None = None,
+        limited: bool = False,
     ) -> WorkflowHandle[Any, RunPlanResult]:
         return await self.client.start_workflow(
             "RunPlan",
-            RunPlanInput(plan=plan, lists=lists or {}, decisions=decisions),
+            RunPlanInput(plan=plan, lists=lists or {}, decisions=decisions, limited=limited),
             id=name or f"run-plan-{secrets.token_hex(4)}",
             task_queue=TaskQueue.GOALS,
             result_type=RunPlanResult,

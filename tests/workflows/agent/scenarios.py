@@ -72,21 +72,24 @@ class PlanPlayed(Played):
         drive: What people do.
         steps: What GitHub answers; as it does when all is well, where nothing is said.
         unasked: Whether the policy lets plans that only write run unasked.
+        limited: Whether a day on which people decide is.
     """
 
     plan: dict[str, JsonValue]
     drive: Callable[[PlanHouse, Run], Awaitable[None]] = _nobody
     steps: Callable[[], Steps] | None = None
     unasked: bool = False
+    limited: bool = False
 
     async def run(self, client: Client) -> Run:
         """To its end, whichever that is."""
         with tempfile.TemporaryDirectory() as scratch:
-            house = PlanHouse(client, Path(scratch), unasked=self.unasked)
+            limited = AskingHouse(client, Path(scratch), answers("")) if self.limited else None
+            house = limited or PlanHouse(client, Path(scratch), unasked=self.unasked)
             if self.steps is not None:
                 house.steps = self.steps()
             async with house.workers(gateway=True):
-                goal = await house.run(self.plan, name=f"RunPlan/{self.name}")
+                goal = await house.run(self.plan, name=f"RunPlan/{self.name}", limited=self.limited)
                 await self.drive(house, goal)
                 with contextlib.suppress(WorkflowFailureError):
                     await goal.result()
@@ -102,10 +105,12 @@ class AskPlayed(Played):
         said: What the model answers, one after the other.
         drive: What people do about the plan.
         found: Who may be asked.
+        manifests: What `banksman.yaml` of a repository says.
     """
 
     text: str
     said: tuple[Any, ...]
+    manifests: dict[str, str] = field(default_factory=dict[str, str])
     drive: Callable[[PlanHouse, Run], Awaitable[None]] = _nobody
     found: ModelsFound = FOUND
 
@@ -114,6 +119,7 @@ class AskPlayed(Played):
         with tempfile.TemporaryDirectory() as scratch:
             house = AskingHouse(client, Path(scratch), answers(*self.said))
             house.model.found = self.found
+            house.names.manifests = dict(self.manifests)
             async with house.workers(gateway=True):
                 goal = await house.ask_for(self.text, name=f"AskFor/{self.name}")
                 await self.drive(house, goal)
@@ -180,6 +186,7 @@ def _looked(name: str, *said: Said, **how: Any) -> LookPlayed:
 
 
 _WRONG = plan_of(explore=[], act=[step(MOTTO, goal="X")])
+_MANIFEST = "version: 1\nservice: {name: shop, owner: {team: web}}\npulumi: {stacks: {local: shop-dev}}\n"
 _EMPTY = application_error(ErrorType.QUOTA_EXHAUSTED, "the account has no credit left: add some")
 
 SCENARIOS = (
@@ -190,6 +197,7 @@ SCENARIOS = (
     _played("destroys", DESTROYS, drive=_approved_twice),
     _played("stopped-by-a-step", DESTROYS, drive=_rejected_by_itself),
     _played("cancelled", DESTROYS, drive=_cancelled),
+    _played("cancelled-on-a-limited-day", DESTROYS, drive=_cancelled, limited=True),
     _played("explored-in-vain", WRITES, steps=_denied),
     _played("with-mistakes", plan_of(act=[step(OPEN, goal="X")])),
     _played("parked-and-resumed", plan_of(act=[]), drive=_resumed, steps=exhausted),
@@ -198,6 +206,7 @@ SCENARIOS = (
     _asked("rejected", OPENS, planned(WRITES), drive=_plan_rejected),
     _asked("cancelled", OPENS, planned(WRITES), drive=_cancelled_while_people_decide),
     _asked("asked-back", "Read it.", asks("Which file?")),
+    _asked("names-of-a-manifest", READS, asks("Which stack?"), manifests={"acme/shop": _MANIFEST}),
     _asked("refused", "Brew coffee.", refuses("No goal brews coffee.")),
     _asked("corrected", READS, planned(_WRONG), planned(plan_of(explore=[], act=[MOTTO]))),
     _asked("not-mended", READS, planned(_WRONG)),
