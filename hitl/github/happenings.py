@@ -64,8 +64,8 @@ _BEGUN: Final[Mapping[tuple[str, str], Happening]] = {
     ("pull_request", "synchronize"): _PUSHED_OVER,
     ("push", ""): Happening(
         trigger=Trigger.PUSH,
-        happens="the repository's triggers for it start their tasks; a new `.banksman/config.yaml` of the default branch "
-        "has its schedules, or its mistakes are told on their lines",
+        happens="the repository's triggers for it start their tasks; a new `.banksman/config.yaml` of the default "
+        "branch has its schedules, or its mistakes are told on their lines",
     ),
     ("ping", ""): Happening(happens="nothing: GitHub tries the address"),
 }
