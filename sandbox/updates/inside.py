@@ -133,7 +133,9 @@ def _static(tree: Tree) -> None:
     uv: Any = root.get("tool", {}).get("uv", {})
     local = {Path(one) for one in _LOCAL.findall(tree.before)}
     sources: dict[str, Any] = uv.get("sources", {})
-    local |= {Path(str(one["path"])) for one in sources.values() if "path" in one}
+    for one in sources.values():
+        entries: list[dict[str, Any]] = one if isinstance(one, list) else [one]
+        local |= {Path(str(entry["path"])) for entry in entries if "path" in entry}
     members = [one for glob in uv.get("workspace", {}).get("members", []) for one in tree.folder.glob(glob)]
     for folder in [tree.folder, *(tree.folder / one for one in local), *members]:
         if not folder.is_dir():
@@ -216,8 +218,7 @@ def _links(tree: Tree, into: Path) -> dict[str, str]:
 
 def _address(source: Any) -> str:
     """Of a repository, as npm's manifests write it."""
-    said: dict[str, Any] = source if isinstance(source, dict) else {"url": source}
-    written = str(said["url"])
+    written = source if isinstance(source, str) else str(source["url"])
     return written.removeprefix("git+").removesuffix(".git")[:_LONGEST]
 
 

@@ -92,7 +92,7 @@ def test_what_the_repository_asks_for_does_not_change() -> None:
 
 @pytest.mark.parametrize(
     ("new", "like"),
-    [("reqeusts", "requests"), ("request", "requests"), ("requests2", "requests"), ("re-quests", "requests"),
+    [("erquests", "requests"), ("request", "requests"), ("requests2", "requests"), ("re-quests", "requests"),
      ("requ3sts", "requests"), ("flask", "")],
 )  # fmt: skip
 def test_a_new_name_that_could_be_taken_for_another_is_shown(new: str, like: str) -> None:
