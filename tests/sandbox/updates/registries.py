@@ -246,6 +246,9 @@ def serving(registries: Registries) -> Generator[str]:
         def do_POST(self) -> None:
             self.do_GET()
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass
 
