@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from activities.queues import TaskQueue
 from hitl.slack.answers import told_of
 from tests.hitl.gateway.running import CHANNEL, Place, eventually
-from workflows.agent.answer_contracts import ANSWER_NOTICE, Answered, notice_of
+from workflows.agent.answer_contracts import ANSWER_NOTICE, AWAIT_ANSWER, Answered, notice_of
 from workflows.agent.answer_notice import AnswerNoticeWorkflow
 from workflows.agent.goals import ASK_FOR, AskForInput, AskForResult, PlanStepEnd
 from workflows.contracts import GoalStatus, State
@@ -138,10 +138,10 @@ async def test_its_end_is_told_by_the_next_gateway_and_once(here: Place) -> None
 
 
 async def under_way(here: Place, workflow_id: str) -> bool:
-    """Whether a gateway is at work on its step."""
+    """Whether a gateway waits for the end."""
     found = await here.client.get_workflow_handle(workflow_id).describe()
     return any(
-        one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED and one.activity_type.name == AWAIT_ANSWER.name
         for one in found.raw_description.pending_activities
     )
 
