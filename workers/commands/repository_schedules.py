@@ -13,7 +13,12 @@ from typing import Annotated, Final
 import typer
 from pydantic import AwareDatetime, BaseModel
 from rich.markup import escape
-from temporalio.client import Client, ScheduleListDescription, WorkflowFailureError
+from temporalio.client import (
+    Client,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleListDescription,
+    WorkflowFailureError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from hitl.hidden import visible
@@ -88,14 +93,15 @@ def resume(repository: _Repository, name: _Name) -> None:
 
 async def _asked(work: Callable[[Client], Awaitable[None]]) -> None:
     settings = client_settings()
-    with command_telemetry(settings) as telemetry:
-        client = await connect_or_fail(settings, telemetry)
-        try:
-            await work(client)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                fail("there is no such schedule; `banksman github schedules` lists those that there are", Exit.USAGE)
-            fail(f"Temporal does not answer: {visible(error.message)}")
+    telemetry = command_telemetry(settings)
+    try:
+        await work(await connect_or_fail(settings, telemetry))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            fail("there is no such schedule; `banksman github schedules` lists those that there are", Exit.USAGE)
+        fail(f"Temporal does not answer: {visible(error.message)}")
+    finally:
+        telemetry.shutdown()
 
 
 async def _list(client: Client, repository: str | None, *, as_json: bool) -> None:
@@ -146,6 +152,8 @@ async def _view(client: Client, repository: str, name: str, one: ScheduleListDes
     if not info.recent_actions:
         return view
     action = info.recent_actions[-1]
+    if not isinstance(action.action, ScheduleActionExecutionStartWorkflow):
+        return view
     last, goal = await _ended(client, action.action.workflow_id, action.action.first_execution_run_id)
     return view.model_copy(update={"last_at": action.started_at, "last": last, "goal": goal})
 

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 import pytest
-from temporalio.client import Client, ScheduleDescription, ScheduleHandle
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleDescription, ScheduleHandle
 from temporalio.service import RPCError
 
 from activities.queues import TaskQueue
@@ -99,6 +99,7 @@ async def begun(there: Commanding, name: str = "nightly") -> DeliveryResult:
 
 async def last(there: Commanding, found: ScheduleDescription) -> DeliveryResult:
     action = found.info.recent_actions[-1].action
+    assert isinstance(action, ScheduleActionExecutionStartWorkflow)
     run = there.hook.client.get_workflow_handle(
         action.workflow_id, run_id=action.first_execution_run_id, result_type=DeliveryResult
     )
