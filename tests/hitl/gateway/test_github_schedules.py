@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleDescription, ScheduleHandle
 from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
 
 from activities.queues import TaskQueue
+from connectors.errors import InvalidRequest
+from hitl.github.schedule_steps import ScheduleSteps
 from hitl.github.schedules import OURS
 from hitl.policy.triggers import Trigger
 from tests.hitl.gateway.commanding import GITHUB_POLICY, Commanding, commanding
@@ -19,6 +23,8 @@ from workflows.github.contracts import DeliveryResult, Done
 from workflows.github.scheduled_contracts import (
     SCHEDULED_WORKFLOW,
     SWEEP_SCHEDULES,
+    DecideSchedule,
+    FindScheduling,
     ScheduledInput,
     SweepSchedulesResult,
     requester_for,
@@ -245,3 +251,19 @@ async def test_the_sweep_makes_what_was_pushed_while_nobody_listened(here: Place
         assert (swept.failed, swept.unseen) == ((), "")
         assert swept.looked_at == 1, "a repository of which no rule speaks is not looked at"
         assert await is_there(here.client, "nightly")
+
+
+async def test_the_steps_are_of_their_own_workflow_and_tell_who_may_schedule(here: Place) -> None:
+    async with scheduling(here) as there:
+        [steps] = [one for one in there.gateway.beside if isinstance(one, ScheduleSteps)]
+        found = await ActivityEnvironment().run(
+            steps.find_scheduling, FindScheduling(repositories=(SHOP, "acme/web", "other/shop"))
+        )
+        assert found.repositories == (SHOP,)
+        done = await there.deliver("push", pushed(path="README.md"))
+        assert done.goal is None
+        runs = [one async for one in here.client.list_workflows("WorkflowType = 'GitHubDelivery'", limit=1)]
+        other = ActivityEnvironment()
+        other.info = replace(other.info, workflow_id=runs[0].id, workflow_run_id=runs[0].run_id)
+        with pytest.raises(InvalidRequest, match="for its GitHubScheduled alone"):
+            await other.run(steps.decide_schedule, DecideSchedule())
