@@ -21,7 +21,7 @@ from connectors.github.places import pages_address
 from connectors.vault import VaultSession
 from hitl.approval.approvers import People
 from hitl.console.access.key_uses import used_once_more
-from hitl.console.app import create_console
+from hitl.console.app import Sources, create_console
 from hitl.console.audit.seen import CollectedAudit
 from hitl.console.goals.seen import TemporalGoals
 from hitl.console.health.seen import TemporalHealth
@@ -163,11 +163,8 @@ def console(  # noqa: PLR0913 - what it is wired from
     Raises:
         NoConsole: Nobody could sign in, or anybody could.
     """
-    return create_console(
-        _settings(settings, secrets),
-        policy=policy,
+    sources = Sources(
         approvals=TemporalApprovals(client),
-        decide=decide,
         goals=GatewayGoals(client, start, policy),
         opinions=GatewayOpinions(opinions),
         leases=TemporalLeases(client),
@@ -177,8 +174,8 @@ def console(  # noqa: PLR0913 - what it is wired from
         artifacts=Artifacts(settings.artifacts),
         audit=CollectedAudit(settings.audit_dir / COLLECTED, lambda: vault.public_keys(AUDIT_KEY)),
         marks=TemporalMarks(client),
-        uses=VaultKeyUses(vault),
     )
+    return create_console(_settings(settings, secrets), sources, policy=policy, decide=decide, uses=VaultKeyUses(vault))
 
 
 def _settings(settings: Settings, secrets: dict[str, SecretStr]) -> ConsoleSettings:

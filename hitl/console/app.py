@@ -1,6 +1,7 @@
 """The console as an ASGI application. It keeps nothing: any number of copies answer alike."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -60,21 +61,41 @@ _BROKEN: Final = (
 _Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the console looks things up.
+
+    Attributes:
+        approvals: Approvals.
+        goals: Goals; they are started there, too.
+        opinions: What people think of them.
+        leases: Leases.
+        limits: How much is used of what is limited.
+        installations: On what our GitHub App is installed.
+        health: How repositories do.
+        artifacts: The whole plans of stacks, and what goals leave to take.
+        audit: The audit log.
+        marks: Whether a page has changed.
+    """
+
+    approvals: Approvals
+    goals: Goals
+    opinions: Opinions
+    leases: Leases
+    limits: UseOfLimits
+    installations: Installations
+    health: Health
+    artifacts: Artifacts
+    audit: Audit
+    marks: Marks
+
+
 def create_console(  # noqa: PLR0913 - all that it is wired from
     settings: ConsoleSettings,
+    sources: Sources,
     *,
     policy: PolicyInForce,
-    approvals: Approvals,
     decide: Decide,
-    goals: Goals,
-    opinions: Opinions,
-    leases: Leases,
-    limits: UseOfLimits,
-    installations: Installations,
-    health: Health,
-    artifacts: Artifacts,
-    audit: Audit,
-    marks: Marks,
     uses: KeyUses,
     live: Live | None = None,
 ) -> Starlette:
@@ -82,44 +103,36 @@ def create_console(  # noqa: PLR0913 - all that it is wired from
 
     Args:
         settings: Checked already: a console that anybody could enter is not made.
+        sources: Where it looks things up.
         policy: Who people are, and the phase of the environment.
-        approvals: Where approvals are looked up.
         decide: The one way on which decisions of every surface go.
-        goals: Where goals are looked up and started.
-        opinions: What people think of them.
-        leases: Where leases are looked up.
-        limits: How much is used of what is limited.
-        installations: Where it is looked up on what our GitHub App is installed.
-        health: Where it is looked up how repositories do.
-        artifacts: Where the whole plans of stacks lie, and what goals leave to take.
-        audit: Where the audit log is looked up.
-        marks: What tells that a page has changed.
         uses: Where the uses of people's keys are counted.
-        live: What tells browsers so; by default one of its own.
+        live: What tells browsers that a page has changed; by default one of its own.
     """
     visitors = Visitors(settings, policy)
     pages = Pages(settings, visitors, policy=policy)
+    approvals, artifacts = sources.approvals, sources.artifacts
     stacks = StackPages(approvals, StackPlans(artifacts), visitors=visitors, pages=pages)
     confirming, waiting = Confirming(settings, policy, uses), Waiting(approvals, policy)
     deciding = DecidingPages(
         approvals, decide, policy=policy, confirming=confirming, stacks=stacks, visitors=visitors, pages=pages
     )
-    looking = GoalPages(goals, opinions, waiting, artifacts=artifacts, visitors=visitors, pages=pages)
+    looking = GoalPages(sources.goals, sources.opinions, waiting, artifacts=artifacts, visitors=visitors, pages=pages)
     return Starlette(
         routes=[
             *deciding.routes(),
             *stacks.routes(),
             *looking.routes(),
-            *StartingPages(goals, visitors=visitors, pages=pages).routes(),
-            *LeasePages(leases, visitors=visitors, pages=pages).routes(),
-            *AuditPages(audit, visitors=visitors, pages=pages).routes(),
-            *LimitPages(limits, policy, visitors=visitors, pages=pages).routes(),
-            *InstallationPages(installations, visitors=visitors, pages=pages).routes(),
-            *HealthPages(health, visitors=visitors, pages=pages).routes(),
+            *StartingPages(sources.goals, visitors=visitors, pages=pages).routes(),
+            *LeasePages(sources.leases, visitors=visitors, pages=pages).routes(),
+            *AuditPages(sources.audit, visitors=visitors, pages=pages).routes(),
+            *LimitPages(sources.limits, policy, visitors=visitors, pages=pages).routes(),
+            *InstallationPages(sources.installations, visitors=visitors, pages=pages).routes(),
+            *HealthPages(sources.health, visitors=visitors, pages=pages).routes(),
             *PolicyPages(settings, policy, visitors=visitors, pages=pages).routes(),
             *SignInPages(settings, visitors=visitors, pages=pages).routes(),
             *KeyPages(settings, policy, visitors=visitors, pages=pages).routes(),
-            *LivePages(marks, live or Live(), visitors=visitors).routes(),
+            *LivePages(sources.marks, live or Live(), visitors=visitors).routes(),
             Route("/static/{name}", pages.static),
             Route("/healthz", _health),
         ],

@@ -40,7 +40,7 @@ from hitl.approval.plan import Plan, plan_digest
 from hitl.console.access.headers import SCRIPTS
 from hitl.console.access.key_uses import used_once_more
 from hitl.console.access.tokens import Tokens
-from hitl.console.app import create_console
+from hitl.console.app import Sources, create_console
 from hitl.console.audit.seen import CollectedAudit
 from hitl.console.goals.seen import TemporalGoals
 from hitl.console.health.seen import TemporalHealth
@@ -225,11 +225,8 @@ class Console:
 
     @property
     def app(self) -> Starlette:
-        return create_console(
-            self.settings,
-            policy=self.policy,
+        sources = Sources(
             approvals=TemporalApprovals(self.house.client),
-            decide=self.hand,
             goals=self.goals,
             opinions=self.said,
             leases=TemporalLeases(self.house.client),
@@ -239,8 +236,9 @@ class Console:
             artifacts=self.artifacts,
             audit=CollectedAudit(self.books.into, self.books.vault.published),
             marks=TemporalMarks(self.house.client),
-            uses=self.uses,
-            live=self.live,
+        )
+        return create_console(
+            self.settings, sources, policy=self.policy, decide=self.hand, uses=self.uses, live=self.live
         )
 
     @contextlib.asynccontextmanager
