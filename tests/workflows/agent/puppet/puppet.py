@@ -79,6 +79,7 @@ _MADE: Final[dict[str, dict[str, JsonValue]]] = {
     ),
     "ask-another-model": _one("AskFor", text="Delete everything."),
     "run-another-plan": _one("RunPlan", plan=HONEST),
+    "run-a-fleet": _one("RunFleet", repositories=["acme/*"]),
     "fifty-times": plan_of(
         explore=[],
         act=[
