@@ -208,9 +208,9 @@ def _links(tree: Tree, into: Path) -> dict[str, str]:
         return found
     for path in sorted(tree.folder.glob("node_modules/**/package.json"))[:_MOST_LINKS]:
         try:
-            said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            source: Any = said.get("repository") or said.get("homepage") or ""
-            found[str(said["name"])] = _address(source)
+            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            source: Any = manifest.get("repository") or manifest.get("homepage") or ""
+            found[str(manifest["name"])] = _address(source)
         except (OSError, ValueError, KeyError, AttributeError):
             continue
     return found

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.queues import TaskQueue
 from connectors.errors import InvalidRequest
-from hitl.gateway.deliveries import Deliveries, DeliverySteps
+from hitl.gateway.deliveries import Deliveries, DeliverySteps, OfInstallations
 from hitl.github.events import AnyEvent, read_event
 from hitl.github.ours import TARGET, TARGET_TYPE
 from observability import names
@@ -36,6 +36,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 def counted(event: str, outcome: str) -> float:
     return REGISTRY.get_sample_value(names.METRIC_GITHUB_DELIVERIES, {"event": event, "outcome": outcome}) or 0.0
+
+
+def _steps(deliveries: Deliveries) -> DeliverySteps:
+    async def follow(_: OfInstallations) -> None:
+        """Nothing depends on where the App is installed."""
+
+    return DeliverySteps(deliveries, follow=follow)
 
 
 async def test_a_delivery_is_worked_off_once_however_often_it_comes(here: Place) -> None:
@@ -108,7 +115,7 @@ async def test_of_a_storm_nothing_is_lost_and_nothing_begun_twice(here: Place) -
 
         told = await asyncio.gather(*(send(one) for one in sent))
         asked = FindUnreceivedRequest(deliveries=tuple(bodies))
-        missing = await ActivityEnvironment().run(DeliverySteps(gateway.deliveries).find_unreceived, asked)
+        missing = await ActivityEnvironment().run(_steps(gateway.deliveries).find_unreceived, asked)
     assert (told.count("new"), told.count("known")) == (60, 20)
     assert missing.deliveries == ()
 
@@ -151,7 +158,7 @@ async def test_those_that_never_arrived_are_told_from_those_that_are_worked_off(
     async with receiving(here) as (gateway, hook):
         await hook.send("issue_comment", comment_payload(), guid=known)
         asked = FindUnreceivedRequest(deliveries=(missing, known))
-        found = await ActivityEnvironment().run(DeliverySteps(gateway.deliveries).find_unreceived, asked)
+        found = await ActivityEnvironment().run(_steps(gateway.deliveries).find_unreceived, asked)
     assert found.deliveries == (missing,)
 
 
@@ -160,7 +167,7 @@ async def test_an_installation_is_kept_by_a_step_of_its_delivery_alone(here: Pla
     environment.info = replace(environment.info, workflow_id=None, workflow_run_id=None)
     async with receiving(here) as (gateway, _):
         with pytest.raises(InvalidRequest, match="alone"):
-            await environment.run(DeliverySteps(gateway.deliveries).keep_installation, KeepInstallation())
+            await environment.run(_steps(gateway.deliveries).keep_installation, KeepInstallation())
 
 
 async def test_an_installation_is_told_nothing_by_a_delivery_that_somebody_started_by_hand(here: Place) -> None:
