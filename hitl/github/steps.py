@@ -107,18 +107,23 @@ class DecidingSteps:
 
     async def _done(self, received: ReceivedDelivery, workflow_id: str, run_id: str) -> DeliveryDecided:
         event, policy = received.event, self._policy.current()
-        if isinstance(event, PullRequestEvent) and event.action == "synchronize":
-            await self._voiding.move(event)
-        if (voided := voided_by(event)) is not None:
-            await self._voiding.void(voided)
         facts = None
         if isinstance(event, OfRepository):
             facts = await facts_of(self._deliveries.server, event, workflow_id=workflow_id, run_id=run_id)
+        if facts is None:  # before GitHub is asked anything, and once
+            await self._moved(event)
         decided = decide(event, policy, facts)
         done = await self._carried(decided, received, policy, facts, await self._at(workflow_id, run_id))
         if facts is not None and isinstance(event, PushEvent) and changes_config(event, policy):
             done = done.model_copy(update={"schedules": await self._scheduled(event, facts, policy)})
         return _quieter(done, facts)
+
+    async def _moved(self, event: AnyEvent) -> None:
+        """Tell jobs where their pull request stands now, and end what was said of a head that is none any more."""
+        if isinstance(event, PullRequestEvent) and event.action == "synchronize":
+            await self._voiding.move(event)
+        if (voided := voided_by(event)) is not None:
+            await self._voiding.void(voided)
 
     async def _scheduled(self, event: PushEvent, facts: Facts, policy: Policy) -> tuple[ScheduleTold, ...]:
         """Have the schedules of a new file. One with mistakes changes none: nobody can tell what it wants."""
