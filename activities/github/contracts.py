@@ -28,43 +28,6 @@ class ReadFileRequest(BaseModel):
         return PolicyContext.of_repository(self.repository)
 
 
-class FindRepositoriesRequest(BaseModel):
-    """Names of repositories are asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    most: int = Field(default=100, ge=1, le=500)
-
-
-class RepositoriesFound(BaseModel):
-    """Those that the App is installed on, by name."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    repositories: tuple[str, ...] = ()
-
-
-class FindBranchesRequest(BaseModel):
-    """Names of branches are asked for, of one repository."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    repository: str
-    most: int = Field(default=100, ge=1, le=100)
-
-    def policy_context(self) -> PolicyContext:
-        """What the policy may match."""
-        return PolicyContext.of_repository(self.repository)
-
-
-class BranchesFound(BaseModel):
-    """Its branches. Whoever may push chose their names."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    branches: tuple[str, ...] = ()
-
-
 class FetchRepositoryRequest(BaseModel):
     """Which commit to fetch."""
 
@@ -404,20 +367,6 @@ class Labelled(BaseModel):
     number: int
 
 
-FIND_REPOSITORIES: Final = Step(
-    name="github.find_repositories",
-    request=FindRepositoriesRequest,
-    response=RepositoriesFound,
-    effect=Effect.READ,
-    credential=manifest.READ,
-)
-FIND_BRANCHES: Final = Step(
-    name="github.find_branches",
-    request=FindBranchesRequest,
-    response=BranchesFound,
-    effect=Effect.READ,
-    credential=manifest.READ,
-)
 READ_FILE: Final = Step(
     name="github.read_file",
     request=ReadFileRequest,

@@ -6,19 +6,21 @@ from contextlib import AbstractAsyncContextManager
 from activities.github.contracts import (
     COPY_REPOSITORY,
     FETCH_REPOSITORY,
-    FIND_BRANCHES,
-    FIND_REPOSITORIES,
     READ_FILE,
-    BranchesFound,
     CopyRepositoryRequest,
     FetchRepositoryRequest,
     FileRead,
-    FindBranchesRequest,
-    FindRepositoriesRequest,
     ReadFileRequest,
-    RepositoriesFound,
     RepositoryCopied,
     RepositoryFetched,
+)
+from activities.github.name_contracts import (
+    FIND_BRANCHES,
+    FIND_REPOSITORIES,
+    BranchesFound,
+    FindBranchesRequest,
+    FindRepositoriesRequest,
+    RepositoriesFound,
 )
 from activities.github.session import reading_session
 from activities.secrets import StepTokens, secret_for_step

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
-from activities.github.contracts import FIND_REPOSITORIES, FindRepositoriesRequest, RepositoriesFound
+from activities.github.name_contracts import FIND_REPOSITORIES, FindRepositoriesRequest, RepositoriesFound
 from activities.guard.error_types import ErrorType, application_error
 from activities.queues import TaskQueue
 from tests.replay.decided_deliveries import Decided

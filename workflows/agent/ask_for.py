@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
         PlannerBriefed,
         ReadAnswerRequest,
     )
-    from activities.github.contracts import (
+    from activities.github.name_contracts import (
         FIND_BRANCHES,
         FIND_REPOSITORIES,
         FindBranchesRequest,

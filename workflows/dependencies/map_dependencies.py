@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
         OfRepository,
         ReadManifestsRequest,
     )
-    from activities.github.contracts import FIND_REPOSITORIES, FindRepositoriesRequest
+    from activities.github.name_contracts import FIND_REPOSITORIES, FindRepositoriesRequest
     from activities.guard.error_types import ErrorType, application_error
     from workflows.contracts import State
     from workflows.dependencies.goals import (

@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.github.contracts import FIND_REPOSITORIES, FindRepositoriesRequest
+    from activities.github.name_contracts import FIND_REPOSITORIES, FindRepositoriesRequest
     from workflows.execute import execute
     from workflows.github.contracts import DeliveryResult
     from workflows.github.scheduled_contracts import (

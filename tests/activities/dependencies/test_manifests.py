@@ -43,7 +43,7 @@ source = { editable = "." }
 [[package]]
 name = "requests"
 version = "2.32.3"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example/simple" }
 sdist = { url = "https://x.example/r.tar.gz", upload-time = "2024-05-29T15:37:49.536Z" }
 """
 REQUIREMENTS = """

@@ -5,14 +5,8 @@ import hashlib
 
 import pytest
 
-from activities.github.contracts import (
-    CopyRepositoryRequest,
-    FetchRepositoryRequest,
-    FileRead,
-    FindBranchesRequest,
-    FindRepositoriesRequest,
-    ReadFileRequest,
-)
+from activities.github.contracts import CopyRepositoryRequest, FetchRepositoryRequest, FileRead, ReadFileRequest
+from activities.github.name_contracts import FindBranchesRequest, FindRepositoriesRequest
 from activities.step import implemented, step_of
 from connectors.errors import NotFound, Unavailable
 from connectors.github.copy import CopiedRepository

@@ -10,14 +10,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.github.changed_contracts import MATCH_CHANGED_FILES, ChangedFilesMatched, MatchChangedFilesRequest
-from activities.github.contracts import (
-    FIND_REPOSITORIES,
-    READ_FILE,
-    FileRead,
-    FindRepositoriesRequest,
-    ReadFileRequest,
-    RepositoriesFound,
-)
+from activities.github.contracts import READ_FILE, FileRead, ReadFileRequest
+from activities.github.name_contracts import FIND_REPOSITORIES, FindRepositoriesRequest, RepositoriesFound
 from activities.github.people_contracts import FIND_PERMISSION, FindPermissionRequest, PermissionSeen
 from activities.github.showing_contracts import ADD_REACTION, AddReactionRequest, ReactionAdded
 from activities.queues import TaskQueue

@@ -18,15 +18,13 @@ from activities.agent.planning import Planning
 from activities.agent.reading import Reading
 from activities.agent.running import UnaskedPlans
 from activities.approvals.rules import ApprovalRuleActivities
-from activities.github.contracts import (
+from activities.github.contracts import READ_FILE, FileRead, ReadFileRequest
+from activities.github.name_contracts import (
     FIND_BRANCHES,
     FIND_REPOSITORIES,
-    READ_FILE,
     BranchesFound,
-    FileRead,
     FindBranchesRequest,
     FindRepositoriesRequest,
-    ReadFileRequest,
     RepositoriesFound,
 )
 from activities.guard.error_types import ErrorType, application_error

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 
-from activities.github.contracts import BranchesFound, RepositoriesFound
+from activities.github.name_contracts import BranchesFound, RepositoriesFound
 from activities.guard.error_types import ErrorType, application_error, policy_denied
 from activities.models.contracts import REQUEST, ModelLeftOut, ModelsFound, UseLimits
 from connectors.models.messages import Ended

@@ -6,7 +6,8 @@ from typing import Any, Final
 import pytest
 from temporalio.client import Client
 
-from activities.github.contracts import FileRead, RepositoriesFound
+from activities.github.contracts import FileRead
+from activities.github.name_contracts import RepositoriesFound
 from activities.guard.error_types import ErrorType, application_error
 from tests.hitl.plan_language.planning import plan_of, step
 from tests.workflows.agent.asking import AskingHouse, Told, answers, asks, planned

@@ -10,7 +10,7 @@ from activities.dependencies.contracts import (
     User,
     UsersFound,
 )
-from activities.github.contracts import FIND_REPOSITORIES, RepositoriesFound
+from activities.github.name_contracts import FIND_REPOSITORIES, RepositoriesFound
 from activities.guard.error_types import ErrorType, application_error
 from tests.workflows.played import Answering, Answers, Played
 from workflows.dependencies.goals import MAP_DEPENDENCIES, MapDependenciesInput

@@ -9,7 +9,8 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.agent.contracts import RunPlanParameters
-from activities.github.contracts import BranchesFound, BranchSeen, LookAtBranchRequest, RepositoriesFound
+from activities.github.contracts import BranchSeen, LookAtBranchRequest
+from activities.github.name_contracts import BranchesFound, RepositoriesFound
 from activities.guard.error_types import ErrorType, application_error
 from hitl.approval.decision import Verdict
 from hitl.approval.plan import read_plan
