@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from connectors.github.bare import BareRepository, iso
 from connectors.github.manifest import APP
@@ -266,23 +266,12 @@ class _Twin:
         return JSONResponse(_told(self.readable(request, "metadata")))
 
 
-def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -> Starlette:
-    """The twin as an application, with its faults in front.
-
-    `app.state.authority` knows its tokens, and `app.state.writes` what git does not keep.
-    """
-    twin = _Twin(config, clock)
+def _routes(twin: _Twin, writes: Writes, clock: Callable[[], float]) -> list[BaseRoute]:
+    """The paths that are the same for everybody who asks."""
     repository = "/repos/{owner}/{name}"
-    writes = Writes(twin.readable, clock, beside=config.beside)
-    merging = Merging(twin.readable, writes, config.required, clock)
-    hooks = Hooks(twin.apps, twin.require_app, clock)
-    sign_ins = SignIns(twin.apps, accounts_of(config.logins, config.accounts), config.members, clock)
-    routes = [
-        *hooks.routes(),
-        *sign_ins.routes(),
-        *AppSettings(twin.apps, twin.require_app, twin.owners, clock, hooks.tell).routes(),
+    return [
         *Manifests(
-            twin.apps, lambda: sorted({place.parent.name for place in config.repositories.glob("*/*.git")})
+            twin.apps, lambda: sorted({place.parent.name for place in twin.config.repositories.glob("*/*.git")})
         ).routes(),
         Route("/app/installations/{installation:int}/access_tokens", twin.access_token, methods=["POST"]),
         Route("/installation/token", twin.revoke, methods=["DELETE"]),
@@ -292,15 +281,33 @@ def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -
         Route(f"{repository}/installation", twin.installation),
         # First: a commit's own path takes a ref with slashes, and would take what lies under it.
         *writes.routes(),
-        *People(twin.readable, config.collaborators).routes(),
+        *People(twin.readable, twin.config.collaborators).routes(),
         *Checks(twin.readable, writes, twin.told_app, clock).routes(),
         *Talks(twin.readable, writes, twin.told_app, clock).routes(),
         *Issues(twin.readable, writes, clock).routes(),
-        *merging.routes(),
         *ReviewComments(twin.readable, writes, clock).routes(),
-        *Contents(twin.readable, config.limits).routes(),
-        *git_routes(twin.authority, config.repositories),
+        *Contents(twin.readable, twin.config.limits).routes(),
+        *git_routes(twin.authority, twin.config.repositories),
         *Pages(twin.places, writes.kept).routes(),
+    ]
+
+
+def create_twin(config: TwinConfig, *, clock: Callable[[], float] = time.time) -> Starlette:
+    """The twin as an application, with its faults in front.
+
+    `app.state.authority` knows its tokens, and `app.state.writes` what git does not keep.
+    """
+    twin = _Twin(config, clock)
+    writes = Writes(twin.readable, clock, beside=config.beside)
+    merging = Merging(twin.readable, writes, config.required, clock)
+    hooks = Hooks(twin.apps, twin.require_app, clock)
+    sign_ins = SignIns(twin.apps, accounts_of(config.logins, config.accounts), config.members, clock)
+    routes: list[BaseRoute] = [
+        *hooks.routes(),
+        *sign_ins.routes(),
+        *AppSettings(twin.apps, twin.require_app, twin.owners, clock, hooks.tell).routes(),
+        *merging.routes(),
+        *_routes(twin, writes, clock),
     ]
     app = Starlette(
         routes=routes,
