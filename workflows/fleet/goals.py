@@ -105,7 +105,7 @@ RUN_FLEET: Final = GoalType(
     input=RunFleetInput,
     result=RunFleetResult,
     effect=Effect.DESTRUCTIVE,
-    example=RunFleetInput(goal="ReadFile", inputs={"path": "README.md"}, repositories=("acme/*",)),
+    example=RunFleetInput(goal="ReadFile", inputs={"path": "README.md"}, repositories=("acme/shop", "acme/storefront")),
 )
 
 

@@ -36,44 +36,34 @@ def _found(says: str, quote: str) -> JsonValue:
     return {"claims": [claim], "unknown": "", "not_looked_at": [], "plan": None}
 
 
+def _one_step(step: str, says: str, title: str, goal: str, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """A plan of one goal."""
+    act: list[JsonValue] = [{"id": step, "goal": goal, "inputs": inputs}]
+    return {"answer": "plan", "says": says, "plan": {**_A_PLAN, "title": title, "act": act}}
+
+
 _SCORE: Final = Score(
     cues=(
         Cue(when=When(last="Answer with the word ready"), say="ready"),
         Cue(
             when=When(system=_PLANS, last=rf'"asked": "Read (?P<path>\S+) of {_REPOSITORY}\.?(?:"|\\n)'),
-            answer={
-                "answer": "plan",
-                "says": "It reads the file, and changes nothing.",
-                "plan": {
-                    **_A_PLAN,
-                    "title": "Read ${path} of ${repository}",
-                    "act": [
-                        {
-                            "id": "read",
-                            "goal": "ReadFile",
-                            "inputs": {"repository": "${repository}", "path": "${path}"},
-                        }
-                    ],
-                },
-            },
+            answer=_one_step(
+                "read",
+                "It reads the file, and changes nothing.",
+                "Read ${path} of ${repository}",
+                "ReadFile",
+                {"repository": "${repository}", "path": "${path}"},
+            ),
         ),
         Cue(
             when=When(system=_PLANS, last=rf'"asked": "Delete the branch (?P<branch>\S+) of {_REPOSITORY}\.?(?:"|\\n)'),
-            answer={
-                "answer": "plan",
-                "says": "It deletes the branch, once people approved it.",
-                "plan": {
-                    **_A_PLAN,
-                    "title": "Delete the branch ${branch} of ${repository}",
-                    "act": [
-                        {
-                            "id": "delete",
-                            "goal": "DeleteBranch",
-                            "inputs": {"repository": "${repository}", "branch": "${branch}"},
-                        }
-                    ],
-                },
-            },
+            answer=_one_step(
+                "delete",
+                "It deletes the branch, once people approved it.",
+                "Delete the branch ${branch} of ${repository}",
+                "DeleteBranch",
+                {"repository": "${repository}", "branch": "${branch}"},
+            ),
         ),
         Cue(
             when=When(
@@ -105,6 +95,29 @@ _SCORE: Final = Score(
                     ],
                 },
             },
+        ),
+        Cue(
+            when=When(
+                system=_PLANS,
+                last=r'"asked": "Who uses the package (?P<package>\S+) in (?P<repositories>[\w./*-]+)\?(?:"|\\n)',
+            ),
+            answer=_one_step(
+                "users",
+                "It reads the manifests, and changes nothing.",
+                "Who uses ${package} in ${repositories}",
+                "MapDependencies",
+                {"repositories": "${repositories}", "package": "${package}"},
+            ),
+        ),
+        Cue(
+            when=When(system=_PLANS, last=rf'"asked": "Report the health of {_REPOSITORY}\.?(?:"|\\n)'),
+            answer=_one_step(
+                "health",
+                "It measures the repository, and changes nothing in it.",
+                "How ${repository} does",
+                "ReportHealth",
+                {"repository": "${repository}"},
+            ),
         ),
         Cue(
             when=When(system=_PLANS, last=rf'"asked": "[Aa]dd tests for (?P<what>[\w ]+)\.?{_SAID_THERE}'),
