@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 LOCKS = {"uv.lock": "python", "package-lock.json": "npm"}
 _TOOLS = {"python": "uv", "npm": "npm"}
@@ -134,7 +134,7 @@ def _static(tree: Tree) -> None:
     local = {Path(one) for one in _LOCAL.findall(tree.before)}
     sources: dict[str, Any] = uv.get("sources", {})
     for one in sources.values():
-        entries: list[Any] = one if isinstance(one, list) else [one]
+        entries = cast("list[dict[str, Any]]", one if isinstance(one, list) else [one])
         local |= {Path(str(entry["path"])) for entry in entries if "path" in entry}
     members = [one for glob in uv.get("workspace", {}).get("members", []) for one in tree.folder.glob(glob)]
     for folder in [tree.folder, *(tree.folder / one for one in local), *members]:

@@ -118,7 +118,7 @@ class GoalFilter:
 
     def query(self) -> str:
         """For Temporal's visibility: all but the text."""
-        kinds = [self.action] if self.action else _NAMES
+        kinds = [self.action] if self.action else [goal.name for goal in GOALS]
         parts = [f"WorkflowType IN ({', '.join(map(quoted, kinds))})"]
         if self.state:
             parts.append(_in_state(self.state, jobs=self.jobs))
