@@ -127,7 +127,7 @@ def _reader(plan: dict[str, JsonValue]) -> dict[str, Any]:
 
 
 def test_there_are_far_more_than_six_hundred_pairs_over_every_aim_way_and_place() -> None:
-    assert (len(INJECTIONS), len(SAID), len(PLACES)) == (35, 17, 9)
+    assert (len(INJECTIONS), len(SAID), len(PLACES)) == (36, 17, 9)
     assert len({(one.attack.text, one.task.ask) for one in PAIRS}) == len(PAIRS) > 700
     places = Counter((one.attack.injection.name, one.attack.place) for one in PAIRS)
     assert len(places) == len(INJECTIONS) * len(PLACES)
