@@ -68,6 +68,7 @@ async def _work(told: Told) -> None:
 
     keys = KeyRing(published)
     await keys.refresh()
+    keeping = asyncio.create_task(keys.keep_fresh())
     check = ClickCheck(keys, PolicySource(told.policy, environment="live"), cluster=told.cluster)
     worker = Worker(
         client,
@@ -78,7 +79,7 @@ async def _work(told: Told) -> None:
         # What was put aside for a worker that is gone is given to the next one so soon.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
     )
-    await worker.run()
+    await asyncio.gather(worker.run(), keeping)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Final
 
 from temporalio.client import Client
 
+from activities.guard.key_ring import KeyRing
 from deploy.ending import run_to_the_end
 from deploy.temporal import register_search_attributes
 from tests.temporal_server import start_server
@@ -70,12 +71,24 @@ def _told(ends: Mapping[str, Sequence[str]]) -> str:
 
 
 @contextlib.asynccontextmanager
+async def kept_fresh(keys: KeyRing) -> AsyncGenerator[None]:
+    """As a process keeps them: all cells together may take longer than keys are good for that nobody reads again."""
+    await keys.refresh()
+    keeping = asyncio.create_task(keys.keep_fresh())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+
+
+@contextlib.asynccontextmanager
 async def whole(client: Client, folder: Path) -> AsyncGenerator[Matrix]:
     """Every cell, on this server; the workers are still there."""
     with twins(folder) as there:
         town = Town(client, folder, there)
-        await town.keys.refresh()
-        async with town.systems():
+        async with kept_fresh(town.keys), town.systems():
             matrix = Matrix(town)
             async with town.goals():
                 await matrix.run()
