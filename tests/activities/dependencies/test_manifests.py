@@ -43,7 +43,7 @@ source = { editable = "." }
 [[package]]
 name = "requests"
 version = "2.32.3"
-source = { registry = "https://packages.example/simple" }
+source = { registry = "wheels" }
 sdist = { url = "https://x.example/r.tar.gz", upload-time = "2024-05-29T15:37:49.536Z" }
 """
 REQUIREMENTS = """
@@ -54,7 +54,7 @@ flask ~= 3.0  # the web
 -r base.txt
 --constraint=../limits.txt
 -e .
---index-url https://pypi.example
+--no-binary :all:
 """
 LOCK = {
     "packages": {

@@ -8,7 +8,7 @@ import pytest
 from sandbox.gate.locks import Lock, LockUnreadable, read_lock
 from sandbox.gate.updated import judge_update, moves
 from tests.sandbox.updates.registries import HOSTS, Package
-from tests.sandbox.updates.working import AFTER, BEFORE, NPM_AFTER, NPM_BEFORE, lock, npm_lock
+from tests.sandbox.updates.working import AFTER, BEFORE, NPM_AFTER, NPM_BEFORE, lock, npm_lock, source
 
 
 def uv(text: str) -> Lock:
@@ -48,8 +48,8 @@ EVIL = "https://evil.example.com"
         lock(*AFTER, host="files.example.com@evil.example.com"),
         lock(*AFTER).replace("https://files", "http://files"),
         lock(*AFTER, index="wheels"),
-        lock(*AFTER).replace('{ registry = "https://index.example.com/simple" }', f'{{ git = "{EVIL}/x?rev=1" }}', 1),
-        lock(*AFTER).replace('{ registry = "https://index.example.com/simple" }', f'{{ url = "{EVIL}/x.whl" }}', 1),
+        lock(*AFTER).replace(source(), f'{{ git = "{EVIL}/x?rev=1" }}', 1),
+        lock(*AFTER).replace(source(), f'{{ url = "{EVIL}/x.whl" }}', 1),
     ],
     ids=["files", "index", "suffix", "user", "plain", "folder", "git", "url"],
 )

@@ -18,7 +18,15 @@ from tests.sandbox.updates.registries import FILES, HOSTS, INDEX, NPM, Package, 
 SOURCE: Final = Path(inside.__file__).read_text()
 
 
-def lock(*packages: Package, host: str = FILES, index: str = f"https://{INDEX}/simple") -> str:
+ADDRESS: Final = f"https://{INDEX}/simple"
+
+
+def source(index: str = ADDRESS) -> str:
+    """Where a package is from, as uv's lock file says it."""
+    return f'{{ registry = "{index}" }}'
+
+
+def lock(*packages: Package, host: str = FILES, index: str = ADDRESS) -> str:
     """As uv writes it, for a project that asks for `hello` and `other`."""
     parts = ['version = 1\nrevision = 5\nrequires-python = ">=3.11"\n']
     for one in packages:
@@ -27,7 +35,7 @@ def lock(*packages: Package, host: str = FILES, index: str = f"https://{INDEX}/s
         digest = hashlib.sha256(content).hexdigest()
         needs = "".join(f'    {{ name = "{need.partition(">")[0]}" }},\n' for need in one.needs)
         parts.append(
-            f'[[package]]\nname = "{one.name}"\nversion = "{one.version}"\nsource = {{ registry = "{index}" }}\n'
+            f'[[package]]\nname = "{one.name}"\nversion = "{one.version}"\nsource = {source(index)}\n'
             + (f"dependencies = [\n{needs}]\n" if needs else "")
             + f'wheels = [\n    {{ url = "{url}", hash = "sha256:{digest}", size = {len(content)}, '
             + 'upload-time = "2026-01-01T00:00:00Z" },\n]\n'
