@@ -7,10 +7,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from connectors.github.of_repository import OfRepository
+from connectors.github.of_repository import PAGE, OfRepository
 from connectors.github.pulls import Pull
 
-_PAGE: Final = 100
 MOST_FILES: Final = 300
 """Of one diff; GitHub itself tells 3000 at most."""
 
@@ -106,11 +105,7 @@ class Asked(OfRepository):
             ConnectorError: By the tree.
         """
         found: list[DiffFile] = []
-        for page in range(1, most // _PAGE + 1):
-            query = {"per_page": str(_PAGE), "page": str(page)}
-            what, path = f"the files of #{number}", f"pulls/{number}/files"
-            there = await self._ask(what, path, _FILES.validate_json, query=query)
+        what, path = f"the files of #{number}", f"pulls/{number}/files"
+        async for there in self._pages(what, path, _FILES.validate_json, most=most // PAGE):
             found += there
-            if len(there) < _PAGE:
-                return found, False
-        return found, True
+        return found, len(found) >= most

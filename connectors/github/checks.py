@@ -20,7 +20,6 @@ MOST_TEXT: Final = 65_535
 """Of `summary` and of `text`, as GitHub says. It does not say of what: we count bytes, of which there are no fewer."""
 MOST_ANNOTATIONS: Final = 50
 """In one request; more requests add to them."""
-_PAGE: Final = 100
 _MOST_PAGES: Final = 10
 """Of one name on one commit GitHub keeps a thousand."""
 
@@ -92,6 +91,10 @@ class _Listed(BaseModel):
     check_runs: list[CheckThere]
 
 
+def _listed(page: str) -> list[CheckThere]:
+    return _Listed.model_validate_json(page).check_runs
+
+
 class Checks(OfRepository):
     """Those of one repository, with the session's token.
 
@@ -121,15 +124,11 @@ class Checks(OfRepository):
 
     async def _find(self, wanted: WantedCheck) -> CheckThere | None:
         path = f"commits/{quote(wanted.head_sha, safe='')}/check-runs"
-        for page in range(1, _MOST_PAGES + 1):
-            query = {"check_name": wanted.name, "filter": "all", "per_page": str(_PAGE), "page": str(page)}
-            what = f"the checks of {wanted.head_sha[:12]}"
-            there = (await self._ask(what, path, _Listed.model_validate_json, query=query)).check_runs
+        what, query = f"the checks of {wanted.head_sha[:12]}", {"check_name": wanted.name, "filter": "all"}
+        async for there in self._pages(what, path, _listed, query=query, most=_MOST_PAGES):
             ours = (one for one in there if one.external_id == wanted.key and self._is_ours(one.app))
             if (found := next(ours, None)) is not None:
                 return found
-            if len(there) < _PAGE:
-                break
         return None
 
     async def _get(self, number: int, key: str) -> CheckThere:

@@ -16,7 +16,6 @@ from connectors.github.shown import Reacted, Reaction
 
 MOST_BODY: Final = 60_000
 """Bytes of a comment; GitHub takes 65,536 characters."""
-_PAGE: Final = 100
 _PATHS: Final = {
     "issue_comment": "issues/comments/{}/reactions",
     "review_comment": "pulls/comments/{}/reactions",
@@ -88,16 +87,12 @@ class Comments(OfRepository):
         Raises:
             ConnectorError: By the tree.
         """
-        path, mark, page = f"issues/{number}/comments", mark_of(key), 0
-        while True:
-            page += 1
-            query = {"per_page": str(_PAGE), "page": str(page)}
-            there = await self._ask(f"the comments on #{number}", path, _COMMENTS.validate_json, query=query)
+        mark, path = mark_of(key), f"issues/{number}/comments"
+        async for there in self._pages(f"the comments on #{number}", path, _COMMENTS.validate_json):
             ours = (one for one in there if self._is_ours(one.performed_via_github_app))
             if (found := next((one for one in ours if _last_line(one.body) == mark), None)) is not None:
                 return found
-            if len(there) < _PAGE:
-                return None
+        return None
 
     async def delete(self, comment: int) -> None:
         """Take a comment away; one that is gone already is gone.

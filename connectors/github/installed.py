@@ -1,7 +1,9 @@
 """Where the App is installed: the names and ids of repositories, as GitHub lists them, and no more of any."""
 
 import asyncio
+import contextlib
 import itertools
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from pydantic import BaseModel
@@ -90,17 +92,29 @@ async def covered_by(
 
 
 async def _of_one(api: Api, credentials: AppCredentials, number: int, most: int) -> list[InstalledRepository]:
+    async with as_installation(api, credentials, number):
+        return await _listed(api, most)
+
+
+@contextlib.asynccontextmanager
+async def as_installation(api: Api, credentials: AppCredentials, number: int) -> AsyncGenerator[None]:
+    """Within the block the connection has a token of one installation that may see names alone; it is revoked after it.
+
+    Raises:
+        AuthDenied: GitHub refuses the App's key.
+        ConnectorError: Anything else, by the tree.
+    """
     api.authenticate(app_jwt(credentials))
-    minting = asyncio.create_task(mint(api, number))
+    minting = asyncio.create_task(_mint(api, number))
     try:
         await to_the_end(minting)
-        return await _listed(api, most)
+        yield
     finally:
         if not minting.cancelled() and minting.exception() is None:
             await to_the_end(asyncio.create_task(revoke(api, f"installation {number}")))
 
 
-async def mint(api: Api, number: int) -> None:
+async def _mint(api: Api, number: int) -> None:
     """Go on with a token of that installation that may see names alone, instead of the App's JWT.
 
     Raises:

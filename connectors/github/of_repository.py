@@ -1,12 +1,15 @@
 """Questions about one repository, and the words for what may go wrong with each."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from connectors.github.api import Api, Question
 from connectors.github.ours import OurApp
 
 T = TypeVar("T")
+PAGE: Final = 100
+"""Things on one page of a list: as many as GitHub gives."""
 
 
 class OfRepository:
@@ -64,3 +67,31 @@ class OfRepository:
             unauthorized=f"GitHub's token for {self._name!r} ended before the step did: run it again",
         )
         return await self._api.ask(question, parse)
+
+    async def _pages(
+        self,
+        what: str,
+        path: str,
+        parse: Callable[[str], Sequence[T]],
+        *,
+        query: Mapping[str, str] | None = None,
+        most: int | None = None,
+    ) -> AsyncIterator[Sequence[T]]:
+        """A list, page by page, until one is not full.
+
+        Args:
+            what: As in `_ask`.
+            path: As there.
+            parse: Reads a page.
+            query: What is asked for besides pages.
+            most: Pages at most; all when left out.
+
+        Raises:
+            ConnectorError: By the tree.
+        """
+        for page in itertools.count(1):
+            asked = {**(query or {}), "per_page": str(PAGE), "page": str(page)}
+            there = await self._ask(what, path, parse, query=asked)
+            yield there
+            if len(there) < PAGE or page == most:
+                return

@@ -12,13 +12,12 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from connectors.errors import Conflict, NotFound
-from connectors.github.of_repository import OfRepository
+from connectors.github.of_repository import PAGE, OfRepository
 
 Method = Literal["merge", "squash", "rebase"]
 LastLook = Callable[[], Awaitable[None]]
 """Raises where what was asked for is no longer wanted."""
 
-_PAGE: Final = 100
 _MOST_PAGES: Final = 10
 _VERDICTS: Final[Mapping[str, Literal["approved", "changes_requested", "dismissed"]]] = {
     "APPROVED": "approved",
@@ -135,7 +134,7 @@ class Pulls(OfRepository):
             Conflict: There are several, into different branches.
             ConnectorError: By the tree.
         """
-        query = {"head": f"{self._name.partition('/')[0]}:{branch}", "state": "open", "per_page": str(_PAGE)}
+        query = {"head": f"{self._name.partition('/')[0]}:{branch}", "state": "open", "per_page": str(PAGE)}
         query |= {"base": base} if base else {}
         found = await self._ask(f"pull requests of {branch!r}", "pulls", _LIST.validate_json, query=query)
         if len(found) > 1:
@@ -149,7 +148,7 @@ class Pulls(OfRepository):
         Raises:
             ConnectorError: By the tree.
         """
-        query = {"state": "open", "per_page": str(min(most, _PAGE))}
+        query = {"state": "open", "per_page": str(min(most, PAGE))}
         found = await self._ask("pull requests", "pulls", _LIST.validate_json, query=query)
         return [await self.get(one.number) for one in found[:most]]
 
@@ -159,7 +158,7 @@ class Pulls(OfRepository):
         Raises:
             ConnectorError: By the tree.
         """
-        query = {"state": "open", "sort": "created", "direction": "asc", "per_page": str(_PAGE)}
+        query = {"state": "open", "sort": "created", "direction": "asc", "per_page": str(PAGE)}
         found = await self._ask("pull requests", "pulls", _OPENED.validate_json, query=query)
         return [one.created_at for one in found]
 
@@ -170,16 +169,11 @@ class Pulls(OfRepository):
             ConnectorError: By the tree.
         """
         last: dict[str, Review] = {}
-        for page in range(1, _MOST_PAGES + 1):
-            query = {"per_page": str(_PAGE), "page": str(page)}
-            there = await self._ask(
-                f"the reviews of #{number}", f"pulls/{number}/reviews", _REVIEWS.validate_json, query=query
-            )
+        what, path = f"the reviews of #{number}", f"pulls/{number}/reviews"
+        async for there in self._pages(what, path, _REVIEWS.validate_json, most=_MOST_PAGES):
             for one in there:
                 if one.user is not None and (verdict := _VERDICTS.get(one.state)):
                     last[one.user.login] = Review(one.user.login, verdict, one.commit_id)
-            if len(there) < _PAGE:
-                break
         return list(last.values())
 
     async def checks(self, commit: str) -> list[Check]:
@@ -188,7 +182,7 @@ class Pulls(OfRepository):
         Raises:
             ConnectorError: By the tree.
         """
-        query = {"filter": "latest", "per_page": str(_PAGE)}
+        query = {"filter": "latest", "per_page": str(PAGE)}
         path = f"commits/{commit}/check-runs"
         found = await self._ask(f"the checks of {commit[:12]}", path, _Checks.model_validate_json, query=query)
         # Two Apps may have one of the same name each; the newest comes first.

@@ -1,14 +1,13 @@
 """What GitHub lets each installation of the App ask for, as it says now, and what this process asked of it lately."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.github.api import Api, Question
-from connectors.github.client import KEY_REFUSED, GitHubApp, app_jwt, revoke, to_the_end
-from connectors.github.installed import mint
+from connectors.github.client import KEY_REFUSED, GitHubApp, app_jwt
+from connectors.github.installed import as_installation
 from connectors.github.models import AppCredentials
 from connectors.github.registration import AppSession, InstallationSeen
 
@@ -88,14 +87,8 @@ async def _of_one(github: GitHubApp, api: Api, credentials: AppCredentials, one:
 
 
 async def _asked(api: Api, credentials: AppCredentials, number: int) -> _Core:
-    api.authenticate(app_jwt(credentials))
-    minting = asyncio.create_task(mint(api, number))
-    try:
-        await to_the_end(minting)
-        question = Question(
-            what=f"the rate of installation {number}", path="/rate_limit", missing=_GONE, denied=KEY_REFUSED
-        )
+    question = Question(
+        what=f"the rate of installation {number}", path="/rate_limit", missing=_GONE, denied=KEY_REFUSED
+    )
+    async with as_installation(api, credentials, number):
         return (await api.ask(question, _RateLimit.model_validate_json)).resources.core
-    finally:
-        if not minting.cancelled() and minting.exception() is None:
-            await to_the_end(asyncio.create_task(revoke(api, f"installation {number}")))

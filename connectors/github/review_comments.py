@@ -11,12 +11,11 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from connectors.github.comments import mark_of
-from connectors.github.of_repository import OfRepository
+from connectors.github.of_repository import PAGE, OfRepository
 from connectors.github.writes import Made
 
 MOST: Final = 1000
 """Comments of one pull request that are looked at."""
-_PAGE: Final = 100
 _MARK: Final = mark_of("").removesuffix(" -->").rstrip()
 
 
@@ -109,11 +108,7 @@ class ReviewComments(OfRepository):
 
     async def _all(self, number: int) -> list[ReviewCommentThere]:
         found: list[ReviewCommentThere] = []
-        for page in range(1, MOST // _PAGE + 1):
-            query = {"per_page": str(_PAGE), "page": str(page)}
-            what, path = f"the comments on lines of #{number}", f"pulls/{number}/comments"
-            there = await self._ask(what, path, _COMMENTS.validate_json, query=query)
+        what, path = f"the comments on lines of #{number}", f"pulls/{number}/comments"
+        async for there in self._pages(what, path, _COMMENTS.validate_json, most=MOST // PAGE):
             found += there
-            if len(there) < _PAGE:
-                break
         return found

@@ -13,7 +13,6 @@ from pydantic import BaseModel, TypeAdapter
 from connectors.github.of_repository import OfRepository
 from connectors.github.writes import Made
 
-_PAGE: Final = 100
 _MOST_PAGES: Final = 10
 _EVENT: Final = "COMMENT"
 
@@ -101,14 +100,10 @@ class Reviews(OfRepository):
         return None
 
     async def _all(self, number: int) -> AsyncIterator[_Review]:
-        for page in range(1, _MOST_PAGES + 1):
-            query = {"per_page": str(_PAGE), "page": str(page)}
-            path = f"pulls/{number}/reviews"
-            there = await self._ask(f"the reviews of #{number}", path, _REVIEWS.validate_json, query=query)
+        what, path = f"the reviews of #{number}", f"pulls/{number}/reviews"
+        async for there in self._pages(what, path, _REVIEWS.validate_json, most=_MOST_PAGES):
             for one in there:
                 yield one
-            if len(there) < _PAGE:
-                break
 
 
 def _comment(one: LineComment) -> dict[str, object]:
