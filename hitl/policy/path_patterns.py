@@ -59,27 +59,14 @@ def _wanted(parts: list[str], patterns: Iterable[_Pattern]) -> bool:
 
 def _fits(parts: list[str], pattern: _Pattern) -> bool:
     """The file itself, or a folder that it is in: of a path that has something after it, any beginning."""
-    if not pattern.folder and fits_parts(parts, pattern.parts, _fits_part):
+    if not pattern.folder and fits_parts(parts, pattern.parts, _fits_part, wide="**"):
         return True
-    return fits_parts(parts, [*pattern.parts, "**", "*"], _fits_part)
+    return fits_parts(parts, [*pattern.parts, "**", "*"], _fits_part, wide="**")
 
 
 def _fits_part(part: str, pattern: str) -> bool:
-    """One part: where a token does not fit, the last `*` takes one more character."""
-    tokens = _tokens(pattern)
-    at = on = 0
-    wide: tuple[int, int] | None = None
-    while at < len(part):
-        if on < len(tokens) and tokens[on] is None:
-            wide, on = (at, on + 1), on + 1
-        elif on < len(tokens) and _takes(tokens[on], part[at]):
-            at, on = at + 1, on + 1
-        elif wide is not None:
-            wide = (wide[0] + 1, wide[1])
-            at, on = wide
-        else:
-            return False
-    return all(one is None for one in tokens[on:])
+    """One part, character by character."""
+    return fits_parts(part, _tokens(pattern), _takes, wide=None)
 
 
 @dataclass(frozen=True)
@@ -108,7 +95,7 @@ def _tokens(pattern: str) -> tuple[_OneOf | None, ...]:
     return tuple(found)
 
 
-def _takes(token: _OneOf | None, character: str) -> bool:
+def _takes(character: str, token: _OneOf | None) -> bool:
     if token is None:
         return False
     return not token.ranges or any(low <= character <= high for low, high in token.ranges) is not token.without

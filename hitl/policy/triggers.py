@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
 
 
 class Trigger(StrEnum):
@@ -149,30 +152,33 @@ def fits_any(text: str, patterns: Iterable[str]) -> bool:
     pattern are long together: somebody else wrote it.
     """
     parts = text.split("/")
-    return any(fits_parts(parts, one.split("/"), _fits_part) for one in patterns)
+    return any(fits_parts(parts, one.split("/"), _fits_part, wide="**") for one in patterns)
 
 
-def fits_parts(parts: Sequence[str], pattern: Sequence[str], fits: Callable[[str, str], bool]) -> bool:
-    """Part by part; where one does not fit, the last `**` takes one more.
+def fits_parts(
+    parts: Sequence[str], pattern: Sequence[Piece], fits: Callable[[str, Piece], bool], *, wide: Piece
+) -> bool:
+    """Part by part; where one does not fit, the last `wide` takes one more.
 
     Args:
         parts: Of the text.
-        pattern: Its parts.
-        fits: Whether a part is all of a part of the pattern that is not `**`.
+        pattern: Its pieces.
+        fits: Whether a part is all of a piece that is not `wide`.
+        wide: The piece that takes any number of parts.
     """
     at = on = 0
-    wide: tuple[int, int] | None = None
+    last: tuple[int, int] | None = None
     while at < len(parts):
-        if on < len(pattern) and pattern[on] == "**":
-            wide, on = (at, on + 1), on + 1
+        if on < len(pattern) and pattern[on] == wide:
+            last, on = (at, on + 1), on + 1
         elif on < len(pattern) and fits(parts[at], pattern[on]):
             at, on = at + 1, on + 1
-        elif wide is not None:
-            wide = (wide[0] + 1, wide[1])
-            at, on = wide
+        elif last is not None:
+            last = (last[0] + 1, last[1])
+            at, on = last
         else:
             return False
-    return all(one == "**" for one in pattern[on:])
+    return all(one == wide for one in pattern[on:])
 
 
 def _fits_part(part: str, pattern: str) -> bool:
