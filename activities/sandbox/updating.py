@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from temporalio import activity
 
 from activities.sandbox.contracts import Source
@@ -85,7 +85,15 @@ class _Known(_Lenient):
 
 
 class _UvSummary(_Lenient):
-    audited_packages: int
+    audited_packages: int = Field(ge=1)  # a lock file that an update moved names some
+
+
+class _Status(_Lenient):
+    """What an index says of a project as a whole: archived, deprecated, quarantined."""
+
+    name: str
+    status: str
+    reason: str | None = None
 
 
 class _UvReport(_Lenient):
@@ -93,7 +101,7 @@ class _UvReport(_Lenient):
 
     summary: _UvSummary
     vulnerabilities: list[_Known]
-    adverse_statuses: list[JsonValue]
+    adverse_statuses: list[_Status]
 
 
 class _Advisory(_Lenient):
@@ -290,7 +298,10 @@ def _audited(kind: Ecosystem, said: _Audited) -> DependenciesAudited:
 
 def _of_uv(report: Mapping[str, Any]) -> list[Finding]:
     said = _UvReport.model_validate(report)
-    return [_finding(one.id, one.dependency.name, one.summary or "") for one in said.vulnerabilities]
+    return [
+        *(_finding(one.id, one.dependency.name, one.summary or "") for one in said.vulnerabilities),
+        *(_finding(f"status {one.status}", one.name, one.reason or "") for one in said.adverse_statuses),
+    ]
 
 
 def _of_npm(report: Mapping[str, Any]) -> list[Finding]:

@@ -59,6 +59,8 @@ async def test_an_audit_without_a_way_to_whoever_knows_has_not_run(lock: str, ho
         ("python", UV, {}),
         ("python", UV, {"vulnerabilities": []}),
         ("python", UV, {**UV, "vulnerabilities": [{"id": "x"}]}),
+        ("python", UV, {**UV, "adverse_statuses": [{"status": "quarantined"}]}),
+        ("python", UV, {**UV, "summary": {"audited_packages": 0}}),
         ("python", UV, NPM),
         ("npm", NPM, {"message": "503 Service Unavailable", "error": {"summary": ""}}),
         ("npm", NPM, {**NPM, "auditReportVersion": 3}),
@@ -78,6 +80,7 @@ def test_a_report_in_no_known_form_is_an_audit_that_did_not_run(
     ("kind", "clean", "bad"),
     [
         ("python", UV, {**UV, "vulnerabilities": [FOUND]}),
+        ("python", UV, {**UV, "adverse_statuses": [{"name": "hello", "status": "quarantined"}]}),
         ("npm", NPM, {**NPM, "vulnerabilities": {"hello": {"name": "hello", "via": [ADVISORY, "other"]}}}),
     ],
 )
