@@ -121,26 +121,18 @@ _SCORE: Final = Score(
         ),
         Cue(
             when=When(system=_PLANS, last=rf'"asked": "[Aa]dd tests for (?P<what>[\w ]+)\.?{_SAID_THERE}'),
-            answer={
-                "answer": "plan",
-                "says": "It has a model add them, and people read the pull request.",
-                "plan": {
-                    **_A_PLAN,
-                    "title": "Add tests for ${what} to ${repository}",
-                    "act": [
-                        {
-                            "id": "tests",
-                            "goal": "CodingJob",
-                            "inputs": {
-                                "repository": "${repository}",
-                                "kind": "tests",
-                                "text": "Add tests for ${what}.",
-                                "test": ["python3", "-m", "unittest"],
-                            },
-                        }
-                    ],
+            answer=_one_step(
+                "tests",
+                "It has a model add them, and people read the pull request.",
+                "Add tests for ${what} to ${repository}",
+                "CodingJob",
+                {
+                    "repository": "${repository}",
+                    "kind": "tests",
+                    "text": "Add tests for ${what}.",
+                    "test": ["python3", "-m", "unittest"],
                 },
-            },
+            ),
         ),
         Cue(
             when=When(

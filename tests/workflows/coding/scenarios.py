@@ -35,7 +35,8 @@ from activities.sandbox.session_contracts import (
 )
 from activities.sandbox.update_contracts import DependenciesAudited
 from tests.workflows.agent.looking import Said, call, says
-from tests.workflows.coding.coding import LOST, TESTS, CodingHouse, change
+from tests.workflows.coding.coding import CodingHouse, change
+from tests.workflows.coding.trees import LOST, TESTS
 from tests.workflows.played import Answers, Played
 from workflows.coding.goals import EDIT_REPOSITORY, SEARCH_REPOSITORY
 from workflows.coding.job.goals import CODING_JOB

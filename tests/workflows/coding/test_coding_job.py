@@ -13,7 +13,8 @@ from activities.guard.error_types import ErrorType, application_error
 from activities.models.contracts import ModelAnswered, ModelsFound
 from connectors.models.messages import Answer, Ended, Part, Text, ToolCall
 from tests.workflows.agent.looking import Heard, Said, call, calls, says
-from tests.workflows.coding.coding import TESTED, TESTS, CodingHouse, change, done
+from tests.workflows.coding.coding import CodingHouse, change, done
+from tests.workflows.coding.trees import TESTED, TESTS
 from workflows.agent.inquiry import Inquiry, Turn
 from workflows.coding.job.goals import CodingJobInput
 from workflows.coding.job.tools import TOOLS, offered

@@ -10,7 +10,8 @@ from temporalio.client import Client
 
 from activities.github.review_contracts import ReviewCommentsRead, ThreadRead, WordsRead
 from tests.workflows.agent.looking import call, calls, says
-from tests.workflows.coding.coding import TESTS, CodingHouse, change, done
+from tests.workflows.coding.coding import CodingHouse, change, done
+from tests.workflows.coding.trees import TESTS
 from workflows.coding.job.goals import CodingJobInput
 from workflows.contracts import State
 

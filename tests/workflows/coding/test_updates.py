@@ -11,7 +11,8 @@ from activities.sandbox.update_contracts import DependenciesAudited, Finding
 from tests.sandbox.updates.registries import Package
 from tests.sandbox.updates.working import AFTER, BEFORE, lock
 from tests.workflows.agent.looking import says
-from tests.workflows.coding.coding import TESTS, CodingHouse, done
+from tests.workflows.coding.coding import CodingHouse, done
+from tests.workflows.coding.trees import TESTS
 from workflows.coding.job.goals import CodingJobInput, CodingJobResult
 from workflows.contracts import State
 
