@@ -55,7 +55,7 @@ _CHECKS: Final = {"checks": "write"}
 class GitHubWriteActivities:
     """The steps, with the ports they need. All raise by the tree in `connectors/errors.py`; the guard maps it."""
 
-    def __init__(self, github: GitHubApp, vault: StepTokens, *, artifacts: ArtifactStore | None = None) -> None:
+    def __init__(self, github: GitHubApp, vault: StepTokens, *, artifacts: ArtifactStore) -> None:
         self._github = github
         self._vault = vault
         self._artifacts = artifacts
@@ -151,7 +151,7 @@ def key_of(request: WriteRequest) -> str:
     return f"{workflow}/{activity.info().activity_type}/{hashlib.sha256(asked).hexdigest()[:12]}"
 
 
-async def as_change(file: FileToCommit, artifacts: ArtifactStore | None) -> FileChange:
+async def as_change(file: FileToCommit, artifacts: ArtifactStore) -> FileChange:
     """The same for the connector.
 
     Args:
@@ -159,7 +159,7 @@ async def as_change(file: FileToCommit, artifacts: ArtifactStore | None) -> File
         artifacts: Where contents lie that are not in the request.
 
     Raises:
-        InvalidRequest: The content is not base64, or lies where this worker has no store.
+        InvalidRequest: The content is not base64.
         NotFound: The artifact is gone.
         Unavailable: The artifact store cannot be read.
     """
@@ -169,10 +169,8 @@ async def as_change(file: FileToCommit, artifacts: ArtifactStore | None) -> File
     return FileChange(path=file.path, content=content, mode="100755" if file.executable else "100644")
 
 
-async def _content(file: FileToCommit, artifacts: ArtifactStore | None) -> bytes:
+async def _content(file: FileToCommit, artifacts: ArtifactStore) -> bytes:
     if file.content_base64 is None:
-        if artifacts is None:
-            raise InvalidRequest(f"the content of {file.path!r} lies in an artifact store, and there is none here")
         return await artifacts.get(file.content or "")
     try:
         return base64.b64decode(file.content_base64, validate=True)
