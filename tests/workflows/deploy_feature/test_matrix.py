@@ -25,7 +25,7 @@ MOST_EVENTS, MOST_BYTES = 400, 256 * 1024
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),  # ten minutes on two processors that others want, too
     # Of an attempt whose worker is as good as dead.
     pytest.mark.filterwarnings("ignore:Cannot find activity to cancel"),
 ]
