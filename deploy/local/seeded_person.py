@@ -15,6 +15,8 @@ from connectors.authorities import authorities
 
 CHANNEL: Final = "C0DEPLOYS"
 _POLL: Final = 0.2
+_PATIENCE: Final = 60
+"""Seconds."""
 
 
 class _Element(BaseModel):
@@ -61,6 +63,12 @@ class Message(BaseModel):
         return self.metadata.event_payload.request_id
 
 
+class _Outcome(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    ending: str | None = None
+
+
 _MESSAGES: Final = TypeAdapter(list[Message])
 
 
@@ -103,13 +111,30 @@ class SeededPerson:
         raise TimeoutError(f"nobody was asked about the goal {goal!r} within {seconds:g} s: see `banksman approvals`")
 
     def click(self, message: Message, action: str) -> None:
-        """Press a button, and confirm it where it asks."""
+        """Press a button, and confirm it where it asks.
+
+        Raises:
+            TimeoutError: No gateway is connected, and none came.
+        """
         asked = {"user": self.user, "channel": CHANNEL, "ts": message.ts, "action_id": action}
         self._act("click", asked)
 
     def submit(self, **values: str) -> None:
-        """Fill the modal that is open, by block id, and send it."""
+        """Fill the modal that is open, by block id, and send it.
+
+        Raises:
+            TimeoutError: As for `click`.
+        """
         self._act("submit", {"user": self.user, "values": values})
 
     def _act(self, what: str, asked: Mapping[str, object]) -> None:
-        httpx.post(f"{self.slack}/_twin/{what}", json=asked, timeout=10, verify=authorities()).raise_for_status()
+        """Do it, and again while Slack says that nobody is there to take it: the gateway has just been started."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._sent(what, asked).ending == "unreachable":
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no gateway took what was pressed in {_PATIENCE} s: see `banksman status`")
+            time.sleep(_POLL)
+
+    def _sent(self, what: str, asked: Mapping[str, object]) -> _Outcome:
+        answer = httpx.post(f"{self.slack}/_twin/{what}", json=asked, timeout=10, verify=authorities())
+        return _Outcome.model_validate_json(answer.raise_for_status().content)
