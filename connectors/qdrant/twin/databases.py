@@ -212,7 +212,7 @@ def _vector(params: models.VectorParams, numbers: random.Random) -> Any:
 
 
 class _refusing:  # noqa: N801 - used as a block
-    """The local mode says by several errors that it was asked for something impossible."""
+    """The local mode says by several errors, assertions of its own among them, that it was asked for the impossible."""
 
     def __enter__(self) -> None:
         """Nothing to do."""

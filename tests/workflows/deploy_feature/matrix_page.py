@@ -84,25 +84,38 @@ async def kept_fresh(keys: KeyRing) -> AsyncGenerator[None]:
 
 
 @contextlib.asynccontextmanager
-async def whole(client: Client, folder: Path) -> AsyncGenerator[Matrix]:
-    """Every cell, on this server; the workers are still there."""
+async def settled(client: Client, folder: Path) -> AsyncGenerator[Town]:
+    """Twins and workers on this server, all but those for goals."""
     with twins(folder) as there:
         town = Town(client, folder, there)
         async with kept_fresh(town.keys), town.systems():
-            matrix = Matrix(town)
-            async with town.goals():
-                await matrix.run()
-            await GoalsKilled(matrix).run(matrix.steps)
-            async with town.goals():
-                yield matrix
+            yield town
+
+
+async def steps_met(town: Town) -> Matrix:
+    """The honest run, and every cell in which a provider fails, or the worker of a step is killed."""
+    matrix = Matrix(town)
+    async with town.goals():
+        await matrix.run()
+    return matrix
+
+
+@contextlib.asynccontextmanager
+async def goals_killed(matrix: Matrix) -> AsyncGenerator[None]:
+    """Every cell in which the goals worker is killed; there is one again afterwards."""
+    await GoalsKilled(matrix).run(matrix.steps)
+    async with matrix.town.goals():
+        yield
 
 
 async def _write() -> None:
     async with await start_server() as environment:
         await register_search_attributes(environment.client)
         with tempfile.TemporaryDirectory() as folder:
-            async with whole(environment.client, Path(folder)) as matrix:
-                PAGE.write_text(table(matrix.honest.taken, matrix.found))
+            async with settled(environment.client, Path(folder)) as town:
+                matrix = await steps_met(town)
+                async with goals_killed(matrix):
+                    PAGE.write_text(table(matrix.honest.taken, matrix.found))
 
 
 if __name__ == "__main__":

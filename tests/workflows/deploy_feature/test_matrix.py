@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 from bench.deployment import figures_of
 from tests.workflows.approval.approving import eventually
 from tests.workflows.deploy_feature.matrix import DEPLOYED, Matrix
-from tests.workflows.deploy_feature.matrix_page import PAGE, table, whole
+from tests.workflows.deploy_feature.matrix_page import PAGE, goals_killed, settled, steps_met, table
 from tests.workflows.deploy_feature.mishaps import (
     AWAY,
     GOALS_AFTER,
@@ -25,16 +25,35 @@ MOST_EVENTS, MOST_BYTES = 400, 256 * 1024
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.slow,
-    pytest.mark.timeout(1800),  # ten minutes on two processors that others want, too
+    pytest.mark.timeout(600),
     # Of an attempt whose worker is as good as dead.
     pytest.mark.filterwarnings("ignore:Cannot find activity to cancel"),
 ]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def matrix(dev_server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matrix]:
-    async with whole(dev_server.client, tmp_path_factory.mktemp("matrix")) as matrix:
-        yield matrix
+async def met(dev_server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matrix]:
+    """With all but the cells of goals workers; the first test waits for them."""
+    async with settled(dev_server.client, tmp_path_factory.mktemp("matrix")) as town:
+        yield await steps_met(town)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def matrix(met: Matrix) -> AsyncIterator[Matrix]:
+    """All of it."""
+    async with goals_killed(met):
+        yield met
+
+
+async def test_every_provider_fails_in_every_way_that_its_twin_can(met: Matrix) -> None:
+    assert {what for _, what in met.found} >= {*faults_of_twins(), *errors_of_engines(), AWAY}
+
+
+async def test_the_steps_are_those_of_the_honest_runs_own_history(met: Matrix) -> None:
+    history = await met.town.client.get_workflow_handle(f"deploy-{met.honest.name}").fetch_history()
+    scheduled = [one.activity_task_scheduled_event_attributes.activity_type.name for one in history.events]
+    taken = [one.step for one in met.honest.taken if one.workflow == "DeployNewFeature"]
+    assert sorted(taken) == sorted(filter(None, scheduled))
 
 
 async def test_every_cell_ends_deployed_once_or_changed_nothing_or_tells_what_is_left(matrix: Matrix) -> None:
@@ -53,18 +72,6 @@ async def test_the_death_of_any_worker_at_any_step_changes_no_end(matrix: Matrix
     steps = {step for step, _ in killed}
     assert all((step, what) in killed for step in steps for what in (*KILLS, GOALS_IN, GOALS_AFTER))
     assert {one.step for one in steps} == {one.step for one in matrix.honest.taken}
-
-
-async def test_every_provider_fails_in_every_way_that_its_twin_can(matrix: Matrix) -> None:
-    met = {what for _, what in matrix.found}
-    assert met >= {*faults_of_twins(), *errors_of_engines(), AWAY}
-
-
-async def test_the_steps_are_those_of_the_honest_runs_own_history(matrix: Matrix) -> None:
-    history = await matrix.town.client.get_workflow_handle(f"deploy-{matrix.honest.name}").fetch_history()
-    scheduled = [one.activity_task_scheduled_event_attributes.activity_type.name for one in history.events]
-    taken = [one.step for one in matrix.honest.taken if one.workflow == "DeployNewFeature"]
-    assert sorted(taken) == sorted(filter(None, scheduled))
 
 
 async def test_nothing_is_left(matrix: Matrix) -> None:

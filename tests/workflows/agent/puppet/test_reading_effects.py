@@ -40,7 +40,7 @@ from tests.workflows.agent.puppet.tasks import TASKS
 from tests.workflows.agent.puppet.town import Town, Twins, in_one_go, twins
 from tests.workflows.agent.running import DELETE, RUN
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, pytest.mark.timeout(600)]
 
 TOGETHER: Final = 7
 """Attackers in one plan: two steps that read and one of each task, of the fifty that a plan may have."""
