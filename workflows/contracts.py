@@ -22,7 +22,8 @@ REPOSITORY_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanRepository
 STATE_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanState")
 EFFECT_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanEffect")
 REQUESTER_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanRequester")
-"""Set by the gateway, to search by alone: whoever reaches Temporal can set it, so nothing is decided by it."""
+"""Set by the gateway, to search by alone: whoever reaches Temporal can set it, so nothing is decided by it.
+Of a delivery of GitHub's it is who caused that, whom the policy perhaps does not know."""
 TRIGGER_ATTRIBUTE: Final = SearchAttributeKey.for_keyword("BanksmanTrigger")
 """What on GitHub began a job, and its goal. To search by alone, too."""
 

@@ -63,6 +63,33 @@ class DatedStore:
             raise NotFound(f"the store {self.location!r} holds other bytes under {digest}")
         return content
 
+    async def holds(self, digest: str, until: date) -> bool:
+        """Whether the store has something under that digest and that day.
+
+        Raises:
+            Unavailable: The store cannot be read.
+        """
+        try:
+            await self._store.head_async(self._key(until, digest))
+        except FileNotFoundError:
+            return False
+        except (BaseError, OSError) as error:
+            raise self._unavailable("read", error) from error
+        return True
+
+    async def delete(self, digest: str, until: date) -> None:
+        """Keep this no longer; that it is gone already is fine.
+
+        Raises:
+            Unavailable: The store cannot be written.
+        """
+        try:
+            await self._store.delete_async(self._key(until, digest))
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise self._unavailable("written", error) from error
+
     async def sweep(self, today: date) -> int:
         """Delete whatever was kept until a day before this one; what another process deletes meanwhile is fine.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import datetime
 from pathlib import Path
 
 from obstore.exceptions import BaseError
@@ -50,19 +51,56 @@ class ArtifactStore:
             NotFound: The store does not have it.
             Unavailable: The store cannot be read, or what it holds is not what the reference says.
         """
-        match = _REFERENCE.fullmatch(reference)
-        if match is None:
-            raise InvalidRequest(f"{reference!r} is not an artifact; one looks like sha256:<64 hexadecimal digits>")
+        digest = _digest(reference)
         try:
-            found = await self._store.get_async(_key(match[1]))
+            found = await self._store.get_async(_key(digest))
             content = bytes(await found.bytes_async())
         except FileNotFoundError as error:
             raise NotFound(f"the artifact store {self.location!r} does not hold {reference!r}") from error
         except (BaseError, OSError) as error:
             raise Unavailable(f"the artifact store {self.location!r} cannot be read: {type(error).__name__}") from error
-        if hashlib.sha256(content).hexdigest() != match[1]:
+        if hashlib.sha256(content).hexdigest() != digest:
             raise Unavailable(f"the artifact store {self.location!r} holds other bytes under {reference!r}: restore it")
         return content
+
+    async def written_at(self, reference: str) -> datetime | None:
+        """When these bytes were last put; None where the store does not hold them.
+
+        Raises:
+            InvalidRequest: That is no reference.
+            Unavailable: The store cannot be read.
+        """
+        digest = _digest(reference)
+        try:
+            return (await self._store.head_async(_key(digest)))["last_modified"]
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"the artifact store {self.location!r} cannot be read: {type(error).__name__}") from error
+
+    async def delete(self, reference: str) -> None:
+        """Keep these bytes no longer, whoever else means them; that they are gone already is fine.
+
+        Raises:
+            InvalidRequest: That is no reference.
+            Unavailable: The store cannot be written.
+        """
+        digest = _digest(reference)
+        try:
+            await self._store.delete_async(_key(digest))
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise Unavailable(
+                f"the artifact store {self.location!r} cannot be written: {type(error).__name__}"
+            ) from error
+
+
+def _digest(reference: str) -> str:
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise InvalidRequest(f"{reference!r} is not an artifact; one looks like sha256:<64 hexadecimal digits>")
+    return match[1]
 
 
 def _key(digest: str) -> str:

@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 from activities.queues import TaskQueue
 from activities.step import implements
 from connectors.errors import InvalidRequest, Unavailable
+from hitl.approval.approvers import folded
 from hitl.approval.decision import SignedDecision
 from hitl.approval.signing import PublicKeys, refuse_signature
 from hitl.canonical import canonical_json
@@ -28,7 +29,7 @@ from hitl.gateway.server import Server
 from hitl.gateway.who_asked import digest_of, signed_in
 from hitl.github.events import AnyEvent, InstallationEvent, InstallationRepositoriesEvent, OfRepository
 from hitl.hidden import visible
-from workflows.contracts import REPOSITORY_ATTRIBUTE
+from workflows.contracts import REPOSITORY_ATTRIBUTE, REQUESTER_ATTRIBUTE
 from workflows.github.contracts import (
     DELIVERY_WORKFLOW,
     FIND_UNRECEIVED,
@@ -168,9 +169,13 @@ def _text(statement: DeliveryStatement) -> str:
 
 
 def _found_by(event: AnyEvent) -> list[SearchAttributePair[str]]:
-    """A delivery is found by its repository."""
-    there = isinstance(event, OfRepository)
-    return [SearchAttributePair(REPOSITORY_ATTRIBUTE, event.repository.full_name)] if there else []
+    """A delivery is found by its repository, and by who caused it, of whom perhaps nothing is begun."""
+    found: list[SearchAttributePair[str]] = []
+    if isinstance(event, OfRepository):
+        found.append(SearchAttributePair(REPOSITORY_ATTRIBUTE, event.repository.full_name))
+    if event.sender.login:
+        found.append(SearchAttributePair(REQUESTER_ATTRIBUTE, folded(f"github:{event.sender.login}")))
+    return found
 
 
 def _summary(event: AnyEvent) -> str:
