@@ -24,7 +24,7 @@ from workers.commands.processes import load_settings
 from workers.forgetting.deleting import delete, still_there
 from workers.forgetting.found import LEFT_ALONE, Found, by_type, look
 from workers.forgetting.scope import NAMELESS, Scope, WrongName, of_installations, of_people, of_repositories
-from workers.forgetting.stored import Store, Stored
+from workers.forgetting.stored import Store, Stored, Unreadable
 
 _MOST_NAMED: Final = 20
 _PATIENCE: Final = 60.0
@@ -181,6 +181,8 @@ async def _asked(request: Request, scope: Scope, store: Store | None, *, now: da
         return await _forget(client, request, scope, store, now=now, tell=tell)
     except WrongName as error:
         fail(str(error), Exit.USAGE)
+    except Unreadable as error:
+        fail(str(error))
     except RPCError as error:
         fail(f"{_why(error)}; {done} executions are deleted. Give the command again: it goes on")
     except ConnectorError as error:

@@ -17,7 +17,9 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.artifacts import ArtifactStore, DatedStore
+from hitl.hidden import visible
 from workers.forgetting.turns import each
+from workflows.converter import SEALED_ENCODING
 
 _ARTIFACT: Final = re.compile(rb"(?<![0-9A-Za-z])sha256:[0-9a-f]{64}(?![0-9A-Za-z])")
 _TRANSCRIPT: Final = re.compile(rb"transcript:(\d{4}-\d{2}-\d{2}):([0-9a-f]{64})(?![0-9A-Za-z])")
@@ -25,8 +27,13 @@ _READ_AT_ONCE: Final = 100
 _DECODED_AT_ONCE: Final = 1 << 20
 """Bytes; the codec server takes sixteen times that in one request."""
 _NO_VALUES: Final = (Header, SearchAttributes)
+_SEALED: Final = (b"binary/encrypted", SEALED_ENCODING.encode())
 Transcript = tuple[str, date]
 """The digest of an entry, and its last day."""
+
+
+class Unreadable(Exception):
+    """A history cannot be read: what it names is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +84,7 @@ class Store:
         Raises:
             ConnectorError: The store does not answer.
             RPCError: Temporal does not.
+            Unreadable: It cannot be told what a history names.
         """
         runs = {one.run_id: one for one in due}
         named = await references(client, runs.values())
@@ -123,6 +131,7 @@ async def references(client: Client, those: Iterable[WorkflowExecution]) -> Refe
 
     Raises:
         RPCError: The server does not answer.
+        Unreadable: One of them is encrypted, and does not decrypt here.
     """
     read = await each(lambda one: _read(client, one), those)
     found = [one for _, one in read]
@@ -162,17 +171,27 @@ async def _read(client: Client, one: WorkflowExecution) -> References:
 
 async def _plain(client: Client, of: WorkflowExecution) -> AsyncIterator[bytes]:
     """Every value of a history, as it was before it was encrypted."""
-    codec = client.data_converter.payload_codec
     handle = client.get_workflow_handle(of.id, run_id=of.run_id)
     some: list[Payload] = []
     async for event in handle.fetch_history_events():
         some += _payloads(event)
         if sum(one.ByteSize() for one in some) >= _DECODED_AT_ONCE:
-            for plain in await codec.decode(some) if codec else some:
-                yield plain.data
+            for data in await _decoded(client, some, of.id):
+                yield data
             some = []
-    for plain in await codec.decode(some) if codec and some else some:
-        yield plain.data
+    for data in await _decoded(client, some, of.id):
+        yield data
+
+
+async def _decoded(client: Client, some: list[Payload], workflow_id: str) -> list[bytes]:
+    codec = client.data_converter.payload_codec
+    plain = await codec.decode(some) if codec is not None and some else some
+    if any(one.metadata.get("encoding", b"").startswith(_SEALED) for one in plain):
+        raise Unreadable(
+            f"{visible(workflow_id)!r} cannot be decrypted here, so that nobody sees what it names in the artifact "
+            "store: give the command the codec server and every key, or leave the store: --leave-stored"
+        )
+    return [one.data for one in plain]
 
 
 def _payloads(message: Message) -> Iterator[Payload]:
