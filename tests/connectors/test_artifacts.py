@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from connectors.artifacts import ArtifactStore
+from connectors.artifacts import ArtifactStore, DatedStore
 from connectors.errors import InvalidRequest, NotFound, Unavailable
 
 
@@ -82,3 +84,39 @@ async def test_a_folder_that_cannot_be_written_says_so(store: ArtifactStore, fol
     assert repr(str(folder)) in str(refused.value)
     with pytest.raises(Unavailable, match="cannot be read"):
         await store.get(f"sha256:{'0' * 64}")
+
+
+async def test_what_is_deleted_is_gone_and_nothing_else(store: ArtifactStore) -> None:
+    reference, other = await store.put(b"one"), await store.put(b"other")
+    written = await store.written_at(reference)
+    assert written is not None
+    assert written.tzinfo is not None
+    await store.delete(reference)
+    await store.delete(reference)
+    assert (await store.written_at(reference), await store.get(other)) == (None, b"other")
+    for wrong in (store.delete, store.written_at):
+        with pytest.raises(InvalidRequest, match="is not an artifact"):
+            await wrong("../x")
+
+
+async def test_putting_the_same_bytes_again_is_seen_by_when_they_were_written(
+    store: ArtifactStore, folder: Path
+) -> None:
+    reference = await store.put(b"same")
+    digest = reference.removeprefix("sha256:")
+    os.utime(folder / digest[:2] / digest, (1, 1))
+    before = await store.written_at(reference)
+    await store.put(b"same")
+    after = await store.written_at(reference)
+    assert before is not None
+    assert after is not None
+    assert before.year == 1970 < after.year
+
+
+async def test_of_what_is_kept_until_a_day_one_can_go_before(folder: Path) -> None:
+    store, until = DatedStore(str(folder), "transcripts"), date(2030, 1, 31)
+    one, other = await store.put(b"one", until), await store.put(b"other", until)
+    await store.delete(one, until)
+    await store.delete(one, until)
+    assert (await store.holds(one, until), await store.holds(other, until)) == (False, True)
+    assert not await store.holds(other, date(2030, 2, 1)), "under another day it is another"

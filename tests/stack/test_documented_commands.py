@@ -71,7 +71,7 @@ NOT_HERE: Final = {
     r"banksman github schedules (pause|resume)": (
         "they need a schedule of a repository: tests/hitl/gateway/test_github_schedules.py"
     ),
-    r"temporal workflow delete --query": "it asks a person whether it shall",
+    r"banksman github forget": "it finds nothing that is four days old: tests/workers/forgetting/test_forget.py",
     r"banksman down": "tests/stack/test_supervisor.py",
     r"banksman worker": "it runs until it is ended: tests/stack/test_supervisor.py",
 }

@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from hitl.gateway.server import quoted
 from workers.forgetting.scope import Scope
 from workflows.github.contracts import delivery_id
+from workflows.github.installation_contracts import INSTALLATION_WORKFLOW
 from workflows.github.job_contracts import GITHUB_JOB_PREFIX
 
 LEFT_ALONE: Final = timedelta(days=4)
@@ -120,12 +121,13 @@ def _goes_on(one: WorkflowExecution, running: set[str]) -> bool:
 
 
 def _children_first(due: Mapping[str, WorkflowExecution]) -> tuple[tuple[WorkflowExecution, ...], ...]:
+    """Children before what began them; last an installation, which says whose repositories are meant."""
     depths: dict[str, int] = {}
     for one in due.values():
         depth, above = 0, _parent(one)
         while above in due:
             depth, above = depth + 1, _parent(due[above])
-        depths[one.run_id] = depth
+        depths[one.run_id] = depth if one.workflow_type != INSTALLATION_WORKFLOW else -1
     deepest = max(depths.values(), default=-1)
     return tuple(tuple(one for one in due.values() if depths[one.run_id] == depth) for depth in range(deepest, -1, -1))
 

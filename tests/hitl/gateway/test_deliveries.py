@@ -22,6 +22,7 @@ from observability import names
 from tests.hitl.gateway.delivering import new_guid, receiving
 from tests.hitl.gateway.running import Place, eventually
 from tests.hitl.github.payloads import comment_payload
+from workflows.contracts import REQUESTER_ATTRIBUTE
 from workflows.github.contracts import (
     DELIVERY_WORKFLOW,
     Done,
@@ -71,6 +72,17 @@ async def test_it_is_found_by_its_repository_and_told_in_one_line(here: Place) -
         await eventually(found)
         described = await hook.workflow(guid).describe()
     assert await described.static_summary() == "issue_comment created in acme/shop by alice"
+
+
+async def test_it_is_found_by_who_caused_it_in_every_case_whom_nobody_has_to_know(here: Place) -> None:
+    guids, bodies = [new_guid(), new_guid()], [comment_payload(), comment_payload()]
+    bodies[0]["sender"] = {"login": "Stranger-1", "id": 4711, "type": "User"}
+    bodies[1]["sender"] = None
+    async with receiving(here) as (_, hook):
+        for guid, body in zip(guids, bodies, strict=True):
+            assert (await hook.send("issue_comment", body, guid=guid)).status_code == 202
+        asked = [(await hook.workflow(one).describe()).typed_search_attributes for one in guids]
+    assert [one.get(REQUESTER_ATTRIBUTE) for one in asked] == ["github:stranger-1", None]
 
 
 async def test_what_nobody_listens_to_is_counted_by_its_name_and_starts_nothing(here: Place) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from click.testing import Result
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.workers.forgetting.pretending import QUEUE, PretendedWorkflow, Told
 from tests.workflows.approval.approving import eventually
@@ -53,16 +52,18 @@ class Place:
         for handle, one in zip(handles, those, strict=True):
             if not one.waits:
                 await handle.result()
-        everything = list(_all(those))
+        await self.listed(*_all(those))
 
-        async def listed() -> bool:
+    async def listed(self, *those: Told) -> None:
+        """Wait until lists tell of them as they are."""
+
+        async def told() -> bool:
             found = {one.id: one.status async for one in self.client.list_workflows(f"TaskQueue = '{QUEUE}'")}
             return all(
-                one.id in found and (found[one.id] is WorkflowExecutionStatus.RUNNING) is one.waits
-                for one in everything
+                one.id in found and (found[one.id] is WorkflowExecutionStatus.RUNNING) is one.waits for one in those
             )
 
-        await eventually(listed)
+        await eventually(told)
 
     async def _start(self, one: Told) -> WorkflowHandle[object, object]:
         return await self.client.start_workflow(
