@@ -88,6 +88,7 @@ class FileRead(BaseModel):
     encoding: Literal["utf-8", "base64"] | None = None
     content: str | None = None
     artifact: str | None = None
+    installation: int | None = Field(default=None, description="Of the App, by which it was read.")
 
 
 class LookAtBranchRequest(BaseModel):

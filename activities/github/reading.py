@@ -52,7 +52,8 @@ class GitHubActivities:
         """
         async with self._reading(request.repository) as repository:
             file = await repository.read_file(request.path, ref=request.ref)
-        return await self._as_result(file, inline=request.inline)
+        found = await self._as_result(file, inline=request.inline)
+        return found.model_copy(update={"installation": repository.installation})
 
     @implements(FIND_REPOSITORIES)
     async def find_repositories(self, request: FindRepositoriesRequest) -> RepositoriesFound:

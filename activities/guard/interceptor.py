@@ -150,9 +150,9 @@ class GuardInterceptor(Interceptor):
         """The same with who asked for its goal, where this role finds out."""
         if self._requesters is None or execution.step is None or not execution.step.owned:
             return execution
-        requester = await self._requesters.of(execution.info, policy)
-        who_asked.begin(requester, policy.people)
-        return replace(execution, requester=requester)
+        origin = await self._requesters.of(execution.info, policy)
+        who_asked.begin(origin, policy.people)
+        return replace(execution, requester=origin.requester)
 
     def also(self, execution: Execution, repository: str) -> None:
         """Decide about the same step on the name that its repository has now, and record that.

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from temporalio import activity
 
 from activities.guard.error_types import policy_denied
-from activities.guard.who_asked import asked_by
+from activities.guard.who_asked import asked_by, installation
 from activities.models.answering import Answering
 from activities.models.budget import Held, ModelBudget
 from activities.models.contracts import (
@@ -147,7 +147,7 @@ class ModelActivities:
         )
 
     async def _hold(self, request: RequestModel, prompt: Prompt) -> Held | None:
-        found = await self._budget.hold(activity.info(), request, prompt)
+        found = await self._budget.hold(activity.info(), request, prompt, installation=installation())
         if isinstance(found, Refusal):
             denial = Denial(
                 reason=found.reason,

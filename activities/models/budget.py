@@ -5,12 +5,13 @@ Vault like that of the policy's budgets (decision 0025). What is reserved is the
 nobody answered keeps that.
 """
 
+import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -27,6 +28,9 @@ from hitl.protocol import Refusal, RefusalReason
 
 _LOG: Final = logging.getLogger(__name__)
 _DIGITS: Final = 24
+_AT_ONCE: Final = 10
+NONE: Final = "none"
+"""On the pages of installations: what no delivery of GitHub's began. No number, so that it is no installation's."""
 _AROUND: Final = 64
 """Tokens that a backend may put around each message, tool or schema of its own accord: more than any does."""
 
@@ -42,14 +46,29 @@ class Held:
         name: Of its goal's run, on the day's page.
         run: The page of that run.
         day: On which it counts, as in 2026-11-30.
-        page: The page of that day.
+        days: The pages of that day on which it counts.
     """
 
     key: str
     name: str
     run: str
     day: str
+    days: tuple["DayOf", ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayOf:
+    """A day, of all that ask or of some.
+
+    Attributes:
+        page: In the book.
+        cap: Millionths of a US dollar; None for no limit.
+        whose: For people.
+    """
+
     page: str
+    cap: int | None
+    whose: str
 
 
 class ModelBudget:
@@ -72,39 +91,44 @@ class ModelBudget:
     ) -> None:
         self._models, self._limits = models, models.limits
         self._caps = Caps(
-            micros=_micros(models.limits.goal_usd),
+            micros=micros_of(models.limits.goal_usd),
             requests=models.limits.goal_requests,
             minutes=models.limits.goal_minutes,
         )
         self.environment, self._now = environment, clock
         self._book = f"model-limits/{environment}"
         self._runs, self._days = Pages(records, RunPage), Pages(records, DayPage)
+        self.installation_day = micros_of(models.limits.installation_day_usd)
 
-    async def hold(self, info: activity.Info, request: RequestModel, prompt: Prompt) -> Held | Refusal | None:
-        """Reserve the most that this attempt can cost; None where nothing is limited.
+    async def hold(
+        self, info: activity.Info, request: RequestModel, prompt: Prompt, *, installation: str | None = None
+    ) -> Held | Refusal | None:
+        """Reserve the most that this attempt can cost; None where nothing is limited, and no installation pays.
 
         Args:
             info: Of the step.
             request: What it was asked for.
             prompt: The whole of it, nothing by reference.
+            installation: Whose job it is for, as `activities.guard.who_asked` tells it.
 
         Raises:
             Unavailable: The book cannot be written now, and nothing may be asked until it can.
         """
-        if self._caps == Caps() and self._limits.day_usd is None:
+        if self._caps == Caps() and not self._limits.money and installation is None:
             return None
         ref = ModelRef(request.backend, request.model)
         asked = Asked(micros=most(self._models, ref, prompt), day=f"{self._now():%Y-%m-%d}")
-        held = self._held(info, request, asked.day)
+        held = self._held(info, asked.day, self._days_of(asked.day, request, installation))
         found = await self._runs.apply(held.run, lambda page: self._reserve(page, held, asked))
         if isinstance(found, Full):
             return self._refusal(ref, asked, found, f"this run of its goal has {_used(found)} in use", "goal")
-        full = await self._share(held, found, cap=_micros(self._limits.day_usd))
-        if full is None:
-            return held
-        await self.release(held)
-        whose = "everybody" if self._limits.day_per is Per.ALL else repr(request.requester or "nobody")
-        return self._refusal(ref, asked, full, f"{whose} has {_used(full)} in use on {held.day} (UTC)", "day")
+        for one in held.days:
+            full = await self._share(held, found, one.page, cap=one.cap)
+            if full is not None:
+                await self.release(held)
+                why = f"{one.whose} has {_used(full)} in use on {held.day} (UTC)"
+                return self._refusal(ref, asked, full, why, "day")
+        return held
 
     async def settle(self, held: Held, micros: int | None) -> None:
         """Write down what an answer has cost. Never raises: it was had, and what was reserved is enough."""
@@ -122,12 +146,47 @@ class ModelBudget:
         except ConnectorError:
             _LOG.exception("what a refused request to a language model had reserved is not given back")
 
-    def _held(self, info: activity.Info, request: RequestModel, day: str) -> Held:
+    async def spent(self, installations: Sequence[str | None], days: int) -> tuple[tuple[str, ...], list[list[int]]]:
+        """The last days, today first, and what each installation's requests cost on each of them.
+
+        What is under way counts with the most that it can cost.
+
+        Raises:
+            Unavailable: The book cannot be read now.
+        """
+        now, turns = self._now(), asyncio.Semaphore(_AT_ONCE)
+        last = tuple(f"{now - timedelta(days=back):%Y-%m-%d}" for back in range(days))
+
+        async def read(page: str) -> int:
+            async with turns:
+                return await self._days.apply(page, lambda found: (found, found.sum))
+
+        pages = (read(self._page(day, one)) for one in installations for day in last)
+        sums = await asyncio.gather(*pages)
+        return last, [list(sums[at : at + days]) for at in range(0, len(sums), days)]
+
+    def _held(self, info: activity.Info, day: str, days: tuple[DayOf, ...]) -> Held:
         name = _digest(info.workflow_id, info.workflow_run_id)
-        whose = "" if self._limits.day_per is Per.ALL else f"-{_digest(request.requester)}"
-        page = f"{self._book}/day-{day}{whose}"
         # Drawn, and not by what Temporal calls the attempt: whoever plays Temporal would ask twice and pay once.
-        return Held(key=secrets.token_hex(8), name=name, run=f"{self._book}/run-{name}", day=day, page=page)
+        return Held(key=secrets.token_hex(8), name=name, run=f"{self._book}/run-{name}", day=day, days=days)
+
+    def _days_of(self, day: str, request: RequestModel, installation: str | None) -> tuple[DayOf, ...]:
+        """Where a request counts: on the day that is limited, and on that of the installation whose job it is for."""
+        limits = self._limits
+        of_installation = DayOf(
+            page=self._page(day, installation),
+            cap=self.installation_day if installation is not None else None,
+            whose=f"the GitHub App's installation {installation!r}",
+        )
+        if limits.day_usd is None:
+            return (of_installation,)
+        whose, page = "everybody", f"{self._book}/day-{day}"
+        if limits.day_per is Per.REQUESTER:
+            whose, page = repr(request.requester or "nobody"), f"{page}-{_digest(request.requester)}"
+        return DayOf(page=page, cap=micros_of(limits.day_usd), whose=whose), of_installation
+
+    def _page(self, day: str, installation: str | None) -> str:
+        return f"{self._book}/installation-{day}-{installation or NONE}"
 
     def _reserve(self, page: RunPage, held: Held, asked: Asked) -> tuple[RunPage, Share | Full]:
         after = page.reserved(held.key, asked, now=self._now(), caps=self._caps)
@@ -138,18 +197,18 @@ class ModelBudget:
             after = change(page)
             return after, _share(after, held.day)
 
-        await self._share(held, await self._runs.apply(held.run, changed), cap=None)
+        share = await self._runs.apply(held.run, changed)
+        for one in held.days:
+            await self._share(held, share, one.page, cap=None)
 
-    async def _share(self, held: Held, share: Share, *, cap: int | None) -> Full | None:
-        """Write a run's share of its day, where days are limited."""
-        if self._limits.day_usd is None:
-            return None
+    async def _share(self, held: Held, share: Share, path: str, *, cap: int | None) -> Full | None:
+        """Write a run's share of its day on a page."""
 
         def changed(page: DayPage) -> tuple[DayPage, Full | None]:
             after = page.shared(held.name, share, cap=cap)
             return (page, after) if isinstance(after, Full) else (after, None)
 
-        return await self._days.apply(held.page, changed)
+        return await self._days.apply(path, changed)
 
     def _refusal(self, ref: ModelRef, asked: Asked, full: Full, why: str, key: str) -> Refusal:
         may = f"A request to {str(ref)!r}"
@@ -178,7 +237,8 @@ def _share(page: RunPage, day: str) -> Share:
     return Share(micros=page.sum(day), writes=page.writes)
 
 
-def _micros(dollars: float | None) -> int | None:
+def micros_of(dollars: float | None) -> int | None:
+    """A limit in millionths of a US dollar."""
     return None if dollars is None else round(dollars * MICROS)
 
 

@@ -150,10 +150,10 @@ class GitHubApp:
             api.authenticate(app_jwt(credentials))
             minting = asyncio.create_task(self._mint(api, credentials.client_id, repository, permissions))
             try:
-                name = await to_the_end(minting)
+                name, number = await to_the_end(minting)
                 if name != repository:
                     (renamed or refuse_renamed(repository))(name)
-                yield GitHubSession(api, name, credentials.client_id)
+                yield GitHubSession(api, name, credentials.client_id, installation=number)
             finally:
                 if _succeeded(minting):
                     await to_the_end(asyncio.create_task(revoke(api, repository)))
@@ -177,15 +177,18 @@ class GitHubApp:
         """One connection, with an allowance of its own, for what is asked of no one repository."""
         return Api(base_url=self._base_url, timeout=self._timeout, allowance=Allowance())
 
-    async def _mint(self, api: Api, client_id: str, repository: str, permissions: Mapping[str, str]) -> str:
-        """Make a token, and go on with it instead of the App's JWT. Gives the name that the repository has now."""
+    async def _mint(self, api: Api, client_id: str, repository: str, permissions: Mapping[str, str]) -> tuple[str, int]:
+        """Make a token, and go on with it instead of the App's JWT.
+
+        Gives the name that the repository has now, and the number of the App's installation.
+        """
         key = (client_id, repository)
         kept = self._installations.get(key)
         if kept is not None and kept.until > time.monotonic():
             # Installed anew or renamed meanwhile: then the installation has another number, or no such repository.
             with contextlib.suppress(NotFound, InvalidRequest):
                 api.authenticate((await _asked_token(api, kept.number, repository, permissions)).token)
-                return repository
+                return repository, kept.number
         self._installations.pop(key, None)
         found = await _installation(api, repository)
         answer = await _token(api, found.number, repository, permissions, found.repository)
@@ -193,7 +196,7 @@ class GitHubApp:
         if name == repository:
             self._installations[key] = _Installation(found.number, time.monotonic() + _INSTALLATION_KEPT)
         api.authenticate(answer.token)
-        return name
+        return name, found.number
 
 
 async def _installation(api: Api, repository: str) -> _Found:
@@ -319,7 +322,7 @@ def _not_installed(repository: str) -> str:
     return f"the GitHub App is not installed on {repository!r}, or there is no such repository: install it there"
 
 
-def _succeeded(task: "asyncio.Task[str]") -> bool:
+def _succeeded(task: "asyncio.Task[tuple[str, int]]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 

@@ -105,12 +105,14 @@ class GitHubSession:
         api: GitHub's.
         repository: `OWNER/NAME`.
         app: Our App's client id.
+        installation: Whose token it is, by GitHub's number; None where nobody said.
     """
 
-    def __init__(self, api: Api, repository: str, app: str = "") -> None:
+    def __init__(self, api: Api, repository: str, app: str = "", *, installation: int | None = None) -> None:
         self._api = api
         self._name = repository
         self._app = app
+        self.installation = installation
 
     async def read_file(self, path: str, *, ref: str | None = None) -> FileContent:
         """One file, of any size up to GitHub's 100 MB, at the commit that the ref names now.

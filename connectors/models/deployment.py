@@ -77,6 +77,7 @@ class Limits:
         day_usd: US dollars on one day of UTC's.
         day_decisions: How often people may have to decide on what models planned on one day of UTC's.
         day_per: Whose the day's limits are.
+        installation_day_usd: US dollars on one day of UTC's, for the jobs of each installation of the GitHub App.
     """
 
     goal_usd: float | None = None
@@ -86,11 +87,12 @@ class Limits:
     day_usd: float | None = None
     day_decisions: int | None = None
     day_per: Per = Per.ALL
+    installation_day_usd: float | None = None
 
     @property
     def money(self) -> bool:
         """Whether money is limited: then nothing is asked whose price nobody knows."""
-        return self.goal_usd is not None or self.day_usd is not None
+        return any(one is not None for one in (self.goal_usd, self.day_usd, self.installation_day_usd))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,6 +114,7 @@ def _valid(source: str, raw: RawModels) -> Models:
             day_usd=day.usd,
             day_decisions=day.decisions,
             day_per=day.per,
+            installation_day_usd=day.usd_per_installation,
         ),
         known={ModelRef.of(name): one for name, one in raw.models.items()},
         served={name: _boot(name, one) for name, one in raw.served.items()},

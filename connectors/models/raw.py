@@ -10,7 +10,9 @@ tiers:
   large: [bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0]
 routes: {plan: large, read: small, code: large, review: large}
 data: {local: [public, repository, log], bedrock: [public, repository]}
-limits: {goal: {usd: 2, requests: 60, minutes: 30}, day: {usd: 100, decisions: 20, per: requester}}
+limits:
+  goal: {usd: 2, requests: 60, minutes: 30}
+  day: {usd: 100, decisions: 20, per: requester, usd_per_installation: 20}
 """
 
 import re
@@ -181,6 +183,7 @@ class RawDayLimit(Raw):
     usd: _Dollars | None = None
     decisions: Annotated[int, Field(ge=1, le=100_000)] | None = None
     per: Annotated[Per, Field(strict=False)] = Per.ALL
+    usd_per_installation: _Dollars | None = None
 
 
 class RawLimits(Raw):

@@ -24,6 +24,7 @@ from hitl.console.goals.filter import GoalFilter
 from hitl.console.goals.timeline import Timeline
 from hitl.gateway.decisions import Click, Outcome
 from hitl.gateway.goal_starter import StartedGoal
+from hitl.github.spending import Spending
 from workflows.agent.history_contracts import StepTold
 from workflows.approval.contracts import ApprovalOutcome, ApprovalView
 from workflows.contracts import GoalInput
@@ -276,6 +277,19 @@ class RatesSeen:
     at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpendingSeen:
+    """What a models worker said of what goals cost, and when.
+
+    Attributes:
+        spending: By installation, where there was something to pay.
+        at: When.
+    """
+
+    spending: Spending
+    at: datetime
+
+
 class UseOfLimits(Protocol):
     """How much is used of what is limited. Each raises `Unavailable`."""
 
@@ -285,6 +299,10 @@ class UseOfLimits(Protocol):
 
     async def github(self) -> RatesSeen:
         """Requests of GitHub's API, as it says itself."""
+        ...
+
+    async def spending(self) -> SpendingSeen:
+        """What language models cost, by installation of the GitHub App."""
         ...
 
 

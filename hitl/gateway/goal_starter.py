@@ -39,7 +39,15 @@ class GoalStarter(WhoAsked):
         self._traces = traces
         self._sign = sign
 
-    async def start(self, goal: GoalType, request: GoalInput, *, identity: str, asked_as: str = "") -> StartedGoal:
+    async def start(
+        self,
+        goal: GoalType,
+        request: GoalInput,
+        *,
+        identity: str,
+        asked_as: str = "",
+        installation: int | None = None,
+    ) -> StartedGoal:
         """Start a goal, or find the one that runs under its key, whoever asked for that one.
 
         Args:
@@ -48,6 +56,7 @@ class GoalStarter(WhoAsked):
             identity: Who asks, as the surface authenticated them: `slack:U0ALICE`.
             asked_as: What the surface knows this one request by. One that comes twice starts one goal, also where the
                 first has ended meanwhile.
+            installation: Of the GitHub App, whose delivery asks: what language models cost for it is on its account.
 
         Raises:
             ConnectorError: Vault does not sign now.
@@ -65,6 +74,7 @@ class GoalStarter(WhoAsked):
             requester=identity,
             request=asked_as,
             signed_at=datetime.now(UTC),
+            installation=installation,
         ).text()
         signed = SignedDecision.from_vault(statement, await self._sign(statement))
         found_by = {**request.search_attributes(), REQUESTER_ATTRIBUTE: identity}

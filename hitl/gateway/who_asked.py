@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from temporalio.api.common.v1 import Memo, Payload
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.guard.who_asked import Origin
 from activities.queues import TaskQueue
 from hitl.approval.approvers import People
 from hitl.approval.decision import UNVERIFIED, Moment, SignedDecision
@@ -29,6 +30,8 @@ _TAG: Final = "banksman-start/v1"
 _FRESH: Final = timedelta(minutes=1)
 _PLANS: Final = frozenset({ASK_FOR.name, RUN_PLAN.name, RUN_FLEET.name, GITHUB_JOB.name})
 """What asks for goals as who asked for it: a plan, what has one made, a fleet, what shows on GitHub how a goal goes."""
+_DEEPEST: Final = 20
+"""A child of a child, and so on: more than any goal of ours has above it."""
 
 
 class Start(BaseModel):
@@ -45,10 +48,13 @@ class Start(BaseModel):
     request: str
     """By which the surface knows this one request; empty where it knows none."""
     signed_at: Moment
+    installation: int | None = Field(default=None, ge=1)
+    """Of the GitHub App, where its delivery asked. Left out without one: former releases know no such field."""
 
     def text(self) -> str:
         """As it is signed."""
-        return f"{_TAG}\n{canonical_json(self.model_dump(mode='json'))}"
+        left_out = {"installation"} if self.installation is None else None
+        return f"{_TAG}\n{canonical_json(self.model_dump(mode='json', exclude=left_out))}"
 
 
 class WhoAsked:
@@ -78,8 +84,15 @@ class WhoAsked:
         said = await self.statement_of(started.memo)
         if said is None and (plan := await self._plan_of(started)) is not None:
             return await self.requester(started.parent_workflow_execution.workflow_id, plan, people)
-        if said is None or started.task_queue.name != TaskQueue.GOALS:  # elsewhere, whoever polls would speak for them
+        if said is None or not await self._vouched(workflow_id, first, said):
             return UNVERIFIED
+        return said.requester
+
+    async def _vouched(self, workflow_id: str, first: HistoryEvent, said: Start) -> bool:
+        """Whether a statement of the gateway's is of just this start."""
+        started = first.workflow_execution_started_event_attributes
+        if started.task_queue.name != TaskQueue.GOALS:  # elsewhere, whoever polls would speak for them
+            return False
         really = said.model_copy(
             update={
                 "cluster": self._server.cluster,
@@ -90,7 +103,7 @@ class WhoAsked:
             }
         )
         fresh = abs(first.event_time.ToDatetime(tzinfo=UTC) - said.signed_at) <= _FRESH
-        return said.requester if fresh and really == said else UNVERIFIED
+        return fresh and really == said
 
     async def _plan_of(self, started: WorkflowExecutionStartedEventAttributes) -> HistoryEvent | None:
         """How the plan began that a goal is a step of, or what it was asked for by; None where it is none.
@@ -129,6 +142,46 @@ class WhoAsked:
             Unavailable: The keys are too old to tell.
         """
         return await self.requester(workflow_id, await self._server.first_event(workflow_id, run_id), people)
+
+    async def origin_of(self, workflow_id: str, run_id: str, people: People) -> Origin:
+        """On whose account a run goes that nobody has looked at yet.
+
+        Raises:
+            RPCError: There is no such run, or the server cannot be reached.
+            Unavailable: The keys are too old to tell.
+        """
+        first = await self._server.first_event(workflow_id, run_id)
+        return Origin(
+            requester=await self.requester(workflow_id, first, people),
+            installation=await self._installation(workflow_id, first),
+        )
+
+    async def _installation(self, workflow_id: str, first: HistoryEvent) -> str | None:
+        """Whose delivery began it, or what is above it: whatever a job begins is on its installation's account.
+
+        Which run is above another is the server's word. `unverified` where that is gone, or is a job of GitHub's that
+        nobody vouches for; None where it is of no installation.
+        """
+        for _ in range(_DEEPEST):
+            started = first.workflow_execution_started_event_attributes
+            above = started.parent_workflow_execution
+            if not above.workflow_id:
+                return await self._installation_said(workflow_id, first)
+            try:
+                workflow_id, first = above.workflow_id, await self._server.first_event(above.workflow_id, above.run_id)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                break
+        return UNVERIFIED
+
+    async def _installation_said(self, workflow_id: str, first: HistoryEvent) -> str | None:
+        """By the gateway's statement of what is below nothing."""
+        started = first.workflow_execution_started_event_attributes
+        said = await self.statement_of(started.memo)
+        if said is not None and await self._vouched(workflow_id, first, said):
+            return str(said.installation) if said.installation is not None else None
+        return UNVERIFIED if started.workflow_type.name == GITHUB_JOB.name else None
 
     async def statement_of(self, memo: Memo) -> Start | None:
         """What the gateway signed into a start; None where it signed nothing."""

@@ -54,6 +54,8 @@ class Occasion:
         branch: Of the pull request that it is about, where that lies in this repository.
         trigger: What happened, as people look for the jobs that it began.
         comment: The comment that was written.
+        installation: By which installation of the App it came, as GitHub signed it; of a schedule, as the worker says
+            that read its file with the App's key.
     """
 
     guid: str
@@ -64,6 +66,7 @@ class Occasion:
     branch: str | None = None
     trigger: JobTrigger | None = None
     comment: int | None = None
+    installation: int | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,9 @@ class Acts:
         )
 
     async def _begin(self, job: GitHubJobInput, by: Known, on: Occasion) -> GoalBegun | None:
-        started = await self._starts.start(GITHUB_JOB, job, identity=by.identity, asked_as=f"github:{on.guid}")
+        started = await self._starts.start(
+            GITHUB_JOB, job, identity=by.identity, asked_as=f"github:{on.guid}", installation=on.installation
+        )
         if started.existing:  # what this delivery began before is not: the gateway's own statement is known again
             return None
         self._begun[started.workflow_id] = _Begun(datetime.now(UTC), by.identity, _owner(on.repository))

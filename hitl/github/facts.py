@@ -111,10 +111,17 @@ async def _with_changed(facts: Facts, event: OfRepository, matched: Iterable["_A
 
 @dataclass(frozen=True)
 class ConfigSeen:
-    """That there is a file, or that there is none. Attributes: commit, the head at which it was read."""
+    """That there is a file, or that there is none.
+
+    Attributes:
+        config: What it says.
+        commit: The head at which it was read.
+        installation: Of the App, by which it was read, as the worker that has the App's key says.
+    """
 
     config: RepositoryConfig | BrokenConfig | None
     commit: str = ""
+    installation: int | None = None
 
 
 async def config_of(server: Server, repository: str, *, workflow_id: str, run_id: str) -> ConfigSeen | None:
@@ -161,7 +168,8 @@ class _Answers:
         if read.content is None or read.encoding != "utf-8":
             broken = BrokenConfig(mistakes=(Mistake(1, 1, "file", "is no text of 64 kB at most"),))
             return ConfigSeen(config=broken, commit=read.commit)
-        return ConfigSeen(config=read_config(read.content.encode()), commit=read.commit)
+        config = read_config(read.content.encode())
+        return ConfigSeen(config=config, commit=read.commit, installation=read.installation)
 
     async def _decoded(self, payloads: list[Payload], model: type[_Model]) -> _Model | None:
         try:

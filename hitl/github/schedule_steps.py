@@ -118,10 +118,10 @@ class ScheduleSteps:
                 await self._schedules.pause([repository], NO_FILE)
                 return ScheduleDecided(why=f"Paused: {NO_FILE}.")
             case config:
-                return await self._of_config(asked, config, seen.commit, policy, run_id)
+                return await self._of_config(asked, config, seen, policy, run_id)
 
     async def _of_config(
-        self, asked: ScheduledInput, config: RepositoryConfig, head: str, policy: Policy, run_id: str
+        self, asked: ScheduledInput, config: RepositoryConfig, seen: ConfigSeen, policy: Policy, run_id: str
     ) -> ScheduleDecided:
         plans = planned(config, asked.repository, policy)
         lines = await self._schedules.keep(asked.repository, plans)
@@ -135,7 +135,7 @@ class ScheduleSteps:
         prefix = job_prefix(asked.repository, plan.name)
         if why := await self._acts.too_soon(prefix, run_id, least=policy.github.schedules.least - 2 * JITTER):
             return ScheduleDecided(why=f"Left out: {why}")
-        wanted = wanted_by(plan.name, config, repository=asked.repository, head=head)
+        wanted = wanted_by(plan.name, config, repository=asked.repository, head=seen.commit)
         if isinstance(wanted, str):
             return ScheduleDecided(why=wanted)
         nobody = Known(identity=requester_for(asked.repository), person="")
@@ -143,8 +143,9 @@ class ScheduleSteps:
             guid=f"{prefix}{run_id}",
             repository=asked.repository,
             at=datetime.now(UTC),
-            commit=head,
+            commit=seen.commit,
             trigger=JobTrigger.SCHEDULE,
+            installation=seen.installation,
         )
         begun = await self._acts.start(Start(by=nobody, goals=(wanted,)), on, policy)
         goal = begun.goals[0].workflow_id if begun.goals else None

@@ -192,7 +192,14 @@ def _occasion(received: ReceivedDelivery, at: datetime, facts: Facts | None) -> 
         branch=branch or (facts.branch if facts is not None else None),
         trigger=trigger_of(event),
         comment=event.comment.id if isinstance(event, IssueCommentEvent) else None,
+        installation=_installation(event),
     )
+
+
+def _installation(event: AnyEvent) -> int | None:
+    """By which installation of the App an event came; None where GitHub does not say it."""
+    there = event.installation if isinstance(event, OfRepository) else None
+    return there.id if there is not None and there.id > 0 else None
 
 
 def _about(event: AnyEvent) -> tuple[int | None, str | None, str | None]:

@@ -22,7 +22,7 @@ from workflows.plugin import banksman_plugin
 async def main(address: str, settings: Settings) -> None:
     client = await Client.connect(address, plugins=[banksman_plugin()])
     vault = cast("VaultSession", PlayedVault({"models/lab": {"key": SecretStr(KEY)}}))
-    nobody = Requesters(WhoAsked(Server(client, cluster="the-cluster"), dict).requester_of)
+    nobody = Requesters(WhoAsked(Server(client, cluster="the-cluster"), dict).origin_of)
     await models_worker(client, settings, vault, client_of(settings), nobody).run()
 
 

@@ -21,11 +21,12 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Replayer, Worker
 
 from activities.guard.error_types import denial_of
-from activities.guard.who_asked import Requesters
+from activities.guard.who_asked import Origin, Requesters
 from activities.models.answering import Answering
 from activities.models.contracts import FIND_MODELS, REQUEST, ModelAnswered, RequestModel
 from activities.models.decision_contracts import COUNT_DECISIONS
 from activities.models.serving_contracts import CLAIM_SERVED, FIND_SERVED, WATCH_SERVED, WITHDRAW_SERVED
+from activities.models.spending_contracts import FIND_SPENDING
 from activities.queues import TaskQueue
 from activities.step import StepError
 from connectors.artifacts import ArtifactStore
@@ -78,7 +79,7 @@ async def at_work(client: Client, settings: Settings, queue: str = "") -> AsyncG
     own = await Client.connect(client.service_client.config.target_host, plugins=[banksman_plugin()])
     vault = cast("VaultSession", PlayedVault({"models/lab": {"key": SecretStr(KEY)}}))
     queue = queue or f"ask-{uuid.uuid4()}"
-    requesters = Requesters(WhoAsked(Server(own, cluster=CLUSTER), lambda: {1: SIGNS.public_key()}).requester_of)
+    requesters = Requesters(WhoAsked(Server(own, cluster=CLUSTER), lambda: {1: SIGNS.public_key()}).origin_of)
     models = models_worker(own, settings, vault, client_of(settings), requesters)
     async with models, Worker(own, task_queue=queue, workflows=[AskOnce, AskOften]):
         yield own, queue
@@ -128,7 +129,7 @@ def in_pieces(settings: Settings, folder: Path) -> None:
     file.write_text(file.read_text().replace("seconds: 5}", "seconds: 5, stream: true}"))
 
 
-async def nobody(workflow_id: str, run_id: str, people: People) -> str:
+async def nobody(workflow_id: str, run_id: str, people: People) -> Origin:
     raise AssertionError("nobody asks who asked")
 
 
@@ -346,7 +347,7 @@ async def test_the_models_worker_has_these_steps_and_no_other_worker_takes_them(
     worker = models_worker(own, settings, vault, client_of(settings), Requesters(nobody))
     found = cast("list[Any]", worker.config().get("activities"))
     serving = [CLAIM_SERVED, FIND_SERVED, WATCH_SERVED, WITHDRAW_SERVED]
-    names = sorted(one.name for one in (COUNT_DECISIONS, FIND_MODELS, REQUEST, *serving))
+    names = sorted(one.name for one in (COUNT_DECISIONS, FIND_MODELS, FIND_SPENDING, REQUEST, *serving))
     assert sorted(one.__temporal_activity_definition.name for one in found) == names
     for role in (Role.CONNECTORS, Role.SANDBOX, Role.GATEWAY):
         with pytest.raises(StepError, match=r"models\.request"):

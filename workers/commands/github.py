@@ -1,6 +1,6 @@
 """`banksman github`: the Apps as people set them up, check them, and give them new keys.
 
-But for the schedules of repositories, and for what is forgotten, it needs no Temporal server.
+But for the schedules of repositories, what installations cost and what is forgotten, it needs no Temporal server.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from hitl.github.events import WEBHOOKS
 from observability.redaction import redact
 from workers.commands.exits import Exit, err, fail, out, wrapped
 from workers.commands.forget import forget
+from workers.commands.installation_cost import cost
 from workers.commands.processes import load_settings
 from workers.commands.repository_schedules import schedules
 from workers.github_app.findings import Finding, Look
@@ -41,10 +42,11 @@ _AGAIN: Final = "; it is tried again"
 """What steps say of an outage; nobody tries a command again but who gave it."""
 
 github = typer.Typer(
-    help="Make the GitHub Apps, tell what they lack, give them new keys; list schedules; forget on request.",
+    help="Make the GitHub Apps, tell what they lack and cost, give them new keys; list schedules; forget on request.",
     no_args_is_help=True,
 )
 github.add_typer(schedules, name="schedules")
+github.command("cost")(cost)
 github.command()(forget)
 
 TokenFile = Annotated[

@@ -35,7 +35,7 @@ async def run(process: Process) -> int:
     client = await asyncio.to_thread(client_of, process.settings)
     keys = KeyRing(lambda: process.vault.public_keys(APPROVAL_KEYS))
     server = Server(process.client, cluster=await cluster_id(process.client))
-    requesters = Requesters(WhoAsked(server, keys.current).requester_of)
+    requesters = Requesters(WhoAsked(server, keys.current).origin_of)
     worker = models_worker(process.client, process.settings, process.vault, client, requesters)
     sweeping = swept(transcripts_of(process.settings, process.vault))
     return await serve(worker, process=process, beside=together(keys.keep_fresh(), sweeping))

@@ -1,5 +1,6 @@
-"""The page of limits: the policy's rates and how much of them is used, GitHub's, and those of other providers."""
+"""The page of limits: the policy's rates and how much of them is used, what models cost, GitHub's, other providers'."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -15,6 +16,7 @@ from hitl.console.access.visitors import Visitors
 from hitl.console.pages import Pages
 from hitl.console.ports import BegunLately, Unavailable, UseOfLimits
 from hitl.gateway.decisions import PolicyInForce
+from hitl.github.spending import dollars
 from hitl.policy.rules import Policy
 
 _MINUTE_S: Final = 60
@@ -61,8 +63,9 @@ class LimitPages:
 
     async def _show(self, request: Request) -> Response:
         visitor, policy = self._visitors.visitor(request), self._policy.current()
-        begun, not_begun = await _or_why(self._limits.begun)
-        github, not_github = await _or_why(self._limits.github)
+        (begun, not_begun), (github, not_github), (spent, not_spent) = await asyncio.gather(
+            _or_why(self._limits.begun), _or_why(self._limits.github), _or_why(self._limits.spending)
+        )
         return self._pages.render(
             "limits.html",
             visitor,
@@ -72,6 +75,9 @@ class LimitPages:
             not_begun=not_begun,
             github=github,
             not_github=not_github,
+            spent=spent,
+            not_spent=not_spent,
+            dollars=dollars,
             rates=policy.github.rates,
             content={"minute": MINUTE, "hour": HOUR},
             providers=_providers(),

@@ -15,7 +15,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from activities.guard.audit import AuditLog
 from activities.guard.interceptor import GuardInterceptor
 from activities.guard.policy_source import PolicySource
-from activities.guard.who_asked import Requesters
+from activities.guard.who_asked import Origin, Requesters
 from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.contracts import REQUEST, ModelAnswered, RequestModel
@@ -54,6 +54,7 @@ class House:
         told: What is different of the step's own info.
         now: What time it is.
         asked_by: Who is vouched for as having asked, where the guard finds out; may raise.
+        installation: Whose delivery began each goal, where the guard finds out.
         looked: How often that was looked up.
     """
 
@@ -65,6 +66,7 @@ class House:
     told: Mapping[str, Any] = field(default_factory=dict[str, Any])
     now: datetime = NOON
     asked_by: Callable[[], str] | None = None
+    installation: str | None = None
 
     def __post_init__(self) -> None:
         self.vault = PlayedVault({"models/lab": {"key": SecretStr(KEY)}})
@@ -88,10 +90,10 @@ class House:
             requesters=Requesters(self._find) if self.asked_by is not None else None,
         )
 
-    async def _find(self, workflow_id: str, run_id: str, people: People) -> str:
+    async def _find(self, workflow_id: str, run_id: str, people: People) -> Origin:
         assert self.asked_by
         self.looked += 1
-        return self.asked_by()
+        return Origin(requester=self.asked_by(), installation=self.installation)
 
     def transcripts_of(self, keys: DataKeys, environment: str = "local") -> Transcripts:
         """As this worker keeps them, or another one."""

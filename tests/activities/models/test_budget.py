@@ -173,7 +173,7 @@ async def test_a_book_that_cannot_be_written_asks_nobody_and_one_that_fails_afte
     with pytest.raises(ApplicationError) as caught:
         await house.ask(request(small()))
     assert (caught.value.type, caught.value.non_retryable, house.server.asked) == ("Unavailable", False, [])
-    house.book.loses = 5  # two writes were lost before, two reserve, and the first that settles is lost
+    house.book.loses = 6  # two writes were lost before, three reserve, and the first that settles is lost
     house.told = {"attempt": 2}
     house.book.writes = 2
     house.server.answers.append(says())

@@ -6,6 +6,7 @@ from activities.models.asking import ModelActivities
 from activities.models.budget import ModelBudget
 from activities.models.decisions import DecisionBook
 from activities.models.served import ServedModels
+from activities.models.spending import SpendingActivities
 from activities.models.transcripts import Transcripts
 from activities.models.watching import ServingActivities
 from connectors.artifacts import ArtifactStore, DatedStore
@@ -23,7 +24,7 @@ def steps(means: Means) -> Sequence[object]:
     served = ServedModels(means.vault, environment=environment)
     asking = ModelActivities(means.vault, models, artifacts, transcripts, budget=budget, served=served)
     decisions = DecisionBook(means.vault, models.models, environment=environment)
-    return (asking, ServingActivities(means.vault, models.models, served), decisions)
+    return (asking, ServingActivities(means.vault, models.models, served), decisions, SpendingActivities(budget))
 
 
 def transcripts_of(settings: Settings, vault: VaultSession) -> Transcripts:
