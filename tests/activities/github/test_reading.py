@@ -9,7 +9,9 @@ from activities.github.contracts import CopyRepositoryRequest, FetchRepositoryRe
 from activities.github.name_contracts import FindBranchesRequest, FindRepositoriesRequest
 from activities.step import implemented, step_of
 from connectors.errors import NotFound, Unavailable
+from connectors.github.client import GitHubApp, app_jwt
 from connectors.github.copy import CopiedRepository
+from connectors.github.registration import AppSession
 from hitl.protocol import Effect
 from tests.activities.github.at_work import REPOSITORY, House, at_work
 from tests.connectors.github.shop import BINARY, LARGE, git
@@ -24,8 +26,19 @@ async def test_text_is_told_as_text_with_the_commit_that_it_is_of(house: House) 
     found = await read(house, "README.md")
     assert (found.commit, found.blob) == (house.shop.main, house.shop.blob("README.md"))
     assert (found.encoding, found.content, found.artifact) == ("utf-8", "# Shop\n", None)
+    assert found.installation == (await installed(house))["acme"]
     assert (house.actions, house.permissions) == (["github-read"], [{"contents": "read"}])
     assert house.twin.live_tokens == 0
+
+
+async def installed(house: House) -> dict[str, int]:
+    """The number of the App's installation on each account, as GitHub lists them."""
+    api = GitHubApp(base_url=house.twin.address).api()
+    api.authenticate(app_jwt(house.twin.credentials))
+    try:
+        return {one.account.login: one.id for one in await AppSession(api).installations()}
+    finally:
+        api.close()
 
 
 async def test_bytes_are_told_as_such_and_a_large_file_by_reference(house: House) -> None:

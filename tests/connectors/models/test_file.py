@@ -34,6 +34,16 @@ def test_it_says_who_is_asked_for_what_with_which_data(tmp_path: Path) -> None:
     assert models.limits == Limits(goal_usd=2, goal_requests=60, goal_minutes=30, day_usd=100, day_per=Per.REQUESTER)
 
 
+def test_an_installations_day_is_limited_beside_that_of_all_or_of_each_person(tmp_path: Path) -> None:
+    text = VALID.replace("day: {usd: 100, per: requester}", "day: {decisions: 9, usd_per_installation: 20}")
+    assert text != VALID
+    path = tmp_path / "models.yaml"
+    path.write_text(text.replace("usd: 2, ", ""))
+    limits = load_models(path).limits
+    assert (limits.installation_day_usd, limits.day_usd, limits.day_decisions) == (20, None, 9)
+    assert limits.money, "so that nothing is asked whose price nobody knows"
+
+
 def test_the_example_of_the_documentation_is_valid() -> None:
     models = load_models(Path(__file__).parents[3] / "deploy/models.yaml")
     assert {one.kind for one in models.backends.values()} >= {Kind.BEDROCK, Kind.OLLAMA, Kind.OPENAI}
@@ -120,6 +130,11 @@ VALID = FILE.format(url="http://127.0.0.1:9")
             "per: requester",
             "per: person",
             "14: limits.day.per: 'person' is not known here; write one of all, requester",
+        ),
+        (
+            "per: requester",
+            "usd_per_instalation: 20",  # codespell:ignore
+            "14: limits.day.usd_per_instalation: unknown key 'usd_per_instalation'; did you mean 'usd_per_installation'?",  # codespell:ignore
         ),
         ("{usd: 2,", "{usd: two,", "14: limits.goal.usd: 'two' is not a number; write it in digits"),
         (

@@ -48,6 +48,8 @@ github:
 """
 )
 
+INSTALLATION: Final = 3
+"""By which every payload comes, and every file is read."""
 WRITER: Final = PermissionSeen(repository="acme/shop", login="alice", id=5, permission="write", role="write")
 
 
@@ -82,7 +84,8 @@ class Answers(GitHub):
         if self.config is None:
             raise ApplicationError("no such file", type="NotFound", non_retryable=True)
         content = self.config
-        return FileRead(commit="c" * 40, blob="b" * 40, size=len(content), encoding="utf-8", content=content)
+        found = FileRead(commit="c" * 40, blob="b" * 40, size=len(content), encoding="utf-8", content=content)
+        return found.model_copy(update={"installation": INSTALLATION})
 
     @implements(MATCH_CHANGED_FILES)
     async def match_changed_files(self, request: MatchChangedFilesRequest) -> ChangedFilesMatched:

@@ -3,7 +3,7 @@
 import pytest
 
 from activities.github.people_contracts import PermissionSeen
-from tests.hitl.gateway.commanding import GITHUB_POLICY, READ, Commanding, commanding
+from tests.hitl.gateway.commanding import GITHUB_POLICY, INSTALLATION, READ, Commanding, commanding
 from tests.hitl.gateway.delivering import new_guid
 from tests.hitl.gateway.running import Place, eventually
 from tests.hitl.github.payloads import comment_payload
@@ -32,6 +32,12 @@ async def requester(there: Commanding, workflow_id: str) -> str:
     return await there.gateway.starts.requester_of(workflow_id, run, people)
 
 
+async def installations(there: Commanding, *workflow_ids: str) -> list[str | None]:
+    """Whose money each of them spends, as the models worker's guard finds out."""
+    people = there.gateway._policy.current().people
+    return [(await there.gateway.starts.origin_of(one, "", people)).installation for one in workflow_ids]
+
+
 async def test_a_collaborators_comment_begins_the_goal_in_their_name_and_is_told(here: Place) -> None:
     async with commanding(here) as there:
         told = await there.say()
@@ -40,6 +46,7 @@ async def test_a_collaborators_comment_begins_the_goal_in_their_name_and_is_told
         result = await job.result()
         assert await requester(there, job.id) == "github:alice"
         assert await requester(there, f"{job.id}/goal") == "github:alice", "the goal itself, as the guard asks"
+        assert await installations(there, job.id, f"{job.id}/goal") == [str(INSTALLATION)] * 2
     assert result["outcome"] == "completed"
     assert there.github.reactions == ["rocket"]
     assert [(one.repository, one.login) for one in there.github.asked] == [("acme/shop", "alice")]
@@ -52,6 +59,7 @@ async def test_a_delivery_that_comes_twice_begins_one_goal(here: Place) -> None:
         again = await there.deliver("issue_comment", payload, guid=guid)
         run = (await there.hook.client.get_workflow_handle(str(first.goal)).describe()).run_id
         assert (again.goal, len({run})) == (first.goal, 1)
+        assert await installations(there, str(first.goal)) == [str(INSTALLATION)]
     assert there.github.reactions == ["rocket"]
 
 

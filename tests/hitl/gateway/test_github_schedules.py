@@ -15,7 +15,7 @@ from connectors.errors import InvalidRequest
 from hitl.github.schedule_steps import ScheduleSteps
 from hitl.github.schedules import OURS
 from hitl.policy.triggers import Trigger
-from tests.hitl.gateway.commanding import GITHUB_POLICY, Commanding, commanding
+from tests.hitl.gateway.commanding import GITHUB_POLICY, INSTALLATION, Commanding, commanding
 from tests.hitl.gateway.running import Place, eventually
 from tests.hitl.github.payloads import Json, push_payload
 from workers.commands.repository_schedules import views
@@ -162,6 +162,8 @@ async def test_when_its_time_comes_the_task_is_begun_at_the_head_in_nobodys_name
         people = there.gateway._policy.current().people
         assert await there.gateway.starts.requester_of(job.id, run, people) == requester_for(SHOP)
         assert people.person(requester_for(SHOP)) is None
+        origin = await there.gateway.starts.origin_of(f"{job.id}/goal", "", people)
+        assert origin.installation == str(INSTALLATION), "whose money it spends, GitHub said when its file was read"
         check = there.github.checks[-1]
         assert (check.name, check.conclusion, check.commit) == ("banksman / ReadFile", "success", "c" * 40)
         again = await begun(there)
