@@ -40,7 +40,7 @@ async def test_it_is_told_for_people_and_for_scripts(client: Client) -> None:
 
         def paid(request: FindSpending) -> SpendingFound:
             assert request.days in {2, 7}
-            found = {one: NOTHING for one in request.installations}
+            found = dict.fromkeys(request.installations, NOTHING)
             return SpendingFound(
                 days=DAYS,
                 installations={**found, number: Spent(micros=(3_120_000, 7_400_000))},

@@ -133,8 +133,8 @@ VALID = FILE.format(url="http://127.0.0.1:9")
         ),
         (
             "per: requester",
-            "usd_per_instalation: 20",  # codespell:ignore
-            "14: limits.day.usd_per_instalation: unknown key 'usd_per_instalation'; did you mean 'usd_per_installation'?",  # codespell:ignore
+            "usd_per_install: 20",
+            "14: limits.day.usd_per_install: unknown key 'usd_per_install'; did you mean 'usd_per_installation'",
         ),
         ("{usd: 2,", "{usd: two,", "14: limits.goal.usd: 'two' is not a number; write it in digits"),
         (
