@@ -14,9 +14,10 @@ from temporalio.service import RPCError
 from activities.guard.audit_checkpoint import AUDIT_KEY
 from activities.guard.audit_collect import COLLECTED
 from connectors.artifacts import ArtifactStore
-from connectors.errors import ConnectorError, InvalidRequest
+from connectors.errors import AuthDenied, ConnectorError, InvalidRequest, NotFound
 from connectors.errors import Unavailable as NoStore
-from connectors.github.manifest import GITHUB
+from connectors.github.manifest import GITHUB, SIGN_IN
+from connectors.github.models import SignInCredentials
 from connectors.github.places import pages_address
 from connectors.vault import VaultSession
 from hitl.approval.approvers import People
@@ -42,7 +43,6 @@ from workflows.opinions.contracts import KeptOpinion
 
 SECRET_FIELD: Final = "console_secret"  # noqa: S105 - the name of a field
 OIDC_FIELD: Final = "oidc_client_secret"
-GITHUB_FIELD: Final = "github_client_secret"
 
 
 class NoConsole(Exception):
@@ -147,6 +147,7 @@ def console(  # noqa: PLR0913 - what it is wired from
     start: GoalStarter,
     opinions: Opinions,
     secrets: dict[str, SecretStr],
+    sign_in: SignInCredentials | None = None,
 ) -> Starlette:
     """The console as an application.
 
@@ -159,6 +160,7 @@ def console(  # noqa: PLR0913 - what it is wired from
         start: The way of every start.
         opinions: The way of every opinion.
         secrets: The gateway's, as Vault keeps them.
+        sign_in: The GitHub App that people sign in by; None where they do not.
 
     Raises:
         NoConsole: Nobody could sign in, or anybody could.
@@ -175,10 +177,32 @@ def console(  # noqa: PLR0913 - what it is wired from
         audit=CollectedAudit(settings.audit_dir / COLLECTED, lambda: vault.public_keys(AUDIT_KEY)),
         marks=TemporalMarks(client),
     )
-    return create_console(_settings(settings, secrets), sources, policy=policy, decide=decide, uses=VaultKeyUses(vault))
+    made = _settings(settings, secrets, sign_in)
+    return create_console(made, sources, policy=policy, decide=decide, uses=VaultKeyUses(vault))
 
 
-def _settings(settings: Settings, secrets: dict[str, SecretStr]) -> ConsoleSettings:
+async def github_sign_in(vault: VaultSession, settings: Settings) -> SignInCredentials | None:
+    """The GitHub App that people sign in to the console by; None where they do not, or there is no console.
+
+    Raises:
+        NoConsole: What Vault holds of it is no such thing, or this process may not read it.
+        ConnectorError: Vault does not answer.
+    """
+    if settings.console_listen is None:
+        return None
+    try:
+        return SignInCredentials.of(await vault.read(SIGN_IN.path))
+    except NotFound:
+        return None
+    except KeyError as error:
+        raise NoConsole(f"Vault's secret {SIGN_IN.path!r} lacks {error.args[0]}: put it there, or delete it") from None
+    except AuthDenied as error:
+        raise NoConsole(
+            f"the gateway may not read {SIGN_IN.path!r} in Vault: `python -m deploy.vault` lets it"
+        ) from error
+
+
+def _settings(settings: Settings, secrets: dict[str, SecretStr], sign_in: SignInCredentials | None) -> ConsoleSettings:
     if settings.console_url is None or settings.console_listen is None:
         raise NoConsole("BANKSMAN_CONSOLE_LISTEN is set without BANKSMAN_CONSOLE_URL: set both, or neither")
     secret = secrets.get(SECRET_FIELD)
@@ -193,7 +217,7 @@ def _settings(settings: Settings, secrets: dict[str, SecretStr]) -> ConsoleSetti
             secret=secret,
             development=settings.development,
             oidc=_oidc(settings, secrets),
-            github=_github(settings, secrets),
+            github=_github(settings, sign_in),
             namespace=settings.temporal_namespace,
             temporal_ui=settings.temporal_ui,
             traces=settings.console_traces,
@@ -219,24 +243,23 @@ def _oidc(settings: Settings, secrets: dict[str, SecretStr]) -> OidcSettings | N
     )
 
 
-def _github(settings: Settings, secrets: dict[str, SecretStr]) -> GitHubSignIn | None:
-    client_id = settings.console_github_client_id
-    if client_id is None:
+def _github(settings: Settings, sign_in: SignInCredentials | None) -> GitHubSignIn | None:
+    if sign_in is None:
         if settings.console_github_members:
             raise NoConsole(
-                "BANKSMAN_CONSOLE_GITHUB_MEMBERS is set without BANKSMAN_CONSOLE_GITHUB_CLIENT_ID: set both"
+                "BANKSMAN_CONSOLE_GITHUB_MEMBERS is set, and Vault holds no App that people sign in by at "
+                f"{SIGN_IN.path!r}: put client_id and client_secret there, or set no members"
             )
         return None
-    if (secret := secrets.get(GITHUB_FIELD)) is None:
-        raise NoConsole(
-            f"Vault's secret 'slack/app' lacks {GITHUB_FIELD}: generate a client secret in the App's settings on "
-            "GitHub, and put it there"
-        )
     api = settings.url_of(GITHUB)
     try:
         pages = pages_address(api)
     except InvalidRequest as error:
         raise NoConsole(str(error)) from error
     return GitHubSignIn(
-        pages=pages, api=api, client_id=client_id, client_secret=secret, members=settings.console_github_members
+        pages=pages,
+        api=api,
+        client_id=sign_in.client_id,
+        client_secret=sign_in.client_secret,
+        members=settings.console_github_members,
     )

@@ -19,6 +19,7 @@ from activities.guard.audit_collect import COLLECTED, AuditCollector, SigningKey
 from activities.guard.key_ring import KeyRing
 from activities.guard.policy_source import PolicySource
 from connectors.errors import ConnectorError
+from connectors.github.models import SignInCredentials
 from connectors.slack.manifest import SLACK
 from connectors.vault import VaultSession
 from hitl.gateway.counts import Counts
@@ -69,6 +70,7 @@ class Gateway:
         cluster: The Temporal cluster's id.
         secrets: Slack's and the console's, as Vault keeps them at `slack/app`.
         keys: What tells who asked for a goal.
+        sign_in: The GitHub App that people sign in to the console by; None where they do not.
 
     Raises:
         NoConsole: The console cannot be served as it is set.
@@ -84,6 +86,7 @@ class Gateway:
         cluster: str,
         secrets: dict[str, SecretStr],
         keys: KeyRing,
+        sign_in: SignInCredentials | None = None,
     ) -> None:
         self._settings, self._secrets = settings, secrets
         self._policy = PolicySource(settings.policy, environment=settings.environment)
@@ -130,9 +133,11 @@ class Gateway:
         self.waits = (self.follows, AwaitingSteps(asked))
 
         self._listening = bind(settings.slack_listen) if settings.slack_mode == "http" else None
-        self._console = self._bound_console(client, vault)
+        self._console = self._bound_console(client, vault, sign_in)
 
-    def _bound_console(self, client: Client, vault: VaultSession) -> tuple[Starlette, socket] | None:
+    def _bound_console(
+        self, client: Client, vault: VaultSession, sign_in: SignInCredentials | None
+    ) -> tuple[Starlette, socket] | None:
         """The console and where it is served; None where this gateway serves none."""
         if self._settings.console_listen is None:
             return None
@@ -145,6 +150,7 @@ class Gateway:
             start=self.starts,
             opinions=self.opinions,
             secrets=self._secrets,
+            sign_in=sign_in,
         )
         return made, bind(self._settings.console_listen)
 

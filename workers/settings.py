@@ -116,9 +116,6 @@ class Settings(_Addresses):
     console_oidc_claim: Literal["email", "sub"] = Field(
         default="email", description="What `console:` names in the policy; an email must be verified."
     )
-    console_github_client_id: str | None = Field(
-        default=None, description="Client id of the GitHub App that people sign in by, beside OpenID Connect or alone."
-    )
     console_github_members: tuple[str, ...] = Field(
         default=(),
         description='Who may sign in by GitHub, as JSON: members of organisations and teams, ["acme", '

@@ -11,6 +11,9 @@ DESTRUCTIVE_APP: Final = Secret(
 WEBHOOK: Final = Secret(
     path="github/webhook", holds="what GitHub signs webhooks with, and while it is changed also what it did before"
 )
+SIGN_IN: Final = Secret(
+    path="github/sign-in", holds="client id and client secret of the App that people sign in to the console by"
+)
 READ: Final = Credential(name="github-read", secret=APP, purpose="reads on GitHub")
 WRITE: Final = Credential(name="github-write", secret=APP, purpose="writes on GitHub")
 DELETE_BRANCH: Final = Credential(
@@ -25,7 +28,7 @@ GITHUB: Final = Provider(
     title="GitHub",
     url="https://api.github.com",
     credentials=(READ, WRITE, DELETE_BRANCH, MERGE_PULL_REQUEST),
-    own=(WEBHOOK,),
+    own=(WEBHOOK, SIGN_IN),
     twin=Twin(
         port=8300,
         always=True,

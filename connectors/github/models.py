@@ -29,6 +29,33 @@ class AppCredentials(BaseModel):
         return cls(client_id=fields["client_id"].get_secret_value(), private_key=fields["private_key"])
 
 
+class SignInCredentials(BaseModel):
+    """What a GitHub App signs people in with.
+
+    Attributes:
+        client_id: The App's client id.
+        client_secret: What it proves by that it is the one that asks.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    client_id: str
+    client_secret: SecretStr
+
+    @classmethod
+    def of(cls, fields: Mapping[str, SecretStr]) -> Self:
+        """From the fields of the secret that Vault has.
+
+        Raises:
+            KeyError: One is missing.
+        """
+        return cls(client_id=fields["client_id"].get_secret_value(), client_secret=fields["client_secret"])
+
+    def fields(self) -> dict[str, SecretStr]:
+        """As Vault keeps them."""
+        return {"client_id": SecretStr(self.client_id), "client_secret": self.client_secret}
+
+
 class FileList(BaseModel):
     """The files of one commit."""
 

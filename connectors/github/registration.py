@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 from connectors.errors import AuthDenied, InvalidRequest
 from connectors.github.api import Api, Question
 from connectors.github.client import KEY_REFUSED, GitHubApp, app_jwt
-from connectors.github.models import AppCredentials
+from connectors.github.models import AppCredentials, SignInCredentials
 
 PAGE: Final = 100
 """As many as GitHub gives at once."""
@@ -60,11 +60,16 @@ class MadeApp(AppSeen):
     """An App that was just made, with what GitHub shows this once."""
 
     webhook_secret: SecretStr | None
+    client_secret: SecretStr
     pem: SecretStr
 
     def credentials(self) -> AppCredentials:
         """What it proves by who it is."""
         return AppCredentials(client_id=self.client_id, private_key=self.pem)
+
+    def sign_in(self) -> SignInCredentials:
+        """What it signs people in with."""
+        return SignInCredentials(client_id=self.client_id, client_secret=self.client_secret)
 
 
 class InstallationSeen(_Read):

@@ -11,6 +11,7 @@ from typing import Final
 
 from connectors.github.manifest import APP as GITHUB_APP
 from connectors.github.manifest import DESTRUCTIVE_APP as GITHUB_DESTRUCTIVE_APP
+from connectors.github.manifest import SIGN_IN as GITHUB_SIGN_IN
 from connectors.github.manifest import WEBHOOK as GITHUB_WEBHOOK
 from connectors.provider import Credential, Logins, Maker, Secret, providers
 from connectors.slack.manifest import APP as SLACK_APP
@@ -109,12 +110,13 @@ _SANDBOX: Final = VaultPolicy(
 )
 _GATEWAY: Final = VaultPolicy(
     says="The gateway between people and approvals: it signs what a person clicked, and tells who asked for a goal by "
-    "the same key's published halves. Slack's tokens and what GitHub signs webhooks with are its only secrets besides "
-    "the payload keys; no provider's key, no step's token.",
+    "the same key's published halves. Slack's tokens, what GitHub signs webhooks with and what people sign in by are "
+    "its only secrets besides the payload keys; no provider's key, no step's token.",
     rights=(
         _PAYLOAD_KEYS,
         Right(path=f"{MOUNT}/data/{SLACK_APP.path}", may=("read",)),
         Right(path=f"{MOUNT}/data/{GITHUB_WEBHOOK.path}", may=("read",)),
+        Right(path=f"{MOUNT}/data/{GITHUB_SIGN_IN.path}", may=("read",)),
         _PUBLISHED,
         Right(path="transit/sign/approvals", may=("update",)),
         Right(path="transit/keys/audit", may=("read",)),
@@ -146,12 +148,12 @@ _DELIVERER: Final = VaultPolicy(
 )
 
 _GITHUB_SETUP: Final = VaultPolicy(
-    says="A person who sets GitHub up, or changes a key of its: `banksman github`. The Apps' keys and what webhooks "
-    "are signed with, and nothing else. No process has it.",
+    says="A person who sets GitHub up, or changes a key of its: `banksman github`. The Apps' keys, what webhooks "
+    "are signed with and what people sign in to the console by, and nothing else. No process has it.",
     rights=(
         *(
             Right(path=f"{MOUNT}/data/{one.path}", may=("create", "read", "update"))
-            for one in (GITHUB_APP, GITHUB_DESTRUCTIVE_APP, GITHUB_WEBHOOK)
+            for one in (GITHUB_APP, GITHUB_DESTRUCTIVE_APP, GITHUB_WEBHOOK, GITHUB_SIGN_IN)
         ),
         Right(
             path="sys/capabilities-self",

@@ -4,9 +4,21 @@ from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+GITHUB_CALLBACK: Final = "/sign-in/github/callback"
+"""The path that GitHub sends people back to; their App must have its address registered, to the letter."""
 _MIN_SECRET: Final = 32
 
 
@@ -26,6 +38,28 @@ def _safe_url(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(_url)]
 SafeUrl = Annotated[str, AfterValidator(_url), AfterValidator(_safe_url)]
+
+
+_ORIGIN: Final[TypeAdapter[str]] = TypeAdapter(SafeUrl)
+
+
+def github_callback(console: str) -> str:
+    """What an App must have registered, so that people can sign in by it to this console.
+
+    Args:
+        console: Where people open it, as in https://banksman.example.com.
+
+    Raises:
+        ValueError: No console can be there; the message says why.
+    """
+    try:
+        origin = _ORIGIN.validate_python(console)
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error
+    parts = urlsplit(origin)
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError(f"{console!r} has a path; the console needs an origin of its own")
+    return f"{origin}{GITHUB_CALLBACK}"
 
 
 Members = Annotated[

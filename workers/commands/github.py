@@ -22,6 +22,7 @@ from connectors.github.manifest import GITHUB
 from connectors.github.places import pages_address
 from connectors.github.registration import AppSeen
 from connectors.vault.transport import Transport
+from hitl.console.settings import github_callback
 from hitl.github.events import WEBHOOKS
 from observability.redaction import redact
 from workers.commands.exits import Exit, err, fail, out, wrapped
@@ -62,6 +63,12 @@ Webhook = Annotated[
     str | None,
     typer.Option(help=f"Where GitHub reaches the gateway: {_ADDRESS}."),
 ]
+Console = Annotated[
+    str | None,
+    typer.Option(
+        help="Where people open the console, to sign in to it by the ordinary App; BANKSMAN_CONSOLE_URL when left out."
+    ),
+]
 Kind = Annotated[AppKind, typer.Argument(help="Which App.")]
 
 
@@ -70,6 +77,7 @@ def setup(  # noqa: PLR0913 - each is an option of the command
     organisation: Annotated[str, typer.Argument(help="The organisation that the Apps will be of.")],
     *,
     webhook: Webhook = None,
+    console: Console = None,
     only: Annotated[
         AppKind | None, typer.Option("--app", help="This App alone; one after the other otherwise.")
     ] = None,
@@ -93,6 +101,7 @@ def setup(  # noqa: PLR0913 - each is an option of the command
         fail("say which App the code is of: --app ordinary, or --app destructive", Exit.USAGE)
     if webhook is not None and not webhook.startswith(("https://", "http://127.0.0.1", "http://localhost")):
         fail(f"{webhook!r} is no address that GitHub delivers to: write {_ADDRESS}", Exit.USAGE)
+    callback = _callback(console or load_settings().console_url)
 
     async def work(apps: KeptInVault, gh: GitHubApp, pages: str) -> None:
         making = Making(
@@ -101,6 +110,7 @@ def setup(  # noqa: PLR0913 - each is an option of the command
             pages=pages,
             organisation=organisation,
             webhook=webhook,
+            callback=callback,
             lead=lambda address: _lead(address, browser=not no_browser),
         )
         for kind in _named(only):
@@ -181,6 +191,7 @@ async def _made(making: Making, kind: AppKind, *, code: str | None, anew: bool) 
     if kind.events and making.webhook is None and code is None:
         raise InvalidRequest(f"say by --webhook where GitHub reaches the gateway: {_ADDRESS}")
     await making.require_writable(kind)
+    signs_in = await making.signs_in(kind)
     try:
         app: AppSeen = await (making.by_page(kind) if code is None else making.by_code(kind, code))
     except Unavailable as error:
@@ -188,6 +199,32 @@ async def _made(making: Making, kind: AppKind, *, code: str | None, anew: bool) 
             f"{error}. The code in the browser's address is good for an hour: give it by --app {kind} --code"
         ) from error
     _say(f"the {kind} App is {app.name!r}; its key is in Vault")
+    if kind.signs_in:
+        _say(await _told_of_sign_in(making, signs_in=signs_in))
+
+
+async def _told_of_sign_in(making: Making, *, signs_in: bool) -> str:
+    """Whether people sign in to the console by it, and what is left to do for that."""
+    if signs_in:
+        return (
+            f"people can sign in to the console by it, at {making.callback}: its client secret is in Vault; start the "
+            "gateway anew, and say in the policy who is who"
+        )
+    if making.callback is None:
+        return (
+            "nobody signs in to the console by it: where that is was said neither by --console nor BANKSMAN_CONSOLE_URL"
+        )
+    return f"people sign in to the console by another App, {await making.other_sign_in()}: that stays"
+
+
+def _callback(console: str | None) -> str | None:
+    """What the ordinary App has registered for the console's sign-in."""
+    if console is None:
+        return None
+    try:
+        return github_callback(console)
+    except ValueError as error:
+        fail(f"{error}: say by --console where people open the console", Exit.USAGE)
 
 
 def _named(only: AppKind | None) -> tuple[AppKind, ...]:

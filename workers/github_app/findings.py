@@ -85,6 +85,8 @@ class Look:
             found += self._of_app(kind, one)
             if kind.events:
                 found += [*self._of_hook(kind, one), *await self._of_secret(kind), *_of_deliveries(kind, one)]
+            if kind.signs_in:
+                found += await self._of_sign_in(kind, one)
         return [*found, *_apart(seen)]
 
     async def _seen(self, kind: AppKind) -> Seen | Finding:
@@ -203,6 +205,15 @@ class Look:
         else:
             return [Finding(app=kind, what="webhook secret", ok=True, says="one is good")]
         return [Finding(app=kind, what="webhook secret", ok=False, says=says, way_out=rotate)]
+
+    async def _of_sign_in(self, kind: AppKind, seen: Seen) -> list[Finding]:
+        """Which App people sign in to the console by; a console may well do without."""
+        kept = await self.vault.sign_in()
+        if kept is None:
+            return []
+        ours = kept.credentials.client_id == seen.kept.credentials.client_id
+        says = "people can sign in to the console by it" if ours else f"is another App's, {kept.credentials.client_id}"
+        return [Finding(app=kind, what="sign-in", ok=True, says=says)]
 
     def _settings(self, app: AppSeen) -> str:
         return f"{self.pages}/organizations/{app.owner.login}/settings/apps/{app.slug}"

@@ -8,8 +8,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from connectors.errors import AuthDenied, InvalidRequest, NotFound, Unavailable
-from connectors.github.manifest import WEBHOOK
-from connectors.github.models import AppCredentials
+from connectors.github.manifest import SIGN_IN, WEBHOOK
+from connectors.github.models import AppCredentials, SignInCredentials
 from connectors.vault.known import known
 from connectors.vault.kv import MOUNT, write_kv
 from connectors.vault.transport import Transport, fields
@@ -45,6 +45,18 @@ class KeptWebhook:
 
     secret: SecretStr
     previous: SecretStr | None
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptSignIn:
+    """What people sign in to the console by.
+
+    Attributes:
+        version: Of the secret.
+    """
+
+    credentials: SignInCredentials
     version: int
 
 
@@ -116,6 +128,30 @@ class KeptInVault:
         """
         values = {"secret": secret} | ({"previous": previous} if previous is not None else {})
         await self._write(WEBHOOK.path, values, after=after.version if after else None)
+
+    async def sign_in(self) -> KeptSignIn | None:
+        """What people sign in to the console by; None where that is not kept.
+
+        Raises:
+            NotFound: What is kept is none.
+            ConnectorError: By the tree.
+        """
+        values, version = await self._read(SIGN_IN.path)
+        if values is None:
+            return None
+        try:
+            return KeptSignIn(credentials=SignInCredentials.of(values), version=version)
+        except KeyError as error:
+            raise NotFound(f"{MOUNT}/{SIGN_IN.path} has no field {error}: put it there, or delete it") from error
+
+    async def keep_sign_in(self, credentials: SignInCredentials, *, after: KeptSignIn | None) -> None:
+        """Keep what people sign in to the console by.
+
+        Raises:
+            InvalidRequest: Somebody else changed it meanwhile.
+            ConnectorError: By the tree.
+        """
+        await self._write(SIGN_IN.path, credentials.fields(), after=after.version if after else None)
 
     async def require_writable(self, *paths: str) -> None:
         """Make sure of the token before anything is made that is shown once.

@@ -44,6 +44,11 @@ class AppKind(StrEnum):
         return tuple(sorted(LISTENED_TO)) if self is AppKind.ORDINARY else ()
 
     @property
+    def signs_in(self) -> bool:
+        """Whether people may sign in by it: never by what deletes and merges."""
+        return self is AppKind.ORDINARY
+
+    @property
     def permissions(self) -> dict[str, str]:
         """What it must be granted."""
         return together(of_app(self.secret), *(_EVENTS_NEED[one] for one in self.events))
@@ -54,8 +59,8 @@ def is_login(name: str) -> bool:
     return _LOGIN.fullmatch(name) is not None
 
 
-def app_manifest(
-    kind: AppKind, organisation: str, *, homepage: str, back: str, webhook: str | None
+def app_manifest(  # noqa: PLR0913 - each is a part of the manifest
+    kind: AppKind, organisation: str, *, homepage: str, back: str, webhook: str | None, callback: str | None = None
 ) -> dict[str, object]:
     """The manifest that GitHub makes the App of.
 
@@ -65,8 +70,10 @@ def app_manifest(
         homepage: What its page links to.
         back: Where GitHub sends the browser with a code.
         webhook: Where the ordinary App's events go.
+        callback: Where GitHub sends people back to who sign in by the ordinary App; None where nobody does.
     """
     hook = {"hook_attributes": {"url": webhook, "active": True}} if webhook and kind.events else {}
+    signs_in = {"callback_urls": [callback]} if callback and kind.signs_in else {}
     return {
         "name": _name(kind, organisation),
         "description": "Nothing heavy moves until a person signals."
@@ -78,6 +85,7 @@ def app_manifest(
         "default_permissions": kind.permissions,
         "default_events": list(kind.events),
         **hook,
+        **signs_in,
     }
 
 

@@ -11,7 +11,7 @@ from activities.queues import TaskQueue
 from activities.step import implemented
 from connectors.slack.manifest import APP
 from hitl.slack.steps import SlackSteps
-from workers.console import NoConsole
+from workers.console import NoConsole, github_sign_in
 from workers.gateway import SECRETS, Gateway
 from workers.guarded import guarded_worker
 from workers.process import APPROVAL_KEYS, CannotStart, Process, serve, together
@@ -35,7 +35,15 @@ async def run(process: Process) -> int:
     if missing := SECRETS - secrets.keys():
         raise CannotStart(f"Vault's secret {APP.path!r} lacks {', '.join(sorted(missing))}: put them there")
     try:
-        gateway = Gateway(process.client, process.settings, process.vault, cluster=cluster, secrets=secrets, keys=keys)
+        gateway = Gateway(
+            process.client,
+            process.settings,
+            process.vault,
+            cluster=cluster,
+            secrets=secrets,
+            keys=keys,
+            sign_in=await github_sign_in(process.vault, process.settings),
+        )
     except (CannotListen, NoConsole) as error:
         raise CannotStart(str(error)) from error
     workers = gateway_workers(process.client, process.settings, gateway.steps, gateway.beside, gateway.waits)

@@ -1,6 +1,6 @@
 # The gateway between people and approvals: it signs what a person clicked, and tells who asked for a goal by the same
-# key's published halves. Slack's tokens and what GitHub signs webhooks with are its only secrets besides the payload
-# keys; no provider's key, no step's token.
+# key's published halves. Slack's tokens, what GitHub signs webhooks with and what people sign in by are its only
+# secrets besides the payload keys; no provider's key, no step's token.
 path "banksman/data/payload-keys" {
   capabilities = ["read"]
 }
@@ -10,6 +10,10 @@ path "banksman/data/slack/app" {
 }
 
 path "banksman/data/github/webhook" {
+  capabilities = ["read"]
+}
+
+path "banksman/data/github/sign-in" {
   capabilities = ["read"]
 }
 

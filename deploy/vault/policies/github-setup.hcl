@@ -1,5 +1,5 @@
-# A person who sets GitHub up, or changes a key of its: `banksman github`. The Apps' keys and what webhooks are signed
-# with, and nothing else. No process has it.
+# A person who sets GitHub up, or changes a key of its: `banksman github`. The Apps' keys, what webhooks are signed with
+# and what people sign in to the console by, and nothing else. No process has it.
 path "banksman/data/github/app" {
   capabilities = ["create", "read", "update"]
 }
@@ -9,6 +9,10 @@ path "banksman/data/github/destructive-app" {
 }
 
 path "banksman/data/github/webhook" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "banksman/data/github/sign-in" {
   capabilities = ["create", "read", "update"]
 }
 

@@ -16,10 +16,9 @@ from hitl.console.access.oidc import OpenIdProvider
 from hitl.console.access.tokens import Door, SignIn
 from hitl.console.access.visitors import GITHUB, Refused, Visitors, local_path
 from hitl.console.pages import Pages
-from hitl.console.settings import ConsoleSettings
+from hitl.console.settings import GITHUB_CALLBACK, ConsoleSettings
 
 CALLBACK: Final = "/sign-in/callback"
-GITHUB_CALLBACK: Final = "/sign-in/github/callback"
 _DENIED: Final = "The provider did not let you in; sign in again, or ask its administrator."
 
 

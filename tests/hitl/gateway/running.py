@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.guard.key_ring import KeyRing
+from connectors.github.models import SignInCredentials
 from connectors.slack.twin.config import Channel, InstalledApp, Person
 from connectors.slack.twin.limits import Limits
 from connectors.vault import VaultSession
@@ -92,13 +93,23 @@ class Place:
         }
         return Settings.model_validate(given | changes)
 
-    async def made(self, *, keys: KeyRing | None = None, **changes: Any) -> Gateway:
+    async def made(
+        self, *, keys: KeyRing | None = None, sign_in: SignInCredentials | None = None, **changes: Any
+    ) -> Gateway:
         """A gateway that does not listen."""
         keys = keys or KeyRing(lambda: self.vault.public_keys(_KEY))
         await keys.refresh()
         tokens = {name: SecretStr(value) for name, value in SLACK.items()}
         settings = self.settings(**changes)
-        made = Gateway(self.client, settings, self.vault, cluster=self.house.cluster, secrets=tokens, keys=keys)
+        made = Gateway(
+            self.client,
+            settings,
+            self.vault,
+            cluster=self.house.cluster,
+            secrets=tokens,
+            keys=keys,
+            sign_in=sign_in,
+        )
         made.sweeper._since = self.began  # what other tests ended is not told here
         return made
 

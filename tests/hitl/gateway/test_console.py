@@ -14,13 +14,14 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.guard.key_ring import KeyRing
 from connectors.artifacts import ArtifactStore
 from connectors.errors import Unavailable as Sealed
+from connectors.vault import VaultSession
 from hitl.approval.decision import Surface, Verdict
 from hitl.approval.plan import plan_digest
 from hitl.console.ports import Unavailable
 from hitl.gateway.decisions import Click, Kind
-from tests.connectors.vault.server import SLACK
+from tests.connectors.vault.server import SLACK, VaultServer
 from tests.hitl.gateway.running import ONE, Place, eventually
-from workers.console import Artifacts, GatewayGoals, NoConsole
+from workers.console import Artifacts, GatewayGoals, NoConsole, github_sign_in
 from workers.gateway import Gateway
 from workers.serving import CannotListen, bind
 from workflows.catalogue import find_goal
@@ -131,8 +132,7 @@ async def _healthy(hands: httpx.AsyncClient) -> bool:
         ({"console_url": "https://console.example", "secret": "s" * 32}, "this machine alone"),
         ({"console_listen": "0.0.0.0:8320"}, "listens on this machine alone"),
         ({"console_oidc_issuer": "https://login.example"}, "set both"),
-        ({"console_github_client_id": "Iv23li"}, "lacks github_client_secret"),
-        ({"console_github_members": ("acme",)}, "BANKSMAN_CONSOLE_GITHUB_CLIENT_ID"),
+        ({"console_github_members": ("acme",)}, "BANKSMAN_CONSOLE_GITHUB_MEMBERS is set, and Vault holds no App"),
         ({"secret": "short"}, "shorter than 32 bytes"),
         ({"console_url": "http://console.example"}, "https"),
     ],
@@ -148,6 +148,34 @@ async def test_a_console_that_nobody_or_anybody_could_enter_is_not_served(
     keys = KeyRing(lambda: one.vault.public_keys("approvals"))
     with pytest.raises(NoConsole, match=problem):
         Gateway(one.client, settings, one.vault, cluster="c", secrets=tokens, keys=keys)
+
+
+async def test_the_app_that_people_sign_in_by_is_read_by_the_gateways_own_login(
+    one: Place, vault_server: VaultServer, ledger: VaultSession
+) -> None:
+    served, path = one.settings(console_listen="127.0.0.1:0"), "banksman/data/github/sign-in"
+    assert await github_sign_in(one.vault, served) is None
+    vault_server.admin("POST", path, {"data": {"client_id": "Iv23li", "client_secret": "only the gateway reads it"}})
+    try:
+        found = await github_sign_in(one.vault, served)
+        assert found is not None
+        assert (found.client_id, found.client_secret.get_secret_value()) == ("Iv23li", "only the gateway reads it")
+        assert "only the gateway" not in repr(found)
+        assert await github_sign_in(one.vault, one.settings()) is None
+        with pytest.raises(NoConsole, match=r"may not read 'github/sign-in' in Vault: `python -m deploy\.vault`"):
+            await github_sign_in(ledger, served)
+        vault_server.admin("POST", path, {"data": {"client_id": "Iv23li"}})
+        with pytest.raises(NoConsole, match="lacks client_secret"):
+            await github_sign_in(one.vault, served)
+    finally:
+        vault_server.admin("DELETE", "banksman/metadata/github/sign-in")
+    gateway = await one.made(sign_in=found, console_listen="127.0.0.1:0")
+    assert gateway._console is not None
+    app, listening = gateway._console
+    listening.close()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8320") as hands:
+        sent = await hands.get("/sign-in/github?back=/")
+    assert (sent.status_code, "client_id=Iv23li" in sent.headers["location"]) == (303, True)
 
 
 async def test_an_address_that_cannot_be_had_is_one_sentence() -> None:

@@ -30,7 +30,8 @@ from workers.github_app.making import Making
 from workers.github_app.rotating import Rotating
 from workers.github_app.wanted import AppKind, app_manifest
 
-PATHS = ("github/app", "github/destructive-app", "github/webhook")
+PATHS = ("github/app", "github/destructive-app", "github/webhook", "github/sign-in")
+CALLBACK = "https://banksman.example/sign-in/github/callback"
 WEBHOOK = "https://banksman.example/github/webhooks"
 
 
@@ -51,7 +52,9 @@ class Place:
     said: list[str]
     led: list[str]
 
-    def making(self, *, organisation: str = "acme", webhook: str | None = WEBHOOK) -> Making:
+    def making(
+        self, *, organisation: str = "acme", webhook: str | None = WEBHOOK, callback: str | None = None
+    ) -> Making:
         """A run of the set-up."""
         return Making(
             github=self.twin.github(),
@@ -60,6 +63,7 @@ class Place:
             organisation=organisation,
             webhook=webhook,
             lead=self.led.append,
+            callback=callback,
         )
 
     def rotating(self, *, patience: float = 5) -> Rotating:
@@ -111,6 +115,11 @@ class Place:
             return cast("Mapping[str, JsonValue]", self.server.data(f"banksman/data/{path}")["data"])
         return None
 
+    def token_with(self, policy: str) -> SecretStr:
+        """Another token, with this policy alone."""
+        made = self.server.admin("POST", "auth/token/create", {"policies": [policy], "ttl": "1h", "no_parent": True})
+        return SecretStr(str(cast("dict[str, JsonValue]", made["auth"])["client_token"]))
+
     async def run(self, *arguments: str, token: str | None = None) -> tuple[int, str]:
         """The command, with the token on standard input; its exit code and all that it says."""
         return await asyncio.to_thread(self._run, arguments, token)
@@ -153,7 +162,7 @@ def place(vault_server: VaultServer, key: Key, repositories: Path) -> Iterator[P
     )
     token = SecretStr(str(cast("dict[str, JsonValue]", made["auth"])["client_token"]))
     transport = Transport(vault_server.address)
-    config = TwinConfig(repositories=repositories, client_id=CLIENT_ID, public_key=key.public)
+    config = TwinConfig(repositories=repositories, client_id=CLIENT_ID, public_key=key.public, accounts={"alice": 1001})
     with served(create_twin(config), client_id=CLIENT_ID, private_key=SecretStr(key.private)) as twin:
         yield Place(twin, vault_server, token, KeptInVault(transport, token), [], [])
     transport.close()

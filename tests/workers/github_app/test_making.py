@@ -33,9 +33,9 @@ async def at_github(place: Place, page: str) -> str:
     return await asyncio.to_thread(hands.pressed, place.twin, asked.text)
 
 
-async def walked(place: Place, kind: AppKind) -> tuple[MadeApp, str]:
+async def walked(place: Place, kind: AppKind, *, callback: str | None = None) -> tuple[MadeApp, str]:
     """Go the whole way as a browser; the App, and the last page."""
-    making = asyncio.create_task(place.making().by_page(kind))
+    making = asyncio.create_task(place.making(callback=callback).by_page(kind))
     address = await until_led(place)
     async with httpx.AsyncClient() as browser:
         first = await browser.get(address)
@@ -112,7 +112,7 @@ async def test_a_page_says_nothing_to_other_pages_and_lets_a_form_lead_to_github
 async def test_an_app_that_was_made_for_somebody_else_is_not_kept(place: Place) -> None:
     with pytest.raises(InvalidRequest, match="made for 'globex' and not for 'acme': nothing of it is kept; delete it"):
         await place.making().by_code(AppKind.ORDINARY, place.code(owner="globex"))
-    assert [place.in_vault(path) for path in PATHS] == [None, None, None]
+    assert [place.in_vault(path) for path in PATHS] == [None] * len(PATHS)
 
 
 async def test_a_code_that_was_used_tells_how_to_go_on(place: Place) -> None:
@@ -236,7 +236,7 @@ def token_of(made: object) -> str:
 
 
 def test_the_persons_token_reaches_nothing_else(place: Place) -> None:
-    assert [place.server.status("GET", f"banksman/data/{path}", place.token) for path in PATHS] == [404, 404, 404]
+    assert [place.server.status("GET", f"banksman/data/{path}", place.token) for path in PATHS] == [404] * len(PATHS)
     for method, path in (
         ("GET", "banksman/data/slack/app"),
         ("GET", "banksman/data/payload-keys"),

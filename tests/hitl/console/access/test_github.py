@@ -15,9 +15,8 @@ from connectors.github.twin.app import TwinConfig, create_twin
 from connectors.github.twin.bodies import number
 from connectors.github.twin.sign_in import SignIns
 from hitl.console.access.code_flow import begin
-from hitl.console.access.sign_in import GITHUB_CALLBACK
 from hitl.console.access.tokens import Door, Session, SignIn
-from hitl.console.settings import ConsoleSettings, GitHubSignIn, OidcSettings
+from hitl.console.settings import GITHUB_CALLBACK, ConsoleSettings, GitHubSignIn, OidcSettings
 from tests.connectors.github.description import description
 from tests.connectors.github.recorded import Served, served
 from tests.hitl.console.visiting import ORIGIN, SECRET, Console, Visit, console_policy
