@@ -29,7 +29,7 @@ _LARGEST: Final = 1 << 17
 _OUTPUTS: Final = 3
 """Standard output, standard error, and where the process id and the exit code go."""
 _COMMANDS: Final = (
-    *("approvals", "audit", "connection", "deliverer", "goals"),
+    *("approvals", "audit", "connection", "deliverer", "github", "goals"),
     *("status", "trace", "up", "watch", "worker"),
 )
 _LOADED: Final = (

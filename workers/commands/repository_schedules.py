@@ -6,6 +6,7 @@ Read from Temporal alone, so that it is there also while no worker is.
 import asyncio
 import getpass
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -24,11 +25,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from hitl.hidden import visible
 from workers.commands.connection import client_settings, command_telemetry, connect_or_fail
 from workers.commands.exits import Exit, fail, out, shown
+from workflows.converter import InputRefused
 from workflows.github.contracts import DeliveryResult
 from workflows.github.scheduled_contracts import read_schedule_id, schedule_id
 from workflows.standing import standing_of
 
 _AT_ONCE: Final = 10
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9._-]+")
 
 schedules = typer.Typer(help="List what repositories have scheduled; pause it, and let it go on.")
 
@@ -62,6 +65,8 @@ def listing(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """List what repositories have scheduled; pause it, and let it go on."""
+    if repository is not None:
+        _require_repository(repository)
     if context.invoked_subcommand is None:
         asyncio.run(_asked(lambda client: _list(client, repository, as_json=as_json)))
 
@@ -71,7 +76,8 @@ def pause(
     repository: _Repository, name: _Name, *, note: Annotated[str, typer.Option(help="Why, for the record.")] = ""
 ) -> None:
     """Have it begin nothing, whatever the repository says, until it is resumed."""
-    why = f"Paused by {getpass.getuser()}" + (f": {note}" if note else "")
+    _require_repository(repository)
+    why = f"Paused by {_person()}" + (f": {note}" if note else "")
 
     async def work(client: Client) -> None:
         await client.get_schedule_handle(schedule_id(repository, name)).pause(note=why)
@@ -83,6 +89,7 @@ def pause(
 @schedules.command("resume")
 def resume(repository: _Repository, name: _Name) -> None:
     """Let it go on, from its next time on."""
+    _require_repository(repository)
 
     async def work(client: Client) -> None:
         await client.get_schedule_handle(schedule_id(repository, name)).unpause()
@@ -110,13 +117,13 @@ async def _list(client: Client, repository: str | None, *, as_json: bool) -> Non
         out.print_json(json.dumps([one.model_dump(mode="json") for one in found]))
         return
     if not found:
-        out.print("no repository has a schedule")
+        out.print(f"{escape(visible(repository))} has no schedule" if repository else "no repository has a schedule")
     for one in found:
         _print(one)
 
 
 async def views(client: Client, repository: str | None = None) -> list[ScheduleView]:
-    """All schedules, or those of one repository, by name.
+    """All schedules, or those of one repository, by name; GitHub tells no letter from its capital.
 
     Raises:
         RPCError: The server does not answer.
@@ -125,7 +132,7 @@ async def views(client: Client, repository: str | None = None) -> list[ScheduleV
     found: list[tuple[str, str, ScheduleListDescription]] = []
     async for one in await client.list_schedules():
         named = read_schedule_id(one.id)
-        if named is not None and repository in {None, named[0]}:
+        if named is not None and (repository is None or named[0].lower() == repository.lower()):
             found.append((*named, one))
 
     async def view(where: str, name: str, one: ScheduleListDescription) -> ScheduleView:
@@ -171,10 +178,25 @@ async def _ended(client: Client, workflow_id: str, run_id: str) -> tuple[str, st
         return standing_of(await client.get_workflow_handle(result.goal).describe()), result.goal
     except WorkflowFailureError as error:
         return f"failed: {error.cause}", None
+    except (InputRefused, ValueError, RuntimeError):
+        return "ended with a result that cannot be read here", None
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return "Temporal keeps it no longer", None
+
+
+def _require_repository(name: str) -> None:
+    if not _REPOSITORY.fullmatch(name):
+        fail(f"{name!r} is no repository; write OWNER/NAME", Exit.USAGE)
+
+
+def _person() -> str:
+    """Who gives the command, where this machine knows a name for them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
 
 
 def _print(one: ScheduleView) -> None:
