@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from temporalio.api.common.v1 import Memo
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from activities.queues import TaskQueue
@@ -91,15 +92,18 @@ class GoalStarter(WhoAsked):
             memo={MEMO: signed.model_dump_json()},
         )
         found = await handle.describe()
-        ours = await self.signed_of(found.raw_description.workflow_execution_info.memo) == signed
+        memo = found.raw_description.workflow_execution_info.memo
+        ours = await self.signed_of(memo) == signed or await self._is_of(memo, asked_as)
         return StartedGoal(workflow_id=handle.id, run_id=found.run_id, existing=not ours)
 
     async def _started_by(self, asked_as: str, workflow_id: str) -> StartedGoal | None:
         """The goal that this very request has started before."""
         found = await self._server.describe(workflow_id)
-        statement = (
-            await self.statement_of(found.raw_description.workflow_execution_info.memo) if found is not None else None
-        )
-        if found is None or statement is None or statement.request != asked_as:
+        if found is None or not await self._is_of(found.raw_description.workflow_execution_info.memo, asked_as):
             return None
         return StartedGoal(workflow_id=workflow_id, run_id=found.run_id, existing=False)
+
+    async def _is_of(self, memo: Memo, asked_as: str) -> bool:
+        """Whether it was started by this very request, by us or by another gateway."""
+        statement = await self.statement_of(memo) if asked_as else None
+        return statement is not None and statement.request == asked_as

@@ -47,6 +47,7 @@ class Occasion:
 
     Attributes:
         guid: As GitHub knows it: what it begins is begun once.
+        once: What that is begun once by, where several deliveries ask for the same; empty for the delivery itself.
         repository: `OWNER/NAME`.
         at: When the gateway received it.
         number: Of the issue or the pull request that it is about.
@@ -61,6 +62,7 @@ class Occasion:
     guid: str
     repository: str
     at: datetime
+    once: str = ""
     number: int | None = None
     commit: str | None = None
     branch: str | None = None
@@ -130,6 +132,7 @@ class Acts:
             goal=one.goal.name,
             inputs=one.request.model_dump(mode="json", exclude_unset=True),
             delivery=on.guid,
+            once=on.once,
             part=part,
             number=on.number,
             commit=on.commit,
@@ -140,7 +143,11 @@ class Acts:
 
     async def _begin(self, job: GitHubJobInput, by: Known, on: Occasion) -> GoalBegun | None:
         started = await self._starts.start(
-            GITHUB_JOB, job, identity=by.identity, asked_as=f"github:{on.guid}", installation=on.installation
+            GITHUB_JOB,
+            job,
+            identity=by.identity,
+            asked_as=f"github:{on.once or on.guid}",
+            installation=on.installation,
         )
         if started.existing:  # what this delivery began before is not: the gateway's own statement is known again
             return None

@@ -71,13 +71,18 @@ class _Wrong(ValueError):
     """What is wrong with a command, and the way out."""
 
 
+def first_line(body: str) -> str:
+    """The line of a comment that a command can stand on."""
+    return body.replace("\r\n", "\n").split("\n", 1)[0].rstrip()
+
+
 def read_command(body: str) -> Command | Misread | None:
     """The command on the first line of a comment; None where there is none.
 
     Args:
         body: The comment, as its author wrote it.
     """
-    line = body.replace("\r\n", "\n").split("\n", 1)[0].rstrip()
+    line = first_line(body)
     found = _FIRST.fullmatch(line)
     if found is None:
         return None

@@ -24,6 +24,7 @@ from hitl.github.events import (
     OfRepository,
     PullRequestEvent,
     PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
     PushEvent,
 )
 from hitl.github.happenings import happening_of
@@ -201,6 +202,8 @@ def _said(event: OfRepository) -> Command | Misread | None:
     match event:
         case IssueCommentEvent() | PullRequestReviewCommentEvent():
             return read_command(event.comment.body)
+        case PullRequestReviewEvent():
+            return read_command(event.review.body)
         case CheckRunEvent():
             pressed = event.requested_action.identifier if event.requested_action else "retry"
             word, about = _BUTTONS.get(pressed), event.check_run.external_id
@@ -288,7 +291,7 @@ def _number(event: OfRepository) -> int | None:
     match event:
         case IssueCommentEvent():
             return event.issue.number
-        case PullRequestReviewCommentEvent():
+        case PullRequestReviewCommentEvent() | PullRequestReviewEvent():
             return event.pull_request.number
         case _:
             return None

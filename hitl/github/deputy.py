@@ -1,7 +1,8 @@
 """Whose will an event is: the rules by which nobody acts with another's rights. Pure.
 
 - A bot's event has nobody's rights, whoever made the bot do it: not its author's, and not those of whom it speaks to.
-- A comment counts as it was first written, by who wrote it: whoever may edit another's words speaks for nobody.
+- A comment counts as it was first written, and a review as it was submitted, by who wrote it: whoever may edit
+  another's words speaks for nobody.
 - What a fork's pull request brings is a stranger's, also where the person is known: it starts what reads, and of that
   only what sees nothing private.
 - New commits of somebody else in a bot's pull request void what people said of its former head.
@@ -11,19 +12,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from hitl.github.events import (
+    Actor,
     AnyEvent,
     Comment,
     IssueCommentEvent,
     OfRepository,
     PullRequestEvent,
     PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
 )
 from hitl.plan_language.catalogue import PRIVATE
 from hitl.protocol import Effect
 from workflows.goal_type import GoalType
 
 BOT: Final = "It is a bot's doing: what a bot does has nobody's rights."
-EDITED: Final = "A comment counts as it was first written; write a new one."
+EDITED: Final = "A comment or a review counts as it was first written; write a new one."
 BY_APP: Final = "An App wrote that in somebody's name: what an App does has nobody's rights."
 NOT_ITS_AUTHOR: Final = "Who wrote the comment is not who caused this: nobody speaks for another."
 ARCHIVED: Final = "The repository is archived: nothing is begun there."
@@ -37,7 +40,15 @@ def nobodys_will(event: AnyEvent) -> str | None:
         return ARCHIVED
     if isinstance(event, IssueCommentEvent | PullRequestReviewCommentEvent):
         return _of_comment(event.action, event.comment, event.sender.id)
+    if isinstance(event, PullRequestReviewEvent):
+        return _of_review(event.action, event.review.user, event.sender.id)
     return None
+
+
+def _of_review(action: str, author: Actor | None, sender: int) -> str | None:
+    if action != "submitted":
+        return EDITED
+    return NOT_ITS_AUTHOR if author is None or author.is_bot or author.id != sender else None
 
 
 def _of_comment(action: str, comment: Comment, sender: int) -> str | None:

@@ -1,4 +1,4 @@
-"""What GitHub tells of, as far as goals need it: small models of the ten events that are listened to.
+"""What GitHub tells of, as far as goals need it: small models of the eleven events that are listened to.
 
 GitHub's own libraries hold whole payloads, and refuse a third of the published examples for a field that came later.
 These take what is needed and let the rest go. What identifies something is refused where it is longer than it can be;
@@ -157,6 +157,17 @@ class ReviewComment(Comment):
     commit_id: Sha
     diff_hunk: Hunk = ""
     in_reply_to_id: Number | None = None
+    pull_request_review_id: Number | None = Field(default=None, description="The review that it is part of.")
+
+
+class Review(Told):
+    """What somebody said of a pull request as a whole; what they said of its lines comes apart from it."""
+
+    id: Number
+    body: Text = ""
+    user: Actor | None = Field(default=None, description="None where the account is deleted.")
+    state: Name = Field(default="", description="`commented`, `approved`, `changes_requested` or `dismissed`.")
+    submitted_at: datetime | None = None
 
 
 class Side(Told):
@@ -274,6 +285,14 @@ class PullRequestReviewCommentEvent(OfRepository):
     pull_request: PullRequestMention
 
 
+class PullRequestReviewEvent(OfRepository):
+    """`pull_request_review`: submitted, edited, dismissed."""
+
+    event: Literal["pull_request_review"] = "pull_request_review"
+    review: Review
+    pull_request: PullRequestMention
+
+
 class PushEvent(OfRepository):
     """`push`: of a branch or a tag, new and deleted ones included."""
 
@@ -351,6 +370,7 @@ AnyEvent = Annotated[
     | IssuesEvent
     | PullRequestEvent
     | PullRequestReviewCommentEvent
+    | PullRequestReviewEvent
     | PushEvent
     | CheckRunEvent
     | InstallationEvent
@@ -368,6 +388,7 @@ EVENTS: Final[Mapping[str, type[Happened]]] = {
         IssuesEvent,
         PullRequestEvent,
         PullRequestReviewCommentEvent,
+        PullRequestReviewEvent,
         PushEvent,
         CheckRunEvent,
         InstallationEvent,

@@ -33,6 +33,11 @@ _PUSHED_OVER: Final = Happening(
     trigger=Trigger.PULL_REQUEST,
     happens=f"{_PULL.happens}. By somebody else in a bot's pull request: approvals of its former head count no more",
 )
+_REVIEW: Final = Happening(
+    trigger=Trigger.COMMENT,
+    happens="a command on the first line of what it says is read, as of a comment; what was approved or asked for is "
+    "nothing to us",
+)
 _FIRST: Final = Happening(happens="nothing: a comment counts as it was first written")
 _KEPT: Final = Happening(
     happens="nothing is begun; what is known of the installation is brought up to date, and schedules pause where the "
@@ -48,6 +53,9 @@ _BEGUN: Final[Mapping[tuple[str, str], Happening]] = {
     ("pull_request_review_comment", "created"): _COMMAND,
     ("pull_request_review_comment", "edited"): _FIRST,
     ("pull_request_review_comment", "deleted"): _FIRST,
+    ("pull_request_review", "submitted"): _REVIEW,
+    ("pull_request_review", "edited"): Happening(happens="nothing: a review counts as it was submitted"),
+    ("pull_request_review", "dismissed"): Happening(happens="nothing: what it said was said when it was submitted"),
     ("check_run", "created"): _OURS,
     ("check_run", "completed"): _OURS,
     ("check_run", "requested_action"): Happening(

@@ -45,7 +45,6 @@ OTHER_EVENTS: Final = frozenset(
         "projects_v2_item",
         "projects_v2_status_update",
         "public",
-        "pull_request_review",
         "pull_request_review_thread",
         "registry_package",
         "release",

@@ -1,4 +1,4 @@
-"""What our own App did, told from what people do: its comments, check runs and labels come back as deliveries.
+"""What our own App did, told from what people do: its comments, reviews, check runs and labels come back as deliveries.
 
 Which App a webhook is of, GitHub says in a header, and the signature is over the body alone. So whoever has a delivery
 can say there what they like, and nothing is dropped by that header but what begins nothing for anybody: that is asked
@@ -11,6 +11,7 @@ from typing import Final
 
 from hitl.github.deputy import nobodys_will, voided_by
 from hitl.github.events import (
+    Actor,
     AnyEvent,
     AppMention,
     CheckRunEvent,
@@ -18,6 +19,7 @@ from hitl.github.events import (
     IssuesEvent,
     PullRequestEvent,
     PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
 )
 from hitl.github.happenings import happening_of
 
@@ -30,7 +32,7 @@ _MOST_APPS: Final = 100
 
 
 class Ours:
-    """Tells an App's own events, by its number; its name, which labels alone are told by, it learns of the others."""
+    """Tells an App's own events, by its number; its name, which labels and reviews are told by, it learns elsewhere."""
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
@@ -52,11 +54,15 @@ class Ours:
             case IssueCommentEvent() | PullRequestReviewCommentEvent():
                 return self._is(event.comment.app, app) and event.sender.is_bot
             case IssuesEvent() | PullRequestEvent():
-                name = self._names.get(app)
-                ours = event.sender.type == "Bot" and name is not None and event.sender.login == f"{name}[bot]"
-                return ours and event.action in _LABELS
+                return self._is_named(event.sender, app) and event.action in _LABELS
+            case PullRequestReviewEvent():  # GitHub does not say of a review through which App it came
+                return self._is_named(event.sender, app)
             case _:
                 return False
+
+    def _is_named(self, sender: Actor, app: int) -> bool:
+        name = self._names.get(app)
+        return sender.type == "Bot" and name is not None and sender.login == f"{name}[bot]"
 
     def _is(self, mention: AppMention | None, app: int) -> bool:
         if mention is None or mention.id != app:

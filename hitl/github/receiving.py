@@ -31,6 +31,7 @@ from hitl.github.events import (
     AnyEvent,
     IssueCommentEvent,
     PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
     read_event,
 )
 from hitl.github.other_events import OTHER_EVENTS
@@ -148,16 +149,26 @@ class Receiver:
         return taken.is_good(signature)
 
     def _require_recent(self, event: AnyEvent) -> None:
-        """A comment that was made long ago comes from whoever kept it."""
-        if not isinstance(event, IssueCommentEvent | PullRequestReviewCommentEvent) or event.action != "created":
-            return
-        if self._clock() - event.comment.created_at > _OLDEST:
+        """A comment or a review that was made long ago comes from whoever kept it."""
+        made = _made(event)
+        if made is not None and self._clock() - made > _OLDEST:
             raise _Refused(400, "This comment is older than GitHub delivers any.")
 
     def _remember(self, signature: str, guid: str) -> None:
         self._seen[signature] = guid
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _made(event: AnyEvent) -> datetime | None:
+    """When that was written in which a command can stand."""
+    match event:
+        case IssueCommentEvent() | PullRequestReviewCommentEvent() if event.action == "created":
+            return event.comment.created_at
+        case PullRequestReviewEvent() if event.action == "submitted":
+            return event.review.submitted_at
+        case _:
+            return None
 
 
 def _headers(request: Request, event: str) -> tuple[str, str, int]:

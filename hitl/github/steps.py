@@ -39,11 +39,13 @@ from hitl.github.events import (
     OfRepository,
     PullRequestEvent,
     PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
     PushEvent,
 )
 from hitl.github.facts import facts_of
 from hitl.github.happenings import trigger_of
 from hitl.github.repository_config import BrokenConfig, RepositoryConfig
+from hitl.github.reviews import said_once
 from hitl.github.revising import revision_of
 from hitl.github.schedules import Schedules
 from hitl.github.scheduling import NotPlanned, planned
@@ -116,7 +118,7 @@ class DecidingSteps:
         done = await self._carried(decided, received, policy, facts, await self._at(workflow_id, run_id))
         if facts is not None and isinstance(event, PushEvent) and changes_config(event, policy):
             done = done.model_copy(update={"schedules": await self._scheduled(event, facts, policy)})
-        return _quieter(done, facts)
+        return _with_receipt(done, event, facts)
 
     async def _moved(self, event: AnyEvent) -> None:
         """Tell jobs where their pull request stands now, and end what was said of a head that is none any more."""
@@ -185,6 +187,7 @@ def _occasion(received: ReceivedDelivery, at: datetime, facts: Facts | None) -> 
     number, commit, branch = _about(event)
     return Occasion(
         guid=received.delivery,
+        once=said_once(event),
         repository=where,
         at=at,
         number=number,
@@ -207,7 +210,7 @@ def _about(event: AnyEvent) -> tuple[int | None, str | None, str | None]:
     match event:
         case IssueCommentEvent() | IssuesEvent():
             return event.issue.number, None, None
-        case PullRequestEvent() | PullRequestReviewCommentEvent():
+        case PullRequestEvent() | PullRequestReviewCommentEvent() | PullRequestReviewEvent():
             pull = event.pull_request
             return pull.number, pull.head.sha, None if pull.from_fork else pull.head.ref
         case PushEvent():
@@ -237,6 +240,17 @@ def _answered(answer: Answer) -> DeliveryDecided:
             for line, column, where, message in answer.mistakes
         ),
     )
+
+
+def _with_receipt(done: DeliveryDecided, event: AnyEvent, facts: Facts | None) -> DeliveryDecided:
+    """With a receipt that GitHub has: a review takes no reaction, so that what may not be is said in a comment.
+
+    What was begun is told by its job. To strangers nothing is said, as everywhere.
+    """
+    if not isinstance(event, PullRequestReviewEvent):
+        return _quieter(done, facts)
+    say = fenced(done.why) if done.reaction == "-1" and not done.say else done.say
+    return _quieter(done.model_copy(update={"say": say}), facts).model_copy(update={"reaction": None})
 
 
 def _quieter(done: DeliveryDecided, facts: Facts | None) -> DeliveryDecided:

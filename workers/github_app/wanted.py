@@ -17,6 +17,7 @@ _EVENTS_NEED: Final[Mapping[str, Mapping[str, str]]] = {
     "issue_comment": {"issues": "read", "pull_requests": "read"},
     "issues": {"issues": "read"},
     "pull_request": {"pull_requests": "read"},
+    "pull_request_review": {"pull_requests": "read"},
     "pull_request_review_comment": {"pull_requests": "read"},
     "push": {"contents": "read"},
     "repository": {"metadata": "read"},

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         OfRepository,
         PullRequestEvent,
         PullRequestReviewCommentEvent,
+        PullRequestReviewEvent,
         PushEvent,
     )
     from workflows.execute import execute
@@ -168,7 +169,7 @@ def _number(event: AnyEvent) -> int | None:
     match event:
         case IssueCommentEvent() | IssuesEvent():
             return event.issue.number
-        case PullRequestReviewCommentEvent() | PullRequestEvent():
+        case PullRequestReviewCommentEvent() | PullRequestReviewEvent() | PullRequestEvent():
             return event.pull_request.number
         case _:
             return None

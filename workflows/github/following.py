@@ -17,6 +17,7 @@ MAY_FOLLOW: Final[Mapping[str, frozenset[str]]] = {
     "issues": frozenset({"labeled", "opened", "reopened"}),
     "pull_request": frozenset({"closed", "labeled", "opened", "ready_for_review", "reopened", "synchronize"}),
     "pull_request_review_comment": frozenset({"created"}),
+    "pull_request_review": frozenset({"submitted"}),
     "push": frozenset({""}),
     "check_run": frozenset({"requested_action", "rerequested"}),
 }
@@ -27,6 +28,8 @@ WHY_NOT: Final[Mapping[tuple[str, str], str]] = {
     ("issue_comment", "deleted"): _EDITED,
     ("pull_request_review_comment", "edited"): _EDITED,
     ("pull_request_review_comment", "deleted"): _EDITED,
+    ("pull_request_review", "edited"): _EDITED,
+    ("pull_request_review", "dismissed"): "a review that was dismissed asks for nothing",
     ("check_run", "created"): "a check run that somebody made asks for nothing",
     ("check_run", "completed"): "a check run that has ended asks for nothing",
     ("repository", _EVERY): "a repository is known by its id; its new name counts from the next event on",

@@ -55,6 +55,7 @@ class GitHubJobInput(GoalInput):
     goal: _Name = Field(description="The goal.")
     inputs: dict[str, JsonValue] = Field(default_factory=dict, description="What the goal is given.")
     delivery: _Delivery = Field(description="By which delivery of GitHub's it was asked for.")
+    once: _Part = Field(default="", description="What it is begun once by, where several deliveries ask for the same.")
     part: _Part = Field(default="", description="Which one, where a delivery begins several.")
     number: int | None = Field(default=None, ge=1, description="The issue or pull request that it was asked for on.")
     commit: Sha | None = Field(default=None, description="The commit that its check run is on; none without one.")
@@ -63,8 +64,11 @@ class GitHubJobInput(GoalInput):
     asked_in: int | None = Field(default=None, ge=1, description="The comment that asked for it.")
 
     def business_key(self) -> str:
-        """`github-job/DELIVERY`, and the part where there are several: asked for once however often it is delivered."""
-        return f"{GITHUB_JOB_PREFIX}{self.delivery}" + (f"/{self.part}" if self.part else "")
+        """`github-job/DELIVERY`, and the part where there are several: asked for once however often it is delivered.
+
+        With `once` in the delivery's place: a review and its comments come as many deliveries.
+        """
+        return f"{GITHUB_JOB_PREFIX}{self.once or self.delivery}" + (f"/{self.part}" if self.part else "")
 
     def summary(self) -> str:
         """One line for the Temporal UI's list."""

@@ -14,7 +14,7 @@ from connectors.github.twin.bodies import Json, zulu
 from connectors.github.twin.contents import Place
 from connectors.github.twin.hooks import Told
 from connectors.github.twin.issues import issue_body
-from connectors.github.twin.pulls import Mergeability, Pull, check_run, issue_comment, label, pull_request
+from connectors.github.twin.pulls import Mergeability, Pull, check_run, issue_comment, label, pull_request, review
 from connectors.github.twin.review_comments import review_comment
 from connectors.github.twin.writes import Kept, KeptIssue
 
@@ -44,6 +44,7 @@ class _Seen:
     comments: Mapping[int, tuple[str, bool]]
     checks: Mapping[int, tuple[str, str | None]]
     lines: frozenset[int]
+    reviews: Mapping[int, int]
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Happenings:
             *await _pushes(place, before, now, sender),
             *self._issues(place, before),
             *await self._pulls(place, before, now),
+            *await self._reviews(place, before),
             *await self._lines(place, before),
             *await self._comments(place, before, now),
             *self._checks(place, before, now),
@@ -101,6 +103,7 @@ class Happenings:
             comments={one.id: (one.body, one.gone) for one in kept.comments},
             checks={one.id: (one.status, one.conclusion) for one in kept.checks},
             lines=frozenset(one.id for one in kept.review_comments),
+            reviews={one.number: len(one.reviews) for one in kept.pulls},
         )
 
     async def _pulls(self, place: Place, before: _Seen, now: _Seen) -> list[tuple[str, Json]]:
@@ -126,6 +129,16 @@ class Happenings:
                 actions = [{"action": "closed" if one.state == "closed" else "reopened"}]
             actions += _labels(place, was.labels if was else (), one.labels)
             found += [("issues", {**action, "issue": told}) for action in actions]
+        return found
+
+    async def _reviews(self, place: Place, before: _Seen) -> list[tuple[str, Json]]:
+        found: list[tuple[str, Json]] = []
+        for pull in self.kept(place).pulls:
+            for one in pull.reviews[before.reviews.get(pull.number, 0) :]:
+                told = review(place, pull, one)
+                told |= {"state": one.state.lower(), "body": one.body or None, "updated_at": one.at}
+                mention = await _whole(place, pull)
+                found.append(("pull_request_review", {"action": "submitted", "review": told, "pull_request": mention}))
         return found
 
     async def _lines(self, place: Place, before: _Seen) -> list[tuple[str, Json]]:

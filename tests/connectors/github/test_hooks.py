@@ -14,6 +14,7 @@ from hitl.github.events import (
     IssuesEvent,
     PullRequestEvent,
     PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
     PushEvent,
 )
 from tests.connectors.description import FOLDER, Description
@@ -138,12 +139,15 @@ def test_issues_reviews_and_words_on_lines_are_told_as_published(
     act(twin, act="review_comment", number=7, reply_to=first, body="As above.")
     beside = {**ALICE, "act": "review_comment", "number": 7, "path": "README.md", "line": 99, "body": "?"}
     assert twin.hands.post("/_github/acts", json=beside).status_code == 422
-    came = listener.wait(4)
-    [opened, said, line, reply] = [one.read() for one in came]
+    came = listener.wait(5)
+    [opened, said, judged, line, reply] = [one.read() for one in came]
     assert isinstance(opened, IssuesEvent)
     assert (opened.action, opened.issue.title, opened.sender.login) == ("opened", "It burns", "alice")
     assert isinstance(said, IssueCommentEvent)
     assert (said.issue.is_pull, said.issue.number) == (False, number)
+    assert isinstance(judged, PullRequestReviewEvent)
+    assert (judged.action, judged.review.body, judged.review.state) == ("submitted", "Not yet.", "changes_requested")
+    assert (judged.sender.login, judged.review.user) == ("alice", judged.sender)
     assert isinstance(line, PullRequestReviewCommentEvent)
     assert isinstance(reply, PullRequestReviewCommentEvent)
     assert (line.comment.line, line.comment.path, line.pull_request.number) == (1, "README.md", 7)

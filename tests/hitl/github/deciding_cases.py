@@ -12,8 +12,12 @@ from hitl.github.events import (
     IssueMention,
     PullRequestEvent,
     PullRequestMention,
+    PullRequestReviewCommentEvent,
+    PullRequestReviewEvent,
     PushEvent,
     Repository,
+    Review,
+    ReviewComment,
     Side,
 )
 from hitl.github.repository_config import BrokenConfig, RepositoryConfig
@@ -83,9 +87,7 @@ def pull(
     action: str = "opened", *, by: Actor = ALICE, author: Actor = ALICE, head: Repository = SHOP
 ) -> PullRequestEvent:
     """A pull request at a new head."""
-    mention = PullRequestMention(
-        number=4, user=author, head=Side(ref="work", sha=NEW, repo=head), base=Side(ref="main", sha=OLD, repo=SHOP)
-    )
+    mention = mentioned(author, head)
     return PullRequestEvent(
         action=action,
         sender=by,
@@ -94,6 +96,38 @@ def pull(
         pull_request=mention,
         before=OLD if action == "synchronize" else None,
         after=NEW if action == "synchronize" else None,
+    )
+
+
+def mentioned(author: Actor = ALICE, head: Repository = SHOP) -> PullRequestMention:
+    """A pull request as events tell of it."""
+    sides = {"head": Side(ref="work", sha=NEW, repo=head), "base": Side(ref="main", sha=OLD, repo=SHOP)}
+    return PullRequestMention(number=4, user=author, **sides)
+
+
+def review(
+    body: str = READ,
+    *,
+    by: Actor = ALICE,
+    of: Actor | None = None,
+    action: str = "submitted",
+    number: int = 40,
+    head: Repository = SHOP,
+) -> PullRequestReviewEvent:
+    """A review; of somebody else than who caused the event where `of` says so."""
+    said = Review(id=number, body=body, user=of or by, state="commented", submitted_at=THEN)
+    return PullRequestReviewEvent(
+        action=action, sender=by, repository=SHOP, review=said, pull_request=mentioned(head=head)
+    )
+
+
+def on_line(body: str = READ, *, by: Actor = ALICE, review: int | None = 40) -> PullRequestReviewCommentEvent:
+    """A comment on a line, as a part of a review."""
+    said = ReviewComment(
+        id=6, body=body, user=by, created_at=THEN, updated_at=THEN, commit_id=NEW, pull_request_review_id=review
+    )
+    return PullRequestReviewCommentEvent(
+        action="created", sender=by, repository=SHOP, comment=said, pull_request=mentioned()
     )
 
 
