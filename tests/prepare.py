@@ -12,10 +12,10 @@ from typing import Final
 from deploy.images.__main__ import build
 from deploy.images.build import ImageBuildFailed
 from deploy.local.container_engine.found import DockerSettings, DockerUnavailable
+from deploy.local.small_model.found import find_small_model
 from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
 from tests.connectors.models.twin.ollama import find_description
-from tests.connectors.models.twin.small_model import find_small_model
 from tests.observability.questions.grammars import find_grammars
 
 _HEARTBEAT: Final = 20.0
@@ -86,7 +86,7 @@ async def prepare() -> None:
     parts = {
         _IMAGES: images,
         _GRAMMARS: find_grammars(),
-        _SMALL_MODEL: find_small_model(),
+        _SMALL_MODEL: find_small_model(progress=tell),
         _OLLAMA_DESCRIPTION: find_description(),
         **{tool.value: resolve(tool, progress=tell) for tool in tools},
     }

@@ -21,8 +21,10 @@ from deploy.local.demo.environment import Environment
 from deploy.local.demo.failing import Failure
 from deploy.local.demo.first_goals import FirstGoals
 from deploy.local.demo.in_words import InWords
-from deploy.local.demo.showing import Broken, Showing
-from deploy.local.demo.terminal import DemoFailed, say, terminal
+from deploy.local.demo.models_file import ModelsFile
+from deploy.local.demo.showing import Showing
+from deploy.local.demo.small_model import OnASmallModel
+from deploy.local.demo.terminal import Broken, DemoFailed, say, terminal
 
 _INTERRUPTED: Final = 130
 
@@ -39,10 +41,12 @@ async def demonstrate(*, approve: bool, way: Failure | None) -> None:
     environment = Environment(stack, client)
     first = FirstGoals(environment)
     words = InWords(environment, first, approve)
+    await ModelsFile(environment).put_back()
     try:
         if way is None:
             await first.read_a_file()
             await words.show()
+            await OnASmallModel(environment, first).show()
         await _the_rest(environment, first, approve=approve, way=way)
     finally:
         await words.end()

@@ -102,10 +102,10 @@ class Environment:
 
 @dataclass
 class Alice:
-    """A person of Slack's twin, who says yes to each question, and once more where nothing came of it.
+    """A person of Slack's twin, who answers each question, and once more where nothing came of it.
 
     Attributes:
-        clicked: The approvals that she said yes to, and when, in seconds of the monotonic clock.
+        clicked: The approvals that she answered, and when, in seconds of the monotonic clock.
     """
 
     person: SeededPerson
@@ -127,6 +127,12 @@ class Alice:
             await asyncio.to_thread(self.person.click, message, "approve")
         except httpx.HTTPError:
             return  # the twin is being started again, or somebody else was quicker: looked at again
+        self.clicked[message.approval] = time.monotonic()
+
+    async def reject(self, message: Message, reason: str) -> None:
+        """Say no, and why."""
+        await asyncio.to_thread(self.person.click, message, "reject")
+        await asyncio.to_thread(lambda: self.person.submit(reason=reason))
         self.clicked[message.approval] = time.monotonic()
 
     def approving(self, goal: str) -> Callable[[], Awaitable[None]]:

@@ -48,7 +48,7 @@ class InWords:
 
     @property
     def _sentence(self) -> str:
-        return f"Delete the branch {BRANCH} of {self.first.repository}."
+        return sentence(self.first)
 
     @property
     def _key(self) -> str:
@@ -120,13 +120,23 @@ class InWords:
         if self._shown:
             return
         self._shown = True
-        text = await self.environment.client.get_workflow_handle(approval).query("plan", result_type=str)
-        found = read_plan(text)
-        if isinstance(found, Plan):
-            for line in found.summary:
-                say(f"  [dim]│[/] {plain(line)}")
+        await show_plan(self.environment, approval)
 
     def _tell(self, ended: Ended) -> None:
         say(f"  Alice approved the plan, and then the deletion itself; {ended.told('outcome')}")
         say(f"  the model was {plain(ended.told('backend'))}/{plain(ended.told('model'))}, and can only propose")
         say(f"  workflow {ended.link}")
+
+
+def sentence(first: FirstGoals) -> str:
+    """What is asked."""
+    return f"Delete the branch {BRANCH} of {first.repository}."
+
+
+async def show_plan(environment: Environment, approval: str) -> None:
+    """What people see of a plan that they are asked about."""
+    text = await environment.client.get_workflow_handle(approval).query("plan", result_type=str)
+    found = read_plan(text)
+    if isinstance(found, Plan):
+        for line in found.summary:
+            say(f"  [dim]│[/] {plain(line)}")

@@ -14,21 +14,13 @@ from deploy.local.demo.failing import Failing, Failure, otherwise
 from deploy.local.demo.features import Change, next_feature
 from deploy.local.demo.pull_requests import Proposed, propose, withdraw
 from deploy.local.demo.storefront import ENVIRONMENT, Storefront, Visits
-from deploy.local.demo.terminal import DemoFailed, say, terminal
+from deploy.local.demo.terminal import Broken, DemoFailed, say, terminal
 from deploy.local.example import SERVICE_REPOSITORY
 from workflows.contracts import State
 from workflows.deploy_feature.goals import DeployNewFeatureInput
 
 _WATCH: Final = 90.0
 _WHERE: Final = (ENVIRONMENT,)
-
-
-class Broken(Exception):
-    """It did not go as was promised; one line each."""
-
-    def __init__(self, differences: list[str]) -> None:
-        super().__init__("; ".join(differences))
-        self.differences = differences
 
 
 @dataclass

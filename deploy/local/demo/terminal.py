@@ -18,6 +18,14 @@ class DemoFailed(Exception):
     """It cannot go on; the message is the one sentence that people read."""
 
 
+class Broken(Exception):
+    """It did not go as was promised; one line each."""
+
+    def __init__(self, differences: list[str]) -> None:
+        super().__init__("; ".join(differences))
+        self.differences = differences
+
+
 class Terminal:
     """Where it is said. A line under way is for terminals alone: a log gets what has ended."""
 
