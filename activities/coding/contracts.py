@@ -13,6 +13,7 @@ from activities.github.asked_contracts import MOST_COMMENTS, ReviewLine
 from activities.github.contracts import FileToCommit
 from activities.github.review_contracts import ThreadRead, WordsRead
 from activities.sandbox.session_contracts import ChangedFile
+from activities.sandbox.update_contracts import SumsUpdated
 from activities.step import Step
 from hitl.protocol import Effect, PolicyContext
 from sandbox.gate.judged import MOST_TOLD
@@ -166,6 +167,7 @@ class JudgeUpdateRequest(OfJob):
     before: Reference
     every: Reference = Field(description="What it would be with all that can move.")
     file: ChangedFile
+    sums: SumsUpdated | None = Field(default=None, description="The file of digests beside it.")
     patch: Reference
     patch_size: int
     hosts: tuple[str, ...] = Field(description="Of the registries that are configured.")
@@ -189,6 +191,7 @@ class UpdateJudged(ChangeJudged):
 
     moved: tuple[PackageMoved, ...] = Field(default=(), description="What the lock file changes.")
     beside: tuple[PackageMoved, ...] = Field(default=(), description="What could move as well, and was not asked for.")
+    hashed: bool = Field(default=True, description="Whether it has digests of what it names, before and after.")
 
 
 BRIEF_CODER: Final = Step(

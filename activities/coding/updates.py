@@ -1,7 +1,7 @@
 """The step that judges a lock file that a tool wrote anew: both files are read here, and no tool is believed."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from activities.coding.contracts import (
@@ -17,13 +17,13 @@ from connectors.artifacts import ArtifactStore
 from hitl.hidden import visible
 from sandbox.gate.change import PatchUnreadable, read_patch
 from sandbox.gate.kinds import Kind
-from sandbox.gate.locks import Lock, LockUnreadable, read_lock
+from sandbox.gate.locks import Lock, LockUnreadable, read_lock, sums_of
 from sandbox.gate.updated import Move, judge_update, moves
 from sandbox.tools.rules import SessionRules, ToolRules, refusal_of_path
 
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _SHOWN: Final = 120
-_ANYWHERE: Final = ToolRules(unprotected=("**/*.lock", "**/package-lock.json"))
+_ANYWHERE: Final = ToolRules(unprotected=("**/*.lock", "**/package-lock.json", "**/go.sum"))
 
 
 class UpdateGate:
@@ -47,10 +47,11 @@ class UpdateGate:
         if (why := _of_file(request)) is not None:
             return UpdateJudged(refusals=(GateRefusal(rule="lock", at=visible(request.lock[:_SHOWN]), says=why),))
         patch = await self._artifacts.get(request.patch)
-        before, every, after = [
-            await self._artifacts.get(one) for one in (request.before, request.every, request.file.content or "")
-        ]
-        return await asyncio.to_thread(_judged, request, before, every, after, patch)
+        named = [(request.before, request.every, request.file.content or "")]
+        if (sums := request.sums) is not None:
+            named.append((sums.before, sums.every, sums.file.content or ""))
+        found = [[await self._artifacts.get(one) for one in names] for names in named]
+        return await asyncio.to_thread(_judged, request, [*zip(*found, strict=True)], patch)
 
 
 def _of_file(request: JudgeUpdateRequest) -> str | None:
@@ -58,19 +59,35 @@ def _of_file(request: JudgeUpdateRequest) -> str | None:
     file, rules = request.file, SessionRules(write=request.write or ("**",))
     if request.kind is not Kind.DEPS or file.path != request.lock or file.change != "changed" or not file.content:
         return "an update changes one lock file that is there, and nothing else"
-    if file.size > _MOST_BYTES or request.patch_size > 2 * _MOST_BYTES:
-        return f"it has more than {_MOST_BYTES} bytes"
+    sums = request.sums.file if request.sums is not None else None
+    if (sums.path if sums is not None else None) != sums_of(request.lock):
+        return "its digests do not lie where they belong"
+    for one in (file, sums):
+        if one is not None and one.size > _MOST_BYTES:
+            return f"it has more than {_MOST_BYTES} bytes"
+    if request.patch_size > 2 * _MOST_BYTES:
+        return f"its patch has more than {2 * _MOST_BYTES} bytes"
+    if sums is not None and (sums.change != "changed" or not sums.content):
+        return "an update changes a file of digests that is there"
     return refusal_of_path(file.path) or _ANYWHERE.refusal_to_write(file.path, rules)
 
 
-def _judged(request: JudgeUpdateRequest, before: bytes, every: bytes, after: bytes, patch: bytes) -> UpdateJudged:
+def _judged(request: JudgeUpdateRequest, contents: Sequence[tuple[bytes, ...]], patch: bytes) -> UpdateJudged:
+    """Judge them.
+
+    Args:
+        request: What was asked.
+        contents: The lock file, and its digests where they lie beside it: before, with all that can move, and now.
+        patch: Git's.
+    """
     at = visible(request.lock[:_SHOWN])
+    named = {request.lock, sums_of(request.lock) or request.lock}
     try:
         touched = read_patch(patch.decode())
-        old, new, most = (read_lock(request.lock, one) for one in (before, after, every))
+        old, most, new = (read_lock(request.lock, *one) for one in contents)
     except (PatchUnreadable, LockUnreadable, UnicodeDecodeError) as error:
         return UpdateJudged(refusals=(GateRefusal(rule="lock", at=at, says=f"{error}"),))
-    if touched.keys() != {request.lock} or any(one.modes for one in touched.values()):
+    if not touched.keys() or not touched.keys() <= named or any(one.modes for one in touched.values()):
         says = "the patch changes other files, or what kind of file it is"
         return UpdateJudged(refusals=(GateRefusal(rule="lock", at=at, says=says),))
     found = judge_update(old, new, hosts=request.hosts)
@@ -79,6 +96,7 @@ def _judged(request: JudgeUpdateRequest, before: bytes, every: bytes, after: byt
         refusals=tuple(GateRefusal(rule=one.rule, at=one.at or at, says=one.says[:500]) for one in found),
         moved=tuple(moved[:MOST_MOVED]),
         beside=tuple(_beside(old, new, most)[:MOST_MOVED]),
+        hashed=new.hashed,
     )
 
 

@@ -38,8 +38,17 @@ tar --extract --file ../{LIBRARIES} --directory ..
 rm ../{LIBRARIES}
 """
 """After `CHECK_OUT`: puts what an update fetched beside the tree, or where npm looks for it."""
-FOUND_BY: Final = {"PYTHONPATH": "/workspace/libraries"}
-"""What makes Python find it."""
+FOUND_BY: Final = {
+    "PYTHONPATH": "/workspace/libraries",
+    "GOPROXY": "file:///workspace/libraries/go",
+    "GOSUMDB": "off",  # nothing new can come: each digest stands in go.sum, or the go command ends
+    "GOFLAGS": "-mod=readonly",
+    "GOTOOLCHAIN": "local",
+    "GOPATH": "/workspace/cache-of-go",
+    "GOCACHE": "/workspace/cache-of-go/built",
+    "CGO_ENABLED": "0",
+}
+"""What makes Python and Go find it."""
 
 
 def checked_out(result: RunResult) -> bool:

@@ -38,6 +38,16 @@ class UpdateDependenciesRequest(BaseModel):
         return touched.model_copy(update={"purpose": REGISTRIES, "resource": " ".join(self.packages)[:200] or None})
 
 
+class SumsUpdated(BaseModel):
+    """The file of digests beside a lock file, where that ecosystem has one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    before: str = Field(description="The artifact of what it was.")
+    every: str = Field(description="The artifact of what it is with all that can move.")
+    file: ChangedFile = Field(description="What it is now.")
+
+
 class DependenciesUpdated(BaseModel):
     """The lock file as its tool wrote it, which nobody has judged yet."""
 
@@ -49,6 +59,7 @@ class DependenciesUpdated(BaseModel):
     before: str = Field(default="", description="The artifact of what it was.")
     every: str = Field(default="", description="The artifact of what it is with all that can move.")
     file: ChangedFile | None = Field(default=None, description="What it is now; None where nothing moves.")
+    sums: SumsUpdated | None = Field(default=None, description="Of what has its digests in another file.")
     patch: str | None = Field(default=None, description="The artifact of git's patch.")
     patch_size: int = 0
     libraries: str | None = Field(default=None, description="The artifact of what was fetched, for the tests.")

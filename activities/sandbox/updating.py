@@ -23,6 +23,7 @@ from activities.sandbox.update_contracts import (
     DependenciesAudited,
     DependenciesUpdated,
     Finding,
+    SumsUpdated,
     UpdateDependenciesRequest,
 )
 from activities.step import implements
@@ -31,11 +32,11 @@ from observability.redaction import redact
 from sandbox.egress.purposes import EgressSettings
 from sandbox.egress.registries import MirrorSettings
 from sandbox.errors import SandboxUnavailable
-from sandbox.gate.locks import ECOSYSTEMS, Ecosystem
+from sandbox.gate.locks import Ecosystem, ecosystem_of, sums_of
 from sandbox.protocol import Sandbox
-from sandbox.result import RunResult
+from sandbox.result import Artifact, RunResult
 from sandbox.spec import InputArtifact, RunSpec
-from sandbox.updates.running import ADVISORIES, OUT, REGISTRIES, Tree, audit_spec, update_spec
+from sandbox.updates.running import ADVISORIES, OUT, REGISTRIES, SUMS, Tree, audit_spec, update_spec
 
 OSV: Final = "api.osv.dev"
 _LONGEST: Final = 1_000
@@ -146,7 +147,7 @@ class Ways:
 
     def audited_at(self, ecosystem: Ecosystem) -> str | None:
         """Who is asked what is vulnerable; None where a registry for this ecosystem is not configured."""
-        if ecosystem == "python":
+        if ecosystem != "npm":
             return f"https://{OSV}/"
         return self.mirror.npm_registry if self.mirror is not None else None
 
@@ -200,7 +201,7 @@ class UpdateActivities:
             SandboxError: As the tree in `sandbox/errors.py` says; the guard maps it.
             ConnectorError: The artifact store failed.
         """
-        kind = ECOSYSTEMS.get(request.lock.rpartition("/")[2])
+        kind = ecosystem_of(request.lock)
         service = self._ways.audited_at(kind) if kind is not None else None
         if kind is None or service is None or self._ways.image is None:
             return DependenciesAudited(refused=f"nothing here audits {visible(request.lock)!r}")
@@ -269,6 +270,7 @@ def _updated(said: _Updated, result: RunResult) -> DependenciesUpdated:
         before=kept["before"].reference,
         every=kept["all"].reference,
         file=file if moved else None,
+        sums=_sums(said, kept) if moved else None,
         patch=kept["patch"].reference if moved else None,
         patch_size=kept["patch"].size,
         libraries=libraries.reference if libraries is not None else None,
@@ -277,10 +279,18 @@ def _updated(said: _Updated, result: RunResult) -> DependenciesUpdated:
     )
 
 
+def _sums(said: _Updated, kept: Mapping[str, Artifact]) -> SumsUpdated | None:
+    path = sums_of(said.lock)
+    if path is None or not set(SUMS) <= kept.keys():
+        return None
+    before, after, every = (kept[one] for one in SUMS)
+    file = ChangedFile(path=path, change="changed", size=after.size, content=after.reference)
+    return SumsUpdated(before=before.reference, every=every.reference, file=file)
+
+
 def _audited(kind: Ecosystem, said: _Audited) -> DependenciesAudited:
     """What two reports say, each in its one form; any other is an audit that did not run."""
-    tool = "uv audit" if kind == "python" else "npm audit"
-    read = _of_uv if kind == "python" else _of_npm
+    tool, read = {"npm": ("npm audit", _of_npm), "go": ("OSV", _of_uv)}.get(kind, ("uv audit", _of_uv))
     try:
         before, after = read(said.before), read(said.after)
     except ValueError:

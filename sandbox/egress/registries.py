@@ -32,6 +32,10 @@ class MirrorSettings(BaseModel):
     Attributes:
         python_index: A simple index (PEP 503, 691), with the slash at its end; None for none.
         npm_registry: An npm registry, with the slash at its end; None for none.
+        go_proxy: A proxy of Go's modules, with the slash at its end; None for none. It has to mirror the checksum
+            database as well. A public one fetches whatever module it is asked for, from wherever that lies.
+        go_sums: Whose signature says which content a module has: a name that the go command knows, or a verifier's
+            key. It cannot be left out.
         files: Other hosts that these lead to.
         authorities: Certificates (PEM) to trust beside the usual ones, for registries of one's own.
         fresh_seconds: How long an answer is served without asking whether it is still the same; registries' own wishes
@@ -43,6 +47,10 @@ class MirrorSettings(BaseModel):
 
     python_index: RegistryUrl | None = "https://pypi.org/simple/"
     npm_registry: RegistryUrl | None = "https://registry.npmjs.org/"
+    go_proxy: RegistryUrl | None = None
+    go_sums: str = Field(
+        default="sum.golang.org", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+(\+[A-Za-z0-9+/=]+)*$", max_length=300
+    )
     files: tuple[Host, ...] = ("files.pythonhosted.org",)
     authorities: str = Field(default="", pattern=r"^[\x20-\x7e\n]*$", max_length=MIB)
     fresh_seconds: int = Field(default=600, ge=1, le=86400)
@@ -51,11 +59,11 @@ class MirrorSettings(BaseModel):
     @property
     def hosts(self) -> tuple[str, ...]:
         """All that are mirrored."""
-        indexes = (url.split("/")[2] for url in (self.python_index, self.npm_registry) if url is not None)
+        indexes = (url.split("/")[2] for url in (self.python_index, self.npm_registry, self.go_proxy) if url)
         return tuple(dict.fromkeys((*indexes, *self.files)))
 
     def environment(self, address: str) -> dict[str, str]:
-        """What makes pip, uv and npm ask the mirror at this address; what a tool asks elsewhere is refused there."""
+        """What makes pip, uv, npm and go ask the mirror at this address; what they ask elsewhere is refused there."""
         found = {"NO_PROXY": address, "no_proxy": address}
         if self.python_index is not None:
             index = _mirrored(self.python_index, address)
@@ -64,6 +72,8 @@ class MirrorSettings(BaseModel):
         if self.npm_registry is not None:
             found |= {"npm_config_registry": _mirrored(self.npm_registry, address), "npm_config_audit": "false"}
             found |= {"npm_config_fund": "false", "npm_config_update_notifier": "false"}
+        if self.go_proxy is not None:
+            found |= {"GOPROXY": _mirrored(self.go_proxy, address).rstrip("/"), "GOSUMDB": self.go_sums}
         return found
 
 

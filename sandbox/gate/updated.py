@@ -22,7 +22,8 @@ UPDATE_RULES: Final[Mapping[str, str]] = {
     "audit": "No version that came is known to be vulnerable",
 }
 """The rules by their names, for people."""
-_STRONG: Final = re.compile(r"(sha256:[0-9a-f]{64}|sha512-[A-Za-z0-9+/]{86}==)( .*)?")
+_STRONG: Final = re.compile(r"(sha256:[0-9a-f]{64}|sha512-[A-Za-z0-9+/]{86}==|h1:[A-Za-z0-9+/]{43}=)( .*)?")
+_EXCHANGED: Final = "the same version has another content than before: ask whoever publishes it, and change nothing"
 _SHOWN: Final = 100
 _SHORTEST: Final = 4
 """Shorter names have too many neighbours for a warning that means something."""
@@ -53,6 +54,10 @@ def judge_update(before: Lock, after: Lock, *, hosts: Sequence[str]) -> tuple[Re
         hosts: Of the deployment's registries, and of their files.
     """
     found = [*_elsewhere(after, hosts), *_digests(before, after)]
+    others = [what for what, digest in after.sums.items() if before.sums.get(what, digest) != digest]
+    found += [Refusal(rule="digests", at=visible(what[:_SHOWN]), says=_EXCHANGED) for what in others]
+    if before.hashed and not after.hashed and after.packages:
+        found.append(Refusal(rule="digests", at="", says="it had digests of what it names, and has none any more"))
     if before.direct != after.direct:
         says = "what the repository itself asks for differs from before: bring manifest and lock file together first"
         found.append(Refusal(rule="direct", at="", says=says))
@@ -99,8 +104,7 @@ def _digests(before: Lock, after: Lock) -> Iterator[Refusal]:
                 yield Refusal(rule="digests", at=_at(one), says="a file of it has no digest by SHA-256 or SHA-512")
                 break
             if was and was != digest:
-                says = "the same version has another content than before: ask whoever publishes it, and change nothing"
-                yield Refusal(rule="digests", at=_at(one), says=says)
+                yield Refusal(rule="digests", at=_at(one), says=_EXCHANGED)
                 break
 
 

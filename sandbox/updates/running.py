@@ -5,6 +5,7 @@ list and a path; the second reaches exact hosts, and no registry through the mir
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,15 +13,28 @@ from typing import Final
 from pydantic import JsonValue
 
 from sandbox.spec import MIB, ImageDigest, InputArtifact, Limits, RunSpec
-from sandbox.updates import inside
+from sandbox.updates import inside, modules, pins
+from sandbox.updates import tree as in_tree
 
 REGISTRIES: Final = "package-registries"
 """The purpose whose mirror leads to the registries."""
 ADVISORIES: Final = "package-advisories"
 """The purpose whose hosts know what is vulnerable."""
 OUT: Final = "out"
-KEPT: Final = ("before", "after", "all", "patch", "libraries.tar")
-_SOURCE: Final = Path(inside.__file__).read_text(encoding="utf-8")
+SUMS: Final = ("sums-before", "sums-after", "sums-all")
+"""Of what has its digests in a file beside it."""
+KEPT: Final = ("before", "after", "all", "patch", "libraries.tar", *SUMS)
+_OURS: Final = re.compile(r"^from (sandbox\.updates\.\w+|__future__) import (\([^)]*\)|[^\n(]*)\n", re.MULTILINE)
+
+
+def _joined() -> str:
+    """All that runs inside as one text: no module of ours is there to import."""
+    parts = (Path(str(one.__file__)).read_text(encoding="utf-8") for one in (in_tree, pins, modules, inside))
+    return "from __future__ import annotations\n" + "\n".join(_OURS.sub("", one) for one in parts)
+
+
+SOURCE: Final = _joined()
+"""What runs inside."""
 _LIMITS: Final = Limits(
     memory_bytes=3072 * MIB, cpus=2, workspace_bytes=2048 * MIB, workspace_inodes=400_000, tmp_bytes=256 * MIB,
     wall_seconds=900, output_bytes=2 * MIB, artifact_bytes=768 * MIB, artifact_files=8,
@@ -29,6 +43,8 @@ _ENVIRONMENT: Final = {
     "UV_CACHE_DIR": "/workspace/cache-of-uv",
     "UV_HTTP_TIMEOUT": "60",
     "npm_config_cache": "/workspace/cache-of-npm",
+    "GOPATH": "/workspace/cache-of-go",
+    "GOCACHE": "/workspace/cache-of-go/built",
     "npm_config_ignore_scripts": "true",
 }
 
@@ -70,7 +86,7 @@ class Tree:
     """
 
     def __init__(self, script: str, commit: str, inputs: Sequence[InputArtifact]) -> None:
-        self.argv = ("sh", "-euc", f'{script}\nexec python3 -I -S -c "$@"', "sh", commit, _SOURCE)
+        self.argv = ("sh", "-euc", f'{script}\nexec python3 -I -S -c "$@"', "sh", commit, SOURCE)
         self.inputs = tuple(inputs)
 
 

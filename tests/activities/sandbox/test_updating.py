@@ -45,12 +45,27 @@ async def test_nothing_begins_unless_the_deployment_opens_it(ways: Ways, told: s
     assert told in (made.refused or "")
 
 
-@pytest.mark.parametrize(("lock", "host"), [("uv.lock", "api.osv.dev"), ("package-lock.json", "registry.npmjs.org")])
+@pytest.mark.parametrize(
+    ("lock", "host"),
+    [
+        ("uv.lock", "api.osv.dev"),
+        ("package-lock.json", "registry.npmjs.org"),
+        ("requirements/base.txt", "api.osv.dev"),
+        ("api/go.mod", "api.osv.dev"),
+    ],
+)
 async def test_an_audit_without_a_way_to_whoever_knows_has_not_run(lock: str, host: str) -> None:
     steps = UpdateActivities(Untouched(), Ways(IMAGE, OPEN))  # pyright: ignore[reportAbstractUsage] - as above
     asked = AuditDependenciesRequest(source=SOURCE, patch=IMAGE, lock=lock)
     audited = await ActivityEnvironment().run(steps.audit_dependencies, asked)
     assert f"name {host!r} in BANKSMAN_SANDBOX_PURPOSES under 'package-advisories'" in (audited.refused or "")
+
+
+async def test_what_is_no_lock_file_is_audited_by_nobody() -> None:
+    steps = UpdateActivities(Untouched(), Ways(IMAGE, OPEN))  # pyright: ignore[reportAbstractUsage] - as above
+    asked = AuditDependenciesRequest(source=SOURCE, patch=IMAGE, lock="Cargo.lock")
+    audited = await ActivityEnvironment().run(steps.audit_dependencies, asked)
+    assert audited.refused == "nothing here audits 'Cargo.lock'"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +80,11 @@ async def test_an_audit_without_a_way_to_whoever_knows_has_not_run(lock: str, ho
         ("npm", NPM, {"message": "503 Service Unavailable", "error": {"summary": ""}}),
         ("npm", NPM, {**NPM, "auditReportVersion": 3}),
         ("npm", NPM, {"vulnerabilities": {}}),
+        ("pip", UV, {}),
+        ("pip", UV, {**UV, "summary": {"audited_packages": 0}}),
+        ("go", UV, {}),
+        ("go", UV, {**UV, "summary": {"audited_packages": 0}}),
+        ("go", UV, {**UV, "vulnerabilities": [{"id": "x"}]}),
     ],
 )
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -81,6 +101,7 @@ def test_a_report_in_no_known_form_is_an_audit_that_did_not_run(
     [
         ("python", UV, {**UV, "vulnerabilities": [FOUND]}),
         ("python", UV, {**UV, "adverse_statuses": [{"name": "hello", "status": "quarantined"}]}),
+        ("go", UV, {**UV, "vulnerabilities": [FOUND]}),
         ("npm", NPM, {**NPM, "vulnerabilities": {"hello": {"name": "hello", "via": [ADVISORY, "other"]}}}),
     ],
 )

@@ -34,7 +34,8 @@ from tests.sandbox.attacks.registry import certificate
 from tests.sandbox.attacks.world import outside_on
 from tests.sandbox.conftest import leftovers
 from tests.sandbox.tools.working import Ended
-from tests.sandbox.updates.registries import FILES, HOSTS, INDEX, NPM, Package, Registries, serving
+from tests.sandbox.updates.modules import GO_AFTER, GO_BEFORE, VERIFIER, GoProxy
+from tests.sandbox.updates.registries import FILES, GO, HOSTS, INDEX, NPM, Package, Registries, serving
 from tests.sandbox.updates.working import (
     AFTER,
     BEFORE,
@@ -67,7 +68,7 @@ def uv(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(uv: Path, tmp_path: Path) -> Iterator[Here]:
-    registries = Registries(python=[*BEFORE, *AFTER])
+    registries = Registries(python=[*BEFORE, *AFTER], go=GoProxy([*GO_BEFORE, *GO_AFTER]))
     with serving(registries):
         yield Here(tmp_path, uv, registries)
 
@@ -112,7 +113,9 @@ async def contained(
     built = await build_images(engine, CACHE / "images.json", updates=tools)
     assert built.updates is not None
     options = SandboxOptions(deployment=f"test-{uuid.uuid4().hex[:12]}", concurrency=4)
-    registries = Registries(python=[*BEFORE, *AFTER], npm=[*NPM_BEFORE, *NPM_AFTER])
+    registries = Registries(
+        python=[*BEFORE, *AFTER], npm=[*NPM_BEFORE, *NPM_AFTER], go=GoProxy([*GO_BEFORE, *GO_AFTER])
+    )
     registries.python.append(Package("away", "1.0"))
     registries.moved[f"/{FILES}/away-1.0-py3-none-any.whl"] = "https://evil.example.com/away-1.0-py3-none-any.whl"
     secret, public = certificate(*HOSTS)
@@ -123,6 +126,8 @@ async def contained(
         mirror = MirrorSettings(
             python_index=f"https://{INDEX}/simple/",
             npm_registry=f"https://{NPM}/",
+            go_proxy=f"https://{GO}/",
+            go_sums=VERIFIER,
             files=(FILES,),
             authorities=public,
             cache_bytes=32 * MIB,
@@ -136,7 +141,7 @@ async def contained(
         )
         sandbox = DockerSandbox(engine, store, options, egress)
         held = HeldSessions(Ended(), most=4)
-        rules = ToolRules(run=(("python3", "-m", "unittest", "..."), ("node", "test.js")))
+        rules = ToolRules(run=(("python3", "-m", "unittest", "..."), ("node", "test.js"), ("go", "test", "./...")))
         limits = Limits(memory_bytes=512 * MIB, workspace_bytes=256 * MIB, tmp_bytes=32 * MIB)
         digest = built.updates.digest
         sessions = SessionActivities(

@@ -11,14 +11,17 @@ import io
 import json
 import tarfile
 import threading
+import urllib.parse
 import zipfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple
 
-INDEX, FILES, NPM = "index.example.com", "files.example.com", "npm.example.com"
-HOSTS: Final = (INDEX, FILES, NPM)
+from tests.sandbox.updates.modules import GoProxy
+
+INDEX, FILES, NPM, GO = "index.example.com", "files.example.com", "npm.example.com", "go.example.com"
+HOSTS: Final = (INDEX, FILES, NPM, GO)
 SIMPLE: Final = "application/vnd.pypi.simple.v1+json"
 
 
@@ -81,19 +84,23 @@ class Registries:
     Attributes:
         python: Of the simple index.
         npm: Of npm's.
+        go: Of Go's proxy.
         vulnerable: Names and versions that an audit finds.
         moved: Answer by path with a redirection to there.
         down: Whether everything is answered with 503.
         audits: Whether who knows of vulnerabilities answers.
+        paged: Whether it says that there is more than it tells.
         seen: Every path that was asked for.
     """
 
     python: list[Package] = field(default_factory=list[Package])
     npm: list[Package] = field(default_factory=list[Package])
+    go: GoProxy = field(default_factory=GoProxy)
     vulnerable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     moved: dict[str, str] = field(default_factory=dict[str, str])
     down: bool = False
     audits: bool = True
+    paged: bool = False
     seen: list[str] = field(default_factory=list[str])
     address: str = ""
 
@@ -104,6 +111,7 @@ class Registries:
         paths += [f"{FILES}/{self._python_file(one)[0]}" for one in self.python]
         paths += [f"{NPM}/{one.name}" for one in self.npm]
         paths += [f"{NPM}/{one.name}/-/{one.name}-{one.version}.tgz" for one in self.npm]
+        paths += [f"{GO}/{path}" for path in self.go.paths()]
         answers = {path: self.answer(f"/{path}", b"") for path in paths}
         return {
             path: [str(status), kind, content.decode("latin-1")] for path, (status, kind, content) in answers.items()
@@ -120,6 +128,8 @@ class Registries:
         if host == "osv" or rest.startswith("-/npm/v1/security"):
             plain = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
             return self._audit(path, json.loads(plain or b"{}")) if self.audits else (503, "text/plain", b"closed")
+        if host == GO:
+            return self.go.answer(rest)
         if host == NPM:
             return self._npm(rest)
         return self._index(rest) if host == INDEX else self._file(rest)
@@ -191,9 +201,11 @@ class Registries:
     def _audit(self, path: str, body: Any) -> tuple[int, str, bytes]:
         if path.endswith("/v1/querybatch"):
             asked = [(one["package"]["name"], one["version"]) for one in body["queries"]]
-            said: Any = {"results": [{"vulns": self._known(one)} if one in self.vulnerable else {} for one in asked]}
+            more = {"next_page_token": "more"} if self.paged else {}
+            told = [{"vulns": self._known(one), **more} if one in self.vulnerable else {} for one in asked]
+            said: Any = {"results": told}
         elif "/v1/vulns/" in path:
-            said = self._told(path.rpartition("/")[2])
+            said = self._told(urllib.parse.unquote(path.rpartition("/")[2]))
         else:
             said = {
                 name: [self._advisory(name, one) for one in versions if (name, one) in self.vulnerable]

@@ -282,12 +282,14 @@ class CodingJobWorkflow(Goal):
         if not passed(run):
             why = f"with the new versions the tests do not pass: {ended(run)}"
             raise JobRefused(f"{why}. {_NOTHING}; the update is kept in 'patch'. Update fewer packages at once.")
-        title = title_of(self._result.updates, made.file.path)
+        title = title_of(self._result.updates, made.files[0].path)
         self._note(title=title)
         body = update_body(self._wanted, self._result, workflow.info().workflow_id)
-        file = made.file
-        taken = FileToCommit(path=file.path, content_base64=None, content=file.content, executable=file.executable)
-        return await self._opened(source, base, (taken,), title, body)
+        taken = tuple(
+            FileToCommit(path=file.path, content_base64=None, content=file.content, executable=file.executable)
+            for file in made.files
+        )
+        return await self._opened(source, base, taken, title, body)
 
     async def _asked(self, rounds: Rounds, work: Awaitable[_Given]) -> _Given:
         """What came of it, as long as somebody answers.

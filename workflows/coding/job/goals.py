@@ -24,7 +24,7 @@ from workflows.kept import KeptPatch
 _SHORT: Final = 60
 Sha = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
 PackageName = Annotated[
-    str, StringConstraints(pattern=r"^(@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
+    str, StringConstraints(pattern=r"^@?[A-Za-z0-9][A-Za-z0-9._~-]*(/[A-Za-z0-9][A-Za-z0-9._~-]*)*$", max_length=200)
 ]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
 
@@ -75,8 +75,10 @@ class CodingJobInput(GoalInput):
         description="How its tests are run: program and arguments, as the deployment lists them. Needed for all kinds "
         "but `docs` and `review`.",
     )
-    ecosystem: Literal["python", "npm"] | None = Field(
-        default=None, description="Of `deps`: whose lock file, `uv.lock` or `package-lock.json`, where both are there."
+    ecosystem: Literal["python", "npm", "pip", "go"] | None = Field(
+        default=None,
+        description="Of `deps`: whose lock file, where several are there: `uv.lock` (python), `package-lock.json` "
+        "(npm), `requirements.txt` with its `.in` (pip), `go.mod` (go).",
     )
     packages: tuple[PackageName, ...] = Field(
         default=(),
@@ -201,6 +203,7 @@ class CodingJobResult(GoalResult):
     beside: tuple[PackageMoved, ...] = Field(
         default=(), description="Of `deps`: what could move as well, and was not asked for."
     )
+    hashed: bool = Field(default=True, description="Of `deps`: whether the lock file has digests of what it names.")
     audit: DependenciesAudited | None = Field(default=None, description="Of `deps`: what is known of vulnerabilities.")
     comments: int = Field(default=0, description="Of a review: lines that are commented on.")
     mistakes: tuple[str, ...] = Field(default=(), description="In the model's last answer, where they were not mended.")

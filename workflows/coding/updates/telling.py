@@ -28,7 +28,7 @@ def update_body(wanted: CodingJobInput, result: CodingJobResult, goal: str) -> s
         table(("package", "from", "to", "where it tells of its changes"), [*_rows(result.updates)]),
         *_warnings(result.updates),
         "### Judged by rules",
-        table(("rule", "passed"), [(what, "yes") for what in UPDATE_RULES.values()]),
+        table(("rule", "passed"), [(what, _passed(rule, result)) for rule, what in UPDATE_RULES.items()]),
         "### Audit",
         *_audit(result),
         "### Tests, in a container with the new versions and no network",
@@ -40,6 +40,13 @@ def update_body(wanted: CodingJobInput, result: CodingJobResult, goal: str) -> s
     ]
     body = "\n\n".join(one for one in parts if one)
     return body if len(body) <= _MOST_BODY else f"{body[: _MOST_BODY - 1]}…"
+
+
+def _passed(rule: str, result: CodingJobResult) -> str:
+    """Of a lock file that never had digests nothing is claimed."""
+    if rule == "digests" and not result.hashed:
+        return "not to be told: this file has no digests, before as after; `--generate-hashes` writes them"
+    return "yes"
 
 
 def _rows(moved: Sequence[PackageMoved]) -> Iterator[tuple[str, ...]]:

@@ -33,12 +33,12 @@ class Update:
     """An update that the rules and the audit take.
 
     Attributes:
-        file: The lock file.
+        files: The lock file, and that of its digests where it has one.
         patch: The artifact of git's patch.
         libraries: The artifact of what its tests need; None where that is nothing.
     """
 
-    file: ChangedFile
+    files: tuple[ChangedFile, ...]
     patch: str
     libraries: str | None
 
@@ -75,7 +75,7 @@ class Updating:
         if not await self._judged(written, written.file, written.patch):
             return None
         await self._audited(source, written.patch, written.lock)
-        return Update(written.file, written.patch, written.libraries)
+        return Update(_files(written, written.file), written.patch, written.libraries)
 
     async def _judged(self, written: DependenciesUpdated, file: ChangedFile, patch: str) -> bool:
         """Whether anything moves in what the rules take; a tool may have written the same in another way."""
@@ -90,6 +90,7 @@ class Updating:
                 before=written.before,
                 every=written.every,
                 file=file,
+                sums=written.sums,
                 patch=patch,
                 patch_size=written.patch_size,
                 hosts=written.hosts,
@@ -101,9 +102,10 @@ class Updating:
             rounds=1,
             refusals=judged.refusals,
             patch=patch,
-            files=(FileChanged(path=file.path, change=file.change),),
+            files=tuple(FileChanged(path=one.path, change=one.change) for one in _files(written, file)),
             updates=judged.moved,
             beside=judged.beside,
+            hashed=judged.hashed,
         )
         if judged.refusals:
             more = len(judged.refusals) - 1
@@ -122,6 +124,10 @@ class Updating:
             first, more = audited.brought[0], len(audited.brought) - 1
             told = f"{first.package}, {first.id}" + (f" (and {more} more)" if more else "")
             raise JobRefused(f"it would bring what is known to be vulnerable: {told}. {_NOTHING}; name other packages.")
+
+
+def _files(written: DependenciesUpdated, file: ChangedFile) -> tuple[ChangedFile, ...]:
+    return (file, written.sums.file) if written.sums is not None else (file,)
 
 
 def title_of(moved: tuple[PackageMoved, ...], lock: str) -> str:
