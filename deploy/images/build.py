@@ -21,6 +21,7 @@ from typing import Final, cast
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
+from deploy.images.go_toolchain import ARCHIVE
 from deploy.images.pulumi_cli import PROGRAMS
 from sandbox.docker.engine import Engine
 from sandbox.docker.hardening import LABEL_FIRST_PROCESS, LABEL_IMAGE
@@ -92,6 +93,7 @@ async def _updates(engine: Engine, base: BuiltImage, known: Images | None, tools
         return before
     files = {path.name: path.read_bytes() for path in (_HERE / "updates").iterdir()}
     files |= {f"wheels/{path.name}": path.read_bytes() for path in sorted(tools.glob("wheels/*.whl"))}
+    files[ARCHIVE] = await asyncio.to_thread((tools / ARCHIVE).read_bytes)
     return await _build(engine, "updates", base.digest, files, before)
 
 

@@ -1,4 +1,4 @@
-"""What goes into the image for updates of dependencies: uv, and Node.js with npm, as wheels by digest."""
+"""What goes into the image for updates of dependencies: uv, and Node.js with npm, as wheels, and Go; each by digest."""
 
 import asyncio
 import fcntl
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.images.go_toolchain import fetch_go
 from deploy.images.wheels import fetch_wheels
 
 REQUIREMENTS: Final = Path(__file__).parent / "updates" / "requirements.txt"
@@ -14,14 +15,14 @@ _PLATFORMS: Final = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 
 async def update_tools(cache: Path, *, progress: Callable[[str], None]) -> Path:
-    """The folder with `wheels/`; filled once.
+    """The folder with `wheels/` and `go.zip`; filled once.
 
     Args:
         cache: Where tools are kept.
         progress: Told in one line what is being done.
 
     Raises:
-        ToolUnavailableError: A wheel cannot be had; the message says why.
+        ToolUnavailableError: A wheel, or Go, cannot be had; the message says why.
     """
     folder = cache / "updates"
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,4 +30,5 @@ async def update_tools(cache: Path, *, progress: Callable[[str], None]) -> Path:
         await asyncio.to_thread(fcntl.flock, one_at_a_time, fcntl.LOCK_EX)
         begun = partial(progress, "fetching uv, Node.js and npm")
         await fetch_wheels(REQUIREMENTS, folder, begun, platforms=_PLATFORMS)
+        await fetch_go(folder, partial(progress, "fetching Go"))
     return folder

@@ -15,8 +15,9 @@ from activities.sandbox.update_contracts import (
 )
 from sandbox.gate.kinds import Kind
 from tests.sandbox.updates.conftest import Contained
+from tests.sandbox.updates.modules import GO_BEFORE, SHOP, go_mod, go_sum
 from tests.sandbox.updates.registries import HOSTS
-from tests.sandbox.updates.working import BEFORE, PROJECT, REPOSITORY, TESTED_SO, WEB, lock
+from tests.sandbox.updates.working import ASKED, BEFORE, PROJECT, REPOSITORY, TESTED_SO, WEB, lock, pins
 
 pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
 PYTHON = {"pyproject.toml": PROJECT, "uv.lock": lock(*BEFORE), "test_shop.py": TESTED_SO}
@@ -32,7 +33,9 @@ async def ran_with(
 
 
 def judging(made: DependenciesUpdated) -> JudgeUpdateRequest:
-    asked = made.model_dump(include={"lock", "before", "every", "file", "patch", "patch_size", "hosts", "links"})
+    asked = made.model_dump(
+        include={"lock", "before", "every", "file", "sums", "patch", "patch_size", "hosts", "links"}
+    )
     return JudgeUpdateRequest.model_validate({"repository": REPOSITORY, "kind": Kind.DEPS, **asked})
 
 
@@ -68,6 +71,32 @@ async def test_npm_updates_and_no_script_of_a_package_runs(contained: Contained)
     assert (ran.exit_code, ran.ended) == (0, "exit"), ran.stderr
     with tarfile.open(fileobj=BytesIO(await contained.store.get(made.libraries or ""))) as archive:
         assert not any(name.endswith("/ran") for name in archive.getnames())
+
+
+async def test_pins_are_updated_through_the_mirror_and_tests_have_the_new_versions(contained: Contained) -> None:
+    files = {"requirements.in": ASKED, "requirements.txt": pins(*BEFORE), "test_shop.py": TESTED_SO}
+    request = UpdateDependenciesRequest(source=await contained.source(**files))
+    made = await contained.run(contained.steps.update_dependencies, request)
+    assert (made.refused, made.lock, made.ecosystem) == (None, "requirements.txt", "pip")
+    judged = await UpdateGate(contained.store).judge_update(judging(made))
+    assert judged.refusals == ()
+    assert [(one.name, one.after) for one in judged.moved] == [("helper", "1.0"), ("hello", "1.1"), ("other", "2.1")]
+    ran = await ran_with(contained, made, request, "python3", "-m", "unittest", "-q")
+    assert (ran.exit_code, ran.ended) == (0, "exit"), ran.stderr
+
+
+async def test_go_updates_through_the_mirror_and_tests_have_the_new_versions(contained: Contained) -> None:
+    tested = 'package shop\n\nimport "testing"\n\nfunc TestIt(t *testing.T) {\n\tif Versions != "v1.1.0v1.1.0" {\n'
+    tested += "\t\tt.Fatal(Versions)\n\t}\n}\n"
+    files = {"go.mod": go_mod(*GO_BEFORE), "go.sum": go_sum(*GO_BEFORE), "shop.go": SHOP, "shop_test.go": tested}
+    request = UpdateDependenciesRequest(source=await contained.source(**files))
+    made = await contained.run(contained.steps.update_dependencies, request)
+    assert (made.refused, made.lock, made.ecosystem) == (None, "go.mod", "go")
+    judged = await UpdateGate(contained.store).judge_update(judging(made))
+    assert judged.refusals == ()
+    assert [one.after for one in judged.moved] == ["v1.0.0", "v1.1.0", "v1.1.0"]
+    ran = await ran_with(contained, made, request, "go", "test", "./...")
+    assert (ran.exit_code, ran.ended) == (0, "exit"), ran.stderr
 
 
 async def test_a_registry_that_leads_elsewhere_is_not_followed(contained: Contained) -> None:

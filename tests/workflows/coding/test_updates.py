@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from temporalio.client import Client
 
 from activities.sandbox.update_contracts import DependenciesAudited, Finding
+from tests.sandbox.updates.modules import GO_AFTER, GO_BEFORE, OTHER, go_mod, go_sum
 from tests.sandbox.updates.registries import Package
-from tests.sandbox.updates.working import AFTER, BEFORE, lock
+from tests.sandbox.updates.working import AFTER, BEFORE, lock, pins
 from tests.workflows.agent.looking import says
 from tests.workflows.coding.coding import CodingHouse, done
 from tests.workflows.coding.trees import TESTS
@@ -52,6 +53,31 @@ async def test_an_update_becomes_a_pull_request_with_its_evidence_and_no_model_i
     assert "javascript" not in pull.body
     assert (house.model.heard, house.sandbox.asked[0].packages) == ([], ("hello", "other"))
     assert [one.libraries for one in house.sandbox.opened] == [await house.artifacts.put(b"packages")]
+
+
+@on_server
+async def test_modules_of_go_are_committed_with_their_digests(house: CodingHouse) -> None:
+    before = {"go.mod": go_mod(*GO_BEFORE), "go.sum": go_sum(*GO_BEFORE)}
+    after = {"go.mod": go_mod(GO_BEFORE[0], GO_AFTER[1]), "go.sum": go_sum(GO_BEFORE[0], GO_AFTER[1])}
+    await house.sandbox.wrote(before, after)
+    house.sandbox.audited = DependenciesAudited(tool="OSV")
+    result = await updated(house, packages=(OTHER,), ecosystem="go")
+    assert (result.outcome, result.reason) == (State.COMPLETED, None)
+    [commit] = house.github.commits
+    assert [one.path for one in commit.files] == [one.path for one in result.files] == ["go.mod", "go.sum"]
+    assert {one.path: (await house.artifacts.get(one.content or "")).decode() for one in commit.files} == after
+    assert "| `example.com/other` | `v1.0.0` | `v1.1.0` |" in house.github.pulls[0].body
+
+
+@on_server
+@pytest.mark.parametrize("hashed", [True, False])
+async def test_of_pins_without_digests_none_are_claimed(house: CodingHouse, hashed: bool) -> None:
+    name = "requirements.txt"
+    await house.sandbox.wrote({name: pins(*BEFORE, hashed=hashed)}, {name: pins(*AFTER, hashed=hashed)})
+    result = await updated(house, ecosystem="pip")
+    assert (result.outcome, result.hashed) == (State.COMPLETED, hashed)
+    [row] = [one for one in house.github.pulls[0].body.splitlines() if one.startswith("| Every file has a digest")]
+    assert ("| yes |" in row, "this file has no digests" in row) == (hashed, not hashed)
 
 
 @on_server
@@ -111,6 +137,11 @@ async def test_what_stops_an_update_stops_it_before_anybody_sees_it(
     [
         {"packages": ["--registry=https://evil.example.com"]},
         {"packages": ["../x"]},
+        {"packages": ["example.com/../x"]},
+        {"packages": ["example.com/x@v9.0.0"]},
+        {"packages": ["./..."]},
+        {"packages": ["example.com/..."]},
+        {"packages": ["/x"]},
         {"packages": ["a b"]},
         {"issue": 3},
         {"pull": 3},

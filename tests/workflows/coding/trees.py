@@ -205,7 +205,7 @@ class Sandbox:
     @implements(UPDATE_DEPENDENCIES)
     async def update_dependencies(self, request: UpdateDependenciesRequest) -> DependenciesUpdated:
         self.asked.append(request)
-        if self.updated.get("refused"):
+        if self.updated.get("refused") or self.updated.get("file"):
             return DependenciesUpdated.model_validate(self.updated)
         tree, text = self.folder / "update", self.locked.encode()
         git(self.folder, "clone", "--quiet", str(self.origin), str(tree))
@@ -219,9 +219,27 @@ class Sandbox:
         said |= {"file": file, "patch": kept[3], "patch_size": len(patch), "libraries": kept[4]} if patch else {}
         return DependenciesUpdated.model_validate({**said, **self.updated})
 
+    async def wrote(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Have an update answer with these files: a lock file, and that of its digests where there is a second one."""
+        for tree in (before, after):
+            for path, text in tree.items():
+                (self.origin / path).write_text(text)
+            if tree is before:
+                git(self.origin, "add", "--all")
+                git(self.origin, "commit", "--quiet", "--message", "Pinned")
+        patch = git(self.origin, "diff", "--binary", "--full-index", "--no-renames", "HEAD").encode()
+        git(self.origin, "checkout", "--quiet", "HEAD", "--", ".")
+        kept = {path: [await self.artifacts.put(one[path].encode()) for one in (before, after)] for path in after}
+        told = [
+            {"before": was, "every": now, "file": ChangedFile(path=path, change="changed", size=9, content=now)}
+            for path, (was, now) in kept.items()
+        ]
+        self.updated = {**told[0], "lock": next(iter(after)), "sums": told[1] if len(told) > 1 else None}
+        self.updated |= {"hosts": HOSTS, "patch": await self.artifacts.put(patch), "patch_size": len(patch)}
+
     @implements(AUDIT_DEPENDENCIES)
     async def audit_dependencies(self, request: AuditDependenciesRequest) -> DependenciesAudited:
-        assert (request.lock, request.source.commit) == ("uv.lock", self.commit)
+        assert (request.lock, request.source.commit) == (self.updated.get("lock", "uv.lock"), self.commit)
         return self.audited
 
     @implements(KEEP_CHANGES)
