@@ -44,11 +44,16 @@ FULL: Final = Size(rolls=3, flood=2000, flood_seconds=60, flood_jobs=10, jobs=15
 SHORT: Final = Size(rolls=1, flood=300, flood_seconds=9, flood_jobs=4, jobs=30, jobs_seconds=120)
 
 
-async def bench(size: Size) -> Jobs:
-    """Start everything, do it all, and end everything."""
+async def bench(size: Size, *, coding: int = 0) -> Jobs:
+    """Start everything, do it all, and end everything.
+
+    Args:
+        size: How much.
+        coding: Jobs of the bad day that a scripted model does in a sandbox.
+    """
     before = os.getloadavg()[0]
     say("starting the embedded environment, and a second gateway")
-    async with place() as here:
+    async with place(sandbox=coding > 0) as here:
         people = People(here)
         await people.open_issues(size.flood_jobs + size.jobs)
         say(f"everything restarted {size.rolls} times, one process after another")
@@ -58,6 +63,7 @@ async def bench(size: Size) -> Jobs:
         flooded = await flood(here, people, count=size.flood, within=size.flood_seconds, jobs=size.flood_jobs)
         await until_calm(here)
         say(f"{size.jobs} jobs asked for within {size.jobs_seconds:.0f} s of a bad day")
+        people.coding = coding
         account, answers = await bad_day(here, people, jobs=size.jobs, within=size.jobs_seconds, say=say)
         met = {str(mishap): times for mishap, times in here.line.met.items()}
     machine = Machine(load_before=before, load_after=os.getloadavg()[0])
@@ -72,8 +78,9 @@ def say(line: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.jobs", description="Measure whether jobs are done, once.")
     parser.add_argument("--short", action="store_true", help="A quick look: fewer of everything.")
+    parser.add_argument("--coding", type=int, default=0, help="Jobs in a sandbox, for which Docker has to be there.")
     given = parser.parse_args()
-    report = asyncio.run(bench(SHORT if given.short else FULL))
+    report = asyncio.run(bench(SHORT if given.short else FULL, coding=given.coding))
     show_jobs(report, keep(report, of="jobs"))
     return 0 if report.held() else 1
 

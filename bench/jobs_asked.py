@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from bench.jobs_account import Account, Traced
 from bench.jobs_place import REPOSITORY, Place
 from connectors.github.comments import mark_of
+from connectors.github.git import git
 from connectors.github.twin.writes import Kept
 from workflows.github.job_contracts import GITHUB_JOB_PREFIX, GitHubJobResult
 
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     CHECK = "ReadFile on a pull request"
     ASK = "AskFor"
     OPEN = "OpenPullRequest"
+    CODE = "CodingJob"
 
 
 _KINDS: Final = (
@@ -66,9 +68,14 @@ class Asked:
 
 @dataclass
 class People:
-    """Ask for jobs, each on an issue of its own where it is not about the pull request."""
+    """Ask for jobs, each on an issue of its own where it is not about the pull request.
+
+    Attributes:
+        coding: How many of them a scripted model does in a sandbox.
+    """
 
     here: Place
+    coding: int = 0
     issues: list[int] = field(default_factory=list[int])
     asked: list[Asked] = field(default_factory=list[Asked])
 
@@ -86,7 +93,7 @@ class People:
         for index in range(count):
             await asyncio.sleep(max(0.0, began + index * within / count - time.monotonic()))
             number = len(self.asked)
-            kind = _KINDS[number % len(_KINDS)]
+            kind = self._kind(index, count)
             on = _PULL if kind is Kind.CHECK else self.issues[number]
             at = time.time()
             comment = int((await self.here.act("comment", number=on, body=_words(kind, number)))["id"])
@@ -94,9 +101,20 @@ class People:
             self.asked.append(asked[-1])
         return asked
 
+    def _kind(self, index: int, count: int) -> Kind:
+        """Those in a sandbox are evenly among the others, where there are enough of these."""
+        every = count // self.coding if self.coding else 0
+        if every and index % every == every // 2 and index // every < self.coding:
+            return Kind.CODE
+        return _KINDS[index % len(_KINDS)]
+
 
 def _title(number: int) -> str:
     return f"Wanted {number}"
+
+
+def _greeting(number: int) -> str:
+    return f"docs/greeting-{number}.md"
 
 
 def _words(kind: Kind, number: int) -> str:
@@ -109,6 +127,10 @@ def _words(kind: Kind, number: int) -> str:
             files = [{"path": f"notes/{number}.md", "content": f"{number}\n"}]
             given = {"repository": REPOSITORY, "title": _title(number), "files": files}
             return f"/banksman run OpenPullRequest {json.dumps(given)}"
+        case Kind.CODE:
+            return (
+                f'/banksman run CodingJob kind=docs text="Say in {_greeting(number)} how to greet: with the word Moin."'
+            )
 
 
 async def until_ended(here: Place, asked: Sequence[Asked]) -> Account:
@@ -162,10 +184,19 @@ async def _traced(here: Place, asked: Asked, books: Kept) -> Traced:
         asked=asked.kind,
         jobs=len(jobs),
         outcome=_outcome(first, result),
-        effects=effects(asked, first.id, books),
+        effects={**effects(asked, first.id, books), **await _written(here, asked, books)},
         seconds=first.close_time.timestamp() - asked.at if first.close_time is not None else None,
         not_shown=result.not_shown if result is not None else (),
     )
+
+
+async def _written(here: Place, asked: Asked, books: Kept) -> Mapping[str, int]:
+    """How many pull requests have the file that a coding job was to write: git knows, and no title."""
+    if asked.kind is not Kind.CODE:
+        return {}
+    at, path = here.site.folder.repositories / f"{REPOSITORY}.git", _greeting(asked.number)
+    listed = [await git("ls-tree", "--name-only", f"refs/heads/{one.head}", path, at=at) for one in books.pulls]
+    return {"pull request": sum(bool(found.strip()) for found in listed)}
 
 
 def _outcome(job: WorkflowExecutionDescription, result: GitHubJobResult | None) -> str:
@@ -186,7 +217,7 @@ def effects(asked: Asked, job: str, books: Kept) -> Mapping[str, int]:
             found["check run that ended"] = sum(one.conclusion == "success" for one in checks)
         case Kind.OPEN:
             found["pull request"] = sum(one.title == asked.title for one in books.pulls)
-        case Kind.READ | Kind.ASK:
+        case Kind.READ | Kind.ASK | Kind.CODE:
             labels = next((one.labels for one in books.issues if one.number == asked.on), list[str]())
             found["label"] = labels.count(_APPLIED)
     return found

@@ -23,6 +23,8 @@ from workflows.github.contracts import delivery_id
 _EVERY: Final = 0.2
 _DRAINS_SECONDS: Final = 600.0
 _RPC_RETRY: Final = 1.0
+_API: Final = r"^/(repos|app|installation)/"
+"""What Apps ask, and not what people do."""
 
 
 @dataclass
@@ -145,8 +147,8 @@ class Bad:
     happen: Callable[[Place], Awaitable[None]]
 
 
-def _github(**fault: object) -> Callable[[Place], Awaitable[None]]:
-    return lambda here: here.fault(**fault)
+def _github(*, path: str = _API, **fault: object) -> Callable[[Place], Awaitable[None]]:
+    return lambda here: here.fault(path=path, **fault)
 
 
 def _model(**fault: object) -> Callable[[Place], Awaitable[None]]:

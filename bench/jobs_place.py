@@ -6,6 +6,7 @@ webhook goes, and takes more in an hour than GitHub, for its own limit would end
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -31,6 +32,8 @@ from deploy.local.defaults import DEFAULT_POLICY
 from deploy.local.example import SERVICE_REPOSITORY
 from deploy.local.processes.child import ChildState
 from deploy.local.processes.control import Ask, ask
+from deploy.local.processes.parts import SANDBOX
+from deploy.local.state import Part, PartState
 from deploy.temporal.schedules import REDELIVERY_SCHEDULE
 from hitl.github.events import WEBHOOKS
 from workflows.plugin import banksman_plugin
@@ -39,6 +42,7 @@ REPOSITORY: Final = SERVICE_REPOSITORY
 GATEWAY: Final = "worker-gateway"
 SECOND: Final = "second gateway"
 _TWIN: Final = "twin-github"
+_LOOKS_SECONDS: Final = 1.0
 _NO_LIMIT: Final = 10**9
 _RATES: Final = "\n  rates: {person: 1000000, installation: 1000000}\n"
 _METHOD_NOT_ALLOWED: Final = 405
@@ -64,7 +68,8 @@ class Place:
     gateways: tuple[str, str]
     secret: SecretStr
     line: Line
-    _second: Mapping[str, str] = field(default_factory=dict[str, str])
+    _second: Mapping[str, str]
+    _starts: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
     def books(self) -> Kept:
@@ -114,7 +119,7 @@ class Place:
     async def start_second(self) -> None:
         """Start the second gateway, until it takes deliveries."""
         settings = self.site.settings(self.client.namespace, **self._second)
-        self.site.start(f"gateway-{len(self.site.started)}", ["workers", "worker", "gateway"], settings)
+        self.site.start(f"gateway-{next(self._starts)}", ["workers", "worker", "gateway"], settings)
         await self.takes(self.gateways[1])
 
     async def roll(self) -> None:
@@ -137,6 +142,23 @@ class Place:
 
         await until(there, f"the gateway at {gateway}")
 
+    async def has_sandbox(self) -> None:
+        """Until there is one; the first time its images are built.
+
+        Raises:
+            RuntimeError: There will be none.
+        """
+        while (part := self._part()).state is not PartState.READY:
+            if part.state is PartState.MISSING:
+                raise RuntimeError(f"there is no sandbox: {part.why}")
+            await asyncio.sleep(_LOOKS_SECONDS)
+
+    def _part(self) -> Part:
+        state = self.site.folder.read()
+        if state is None:
+            raise RuntimeError("the environment has ended")
+        return state.parts[SANDBOX]
+
     async def _pid(self, child: str) -> int | None:
         """Once it is ready."""
         reply = await ask(self.site.folder.root / "control.sock", Ask(op="status"))
@@ -145,13 +167,17 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def place() -> AsyncGenerator[Place]:
-    """All of it, started and ended."""
+async def place(*, sandbox: bool = False) -> AsyncGenerator[Place]:
+    """All of it, started and ended.
+
+    Args:
+        sandbox: With a container engine, for jobs that need one.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bm-")))
         policy = folder / "policy.yaml"
         policy.write_text(DEFAULT_POLICY.read_text().replace("\ngithub:\n", f"\ngithub:{_RATES}", 1))
-        site = stack.enter_context(embedded("--no-sandbox", "--policy", str(policy)))
+        site = stack.enter_context(embedded(*([] if sandbox else ["--no-sandbox"]), "--policy", str(policy)))
         state = site.state
         if state.github is None:
             raise RuntimeError("the environment takes no webhooks")
@@ -176,6 +202,8 @@ async def place() -> AsyncGenerator[Place]:
         )
         await here.end(_TWIN, signal.SIGTERM)  # it reads its configuration as it starts
         await here.start_second()
+        if sandbox:
+            await here.has_sandbox()
         yield here
         site.check()
 
