@@ -44,7 +44,7 @@ SECOND: Final = "second gateway"
 _TWIN: Final = "twin-github"
 _LOOKS_SECONDS: Final = 1.0
 _NO_LIMIT: Final = 10**9
-_RATES: Final = "\n  rates: {person: 1000000, installation: 1000000}\n"
+_RATES: Final = "\n  rates: {person: 10000, installation: 100000}\n"
 _METHOD_NOT_ALLOWED: Final = 405
 
 
