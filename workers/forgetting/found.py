@@ -128,8 +128,10 @@ def _children_first(due: Mapping[str, WorkflowExecution]) -> tuple[tuple[Workflo
         while above in due:
             depth, above = depth + 1, _parent(due[above])
         depths[one.run_id] = depth if one.workflow_type != INSTALLATION_WORKFLOW else -1
-    deepest = max(depths.values(), default=-1)
-    return tuple(tuple(one for one in due.values() if depths[one.run_id] == depth) for depth in range(deepest, -1, -1))
+    return tuple(
+        tuple(one for one in due.values() if depths[one.run_id] == depth)
+        for depth in sorted(set(depths.values()), reverse=True)
+    )
 
 
 def _by_root(those: Iterable[WorkflowExecution]) -> dict[str, list[WorkflowExecution]]:

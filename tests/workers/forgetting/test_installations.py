@@ -48,7 +48,7 @@ async def test_an_installation_goes_with_what_told_of_it_and_its_accounts_reposi
     await place.begin(*mine, alike)
     shown = await place.given("--installation", str(number), "--json")
     told = json.loads(shown.stdout)
-    assert told["executions"] == {"GitHubDelivery": 2, INSTALLATION_WORKFLOW: 1, "GitHubJob": 1}, told
+    assert told["executions"] == {"GitHubDelivery": 2, INSTALLATION_WORKFLOW: 1, "GitHubJob": 1}
     await place.given("--installation", str(number), "--yes")
     assert set(place.asked) == {itself.id, *(one.id for one in mine)}
     assert place.asked[-1] == itself.id, "by which the others are found, last"
