@@ -104,9 +104,6 @@ async def test_what_is_encrypted_is_read_with_its_key_and_never_taken_for_nothin
 
 def encrypted(client: Client) -> Client:
     """The same with a key of its own."""
-    config = client.config()
     key = SecretStr(base64.b64encode(secrets.token_bytes(32)).decode())
-    ring = KeyRing(current="a", keys={"a": key})
-    codec = EncryptionCodec(ring, client.namespace)
-    config |= {"data_converter": data_converter(codec), "plugins": []}
-    return Client(**config)
+    codec = EncryptionCodec(KeyRing(current="a", keys={"a": key}), client.namespace)
+    return Client(client.service_client, namespace=client.namespace, data_converter=data_converter(codec))
