@@ -37,7 +37,7 @@ class Counting:
     async def count(self, run: str, decisions: int, *, by: str = "", **more: object) -> DecisionsCounted:
         async def asked(request: CountDecisions) -> DecisionsCounted:
             if by:
-                who_asked.begin(by, People(identities={}, groups={}))
+                who_asked.begin(who_asked.Origin(requester=by), People(identities={}, groups={}))
             return await self.step.count_decisions(request)
 
         request = CountDecisions.model_validate({"decisions": decisions, **more})
