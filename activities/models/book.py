@@ -132,14 +132,17 @@ class DayPage(Page):
         return sum(one.micros for one in self.runs.values())
 
     def shared(self, run: str, share: Share, *, cap: int | None) -> "Self | Full":
-        """The page with a run's newer share; a smaller one has room always, and an older one says nothing.
+        """The page with a run's newer share; a smaller one has room always, and an older one is in it already.
+
+        What is given back is written whatever the cap is, with what else the run has just reserved: an older share that
+        comes after that has room only if all of it has.
 
         Raises:
             LedgerError: There are too many runs on it.
         """
         found = self.runs.get(run, Share(micros=0, writes=0))
         if found.writes >= share.writes:
-            return self
+            return self if cap is None or self.sum <= cap else Full(limit=Limit.MONEY, used=self.sum, cap=cap)
         others = self.sum - found.micros
         if cap is not None and share.micros > found.micros and others + share.micros > cap:
             return Full(limit=Limit.MONEY, used=self.sum, cap=cap)

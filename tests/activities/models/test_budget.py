@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.guard.error_types import denial_of
 from activities.models.asking import ModelActivities
-from activities.models.book import MOST, DayPage, RunPage, Share
+from activities.models.book import MOST, Asked, Caps, DayPage, Full, Limit, RunPage, Share
 from activities.models.budget import Held, ModelBudget, most
 from connectors.errors import Unavailable
 from connectors.models.deployment import Models
@@ -293,6 +293,23 @@ def test_of_two_that_tell_a_runs_share_the_one_with_more_writes_is_right(older: 
     assert isinstance(page, DayPage)
     assert page.shared("run", Share(micros=10, writes=older), cap=100) == page
     assert isinstance(page.shared("run", Share(micros=5, writes=3), cap=1), DayPage), "a smaller one has room"
+
+
+def test_of_two_requests_of_one_run_at_once_the_one_without_room_takes_the_other_past_no_cap() -> None:
+    """Both are on the run's page before either is on the day's; the second is refused and given back first."""
+    day = DayPage(runs={"another": Share(micros=95, writes=1)})
+    asked = Asked(micros=8, day="2026-11-30")
+    one = RunPage().reserved("one", asked, now=NOON, caps=Caps())
+    assert isinstance(one, RunPage)
+    both = one.reserved("two", asked, now=NOON, caps=Caps())
+    assert isinstance(both, RunPage)
+    assert isinstance(day.shared("run", Share(micros=both.sum(), writes=both.writes), cap=100), Full)
+    given_back = both.without("two")
+    after = day.shared("run", Share(micros=given_back.sum(), writes=given_back.writes), cap=None)
+    assert isinstance(after, DayPage)
+    assert after.shared("run", Share(micros=one.sum(), writes=one.writes), cap=100) == Full(
+        limit=Limit.MONEY, used=103, cap=100
+    )
 
 
 def test_a_request_across_midnight_counts_on_the_day_on_which_it_was_asked() -> None:
