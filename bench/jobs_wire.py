@@ -26,7 +26,8 @@ from workers.serving import bind, serve
 
 GITHUB_WAITS: Final = 10.0
 """Seconds for an answer."""
-_LATE: Final = 3.0
+LATE: Final = 3.0
+"""Seconds that a late delivery takes more."""
 _NOT_TAKEN: Final = 502
 _CARRIED: Final = ("content-type", "user-agent", "x-github-", "x-hub-signature")
 _GUID: Final = "X-GitHub-Delivery"
@@ -140,7 +141,7 @@ class Line:
         if mishap is Mishap.LOST:
             return PlainTextResponse("lost\n", status_code=_NOT_TAKEN)
         if mishap is Mishap.LATE:
-            await asyncio.sleep(_LATE)
+            await asyncio.sleep(LATE)
         told = [self._pass_on(body, carried) for _ in range(2 if mishap is Mishap.TWICE else 1)]
         *_, answer = await asyncio.gather(*told)
         lost = mishap is Mishap.ANSWER_LOST or answer.status == 0
