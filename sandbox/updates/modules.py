@@ -45,17 +45,25 @@ def moved(tree: Tree, packages: list[str]) -> str:
             "the deployment mirrors no proxy of Go's modules: 'go_proxy' in BANKSMAN_SANDBOX_MIRRORS names it"
         )
     what = [f"{one}@upgrade" for one in packages] or ["-u", "-t", "./..."]
-    run(tree.folder, "go", "get", *what, **_GO)
-    run(tree.folder, "go", "mod", "tidy", **_GO)
+    _go(tree, "get", *what)
+    _go(tree, "mod", "tidy")
     return tree.now()
+
+
+def _go(tree: Tree, *words: str, modules: str | None = None) -> str:
+    """What the go command says; modules are kept in that folder, or where the others are."""
+    more = {**_GO, "GOMODCACHE": modules} if modules is not None else _GO
+    return run(tree.folder, "go", *words, answers=(0,), **more).stdout
 
 
 def module_of(tree: Tree) -> dict[str, Any]:
     """What `go.mod` says: the version of Go, and what is needed in which version, replaced where it is."""
-    said = json.loads(run(tree.folder, "go", "mod", "edit", "-json", **_GO).stdout)
-    replaced = {(one["Old"]["Path"], one["Old"].get("Version", "")): one["New"] for one in said.get("Replace") or []}
+    said: dict[str, Any] = json.loads(_go(tree, "mod", "edit", "-json"))
+    replaces: list[dict[str, dict[str, str]]] = said.get("Replace") or []
+    replaced = {(one["Old"]["Path"], one["Old"].get("Version", "")): one["New"] for one in replaces}
     needs = dict[str, tuple[str, str]]()
-    for one in said.get("Require") or []:
+    requires: list[dict[str, str]] = said.get("Require") or []
+    for one in requires:
         path, version = one["Path"], one["Version"]
         new = replaced.get((path, version)) or replaced.get((path, ""))
         needs[path] = (new["Path"], new.get("Version", "")) if new else (path, version)
@@ -65,7 +73,7 @@ def module_of(tree: Tree) -> dict[str, Any]:
 def kept_modules(tree: Tree, into: Path) -> list[str]:
     """What tests need, as the files of a proxy: go takes it from there, and looks at each digest once more."""
     own = into / "modules"
-    run(tree.folder, "go", "mod", "download", **{**_GO, "GOMODCACHE": str(own)})
+    _go(tree, "mod", "download", modules=str(own))
     kept = own / "cache" / "download"
     if kept.is_dir():
         shutil.rmtree(kept / "sumdb", ignore_errors=True)
@@ -120,10 +128,11 @@ def _batch(part: list[tuple[str, str]], service: str) -> list[list[str]]:
     queries = [
         {"package": {"name": path, "ecosystem": "Go"}, "version": version.removeprefix("v")} for path, version in part
     ]
-    results = _asked(f"{service}v1/querybatch", {"queries": queries})["results"]
+    results: list[dict[str, Any]] = _asked(f"{service}v1/querybatch", {"queries": queries})["results"]
     if len(results) != len(part) or any("next_page_token" in one for one in results):
         raise Refused(f"{service} has not told all that it knows")
-    return [[str(known["id"]) for known in one.get("vulns") or []] for one in results]
+    known: list[list[dict[str, Any]]] = [one.get("vulns") or [] for one in results]
+    return [[str(one["id"]) for one in those] for those in known]
 
 
 def _asked(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
