@@ -96,9 +96,18 @@ def _upgraded(tree: Tree, packages: list[str]) -> str:
     return tree.now()
 
 
+def _most(tree: Tree, made: tuple[str, str]) -> tuple[str, str]:
+    """Both files where all that can move does. Where one module wants a newer Go, the others still can be had."""
+    try:
+        return _upgraded(tree, []), tree.sums_now
+    except Refused:
+        if tree.ecosystem != "go":
+            raise
+        return made
+
+
 def _fetched(tree: Tree, text: str, into: Path) -> list[str]:
-    """What tests need, fetched by digest and unpacked: the folders below the workspace that have it."""
-    tree.begin(text, tree.sums_now)
+    """What tests need of the tree as it is, fetched and unpacked: the folders below the workspace that have it."""
     if tree.ecosystem == "npm":
         run(tree.folder, "npm", "ci", *_NPM)
         return [str(Path("tree") / tree.folder / "node_modules")]
@@ -166,12 +175,11 @@ def update(asked: dict[str, Any]) -> dict[str, Any]:
     out.mkdir()
     tree = Tree(lock_meant(asked), asked["hosts"], mirror_address())
     _static(tree)
-    everything = _upgraded(tree, [])
-    every_sums = tree.sums_now
-    after = _upgraded(tree, asked["packages"]) if asked["packages"] else everything
-    sums = tree.sums_now
+    after, sums = _upgraded(tree, asked["packages"]), tree.sums_now
+    everything, every_sums = _most(tree, (after, sums)) if asked["packages"] else (after, sums)
     folders, links = [], dict[str, str]()
     if after != tree.before:
+        tree.begin(after, sums)
         folders = _fetched(tree, after, out)
         links = _links(tree, out)
         _pack(out, folders)

@@ -96,6 +96,13 @@ def test_several_lock_files_are_told_and_one_is_chosen_by_its_path(here: Here) -
     assert "name it in 'write', as one of a/uv.lock, uv.lock, web/package-lock.json" in here.update()["refused"]
 
 
+def test_a_lock_file_in_a_folder_is_written_there_and_its_packages_are_kept(here: Here) -> None:
+    here.begin(**{"a/uv.lock": lock(*BEFORE), "a/pyproject.toml": PROJECT})
+    assert here.update(write=("a/**",))["lock"] == "a/uv.lock"
+    assert versions(here.kept("after"))["hello"] == ("1.1",)
+    assert (here.folder / "out" / "libraries" / "hello.py").read_text() == "VERSION = '1.1'\n"
+
+
 def test_a_repository_without_a_lock_file_is_told_so(here: Here) -> None:
     here.begin()
     assert here.update(ecosystem="npm") == {

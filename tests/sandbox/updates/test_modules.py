@@ -11,7 +11,7 @@ import pytest
 
 from activities.sandbox.source import FOUND_BY
 from sandbox.gate.locks import Lock, read_lock
-from sandbox.gate.updated import judge_update
+from sandbox.gate.updated import judge_update, moves
 from tests.sandbox.updates.modules import (
     GO_AFTER,
     GO_BEFORE,
@@ -144,6 +144,23 @@ def test_a_module_that_needs_a_newer_go_is_refused_and_none_is_fetched(here: Her
     begun(here)
     assert "requires go >= 1.99" in here.update(HELLO)["refused"]
     assert not any("toolchain" in path for path in here.registries.seen)
+
+
+def test_where_one_module_needs_a_newer_go_another_is_still_had(here: Here) -> None:
+    here.registries.go.modules.append(Module(HELLO, "v1.2.0", go="1.99"))
+    begun(here)
+    here.update(OTHER)
+    assert here.kept("after") == here.kept("all") == go_mod(GO_BEFORE[0], GO_AFTER[1])
+    assert here.kept("sums-after") == go_sum(GO_BEFORE[0], GO_AFTER[1])
+
+
+def test_a_version_of_go_that_a_module_brings_is_told(here: Here) -> None:
+    here.registries.go.modules.append(Module(HELLO, "v1.2.0", go="1.24"))
+    begun(here)
+    here.update(HELLO)
+    before, after = read(here, "before"), read(here, "after")
+    assert judge_update(before, after, hosts=HOSTS) == ()
+    assert [(one.name, one.after) for one in moves(before, after)] == [(HELLO, ("v1.2.0",)), ("go", ("1.24",))]
 
 
 def test_what_the_repository_sets_for_the_go_command_is_not_heard(here: Here) -> None:
