@@ -101,8 +101,9 @@ def pull(
 
 def mentioned(author: Actor = ALICE, head: Repository = SHOP) -> PullRequestMention:
     """A pull request as events tell of it."""
-    sides = {"head": Side(ref="work", sha=NEW, repo=head), "base": Side(ref="main", sha=OLD, repo=SHOP)}
-    return PullRequestMention(number=4, user=author, **sides)
+    return PullRequestMention(
+        number=4, user=author, head=Side(ref="work", sha=NEW, repo=head), base=Side(ref="main", sha=OLD, repo=SHOP)
+    )
 
 
 def review(
