@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -97,7 +97,7 @@ def child(name: str, goal: str) -> HistoryEvent:
 
 
 @contextmanager
-def twin(seen: list[dict[str, Any]]) -> Iterator[str]:
+def twin(seen: list[dict[str, Any]]) -> Generator[str]:
     """What GitHub's twin was asked."""
 
     class Handler(BaseHTTPRequestHandler):
