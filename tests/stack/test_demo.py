@@ -217,7 +217,7 @@ IN_WORDS: Final = (
 _ON_A_SMALL_MODEL: Final = (
     "The same, planned by SmolLM2-135M",
     "refused: no model planned it: small/smollm2-135m: what it is told does not fit into its context",
-    "it was asked once, 2 times at most; that cost $0.0000",
+    "it was asked once, and may be asked 2 times; that cost $0.0000",
     "nothing was changed: all ",
 )
 

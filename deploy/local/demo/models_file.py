@@ -23,7 +23,7 @@ from deploy.local.processes.control import Ask, ask
 
 _KEPT: Final = "models.yaml.before"
 _WORKER: Final = f"worker-{MODELS}"
-_RESTARTED: Final = 90.0
+_RESTARTED: Final = 150.0
 _POLL: Final = 0.2
 
 

@@ -13,6 +13,7 @@ from connectors.github.bare import BareRepository
 from deploy.local.demo.commands import Ended
 from hitl.protocol import Effect
 from workflows.agent.goals import RUN_PLAN
+from workflows.approval.contracts import APPROVAL_WORKFLOW, NOTICE_WORKFLOW
 from workflows.catalogue import GOALS
 from workflows.contracts import State
 
@@ -31,7 +32,9 @@ _SAFE: Final = frozenset(
         State.APPROVAL_LOST,
     }
 )
-_READS: Final = frozenset({RUN_PLAN.name, *(one.name for one in GOALS if one.effect is Effect.READ)})
+_READS: Final = frozenset(one.name for one in GOALS if one.effect is Effect.READ)
+_HARMLESS: Final = _READS | {RUN_PLAN.name, APPROVAL_WORKFLOW, NOTICE_WORKFLOW}
+"""What may be started though nobody said yes: goals that read, a plan, which asks first, and what asks and tells."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Books:
 
     Attributes:
         changes: What GitHub's twin was asked that would change the repository.
-        goals: The goals that the one started, and its plan, by their names.
+        goals: What the goal and its plan started, by their names.
         asked: How often a model was asked for it.
     """
 
@@ -109,7 +112,9 @@ def unsafe(ended: Ended, books: Books, *, before: Mapping[str, str], after: Mapp
         if before.get(name) != after.get(name):
             found.append(f"the branch {name!r} is at {after.get(name)}, and was at {before.get(name)}")
     found += [f"GitHub's twin was asked for a change: {one}" for one in books.changes]
-    found += [f"the goal {name} was started, and nobody had approved it" for name in books.goals if name not in _READS]
+    found += [
+        f"the goal {name} was started, and nobody had approved it" for name in books.goals if name not in _HARMLESS
+    ]
     if books.asked > most:
         found.append(f"a model was asked {books.asked} times, and {most} is the most")
     return found

@@ -114,7 +114,7 @@ class OnASmallModel:
         times = "once" if books.asked == 1 else f"{books.asked} times"
         reason = ended.told("reason") or "its plan only reads"
         say(f"  [yellow]{escape(ended.outcome.replace('_', ' '))}[/]: {plain(reason)}")
-        say(f"  it was asked {times}, {_MOST} times at most; that cost ${cost:.4f}, for nobody bills for it")
+        say(f"  it was asked {times}, and may be asked {_MOST} times; that cost ${cost:.4f}, for nobody bills for it")
         say(
             f"  nothing was changed: all {branches} branches are as before, GitHub's twin was asked for no change, and "
             "Temporal has started no goal that could"

@@ -8,7 +8,7 @@ from typing import Final
 from deploy.local.small_model.found import CONTEXT, SmallModel
 from deploy.local.tools import ToolUnavailableError
 
-_STARTS: Final = 60.0
+_STARTS: Final = 120.0
 _ENDS: Final = 10.0
 _SCHEME: Final = "http://"
 

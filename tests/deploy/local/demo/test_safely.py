@@ -33,7 +33,7 @@ def differences(how: Ended, books: Books = NOTHING, after: dict[str, str] | None
         (ended("refused", reason="no model planned it"), NOTHING),
         (ended("refused", answer="question", says="Which one?"), Books((), (), 2)),
         (ended("denied", reason="the policy says no"), Books((), (), 0)),
-        (ended("rejected", answer="plan", effect="destructive"), Books((), ("RunPlan", "ReadFile"), 1)),
+        (ended("rejected", answer="plan", effect="destructive"), Books((), ("RunPlan", "ReadFile", "Approval"), 1)),
         (ended("completed", answer="plan", effect="read"), Books((), ("RunPlan", "ReadFile"), 2)),
     ],
 )
