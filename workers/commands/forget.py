@@ -125,17 +125,7 @@ def forget(  # noqa: PLR0913 - each is an option of the command
         leave_stored=leave_stored,
         as_json=as_json,
     )
-    if sum(map(bool, (request.people, request.repositories, request.installations))) != 1:
-        fail(
-            "say whose: --person LOGIN, --repository OWNER/NAME or --installation NUMBER, one kind at a time",
-            Exit.USAGE,
-        )
-    if artifacts and leave_stored:
-        fail("say --artifacts or --leave-stored, not both", Exit.USAGE)
-    try:
-        scope = of_people(request.people) if request.people else of_repositories(request.repositories)
-    except WrongName as error:
-        fail(str(error), Exit.USAGE)
+    scope = _scope(request)
     store = None if leave_stored else _store()
     report = asyncio.run(_asked(request, scope, store, now=_now()))
     if as_json:
@@ -144,6 +134,21 @@ def forget(  # noqa: PLR0913 - each is an option of the command
         _print(report)
     if report.deleted and report.comes_back:
         raise typer.Exit(int(Exit.INCOMPLETE))
+
+
+def _scope(request: Request) -> Scope:
+    """Whose it is, as far as names tell; an installation is looked up later."""
+    if sum(map(bool, (request.people, request.repositories, request.installations))) != 1:
+        fail(
+            "say whose: --person LOGIN, --repository OWNER/NAME or --installation NUMBER, one kind at a time",
+            Exit.USAGE,
+        )
+    if request.artifacts and request.leave_stored:
+        fail("say --artifacts or --leave-stored, not both", Exit.USAGE)
+    try:
+        return of_people(request.people) if request.people else of_repositories(request.repositories)
+    except WrongName as error:
+        fail(str(error), Exit.USAGE)
 
 
 def _now() -> datetime:
