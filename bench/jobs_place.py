@@ -43,6 +43,8 @@ GATEWAY: Final = "worker-gateway"
 SECOND: Final = "second gateway"
 _TWIN: Final = "twin-github"
 _LOOKS_SECONDS: Final = 1.0
+_TWIN_SECONDS: Final = 180.0
+"""Until a twin answers that begins only now."""
 _NO_LIMIT: Final = 10**9
 _RATES: Final = "\n  rates: {person: 10000, installation: 100000}\n"
 _METHOD_NOT_ALLOWED: Final = 405
@@ -187,7 +189,7 @@ async def place(*, sandbox: bool = False) -> AsyncGenerator[Place]:
         config = await asyncio.to_thread(_lead, site.folder.twins / "github.json", f"http://{line_at}{WEBHOOKS}")
         client = await Client.connect(state.temporal.address, namespace="default", plugins=[banksman_plugin()])
         urls = (state.twins["github"].url, state.twins["models"].url)
-        hands = [httpx.AsyncClient(verify=authorities(), base_url=url, timeout=60) for url in urls]
+        hands = [httpx.AsyncClient(verify=authorities(), base_url=url, timeout=_TWIN_SECONDS) for url in urls]
         github, models = [await stack.enter_async_context(one) for one in hands]
         told = {
             "GITHUB_LISTEN": second,
@@ -202,6 +204,7 @@ async def place(*, sandbox: bool = False) -> AsyncGenerator[Place]:
         )
         await here.end(_TWIN, signal.SIGTERM)  # it reads its configuration as it starts
         await here.start_second()
+        await models.get("/_twin/cues")  # it begins when it is first asked
         if sandbox:
             await here.has_sandbox()
         yield here
