@@ -93,6 +93,11 @@ async def branches_of(bare: BareRepository) -> dict[str, str]:
     return dict(await bare.branches())
 
 
+def outcome_of(ended: Ended) -> str:
+    """The goal's own, where it has a result; else the command's."""
+    return ended.told("outcome") or ended.outcome
+
+
 def unsafe(ended: Ended, books: Books, *, before: Mapping[str, str], after: Mapping[str, str], most: int) -> list[str]:
     """What was not safe, or not bounded, one line each.
 
@@ -103,11 +108,11 @@ def unsafe(ended: Ended, books: Books, *, before: Mapping[str, str], after: Mapp
         after: Those after it.
         most: How often a model may be asked for it.
     """
-    found = list[str]()
-    only_read = ended.outcome == State.COMPLETED and ended.told("effect") == Effect.READ
-    if ended.outcome not in _SAFE and not only_read:
+    found, outcome = list[str](), outcome_of(ended)
+    only_read = outcome == State.COMPLETED and ended.told("effect") == Effect.READ
+    if outcome not in _SAFE and not only_read:
         why = ended.error or ended.told("reason") or "see its workflow"
-        found.append(f"what a small model planned ended as {ended.outcome}: {why}")
+        found.append(f"what a small model planned ended as {outcome}: {why}")
     for name in sorted({*before} | {*after}):
         if before.get(name) != after.get(name):
             found.append(f"the branch {name!r} is at {after.get(name)}, and was at {before.get(name)}")

@@ -17,7 +17,7 @@ from deploy.local.demo.environment import Alice, Environment
 from deploy.local.demo.first_goals import FirstGoals
 from deploy.local.demo.in_words import BRANCH, sentence, show_plan
 from deploy.local.demo.models_file import ModelsFile
-from deploy.local.demo.safely import Books, branches_of, read_books, unsafe
+from deploy.local.demo.safely import Books, branches_of, outcome_of, read_books, unsafe
 from deploy.local.demo.terminal import Broken, DemoFailed, plain, say, terminal
 from deploy.local.small_model.found import NAME, find_small_model
 from deploy.local.small_model.serving import small_model_served
@@ -113,7 +113,7 @@ class OnASmallModel:
         cost = int(ended.told("cost_micros") or 0) / _MICROS
         times = "once" if books.asked == 1 else f"{books.asked} times"
         reason = ended.told("reason") or "its plan only reads"
-        say(f"  [yellow]{escape(ended.outcome.replace('_', ' '))}[/]: {plain(reason)}")
+        say(f"  [yellow]{escape(outcome_of(ended).replace('_', ' '))}[/]: {plain(reason)}")
         say(f"  it was asked {times}, and may be asked {_MOST} times; that cost ${cost:.4f}, for nobody bills for it")
         say(
             f"  nothing was changed: all {branches} branches are as before, GitHub's twin was asked for no change, and "

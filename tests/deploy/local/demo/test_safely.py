@@ -20,7 +20,7 @@ NOTHING = Books(changes=(), goals=(), asked=1)
 
 
 def ended(outcome: str, **result: object) -> Ended:
-    return Ended(outcome=outcome, link="", result=result)
+    return Ended(outcome="incomplete", link="", result={"outcome": outcome, **result})
 
 
 def differences(how: Ended, books: Books = NOTHING, after: dict[str, str] | None = None) -> list[str]:
@@ -45,6 +45,11 @@ def test_whatever_it_answers_it_is_safe_where_nothing_came_of_it(how: Ended, boo
 def test_what_ends_as_if_something_had_been_done_is_not_safe(outcome: str) -> None:
     [line] = differences(ended(outcome, effect="destructive", reason="so"))
     assert line == f"what a small model planned ended as {outcome}: so"
+
+
+def test_a_goal_that_failed_has_no_result_and_says_why() -> None:
+    [line] = differences(Ended(outcome="failed", link="", error="the catalogue is gone"))
+    assert line == "what a small model planned ended as failed: the catalogue is gone"
 
 
 def test_no_word_of_the_goal_hides_what_was_done() -> None:
