@@ -13,19 +13,18 @@ from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
-from opentelemetry.instrumentation.starlette import StarletteInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Status
 from opentelemetry.util.types import Attributes
-from starlette.applications import Starlette
 
 from observability.lost import Room
 from observability.names import SERVICE_NAMESPACE
 from observability.redaction import redact
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from temporalio.client import Plugin
 
 _log: Final = structlog.get_logger("banksman.telemetry")
@@ -155,8 +154,10 @@ class Tracing:
         trace.set_tracer_provider(self._provider)
         RequestsInstrumentor().instrument(tracer_provider=self._provider)
 
-    def instrument_app(self, app: Starlette) -> None:
+    def instrument_app(self, app: "Starlette") -> None:
         """Have the application continue its callers' traces."""
+        from opentelemetry.instrumentation.starlette import StarletteInstrumentor  # noqa: PLC0415 - most have none
+
         StarletteInstrumentor.instrument_app(app, tracer_provider=self._provider)
 
     def shutdown(self, seconds: float) -> None:

@@ -12,9 +12,10 @@ import hitl.gateway
 import hitl.github
 import hitl.slack
 from activities import catalogue
-from activities.catalogue import CatalogueError, meant, steps
+from activities.catalogue import CatalogueError, meant, steps, steps_on
 from activities.guard.approval_facts import HasApprovalFacts
 from activities.guard.rules import HasTightening
+from activities.queues import TaskQueue
 from activities.step import Step, step_of
 from hitl.protocol import Effect, HasEnded, HasHired, HasPolicyContext, HasSpend, HasSpent
 from tests.activities.test_step import Request
@@ -49,10 +50,26 @@ def test_two_steps_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
     first, second = (Step(name="x.read", request=Request, response=int, effect=Effect.READ) for _ in range(2))
     vars(one)["READ"] = vars(other)["SAME"] = first
     vars(other)["READ"] = second
-    monkeypatch.setattr(catalogue, "_modules", lambda: iter((one, other)))
+    monkeypatch.setattr(catalogue, "_modules", lambda _: iter((one, other)))
     with pytest.raises(CatalogueError, match=r"other\.contracts declares 'x\.read', which is declared elsewhere too"):
         steps.__wrapped__()
     del vars(other)["READ"]
+    assert list(steps.__wrapped__()) == ["x.read"]
+
+
+@pytest.mark.parametrize("queues", [*((one,) for one in TaskQueue), (TaskQueue.MODELS, TaskQueue.CONNECTORS)])
+def test_the_steps_of_a_queue_are_all_there_however_few_are_loaded(queues: tuple[TaskQueue, ...]) -> None:
+    assert list(steps_on(queues)) == [step for step in steps().values() if step.queue in queues]
+
+
+def test_a_step_that_its_worker_would_not_find_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    home, away = ModuleType("activities.models.contracts"), ModuleType("activities.github.contracts")
+    step = Step(name="x.read", request=Request, response=int, effect=Effect.READ, on=TaskQueue.MODELS)
+    vars(away)["READ"] = step
+    monkeypatch.setattr(catalogue, "_modules", lambda _: iter((home, away)))
+    with pytest.raises(CatalogueError, match=r"'x\.read' is put on banksman-models: declare it in activities\.models"):
+        steps.__wrapped__()
+    vars(home)["READ"] = step
     assert list(steps.__wrapped__()) == ["x.read"]
 
 

@@ -23,8 +23,8 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     assert not {"pydantic", "importlib.metadata", *LIBRARIES} & {*imported.split()}
 
 
-WORKERS = {"temporalio", "hvac", "webauthn"}
-"""What every worker has: it reads the policy, in which people's keys are."""
+WORKERS = {"temporalio", "hvac"}
+"""What every worker has."""
 ROOT = Path(__file__).parents[2]
 DECLARES = "activities.step"
 
@@ -49,8 +49,8 @@ def loaded(modules: str) -> set[str]:
     [
         ("workers.cli", set[str]()),
         ("workers.commands.status workers.commands.up", set[str]()),
-        ("workers.commands.policy workers.commands.audit", {"webauthn"}),
-        ("workers.commands.manifest", {"temporalio", "webauthn"}),
+        ("workers.commands.policy workers.commands.audit", set[str]()),
+        ("workers.commands.manifest", {"temporalio"}),
         ("workers.commands.goals workers.commands.approvals", {"temporalio"}),
         ("workers.commands.trace_store", {"starlette"}),
         ("workers.commands.twin connectors.slack.twin.app observability.tracing", {"starlette"}),
@@ -59,7 +59,7 @@ def loaded(modules: str) -> set[str]:
         (of_role("sandbox"), {*WORKERS, "docker"}),
         (of_role("destructive"), {*WORKERS, "docker", "github", "dulwich"}),
         (of_role("models"), WORKERS),
-        ("workers.commands.worker workers.roles.gateway", {*WORKERS, "slack_bolt", "starlette"}),
+        ("workers.commands.worker workers.roles.gateway", {*WORKERS, "slack_bolt", "starlette", "webauthn"}),
     ],
 )
 def test_only_the_libraries_that_are_needed_are_imported(modules: str, needed: set[str]) -> None:
@@ -76,6 +76,44 @@ def test_who_asks_language_models_loads_the_libraries_of_those_that_are_configur
     assert PROVIDERS & of_bedrock <= {"boto3", "botocore"}
     for modules in (of_role("connectors"), "workflows.implementations", "activities.models.contracts"):
         assert not {*PROVIDERS, "pydantic_ai", "genai_prices", "httpx2"} & loaded(modules)
+
+
+_STARTED = """
+import sys
+from workers.withheld import withhold
+withhold(["worker", "models"])
+import workers.commands.worker, workers.roles.models, workers.steps.models.models, observability.tracing
+from activities.catalogue import steps_on
+from workers.guarded import QUEUES
+assert steps_on(QUEUES["models"])
+print(*(name for name, module in sys.modules.items() if module is not None))
+"""
+
+
+def test_the_models_worker_loads_what_it_works_with_alone_also_once_it_has_looked_for_its_steps() -> None:
+    done = subprocess.run([sys.executable, "-c", _STARTED], capture_output=True, text=True, timeout=50, check=True)
+    loaded = {*done.stdout.split()}
+    assert done.stderr == ""
+    assert "activities.models.contracts" in loaded
+    contracts = {name for name in loaded if name.startswith("activities.") and name.endswith(".contracts")}
+    others = {f"activities.{one}.contracts" for one in ("coding", "estuary", "lambdalabs", "neon", "pulumi", "qdrant")}
+    assert not others & contracts
+    assert not {"cbor2", "charset_normalizer", "starlette", "webauthn", *PROVIDERS} & loaded
+
+
+_WITH_A_KEY = """
+import sys
+from hitl.approval.step_up import known_by
+try:
+    known_by("AAAA")
+except ValueError:
+    print("webauthn" in sys.modules)
+"""
+
+
+def test_what_checks_peoples_keys_is_loaded_with_the_first_key() -> None:
+    done = subprocess.run([sys.executable, "-c", _WITH_A_KEY], capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout.strip() == "True"
 
 
 def implementing() -> set[str]:

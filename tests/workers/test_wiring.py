@@ -45,7 +45,6 @@ from workers.roles.sandbox import sandbox_worker
 from workers.sandbox import Provision
 from workers.settings import Settings
 from workers.stack_engine import FoundEngine
-from workers.steps import found
 
 DIGEST = f"sha256:{'0' * 64}"
 LOOKS = {
@@ -121,7 +120,8 @@ async def test_a_step_that_is_declared_and_nowhere_implemented_keeps_its_worker_
     own_client: Client, settings: Settings, vault: VaultSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = Step(name="lost.read_it", request=ResolveRule, response=int, effect=Effect.READ)
-    monkeypatch.setattr(found, "steps", lambda: {**catalogue.steps(), lost.name: lost})
+    declared = {**catalogue.steps(), lost.name: lost}
+    monkeypatch.setattr(catalogue, "steps", lambda: declared)
     with pytest.raises(StepError, match=r"nothing in workers\.steps\.connectors implements\n  - lost\.read_it"):
         connectors_worker(own_client, settings, vault)
 

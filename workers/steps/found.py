@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from activities.catalogue import steps
+from activities.catalogue import steps_on
 from activities.queues import TaskQueue
 from activities.step import StepError, implemented, step_of
 from workers.settings import Role
@@ -39,7 +39,7 @@ def steps_of(role: Role, means: object, *, queues: Collection[TaskQueue]) -> lis
     made = [cast("Implementing", import_module(name)).steps(means) for name in modules]
     found = implemented(*(one for owners in made for one in owners))
     there = {step.name for one in found if (step := step_of(one)) is not None}
-    missing = [step.name for step in steps().values() if step.queue in queues and step.name not in there]
+    missing = [step.name for step in steps_on(queues) if step.name not in there]
     if missing:
         listed = "".join(f"\n  - {name}" for name in missing)
         raise StepError(f"the {role.value!r} worker cannot start: nothing in {package} implements{listed}")
