@@ -87,7 +87,7 @@ _PLACES: Final = {
     "github": _Place(
         "github:github",
         _OPERATE,
-        "Make the GitHub Apps, tell what they lack, give them new keys; list schedules; forget on request.",
+        "Make the GitHub Apps, tell what they lack and cost, give them new keys; list schedules; forget on request.",
     ),
     "policy": _Place("policy:policy", _OPERATE, "Check a policy file, and ask it what it would decide."),
     "manifest": _Place(

@@ -103,11 +103,11 @@ class Contained:
         return await environment.run(step, request)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def contained(
     engine_host: str, images: Images, tools: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Contained]:
-    """One engine, one mirror and one registry for all tests of a module."""
+    """One engine, one mirror and one registry for all tests here."""
     folder = tmp_path_factory.mktemp("updates")
     engine, store = Engine(engine_host), ArtifactStore(str(folder / "artifacts"))
     built = await build_images(engine, CACHE / "images.json", updates=tools)
@@ -140,9 +140,9 @@ async def contained(
             resolvers=(IPv4Address(outside.address),),
         )
         sandbox = DockerSandbox(engine, store, options, egress)
-        held = HeldSessions(Ended(), most=4)
+        held = HeldSessions(Ended(), most=8)
         rules = ToolRules(run=(("python3", "-m", "unittest", "..."), ("node", "test.js"), ("go", "test", "./...")))
-        limits = Limits(memory_bytes=512 * MIB, workspace_bytes=256 * MIB, tmp_bytes=32 * MIB)
+        limits = Limits(memory_bytes=1024 * MIB, workspace_bytes=512 * MIB, tmp_bytes=128 * MIB)
         digest = built.updates.digest
         sessions = SessionActivities(
             sandbox, held, image=images.base.digest, limits=limits, rules=rules, updates=digest

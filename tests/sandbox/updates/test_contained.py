@@ -19,7 +19,7 @@ from tests.sandbox.updates.modules import GO_BEFORE, SHOP, go_mod, go_sum
 from tests.sandbox.updates.registries import HOSTS
 from tests.sandbox.updates.working import ASKED, BEFORE, PROJECT, REPOSITORY, TESTED_SO, WEB, lock, pins
 
-pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="session")]
 PYTHON = {"pyproject.toml": PROJECT, "uv.lock": lock(*BEFORE), "test_shop.py": TESTED_SO}
 
 

@@ -140,7 +140,8 @@ async def test_many_installations_are_asked_about_in_parts_and_those_left_out_ar
                 return {*numbers} <= {one.number for one in found[0].accounts}
 
             await eventually(listed)
-            assert max(len(one.installations) for one in asked) == 2
+            # A page that another test looked at may still be asking, of others.
+            assert max(len(one.installations) for one in asked if {*numbers} & {*one.installations}) == 2
             assert not found[0].more
             assert (await find_spending(client, most=1)).more
 
