@@ -91,11 +91,12 @@ class Teller:
         place = self._changing(request) if self.hooks.listened_to else None
         if place is None:
             return await self.app(scope, receive, send)
-        await self._looked(place)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            await self._told(place, person(place, f"{self.app_of(request).slug}[bot]"))
+        async with self._turn(place):
+            await self.happenings.look(place)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                await self._tell(place, person(place, f"{self.app_of(request).slug}[bot]"))
 
     def _changing(self, request: Request) -> Place | None:
         """The repository that a request may change."""
@@ -107,13 +108,12 @@ class Teller:
         there = self.places(request)
         return next((one for one in there if f"{one.page.owner}/{one.page.name}".lower() == wanted), None)
 
-    async def _looked(self, place: Place) -> None:
-        async with self._turns.setdefault(place.git.path, asyncio.Lock()):
-            await self.happenings.look(place)
+    def _turn(self, place: Place) -> asyncio.Lock:
+        """One change after another: what somebody else changed meanwhile would be told as this one's doing."""
+        return self._turns.setdefault(place.git.path, asyncio.Lock())
 
-    async def _told(self, place: Place, sender: Json) -> None:
-        async with self._turns.setdefault(place.git.path, asyncio.Lock()):
-            self.hooks.tell(await self.happenings.since(place, sender))
+    async def _tell(self, place: Place, sender: Json) -> None:
+        self.hooks.tell(await self.happenings.since(place, sender))
 
     async def _asked(self, request: Request) -> Response:
         try:
@@ -137,17 +137,21 @@ class Teller:
         place = self._place(request, act.repository)
         if place is None:
             raise NoSuchThing(f"there is no repository {act.repository!r}")
-        await self._looked(place)
+        async with self._turn(place):
+            return JSONResponse(await self._done(request, place, act), status_code=201)
+
+    async def _done(self, request: Request, place: Place, act: Act | Moved) -> Json:
+        await self.happenings.look(place)
         sender = person(place, act.person)
         if isinstance(act, Moved):
             self._moved(request, place, act, sender)
-            return JSONResponse({}, status_code=201)
+            return {}
         made = await self.acts.done(place, act)
         self.keep(place)
         if isinstance(act, Presses):
             self.hooks.tell([self._pressed(place, act, sender)])
-        await self._told(place, sender)
-        return JSONResponse(made, status_code=201)
+        await self._tell(place, sender)
+        return made
 
     def _moved(self, request: Request, place: Place, act: Moved, sender: Json) -> None:
         """The repository itself is changed; its event goes to whom it belongs then."""

@@ -1,5 +1,6 @@
 """What happens at the twin is told to Apps as GitHub tells it: signed, in payloads as published, once."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -173,6 +174,29 @@ async def test_what_our_app_does_is_a_bots_doing(twin: Served, pull: Pull, liste
     event = came.read()
     assert isinstance(event, IssueCommentEvent)
     assert (event.sender.login, event.sender.is_bot, event.comment.by_app) == ("banksman[bot]", True, True)
+
+
+async def test_what_is_done_at_once_is_told_of_each_in_their_own_name(
+    twin: Served, pull: Pull, listener: Listener
+) -> None:
+    """A comment of a person's that was told as the App's own would begin nothing: nobody would hear of it again."""
+    path, count = "/repos/acme/shop/issues/7/comments", 20
+    async with twin.github().session(
+        twin.credentials, repository="acme/shop", permissions={"pull_requests": "write"}
+    ) as session:
+        headers = {"Authorization": f"Bearer {session._api.bearer}"}
+
+        def says(number: int) -> None:
+            act(twin, act="comment", number=7, body=f"by alice {number}")
+
+        def answers(number: int) -> None:
+            twin.hands.post(path, json={"body": f"by banksman[bot] {number}"}, headers=headers)
+
+        await asyncio.gather(*(asyncio.to_thread(one, number) for number in range(count) for one in (says, answers)))
+    events = [one.read() for one in listener.wait(2 * count)]
+    told = [(one.comment.body, one.sender.login) for one in events if isinstance(one, IssueCommentEvent)]
+    assert len(told) == 2 * count
+    assert [(body, sender) for body, sender in told if body.split(" ")[1] != sender] == []
 
 
 def test_a_button_of_a_check_run_is_told_with_who_pressed_it(twin: Served, listener: Listener) -> None:
