@@ -2,9 +2,6 @@
 
 The challenge is a digest of what is decided, so that a confirmation is good for one approval, one plan and one person,
 for minutes. The public keys are of the policy file: whoever steals a session, or the gateway itself, adds none.
-
-Every process that reads a policy imports this module, and most policies have no key. So what checks keys is imported at
-the first one: it takes 5 MB.
 """
 
 import base64
@@ -12,17 +9,20 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
+from webauthn import verify_authentication_response
+from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+from webauthn.helpers.exceptions import WebAuthnException
 
 from hitl.approval.approvers import Key
 from hitl.approval.decision import StepUp, Verdict
 from hitl.canonical import canonical_json
-
-if TYPE_CHECKING:
-    from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
 
 _TAG: Final = "banksman-step-up/v1"
 CONFIRM_WITHIN: Final = timedelta(minutes=5)
@@ -67,7 +67,7 @@ class Confirms:
 
 def confirmed(
     step_up: StepUp | None, of: Confirms, *, keys: Iterable[Key], decided_at: datetime
-) -> "VerifiedAuthentication":
+) -> VerifiedAuthentication:
     """The confirmation of a yes, checked whole.
 
     Args:
@@ -89,10 +89,7 @@ def confirmed(
     return _verified(step_up, key, of.challenge(step_up.nonce, step_up.asked_at))
 
 
-def _verified(step_up: StepUp, key: Key, expected: bytes) -> "VerifiedAuthentication":
-    from webauthn import verify_authentication_response  # noqa: PLC0415 - see above
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
-
+def _verified(step_up: StepUp, key: Key, expected: bytes) -> VerifiedAuthentication:
     try:
         return verify_authentication_response(
             credential={
@@ -143,11 +140,6 @@ def known_by(public_key: str) -> bytes:
     Raises:
         ValueError: It is none that a confirmation could be checked with.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see above
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
-    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography  # noqa: PLC0415
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
-
     try:
         key = decoded_public_key_to_cryptography(decode_credential_public_key(decoded(public_key)))
         return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
