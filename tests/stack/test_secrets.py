@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -24,11 +26,30 @@ SHAPES = {
 PLACES = ("stack.json", "logs", "traces.db", "traces.db-wal", "audit", "artifacts")
 
 
+TRACES = "traces.db"
+
+
 def found_in(text: str, secrets: dict[str, str]) -> list[str]:
     """The names of the secrets that stand in this text."""
-    return [name for name, secret in secrets.items() if secret in text] + [
-        name for name, shape in SHAPES.items() if shape.search(text)
-    ]
+    return [*named_in(text, secrets), *(name for name, shape in SHAPES.items() if shape.search(text))]
+
+
+def named_in(text: str, secrets: dict[str, str]) -> list[str]:
+    return [name for name, secret in secrets.items() if secret in text]
+
+
+def told(path: Path) -> str:
+    """What is in a file, as text.
+
+    Of the store of traces it is what its rows hold: in the pages of the file a time stands beside an id, and once in
+    65,536 times that reads like a token.
+    """
+    if not path.name.startswith(TRACES):
+        return path.read_bytes().decode("utf-8", "replace")
+    with closing(sqlite3.connect(f"{path.with_name(TRACES).as_uri()}?mode=ro", uri=True)) as db:
+        tables = [str(name) for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        values = [value for table in tables for row in db.execute(f"SELECT * FROM {table}") for value in row]  # noqa: S608
+    return "\n".join(one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +106,8 @@ def test_no_file_for_people_holds_a_secret(busy: Running, secrets: dict[str, str
         path.name for path in looked_at
     }
     for path in looked_at:
-        assert found_in(path.read_bytes().decode("utf-8", "replace"), secrets) == [], path
+        assert named_in(path.read_bytes().decode("utf-8", "replace"), secrets) == [], path
+        assert found_in(told(path), secrets) == [], path
 
 
 def test_no_history_holds_a_secret_even_decrypted(busy: Running, secrets: dict[str, str]) -> None:
@@ -140,3 +162,17 @@ def test_the_shapes_find_what_providers_hand_out(busy: Running) -> None:
     kept = json.loads((busy.home / "vault/init.json").read_text())
     assert found_in(f"token={kept['root_token']}", {}) == ["a Vault token"]
     assert found_in((busy.home / "twins/github-app.pem").read_text(), {}) == ["a private key"]
+
+
+def test_a_token_in_the_store_of_traces_is_found_and_a_time_beside_an_id_is_none(tmp_path: Path) -> None:
+    store = tmp_path / TRACES
+    with closing(sqlite3.connect(store)) as db:
+        db.execute("CREATE TABLE trace (trace_id TEXT, start INTEGER)")
+        db.execute("CREATE INDEX trace_by_start ON trace (start, trace_id)")
+        db.execute("INSERT INTO trace VALUES (?, ?)", ("ab12" * 8, int.from_bytes(b"\x18\x55\x11\x22\x33\x05s.")))
+        db.commit()
+        assert found_in(store.read_bytes().decode("utf-8", "replace"), {}) == ["a Vault token"]
+        assert found_in(told(store), {}) == []
+        db.execute("INSERT INTO trace VALUES (?, 1)", (b"\x0a\xff token s.aQ8zT1wX5nB7cD2eF4gH6jK0 \x12",))
+        db.commit()
+        assert found_in(told(tmp_path / f"{TRACES}-wal"), {}) == ["a Vault token"]
