@@ -29,6 +29,7 @@ BIN = Path(sys.executable).parent
 
 _UNAVOIDABLE = (
     "published description is not at hand",
+    "Ollama's server cannot be built here",
     "only root",
     "this machine's own Docker engine is used",
 )

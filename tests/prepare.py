@@ -15,13 +15,15 @@ from deploy.local.container_engine.found import DockerSettings, DockerUnavailabl
 from deploy.local.small_model.found import find_small_model
 from deploy.local.tools import CACHE, Tool, ToolUnavailableError, resolve, tell
 from sandbox.errors import SandboxError
-from tests.connectors.models.twin.ollama import find_description
+from tests.connectors.models.ollama.description import find_description
+from tests.connectors.models.ollama.program import find_ollama
 from tests.observability.questions.grammars import find_grammars
 
 _HEARTBEAT: Final = 20.0
 _LOG: Final = "the container engine's log (docker/dockerd.log)"
 _SMALL_MODEL: Final = "a small language model"
 _OLLAMA_DESCRIPTION: Final = "Ollama's description"
+_OLLAMA: Final = "Ollama's server"
 _GRAMMARS: Final = "the grammars of queries"
 _IMAGES: Final = "the container engine, and the sandbox's images with Pulumi"
 
@@ -88,6 +90,7 @@ async def prepare() -> None:
         _GRAMMARS: find_grammars(),
         _SMALL_MODEL: find_small_model(progress=tell),
         _OLLAMA_DESCRIPTION: find_description(),
+        _OLLAMA: find_ollama(progress=tell),
         **{tool.value: resolve(tool, progress=tell) for tool in tools},
     }
     await Told(parts, say=tell).run()

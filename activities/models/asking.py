@@ -44,6 +44,7 @@ from connectors.models.messages import (
     Message,
     Prompt,
     Text,
+    Tokens,
     ToolCall,
 )
 from connectors.models.prices import MICROS, cost, priced
@@ -95,7 +96,8 @@ class ModelActivities:
         answer = await self._ask(ref, prompt, key, held, goes_on=request.keep)
         micros = self._cost(ref, answer)
         if held is not None:
-            await self._budget.settle(held, 0 if answer.ended is Ended.CONTEXT_TOO_LONG else micros)
+            refused = answer.ended is Ended.CONTEXT_TOO_LONG and answer.tokens == Tokens()
+            await self._budget.settle(held, 0 if refused else micros)
         return ModelAnswered(
             backend=ref.backend,
             model=ref.model,

@@ -23,13 +23,16 @@ from connectors.models import metrics
 from connectors.models.capabilities import capabilities
 from connectors.models.deployment import Backend, ModelRef, Models
 from connectors.models.failures import ContextTooLong, Filtered, mapped
-from connectors.models.messages import Answer, Ended, Prompt, Tokens
+from connectors.models.messages import Answer, Ended, Prompt, Tokens, calls, texts
 from connectors.models.opening import Fields, load, opened
 from connectors.models.prices import cost
 from connectors.models.progress import Listening, Tell
+from connectors.models.raw import Kind
 from connectors.models.translation import answer, conversation, parameters, settings
 
 _MINUTE: Final = 60.0
+_LETTERS: Final = 8
+"""For a token, and more than any text of ours has: prose has four or five, code and JSON three."""
 
 
 class ModelClient:
@@ -67,7 +70,8 @@ class ModelClient:
             tell: Told how far an answer is that comes piece by piece.
 
         Returns:
-            What was said. A request that does not fit, or that a filter refuses, is an answer that says so.
+            What was said. A request that does not fit, or that a filter refuses, is an answer that says so; so is one
+            of which Ollama has forgotten half or more.
 
         Raises:
             ConnectorError: By the tree. `OutcomeUnknown` only where it may have been billed.
@@ -89,6 +93,8 @@ class ModelClient:
             return Answer(ended=Ended.CONTENT_FILTER, tokens=Tokens())
         if found.tokens is not None:
             metrics.count_answer(ref, found.tokens, cost(self.models, ref, found.tokens))
+        if backend.kind is Kind.OLLAMA and _was_cut(prompt, found.tokens):
+            return Answer(ended=Ended.CONTEXT_TOO_LONG, tokens=found.tokens, answered_by=found.answered_by)
         return found
 
     async def _ask(  # noqa: PLR0913 - all that is known of one request
@@ -152,6 +158,15 @@ async def _pieces(model: Model, told: _Told, hears: Listening) -> ModelResponse:
     if "finish_reason" not in (found.provider_details or {}):  # the library takes the end of a stream for one
         raise UnexpectedModelBehavior("it ended without saying why")
     return found
+
+
+def _was_cut(prompt: Prompt, counted: Tokens | None) -> bool:
+    """Whether far less was read than was told: Ollama forgets in silence what does not fit, instructions included.
+
+    Its usual context is 4,096 tokens, whatever the model takes: https://docs.ollama.com/context-length.
+    """
+    told = sum(len(one.text) for one in texts(prompt)) + sum(map(len, calls(prompt)))
+    return counted is not None and told > _LETTERS * counted.input
 
 
 def _rate(backend: Backend) -> Rate | None:

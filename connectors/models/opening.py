@@ -99,14 +99,18 @@ async def _openai(backend: Backend, model: str, fields: Fields, profile: ModelPr
 async def _ollama(backend: Backend, model: str, fields: Fields, profile: ModelProfile) -> AsyncGenerator[Model]:
     from openai import AsyncOpenAI  # noqa: PLC0415
     from pydantic_ai.models.ollama import OllamaModel  # noqa: PLC0415
+    from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415
     from pydantic_ai.providers.ollama import OllamaProvider  # noqa: PLC0415
+
+    # It overlooks `max_completion_tokens`, which the library sends by itself: an answer would have no end.
+    limited: ModelProfile = OpenAIModelProfile(**profile, openai_chat_supports_max_completion_tokens=False)
 
     async with _http(backend) as http:
         root = f"{(backend.url or '').removesuffix('/v1')}/v1"
         client = AsyncOpenAI(
             api_key=_key(backend, fields), base_url=root, max_retries=0, http_client=http, timeout=backend.seconds
         )
-        yield OllamaModel(model, provider=OllamaProvider(openai_client=client), profile=profile)
+        yield OllamaModel(model, provider=OllamaProvider(openai_client=client), profile=limited)
 
 
 @asynccontextmanager

@@ -20,7 +20,18 @@ from activities.models.book import MOST, Asked, Caps, DayPage, Full, Limit, RunP
 from activities.models.budget import Held, ModelBudget, most
 from connectors.errors import Unavailable
 from connectors.models.deployment import Models
-from connectors.models.messages import Ended, Message, OutputSchema, Prompt, Text, Tokens, Tool, ToolCall, ToolResult
+from connectors.models.messages import (
+    Answer,
+    Ended,
+    Message,
+    OutputSchema,
+    Prompt,
+    Text,
+    Tokens,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from connectors.models.prices import cost
 from connectors.models.recorded import RecordingClient
 from hitl.protocol import Denial, Refusal, RefusalReason
@@ -158,6 +169,15 @@ async def test_what_did_not_fit_costs_nothing(house: House) -> None:
     house.server.answers.append(refuses(400, code="context_length_exceeded"))
     assert (await house.ask(request(small()))).answer.ended is Ended.CONTEXT_TOO_LONG
     assert spent(house.book) == day(house.book) == 0
+
+
+async def test_what_was_cut_in_silence_is_paid_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cut(*_: object, **__: object) -> Answer:
+        return Answer(ended=Ended.CONTEXT_TOO_LONG, tokens=Tokens(input=120, output=8))
+
+    monkeypatch.setattr(house.client, "ask", cut)
+    assert (await house.ask(request(small()))).answer.ended is Ended.CONTEXT_TOO_LONG
+    assert spent(house.book) == day(house.book) == USED
 
 
 async def test_an_answer_that_counts_nothing_keeps_what_it_reserved(house: House) -> None:

@@ -34,7 +34,7 @@ from connectors.models.messages import (
     ToolCall,
     ToolResult,
 )
-from tests.connectors.models.compatible import Compatible, breaks_off, refuses, says
+from tests.connectors.models.compatible import USAGE, Compatible, breaks_off, refuses, says
 from tests.connectors.models.deployed import FILE, LAMP, asks, deployed
 
 KEY = {"key": SecretStr("sk-canary-of-the-lab-4711")}
@@ -233,8 +233,25 @@ async def test_a_secret_without_its_field_says_where_it_belongs(server: Compatib
     assert server.asked == []
 
 
-async def test_ollama_is_asked_without_a_key(server: Compatible, client: ModelClient) -> None:
+async def test_ollama_is_asked_without_a_key_and_with_the_limit_that_it_knows(
+    server: Compatible, client: ModelClient
+) -> None:
     server.answers.append(says())
-    await client.ask(ModelRef("attic", "qwen3:4b"), asks(), {})
+    await client.ask(ModelRef("attic", "qwen3:4b"), asks().model_copy(update={"max_tokens": 77}), {})
     assert server.keys == ["Bearer none"]
     assert server.asked[0]["model"] == "qwen3:4b"
+    assert (server.asked[0]["max_tokens"], "max_completion_tokens" in server.asked[0]) == (77, False)
+
+
+async def test_what_ollama_forgot_the_half_of_is_an_answer_to_nothing(server: Compatible, client: ModelClient) -> None:
+    server.answers += [says(usage=USAGE | {"prompt_tokens": counted}) for counted in (4096, 12_000)]
+    long = asks("The lamp in the cellar. " * 2000)
+    cut = await client.ask(ModelRef("attic", "qwen3:4b"), long, {})
+    assert (cut.ended, cut.parts, cut.tokens) == (Ended.CONTEXT_TOO_LONG, (), Tokens(input=4096, output=8))
+    whole = await client.ask(ModelRef("attic", "qwen3:4b"), long, {})
+    assert (whole.ended, whole.parts) == (Ended.STOP, (Text(text="lit"),))
+
+
+async def test_who_refuses_what_does_not_fit_is_believed(server: Compatible, client: ModelClient) -> None:
+    server.answers.append(says("It is lit."))
+    assert (await client.ask(LAMP, asks("The lamp in the cellar. " * 2000), KEY)).ended is Ended.STOP

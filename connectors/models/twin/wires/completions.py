@@ -108,7 +108,8 @@ def read(given: dict[str, JsonValue], *, wire: WireName, strict: bool) -> Asked:
     Args:
         given: Its body.
         wire: Over which it came.
-        strict: Whether unknown arguments, schemas that cannot be kept to, and calls without results are refused.
+        strict: Whether unknown arguments, schemas that cannot be kept to, and calls without results are refused. Who
+            does not overlooks `max_completion_tokens`, as Ollama does, which knows `max_tokens` alone.
 
     Raises:
         Refusal: It does not fit OpenAI's types, or the twin does not know something in it.
@@ -133,7 +134,7 @@ def read(given: dict[str, JsonValue], *, wire: WireName, strict: bool) -> Asked:
         forced=choice.function.name if isinstance(choice, _Choice) else "",
         schema=asked.schema_,
         stream=bool(asked.stream),
-        limit=asked.max_completion_tokens or asked.max_tokens,
+        limit=(strict and asked.max_completion_tokens) or asked.max_tokens,
         usage=asked.stream_options is not None and asked.stream_options.include_usage,
     )
 

@@ -116,7 +116,7 @@ class OpenAICaller:
         given: dict[str, Any] = {
             "model": question.model,
             "messages": [_openai_message(one) for one in question.messages],
-            "max_completion_tokens": question.limit,
+            "max_tokens" if self.wire is WireName.OLLAMA else "max_completion_tokens": question.limit,
         }
         if question.tools:
             given["tools"] = [_openai_tool(one) for one in question.tools]

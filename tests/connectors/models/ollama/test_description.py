@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from connectors.models.twin.app import create_twin
 from tests.connectors.description import Published
 from tests.connectors.judged import Recorder
+from tests.connectors.models.ollama.description import DESCRIPTION
 from tests.connectors.models.twin.callers import Message, OllamaCaller, Question, Tool
 from tests.connectors.models.twin.conftest import CONFIG
-from tests.connectors.models.twin.ollama import DESCRIPTION
 from tests.connectors.models.twin.test_conversation import converse
 from tests.connectors.serving import served
 

@@ -1,0 +1,46 @@
+"""Ollama's real server: a Go module of a fixed version, which Go holds against its checksum database.
+
+It is kept outside of the repository.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from deploy.local.tools import APT_GET, DEFAULT_CACHE, Progress, Tool, ToolUnavailableError, build_go, require_success
+from deploy.local.tools import resolve as resolve_tool
+from tests.connectors.models.ollama.description import MODULE
+
+BUILT: Final = "v0.6.8"
+"""Later ones want headers of their `vendor/`, which a module's archive leaves out."""
+_FLAGS: Final = f"-s -w -X {MODULE}/version.Version={BUILT.removeprefix('v')}"
+
+
+async def find_ollama(cache: Path = DEFAULT_CACHE, progress: Progress = lambda _: None) -> Path:
+    """The program, built the first time: some minutes, 60 MB; it computes on the processor alone.
+
+    Raises:
+        ToolUnavailableError: Go or a compiler for C++ is not here, or the module cannot be had.
+    """
+    program = cache / f"ollama-{BUILT}" / "ollama"
+    if program.exists():
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        await _require_compiler(program.parent, progress)
+        progress(f"building Ollama's server {BUILT} with Go, which takes some minutes")
+        await build_go(await resolve_tool(Tool.GO), MODULE, version=BUILT, flags=_FLAGS, into=program, cgo=True)
+    except ToolUnavailableError as error:
+        raise ToolUnavailableError(f"Ollama's server cannot be built here: {error}") from error
+    return program
+
+
+async def _require_compiler(folder: Path, progress: Progress) -> None:
+    if shutil.which("g++") is not None:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise ToolUnavailableError("a compiler for C++ is not here: on Debian, apt-get install g++")
+    progress("installing Debian's package g++")
+    await require_success([*APT_GET, "update"], cwd=folder)
+    await require_success([*APT_GET, "install", "-y", "--no-install-recommends", "g++"], cwd=folder)
