@@ -112,7 +112,7 @@ def as_project(lock: Path) -> Path:
         Refused: A line is no pin, so that nobody would ask about it.
     """
     pins = _only_pins(lock.read_text(encoding="utf-8"), lock)
-    source = 'source = { registry = "https://pypi.org/simple" }'
+    source = 'source = { registry = "." }'  # advisories are kept by name and version, wherever they come from
     known = dict.fromkeys((name, version) for name, version, _ in pins)
     packages = [f'[[package]]\nname = "{name}"\nversion = "{version}"\n{source}\n' for name, version in known]
     needs = "\n".join(f'    {{ name = "{name}", version = "{version}", {source} }},' for name, version in known)
