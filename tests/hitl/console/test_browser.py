@@ -18,14 +18,13 @@ from starlette.routing import Route
 
 from activities.github.rates_contracts import FoundRate, RatesFound
 from activities.leases.contracts import Owner
-from activities.models.spending_contracts import Spent
 from connectors.errors import AuthDenied
 from connectors.pulumi.changes import ChangeKind
 from hitl.console.ports import RatesSeen, SpendingSeen
-from hitl.github.spending import Account, Spending
 from tests.connectors.serving import served
 from tests.hitl.console.goals.steps_played import Played, playing
 from tests.hitl.console.goals.test_timeline import step
+from tests.hitl.console.limits.spent import a_week
 from tests.hitl.console.stacks.shown import a_bit_of_all, change, differs, kept, many, signed
 from tests.hitl.console.test_health import a_name, keep, report
 from tests.hitl.console.visiting import Console
@@ -253,17 +252,6 @@ async def test_no_page_frames_or_prefetches_its_way_to_a_decision(console: Conso
     assert (console.hand.clicks, view.decisions) == ([], ())
 
 
-def spent() -> Spending:
-    """A week of two accounts, one with a long name, and of what is nobody's."""
-    days = tuple(f"2026-11-{30 - before}" for before in range(7))
-    paid = Spent(micros=tuple(1_234_567 * (9 - before) for before in range(7)))
-    accounts = (
-        Account(number=7, name="a-long-name-" * 3, spent=paid),
-        Account(number=None, name="none of an installation", spent=paid, limited=False),
-    )
-    return Spending(days=days, accounts=accounts, day_micros=20_000_000)
-
-
 @pytest.mark.parametrize("width", [1280, 320])
 async def test_every_page_can_be_read_and_used_by_anybody(console: Console, windows: Windows, width: int) -> None:
     house = console.house
@@ -273,7 +261,7 @@ async def test_every_page_can_be_read_and_used_by_anybody(console: Console, wind
         await house.decide(approval, "bob", reason="fine")
         busy = FoundRate(number=7, account="acme", limit=5000, remaining=9, resets_at=datetime.now(UTC), closed_for=9)
         console.limits._seen = RatesSeen(found=RatesFound(installations=(busy,)), at=datetime.now(UTC))
-        console.limits._spending = SpendingSeen(spending=spent(), at=datetime.now(UTC))
+        console.limits._spending = SpendingSeen(spending=a_week(), at=datetime.now(UTC))
         console.books.write("destructive", "a-long-name-" * 9)
         await console.books.look()
         page = await windows.open("alice", scripts=True, width=width)
