@@ -40,11 +40,9 @@ from connectors.models.manifest import REQUEST as KEY
 from connectors.models.messages import (
     MOST_INLINE,
     Answer,
-    Ended,
     Message,
     Prompt,
     Text,
-    Tokens,
     ToolCall,
 )
 from connectors.models.prices import MICROS, cost, priced
@@ -96,8 +94,7 @@ class ModelActivities:
         answer = await self._ask(ref, prompt, key, held, goes_on=request.keep)
         micros = self._cost(ref, answer)
         if held is not None:
-            refused = answer.ended is Ended.CONTEXT_TOO_LONG and answer.tokens == Tokens()
-            await self._budget.settle(held, 0 if refused else micros)
+            await self._budget.settle(held, micros)
         return ModelAnswered(
             backend=ref.backend,
             model=ref.model,

@@ -21,7 +21,7 @@ from activities.models.book import Asked, Caps, DayPage, Full, Limit, RunPage, S
 from activities.models.contracts import RequestModel
 from connectors.errors import ConnectorError
 from connectors.models.deployment import ModelRef, Models
-from connectors.models.messages import Prompt, Tokens, texts
+from connectors.models.messages import Prompt, Tokens, words
 from connectors.models.prices import MICROS, cost
 from connectors.models.raw import Per
 from hitl.protocol import Refusal, RefusalReason
@@ -225,9 +225,8 @@ def most(models: Models, ref: ModelRef, prompt: Prompt) -> int:
     No model makes more tokens of a text than it has bytes. Backends sell input that they put into a cache dearer.
     """
     shapes = [*prompt.tools, *([prompt.output] if prompt.output is not None else [])]
-    calls = [part.arguments for message in prompt.messages for part in message.parts if part.kind == "tool_call"]
-    words = [one.text for one in texts(prompt)] + calls + [one.model_dump_json() for one in shapes]
-    count = sum(len(one.encode()) for one in words) + _AROUND * (1 + len(prompt.messages) + len(words))
+    said = words(prompt) + [one.model_dump_json() for one in shapes]
+    count = sum(len(one.encode()) for one in said) + _AROUND * (1 + len(prompt.messages) + len(said))
     tokens = Tokens(input=count, output=prompt.max_tokens)
     cached = tokens.model_copy(update={"cache_written": count})
     return max(cost(models, ref, tokens) or 0, cost(models, ref, cached) or 0)

@@ -23,7 +23,7 @@ from connectors.models import metrics
 from connectors.models.capabilities import capabilities
 from connectors.models.deployment import Backend, ModelRef, Models
 from connectors.models.failures import ContextTooLong, Filtered, mapped
-from connectors.models.messages import Answer, Ended, Prompt, Tokens, calls, texts
+from connectors.models.messages import Answer, Ended, Prompt, Tokens, words
 from connectors.models.opening import Fields, load, opened
 from connectors.models.prices import cost
 from connectors.models.progress import Listening, Tell
@@ -71,7 +71,7 @@ class ModelClient:
 
         Returns:
             What was said. A request that does not fit, or that a filter refuses, is an answer that says so; so is one
-            of which Ollama has forgotten half or more.
+            of which Ollama has forgotten much.
 
         Raises:
             ConnectorError: By the tree. `OutcomeUnknown` only where it may have been billed.
@@ -161,12 +161,11 @@ async def _pieces(model: Model, told: _Told, hears: Listening) -> ModelResponse:
 
 
 def _was_cut(prompt: Prompt, counted: Tokens | None) -> bool:
-    """Whether far less was read than was told: Ollama forgets in silence what does not fit, instructions included.
+    """Whether far less was counted than was told: Ollama forgets in silence what does not fit, instructions included.
 
-    Its usual context is 4,096 tokens, whatever the model takes: https://docs.ollama.com/context-length.
+    It counts what it has kept of an earlier request, too. Its usual context is 4,096 tokens, whatever the model takes: https://docs.ollama.com/context-length.
     """
-    told = sum(len(one.text) for one in texts(prompt)) + sum(map(len, calls(prompt)))
-    return counted is not None and told > _LETTERS * counted.input
+    return counted is not None and sum(map(len, words(prompt))) > _LETTERS * counted.input
 
 
 def _rate(backend: Backend) -> Rate | None:

@@ -158,8 +158,7 @@ def require_fit(prompt: Prompt) -> None:
             raise ValueError("a text is both inline and by reference: leave one of them out")
     for one in prompt.messages:
         _require_own(one)
-    inline = [*(one.text for one in texts(prompt)), *calls(prompt)]
-    if (longest := max(map(len, inline))) > MOST_INLINE:
+    if (longest := max(map(len, words(prompt)))) > MOST_INLINE:
         raise ValueError(
             f"a text of {longest} characters is inline, and {MOST_INLINE} is the most: keep it as an artifact, and "
             "give its reference"
@@ -172,6 +171,7 @@ def _require_own(message: Message) -> None:
         raise ValueError("a tool call is the assistant's to say, and a tool's result the user's")
 
 
-def calls(prompt: Prompt) -> list[str]:
-    """The arguments of every call in a prompt, as they were written."""
-    return [part.arguments for one in prompt.messages for part in one.parts if isinstance(part, ToolCall)]
+def words(prompt: Prompt) -> list[str]:
+    """All that is said in a prompt that is inline: its texts, and the arguments of its calls as they were written."""
+    calls = [part.arguments for one in prompt.messages for part in one.parts if isinstance(part, ToolCall)]
+    return [*(one.text for one in texts(prompt)), *calls]

@@ -368,15 +368,7 @@ async def _build_compose(program: Path) -> None:
 
 
 async def build_go(  # noqa: PLR0913 - each is a fact of one build
-    go: Resolved,
-    package: str,
-    *,
-    version: str,
-    flags: str,
-    into: Path,
-    module: str | None = None,
-    tags: str = "",
-    cgo: bool = False,
+    go: Resolved, package: str, *, version: str, flags: str, into: Path, module: str | None = None, tags: str = ""
 ) -> Path:
     """Build one program from a pinned module, which Go checks against its checksum database.
 
@@ -388,7 +380,6 @@ async def build_go(  # noqa: PLR0913 - each is a fact of one build
         into: The program; it appears when it is whole.
         module: A module whose source is asked for.
         tags: For the compiler.
-        cgo: Whether its parts in C and C++ are compiled in, by this machine's compiler and for it alone.
 
     Returns:
         Where the module's source lies, or the folder of the program.
@@ -400,8 +391,8 @@ async def build_go(  # noqa: PLR0913 - each is a fact of one build
         folder = Path(name)
         folder.joinpath("go.mod").write_text("module banksman.local/tool\n\ngo 1.24\n", encoding="utf-8")
         await require_success([*go.command, "get", f"{package}@{version}"], cwd=folder)
-        # Static unless it cannot be: it may run in a container with another C library.
-        build = ["env", f"CGO_ENABLED={int(cgo)}", *go.command, "build", "-mod=mod", "-trimpath", "-tags", tags]
+        # Static: it may run in a container with another C library.
+        build = ["env", "CGO_ENABLED=0", *go.command, "build", "-mod=mod", "-trimpath", "-tags", tags]
         await require_success([*build, "-ldflags", flags, "-o", "program", package], cwd=folder)
         folder.joinpath("program").replace(into)
         if module is None:

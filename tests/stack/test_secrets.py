@@ -24,8 +24,6 @@ SHAPES = {
     "a JWT": re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."),
 }
 PLACES = ("stack.json", "logs", "traces.db", "traces.db-wal", "audit", "artifacts")
-
-
 TRACES = "traces.db"
 
 

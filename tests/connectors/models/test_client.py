@@ -243,7 +243,7 @@ async def test_ollama_is_asked_without_a_key_and_with_the_limit_that_it_knows(
     assert (server.asked[0]["max_tokens"], "max_completion_tokens" in server.asked[0]) == (77, False)
 
 
-async def test_what_ollama_forgot_the_half_of_is_an_answer_to_nothing(server: Compatible, client: ModelClient) -> None:
+async def test_what_ollama_forgot_much_of_is_an_answer_to_nothing(server: Compatible, client: ModelClient) -> None:
     server.answers += [says(usage=USAGE | {"prompt_tokens": counted}) for counted in (4096, 12_000)]
     long = asks("The lamp in the cellar. " * 2000)
     cut = await client.ask(ModelRef("attic", "qwen3:4b"), long, {})

@@ -5,11 +5,11 @@ It is kept outside of the repository.
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
-from deploy.local.tools import APT_GET, DEFAULT_CACHE, Progress, Tool, ToolUnavailableError, build_go, require_success
-from deploy.local.tools import resolve as resolve_tool
+from deploy.local.tools import APT_GET, DEFAULT_CACHE, Progress, Tool, ToolUnavailableError, require_success, resolve
 from tests.connectors.models.ollama.description import MODULE
 
 BUILT: Final = "v0.6.8"
@@ -21,18 +21,22 @@ async def find_ollama(cache: Path = DEFAULT_CACHE, progress: Progress = lambda _
     """The program, built the first time: some minutes, 60 MB; it computes on the processor alone.
 
     Raises:
-        ToolUnavailableError: Go or a compiler for C++ is not here, or the module cannot be had.
+        ToolUnavailableError: Go or a compiler for C++ is not here, or it cannot be built.
     """
     program = cache / f"ollama-{BUILT}" / "ollama"
     if program.exists():
         return program
-    program.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        await _require_compiler(program.parent, progress)
-        progress(f"building Ollama's server {BUILT} with Go, which takes some minutes")
-        await build_go(await resolve_tool(Tool.GO), MODULE, version=BUILT, flags=_FLAGS, into=program, cgo=True)
-    except ToolUnavailableError as error:
-        raise ToolUnavailableError(f"Ollama's server cannot be built here: {error}") from error
+    go, folder = await resolve(Tool.GO), program.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    await _require_compiler(folder, progress)
+    progress(f"building Ollama's server {BUILT} with Go, which takes some minutes")
+    with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as name:
+        build = ["env", f"GOBIN={name}", "CGO_ENABLED=1", *go.command, "install", "-trimpath", "-ldflags", _FLAGS]
+        try:
+            await require_success([*build, f"{MODULE}@{BUILT}"], cwd=folder)
+        except ToolUnavailableError as error:
+            raise ToolUnavailableError(f"Ollama's server cannot be built here: {error}") from error
+        Path(name, "ollama").replace(program)
     return program
 
 

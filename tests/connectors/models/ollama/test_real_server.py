@@ -3,6 +3,7 @@
 What the model says is no measure of anything.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -86,6 +87,22 @@ def test_a_limit_ends_an_answer(ask: OllamaCaller | OpenAICaller) -> None:
     counting = Question(model=MODEL, messages=(Message(role="user", text="Count to a hundred."),), limit=4)
     answer = ask.ask(counting, stream=True)
     assert (answer.stop, answer.output) == ("length", 4)
+
+
+def test_it_overlooks_the_limit_that_openai_knows_as_the_twin_does(url: str) -> None:
+    asked_for = {"messages": [{"role": "user", "content": "greet me, and count to a hundred"}], "stream": True}
+    with served(create_twin(CONFIG)) as twin:
+        for root, model in ((f"{twin}/ollama", "scripted:1"), (url, MODEL)):
+            request = {**asked_for, "model": model, "max_completion_tokens": 2}
+            with httpx.stream("POST", f"{root}/v1/chat/completions", json=request, timeout=120) as answer:
+                pieces = (line for line in answer.iter_lines() if '"content":"' in line.replace(" ", ""))
+                assert len(list(itertools.islice(pieces, 5))) == 5
+
+
+def test_what_it_has_kept_of_an_earlier_request_is_counted(ask: OllamaCaller | OpenAICaller) -> None:
+    question = Question(model=MODEL, messages=ASKED, limit=2)
+    first, again = (ask.ask(question, stream=False).input for _ in range(2))
+    assert first == again
 
 
 def test_what_does_not_fit_is_forgotten_in_silence_as_the_twin_does(ask: OllamaCaller | OpenAICaller) -> None:
